@@ -1,0 +1,94 @@
+"""Sizes and durations as people write them: "500 MiB", "20m", "1h 30m".
+
+``Size`` is bytes and ``Duration`` seconds; both are ordinary numbers with a reader and a writer. KB, MB and GB are
+powers of 1000, KiB, MiB and GiB powers of 1024 (IEC 80000-13).
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["Duration", "Size", "duration_text", "size_text"]
+
+_SECONDS = {
+    "ms": 0.001,
+    "s": 1,
+    "sec": 1,
+    "second": 1,
+    "m": 60,
+    "min": 60,
+    "minute": 60,
+    "h": 3600,
+    "hour": 3600,
+    "d": 86400,
+    "day": 86400,
+    "w": 604800,
+    "week": 604800,
+}
+_BYTES = {"b": 1, "byte": 1}
+for _power, _letter in enumerate("kmgt", start=1):
+    _BYTES[_letter + "b"] = 1000**_power
+    _BYTES[_letter + "ib"] = 1024**_power
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+
+
+class Duration(float):
+    """A length of time in seconds."""
+
+    @classmethod
+    def parse(cls, text: str) -> Duration:
+        """Read "90s", "20m", "1h 30m", "2 days"; raise ValueError with what is allowed."""
+        lowered = text.strip().lower()
+        total, position = 0.0, 0
+        while position < len(lowered):
+            part = _PART.match(lowered, position)
+            unit = part and _unit(part[2], _SECONDS)
+            if part is None or unit is None:
+                raise ValueError('a duration like "90s", "20m", "1h 30m" or "30d"')
+            total += float(part[1]) * unit
+            position = part.end()
+        if not lowered:
+            raise ValueError('a duration like "90s", "20m", "1h 30m" or "30d"')
+        return cls(total)
+
+
+class Size(int):
+    """An amount of storage in bytes."""
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Read "500 MiB", "1.5 GB", "4096 B"; raise ValueError with what is allowed."""
+        part = _PART.fullmatch(text.strip().lower())
+        unit = part and _unit(part[2], _BYTES)
+        if part is None or unit is None:
+            raise ValueError('a size like "500 MiB", "1.5 GB" or "4096 B"')
+        return cls(float(part[1]) * unit)
+
+
+def _unit(word: str, units: dict[str, float] | dict[str, int]) -> float | None:
+    return units.get(word) or (units.get(word[:-1]) if len(word) > 3 and word.endswith("s") else None)
+
+
+def duration_text(seconds: float) -> str:
+    """Say a duration with its two largest units: 5400 gives "1h 30m", 0.25 gives "250ms"."""
+    if seconds < 0:
+        return "-" + duration_text(-seconds)
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 10:
+        return f"{seconds:.1f}s".replace(".0s", "s")
+    rest, parts = round(seconds), []
+    for letter, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, length)
+        if count:
+            parts.append(f"{count}{letter}")
+    return " ".join(parts[:2])
+
+
+def size_text(size: float) -> str:
+    """Say a size in binary units: 1572864 gives "1.5 MiB"."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(size) < 1024 or unit == "GiB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")
