@@ -229,7 +229,7 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore did.
 
     ``identical`` is True where the result was proven equal to the snapshot page by page, and None where somebody wrote
-    before that could be seen.
+    before that could be seen. Where ``ok`` is False, ``error`` says why and the database is as it was before.
     """
 
     restored: Snapshot
@@ -237,11 +237,12 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     quarantine: str | None
     method: Method
     lost: Lost
-    integrity: IntegrityReport
+    integrity: IntegrityReport | None
     identical: bool | None
     automatic: bool
     seconds: float
     ok: bool
+    error: str | None = None
 
 
 class RetentionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -314,7 +315,5 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     newest_restored: Snapshot | None
     pending: int
     running: bool
-    next_periodic: dt.datetime | None
-    last_error: str | None
-    last_error_at: dt.datetime | None
+    next_periodic: dt.datetime
     kinds: dict[str, int]

@@ -7,29 +7,35 @@ powers of 1000, KiB, MiB and GiB powers of 1024 (IEC 80000-13).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TypeVar
 
 __all__ = ["Duration", "Size", "duration_text", "size_text"]
 
+_Unit = TypeVar("_Unit", int, Fraction)
+
 _SECONDS = {
-    "ms": 0.001,
-    "s": 1,
-    "sec": 1,
-    "second": 1,
-    "m": 60,
-    "min": 60,
-    "minute": 60,
-    "h": 3600,
-    "hour": 3600,
-    "d": 86400,
-    "day": 86400,
-    "w": 604800,
-    "week": 604800,
+    "ms": Fraction(1, 1000),
+    "s": Fraction(1),
+    "sec": Fraction(1),
+    "second": Fraction(1),
+    "m": Fraction(60),
+    "min": Fraction(60),
+    "minute": Fraction(60),
+    "h": Fraction(3600),
+    "hour": Fraction(3600),
+    "d": Fraction(86400),
+    "day": Fraction(86400),
+    "w": Fraction(604800),
+    "week": Fraction(604800),
 }
 _BYTES = {"b": 1, "byte": 1}
 for _power, _letter in enumerate("kmgt", start=1):
     _BYTES[_letter + "b"] = 1000**_power
     _BYTES[_letter + "ib"] = 1024**_power
-_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+_PART = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([a-z]+)\s*")
+"""A number and its unit; the digits are bounded so that nothing written here leaves the range of a number."""
 
 
 class Duration(float):
@@ -39,13 +45,13 @@ class Duration(float):
     def parse(cls, text: str) -> Duration:
         """Read "90s", "20m", "1h 30m", "2 days"; raise ValueError with what is allowed."""
         lowered = text.strip().lower()
-        total, position = 0.0, 0
+        total, position = Fraction(0), 0
         while position < len(lowered):
             part = _PART.match(lowered, position)
             unit = part and _unit(part[2], _SECONDS)
             if part is None or unit is None:
                 raise ValueError('a duration like "90s", "20m", "1h 30m" or "30d"')
-            total += float(part[1]) * unit
+            total += Fraction(part[1]) * unit
             position = part.end()
         if not lowered:
             raise ValueError('a duration like "90s", "20m", "1h 30m" or "30d"')
@@ -62,10 +68,10 @@ class Size(int):
         unit = part and _unit(part[2], _BYTES)
         if part is None or unit is None:
             raise ValueError('a size like "500 MiB", "1.5 GB" or "4096 B"')
-        return cls(float(part[1]) * unit)
+        return cls(Fraction(part[1]) * unit)
 
 
-def _unit(word: str, units: dict[str, float] | dict[str, int]) -> float | None:
+def _unit(word: str, units: Mapping[str, _Unit]) -> _Unit | None:
     return units.get(word) or (units.get(word[:-1]) if len(word) > 3 and word.endswith("s") else None)
 
 
@@ -73,8 +79,9 @@ def duration_text(seconds: float) -> str:
     """Say a duration with its two largest units: 5400 gives "1h 30m", 0.25 gives "250ms"."""
     if seconds < 0:
         return "-" + duration_text(-seconds)
-    if seconds < 1:
-        return f"{seconds * 1000:.0f}ms"
+    if seconds < 0.9995:
+        milliseconds = round(seconds * 1000)
+        return f"{milliseconds}ms" if milliseconds else "0s"
     if seconds < 10:
         return f"{seconds:.1f}s".replace(".0s", "s")
     rest, parts = round(seconds), []
@@ -87,8 +94,10 @@ def duration_text(seconds: float) -> str:
 
 def size_text(size: float) -> str:
     """Say a size in binary units: 1572864 gives "1.5 MiB"."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(size) < 1024 or unit == "GiB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+    if abs(round(size)) < 1024:
+        return f"{size:.0f} B"
+    for unit in ("KiB", "MiB", "GiB"):
         size /= 1024
-    raise AssertionError("unreachable")
+        if abs(round(size, 1)) < 1024:
+            return f"{size:.1f} {unit}"
+    return f"{size:.1f} GiB"

@@ -1,0 +1,106 @@
+"""Full snapshots as files: write one, look into it, prove it, take the image out again.
+
+All of it blocks, and belongs in the worker. Operating system errors (a full disk, a file that is not there) pass as
+OSError; whatever is wrong with the content is SnapshotDamaged. Incremental snapshots will have a module of their own
+beside this one, with the same function names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ..watch import Watch
+from . import members
+from .fingerprint import BLOCK
+from .framing import Cursor, last_label
+from .members import Expectation, Head, Tail
+
+__all__ = ["check", "extract", "read_head", "read_tail", "write_full"]
+
+_BUFFER = 16 * BLOCK
+
+
+def write_full(
+    target: Path, image: BinaryIO | Iterable[bytes], head: Head, rows: Mapping[str, int], watch: Watch
+) -> Tail:
+    """Write a full snapshot to a new file (0600, synced) and give its tail; on any error no file is left.
+
+    ``image`` is a file, or the image's bytes in pieces of any length, taken in this thread. Its bytes count into the
+    phase that the caller began. Raises what the image and the watch raise, FileExistsError where the target is there
+    already, and OSError.
+    """
+    with _created(target) as file:
+        return members.write(file, image, head, rows, watch)
+
+
+def read_head(path: Path) -> Head:
+    """Give what the snapshot is, from the first member alone. Raises SnapshotDamaged, OSError."""
+    with path.open("rb") as file:
+        return members.head_of(Cursor(file, path))[0]
+
+
+def read_tail(path: Path) -> Tail:
+    """Give what the snapshot holds, from its two ends alone, unproven. Raises SnapshotDamaged, OSError."""
+    with path.open("rb") as file:
+        return _tail(file, path, Expectation())
+
+
+def check(path: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:
+    """Prove that the file gives back the image it records, and the expected one; give its tail.
+
+    ``size`` is the image's in bytes; nothing is expanded before it and the fingerprint were compared with the tail.
+    Reads from the disk rather than from memory where the platform allows. The watch's phase is ``check``, in bytes of
+    the image. Raises SnapshotDamaged, OSError, and what the watch raises.
+    """
+    with path.open("rb", buffering=_BUFFER) as file:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        tail = _tail(file, path, Expectation(fingerprint, size))
+        watch.phase("check", tail.size)
+        file.seek(0)
+        return members.read(file, len, Expectation(tail.fingerprint, tail.size), watch, path=path)[1]
+
+
+def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:
+    """Rebuild the image as a new file (0600, synced), proving it like ``check``; on any error no file is left.
+
+    The watch's phase is ``extract``, in bytes of the image. Raises like ``check``, and FileExistsError where the target
+    is there already.
+    """
+    with path.open("rb", buffering=_BUFFER) as file:
+        tail = _tail(file, path, Expectation(fingerprint, size))
+        watch.phase("extract", tail.size)
+        file.seek(0)
+        with _created(target) as image:
+
+            def sink(block: bytes) -> None:
+                image.write(block)
+                watch.wrote(len(block))
+
+            return members.read(file, sink, Expectation(tail.fingerprint, tail.size), watch, path=path)[1]
+
+
+def _tail(file: BinaryIO, path: Path, expected: Expectation) -> Tail:
+    _, seal = members.head_of(Cursor(file, path))
+    return members.tail_of(last_label(file, path), seal, expected)
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[BinaryIO]:
+    """Give a new private file, durable where the block ends well and removed where it does not."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=_BUFFER) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        # What went wrong first is the news, not that the rest could not be removed.
+        with suppress(OSError):
+            path.unlink()
+        raise

@@ -1,0 +1,228 @@
+"""An archive as a stream: a head that says what the snapshot is, the image in blocks, a tail that says how it ends.
+
+The head is written before anything is known of the image, the tail after all of it is; both are labels in the sense
+of ``framing``, and both are JSON. Between them stand the image's blocks of 64 KiB, each a gzip member of its own. Any
+gzip tool reads the whole as the image, because labels expand to nothing. The same snapshot gives the same bytes.
+
+An incremental snapshot (``.pages.gz``) will use the same labels around members that hold changed pages.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, NamedTuple, TypeVar
+
+import msgspec
+from blake3 import blake3
+
+from ..models import Kind
+from ..watch import Watch
+from . import deflate as deflating
+from . import framing
+from .deflate import Deflate
+from .fingerprint import BLOCK, Fingerprint
+from .pipeline import batches, blocks, in_order
+
+__all__ = ["FORMAT", "Expectation", "Head", "Tail", "head_of", "read", "tail_of", "write"]
+
+FORMAT = 1
+"""The newest format that this version reads, and the one it writes."""
+
+_NOTE_MAX = 1000
+Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Document = TypeVar("Document")
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot is, as ``models.Snapshot`` names it: enough to rebuild the catalog from the files.
+
+    The file has room for about 64 KB of this: ``reasons`` are cut to what fits, ``requests`` keeps the true count.
+    """
+
+    format: int = FORMAT
+    id: str
+    sequence: int
+    kind: Kind
+    created_at: Moment
+    began_at: Moment
+    reasons: tuple[str, ...]
+    requests: int
+    note: str | None
+    pinned: bool
+    engine: str
+    details: dict[str, Any]
+
+
+class Tail(msgspec.Struct, frozen=True, kw_only=True):
+    """What an archive holds: an image of ``size`` bytes in so many ``members``, its fingerprint, its rows by table."""
+
+    size: Count
+    members: Count
+    fingerprint: Annotated[str, msgspec.Meta(pattern=r"^b3t64:[0-9a-f]{64}$")]
+    rows: dict[str, int]
+
+
+class Expectation(NamedTuple):
+    """What the caller knows of the image already; ``None`` is anything."""
+
+    fingerprint: str | None = None
+    size: int | None = None
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+def write(
+    target: BinaryIO,
+    image: BinaryIO | Iterable[bytes],
+    head: Head,
+    rows: Mapping[str, int],
+    watch: Watch,
+    *,
+    deflate: Deflate | None = None,
+) -> Tail:
+    """Write the archive of an image (a file, or its bytes in pieces of any length) and give its tail.
+
+    Counts the image's bytes into the watch's phase. Raises what the image, the target and the watch raise, and
+    ValueError where the head's details or the rows do not fit a label.
+    """
+    opening = framing.label(framing.HEAD, _fitted(head))
+    target.write(opening.member)
+    fingerprint, members = Fingerprint(), 0
+    work = partial(_pack, deflate or deflating.chosen())
+    with closing(in_order(work, batches(blocks(image)))) as batches_packed:
+        for packed, hashed in batches_packed:
+            target.write(packed)
+            for digest, length in hashed:
+                fingerprint.fold(digest, length)
+            members += len(hashed)
+            watch.wrote(len(packed))
+            watch.advance(sum(length for _, length in hashed))
+    tail = Tail(size=fingerprint.length, members=members, fingerprint=fingerprint.text(), rows=dict(rows))
+    target.write(framing.label(framing.TAIL, msgspec.json.encode(tail), opening.seal).member)
+    return tail
+
+
+def read(
+    source: BinaryIO,
+    sink: Callable[[bytes], object],
+    expected: Expectation,
+    watch: Watch,
+    *,
+    path: Path | None = None,
+    deflate: Deflate | None = None,
+) -> tuple[Head, Tail]:
+    """Read an archive, give its image to ``sink`` block by block, and prove all that it says of itself.
+
+    ``source`` is buffered and stands at the beginning; ``path`` names it in errors. What ``sink`` got is proven only
+    when this returns. Memory stays at a few MiB whatever the archive says, and no more than the expected size is ever
+    expanded. Raises SnapshotDamaged, and what the sink and the watch raise.
+    """
+    cursor = framing.Cursor(source, path)
+    head, seal = head_of(cursor)
+    most = None if expected.size is None else _members(expected.size)
+    fingerprint, members = Fingerprint(), 0
+    work = partial(_prove, deflate or deflating.chosen(), cursor)
+    with closing(in_order(work, batches(_packed(cursor, most)))) as batches_proven:
+        for batch in batches_proven:
+            for offset, block, digest in batch:
+                if fingerprint.length % BLOCK:
+                    raise cursor.damaged("a block follows one that is shorter and therefore must be the last", offset)
+                fingerprint.fold(digest, len(block))
+                sink(block)
+            members += len(batch)
+            watch.advance(sum(len(block) for _, block, _ in batch))
+    tail = tail_of(cursor, seal, expected)
+    if (tail.size, tail.members, tail.fingerprint) != (fingerprint.length, members, fingerprint.text()):
+        raise cursor.damaged(
+            f"the tail records {tail.size} bytes in {tail.members} blocks with fingerprint {tail.fingerprint}, the "
+            f"blocks before it give {fingerprint.length} in {members} with {fingerprint.text()}"
+        )
+    return head, tail
+
+
+def head_of(cursor: framing.Cursor) -> tuple[Head, bytes]:
+    """Take the head at the beginning, and give it with the seal that the tail must be bound to."""
+    opening = cursor.label(framing.HEAD)
+    written = _decoded(cursor, opening, _Format, 0).format
+    if not 1 <= written <= FORMAT:
+        raise cursor.damaged(f"it has format {written}, this version reads format {FORMAT}: update Savepoint", 0)
+    return _decoded(cursor, opening, Head, 0), opening.seal
+
+
+def tail_of(cursor: framing.Cursor, seal: bytes, expected: Expectation) -> Tail:
+    """Take the tail at the end and compare it with what is expected; raise SnapshotDamaged where they differ."""
+    offset = cursor.offset
+    tail = _decoded(cursor, cursor.label(framing.TAIL, seal), Tail, offset)
+    cursor.end()
+    if tail.members != _members(tail.size):
+        raise cursor.damaged(f"{tail.size} bytes cannot be in {tail.members} blocks", offset)
+    if expected.size is not None and tail.size != expected.size:
+        raise cursor.damaged(f"it holds {tail.size} bytes where {expected.size} are expected", offset)
+    if expected.fingerprint is not None and tail.fingerprint != expected.fingerprint:
+        detail = f"it holds the image {tail.fingerprint} where {expected.fingerprint} is expected"
+        raise cursor.damaged(detail, offset)
+    return tail
+
+
+def _packed(cursor: framing.Cursor, most: int | None) -> Iterator[framing.Packed]:
+    count = 0
+    while cursor.at_block():
+        count += 1
+        if most is not None and count > most:
+            raise cursor.damaged(f"more than the {most} blocks that the expected size needs")
+        yield cursor.block()
+
+
+def _pack(deflate: Deflate, batch: list[bytes]) -> tuple[bytes, list[tuple[bytes, int]]]:
+    packed = b"".join(framing.block(block, deflate) for block in batch)
+    return packed, [(blake3(block).digest(), len(block)) for block in batch]
+
+
+def _prove(deflate: Deflate, cursor: framing.Cursor, batch: list[framing.Packed]) -> list[tuple[int, bytes, bytes]]:
+    proven = []
+    for packed in batch:
+        try:
+            block = framing.expand(packed, deflate)
+        except deflating.DeflateError as error:
+            raise cursor.damaged(str(error), packed.offset) from error
+        proven.append((packed.offset, block, blake3(block).digest()))
+    return proven
+
+
+def _members(size: int) -> int:
+    return -(-size // BLOCK)
+
+
+def _decoded(cursor: framing.Cursor, label: framing.Label, kind: type[Document], offset: int) -> Document:
+    try:
+        return msgspec.json.decode(label.payload, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise cursor.damaged(f"the JSON in it cannot be read ({error})", offset) from error
+
+
+def _fitted(head: Head) -> bytes:
+    """Encode the head, without the reasons that do not fit, and with text that is not Unicode made readable."""
+    note = None if head.note is None else _unicode(head.note)
+    bare = msgspec.structs.replace(head, reasons=(), note=note)
+    if note and len(msgspec.json.encode(bare)) > framing.LABEL_MAX:
+        bare = msgspec.structs.replace(bare, note=note[:_NOTE_MAX])
+    room = framing.LABEL_MAX - len(msgspec.json.encode(bare))
+    reasons = []
+    for reason in map(_unicode, head.reasons):
+        room -= len(msgspec.json.encode(reason)) + 1
+        if room < 0:
+            break
+        reasons.append(reason)
+    return msgspec.json.encode(msgspec.structs.replace(bare, reasons=tuple(reasons)))
+
+
+def _unicode(text: str) -> str:
+    """Replace lone surrogates: event payloads and arguments can carry them, JSON cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")

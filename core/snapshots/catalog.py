@@ -1,0 +1,164 @@
+"""The catalog: what is in the repository, in one JSON file that is always whole.
+
+``backup_metadata.json`` holds ``{"format": 1, "snapshots": [...], "restores": [...], "periodic_checked_at": ...}``. It
+is written to a temporary file, synced and renamed. A catalog that cannot be read is never taken for an empty one: it is
+``CatalogError``, and the repository rebuilds it from the snapshot files. One of a newer format is ``CatalogTooNew``, and
+stays as it is. Everything here blocks; changes are made under the repository's lock only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from .errors import CatalogError, CatalogTooNew
+from .files import write_atomically
+from .models import Snapshot
+
+__all__ = ["FILE_NAME", "FORMAT", "Catalog", "Contents", "RestoreRecord"]
+
+FILE_NAME = "backup_metadata.json"
+FORMAT = 1
+PREVIOUS = "catalog.previous.json"
+"""The catalog before the last change, in ``.work/``: pins and verifications come from it if the catalog is lost."""
+_RESTORES_KEPT = 200
+
+
+class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One restore that happened."""
+
+    at: dt.datetime
+    snapshot: str
+    safety: str | None
+    automatic: bool
+    quarantine: str | None = None
+
+
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    """What the catalog says. ``snapshots`` are in the order of their sequence, oldest first."""
+
+    format: int = FORMAT
+    snapshots: tuple[Snapshot, ...] = ()
+    restores: tuple[RestoreRecord, ...] = ()
+    periodic_checked_at: dt.datetime | None = None
+
+    def with_snapshots(self, snapshots: Iterable[Snapshot]) -> Contents:
+        """Give the contents with these snapshots instead."""
+        ordered = tuple(sorted(snapshots, key=lambda snapshot: snapshot.sequence))
+        return msgspec.structs.replace(self, snapshots=ordered)
+
+    def adding(self, snapshot: Snapshot) -> Contents:
+        """Give the contents with one more snapshot, or with this one in the place of the one with its id."""
+        return self.with_snapshots([*(old for old in self.snapshots if old.id != snapshot.id), snapshot])
+
+    def without(self, ids: set[str]) -> Contents:
+        """Give the contents without some snapshots."""
+        return self.with_snapshots(old for old in self.snapshots if old.id not in ids)
+
+    def recording(self, restore: RestoreRecord) -> Contents:
+        """Give the contents with one more restore; very old ones are forgotten."""
+        return msgspec.structs.replace(self, restores=(*self.restores, restore)[-_RESTORES_KEPT:])
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence of the next snapshot."""
+        return self.snapshots[-1].sequence + 1 if self.snapshots else 1
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+class Catalog:
+    """The file, and its contents as last read or written."""
+
+    def __init__(self, root: Path, work: Path) -> None:
+        """Take the repository's root and its folder for temporary files."""
+        self.path = root / FILE_NAME
+        self._previous = work / PREVIOUS
+        self._scratch = work / "catalog.new.json"
+        self._seen: tuple[int, int, int] | None = None
+        self.contents = Contents()
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return self.path.exists()
+
+    def refresh(self) -> Contents:
+        """Read the file if it changed since it was last read or written here, and give its contents.
+
+        Raises CatalogError where it is missing or cannot be read, CatalogTooNew where a newer version wrote it.
+        """
+        stamp = self._stamp()
+        if stamp is None:
+            raise CatalogError(f"The catalog {self.path.name} is missing.", path=str(self.path))
+        if stamp != self._seen:
+            self.contents = self._read(self.path)
+            self._seen = stamp
+        return self.contents
+
+    def change(self, step: Callable[[Contents], Contents]) -> Contents:
+        """Make the contents what ``step`` gives for them, durably."""
+        changed = step(self.contents)
+        if changed != self.contents or not self.exists:
+            self._keep_previous()
+            write_atomically(self.path, _encode(changed), scratch=self._scratch)
+            self._seen = self._stamp()
+            self.contents = changed
+        return self.contents
+
+    def remembered(self) -> Contents:
+        """Give what can still be read of the catalog or of the one before it; for rebuilding, never for listing."""
+        for path in (self.path, self._previous):
+            try:
+                return self._read(path)
+            except (CatalogError, OSError):
+                continue
+        return Contents()
+
+    def set_aside(self, now: dt.datetime) -> None:
+        """Keep a catalog that cannot be read beside the new one, so that nothing is thrown away."""
+        if self.exists:
+            self.path.rename(self.path.with_name(f"{FILE_NAME}.damaged-{now:%Y%m%dT%H%M%SZ}"))
+
+    def _read(self, path: Path) -> Contents:
+        content = path.read_bytes()
+        try:
+            found = msgspec.json.decode(content, type=_Format).format
+            if found > FORMAT:
+                raise CatalogTooNew(
+                    f"The catalog {path.name} was written by a newer Savepoint (format {found}; this version reads up to "
+                    f"{FORMAT}). Update Savepoint; nothing was changed.",
+                    path=str(path),
+                    found=found,
+                    supported=FORMAT,
+                )
+            return msgspec.json.decode(content, type=Contents)
+        except msgspec.DecodeError as error:
+            raise CatalogError(
+                f"The catalog {path.name} cannot be read: {error}.", path=str(path), detail=str(error)
+            ) from error
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _keep_previous(self) -> None:
+        if self.exists:
+            self._previous.unlink(missing_ok=True)
+            try:
+                self._previous.hardlink_to(self.path)
+            except OSError:
+                # No hard links here: the copy is a convenience for rebuilding, not a promise.
+                self._previous.write_bytes(self.path.read_bytes())
+
+
+def _encode(contents: Contents) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(contents), indent=1)

@@ -1,0 +1,142 @@
+"""What every operation of the service has at hand, with everything that varies injected."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import functools
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from . import worker_process
+from .catalog import Contents
+from .database_url import DatabaseUrl
+from .engines import Checks, probe_for, suffix_for
+from .errors import SnapshotError
+from .files import translate_os_error
+from .jobs import Work
+from .lock import RepositoryLock
+from .models import RestorePlan, RestoreReport, Snapshot
+from .repository import Repository
+from .settings import Settings
+
+__all__ = ["Context", "Listener"]
+
+log = logging.getLogger(__name__)
+
+Parameters = ParamSpec("Parameters")
+Value = TypeVar("Value")
+SpecificJob = TypeVar("SpecificJob", bound=Work)
+
+_THREADS = 6
+
+
+class Listener(Protocol):
+    """Who wants to hear what the service does: the cog, which tells the host and the owner."""
+
+    async def created(self, snapshot: Snapshot) -> None:
+        """Hear of a snapshot that was published."""
+
+    async def failed(self, operation: str, error: SnapshotError) -> None:
+        """Hear of an operation nobody waited for that failed."""
+
+    async def covered(self) -> None:
+        """Hear that the newest state is safe: a snapshot succeeded, or one was not needed."""
+
+    async def restore_starting(self, plan: RestorePlan) -> None:
+        """Hear that a restore begins, in time to pause play."""
+
+    async def restore_finished(self, report: RestoreReport) -> None:
+        """Hear how a restore ended, also when it failed, in time to drop caches."""
+
+
+class Context:
+    """Settings, repository, worker and clock of one service."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        url: DatabaseUrl,
+        *,
+        clock: Callable[[], dt.datetime],
+        token_hex: Callable[[int], str],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Put the parts together; nothing is touched yet."""
+        self.settings = settings
+        self.url = url
+        self.clock = clock
+        self.monotonic = monotonic
+        self.token_hex = token_hex
+        self.repository = Repository(Path(settings.repository.path).absolute(), suffix_for(url))
+        self.probe = probe_for(url)
+        self.lock = RepositoryLock(self.repository.work, self.in_thread, clock)
+        self.listeners: list[Listener] = []
+        self.covered: tuple[str, str] | None = None
+        """The probe's token before the newest snapshot began, and that snapshot's id."""
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="savepoint")
+
+    async def in_thread(
+        self, function: Callable[Parameters, Value], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Value:
+        """Call a blocking function in a thread of the service's own, so that the host's threads stay free."""
+        call = functools.partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+
+    async def work(
+        self,
+        kind: Callable[..., SpecificJob],
+        gives: type[Value],
+        on_progress: worker_process.OnProgress | None = None,
+        **fields: Any,
+    ) -> Value:
+        """Do a job in a worker. ``deadline`` (seconds) and the job's own fields are given; the rest is filled in."""
+        job = kind(
+            url=self.url.text,
+            busy_timeout=float(self.settings.database.busy_timeout),
+            scratch=str(self.repository.work / f"job-{self.token_hex(6)}"),
+            **fields,
+        )
+        return await worker_process.run(self._pool, job, gives, on_progress)  # type: ignore[arg-type]
+
+    def checks(self, contents: Contents, *, quick: bool, of: Snapshot | None = None) -> Checks:
+        """Say what an integrity check looks at: of the database as it is now, or of what a snapshot restores to."""
+        database = self.settings.database
+        newest = next((snapshot for snapshot in reversed(contents.snapshots) if not snapshot.damaged), None)
+        expected = of or newest
+        return Checks(
+            critical_tables=database.critical_tables,
+            json_columns=database.json_columns,
+            expected_rows=expected.rows if expected else {},
+            snapshots_exist=bool(contents.snapshots),
+            quick=quick,
+        )
+
+    async def tell(self, what: Callable[[Listener], Any]) -> None:
+        """Tell every listener, one after another; one that fails is logged and changes nothing."""
+        for listener in self.listeners:
+            try:
+                await what(listener)
+            except Exception:
+                log.exception("A listener of the snapshot service failed")
+
+    @contextlib.asynccontextmanager
+    async def exclusively(self, operation: str, timeout: float | None = None) -> AsyncIterator[Contents]:
+        """Hold the repository for an operation and give the catalog's contents as they are then."""
+        wait = float(self.settings.repository.lock_timeout) if timeout is None else timeout
+        try:
+            async with self.lock.held(operation, wait):
+                yield await self.in_thread(self.repository.refresh)
+        except OSError as error:
+            if isinstance(error, SnapshotError):
+                raise
+            raise translate_os_error(error, self.repository.root) from error
+
+    def close(self) -> None:
+        """Let go of the threads; whatever still runs in them ends by itself."""
+        self._pool.shutdown(wait=False)

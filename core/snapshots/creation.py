@@ -1,0 +1,208 @@
+"""Taking one snapshot, from the lock to retention, in the order that makes every crash harmless."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from .archive.members import Head
+from .catalog import Contents
+from .context import Context
+from .engines import Taken
+from .errors import NotEnoughSpace
+from .files import require_space
+from .jobs import SnapshotJob
+from .models import Form, Kind, Level, PruneDecision, Snapshot, Verification
+from .naming import new_id, relative_path
+from .retention import decide
+from .space import needed_for_snapshot
+from .worker_process import OnProgress
+
+__all__ = ["Created", "Wanted", "create", "create_locked", "expired", "prune_locked"]
+
+log = logging.getLogger(__name__)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot somebody wants. ``skip_unchanged``: none is written if the newest one holds the same state."""
+
+    kind: Kind
+    reasons: tuple[str, ...]
+    requests: int = 0
+    note: str | None = None
+    pinned: bool = False
+    skip_unchanged: bool = False
+    deadline: float
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it: ``snapshot`` covers what was wanted; with ``unchanged`` it was there already."""
+
+    snapshot: Snapshot
+    unchanged: bool
+
+
+async def create(
+    context: Context, wanted: Wanted, *, timeout: float | None = None, on_progress: OnProgress | None = None
+) -> Created:
+    """Take a snapshot, or find that the newest one covers it; raise a SnapshotError and leave nothing otherwise.
+
+    ``timeout`` is how long to wait for another operation, in seconds; None takes the setting.
+    """
+    async with context.exclusively("snapshot", timeout) as contents:
+        created = await create_locked(context, contents, wanted, on_progress)
+    if not created.unchanged:
+        await context.tell(lambda listener: listener.created(created.snapshot))
+    await context.tell(lambda listener: listener.covered())
+    return created
+
+
+async def create_locked(
+    context: Context, contents: Contents, wanted: Wanted, on_progress: OnProgress | None = None
+) -> Created:
+    """Take a snapshot inside an operation that holds the repository already."""
+    # The order matters: a commit after the token makes the next token differ, a commit before it is in the image.
+    token = await context.probe.token()
+    newest = await _newest_sound(context, contents)
+    if wanted.skip_unchanged and newest is not None and token is not None and context.covered == (token, newest.id):
+        return await _record_covered(context, newest, wanted)
+    began_at = context.clock()
+    await _make_room(context, contents, wanted)
+    snapshot_id = new_id(context.token_hex, {snapshot.id for snapshot in contents.snapshots})
+    head = _head(context, contents, wanted, snapshot_id, began_at)
+    target = context.repository.work / f"snapshot-{snapshot_id}"
+    taken = await context.work(
+        SnapshotJob,
+        Taken,
+        on_progress,
+        deadline=wanted.deadline,
+        min_free=int(context.settings.repository.min_free),
+        target=str(target),
+        head=head,
+        tables=context.settings.database.critical_tables,
+        known=newest.fingerprint if newest is not None and wanted.skip_unchanged else None,
+    )
+    if taken.unchanged and newest is not None:
+        context.covered = (token, newest.id) if token is not None else None
+        return await _record_covered(context, newest, wanted)
+    snapshot = _entry(context, head, wanted, taken)
+    await context.in_thread(_publish, context, target, snapshot)
+    context.covered = (token, snapshot.id) if token is not None else None
+    return Created(snapshot=snapshot, unchanged=False)
+
+
+async def _newest_sound(context: Context, contents: Contents) -> Snapshot | None:
+    """Give the newest snapshot if it can stand for the present state: sound, and its file still there."""
+    if not contents.snapshots or contents.snapshots[-1].damaged:
+        return None
+    newest = contents.snapshots[-1]
+    return newest if await context.in_thread(context.repository.is_stored, newest) else None
+
+
+async def _record_covered(context: Context, newest: Snapshot, wanted: Wanted) -> Created:
+    """Write down that the newest snapshot covers these requests, and when the periodic one was last looked after."""
+    now = context.clock()
+    covering = msgspec.structs.replace(
+        newest,
+        reasons=tuple(dict.fromkeys((*newest.reasons, *wanted.reasons))) if wanted.requests else newest.reasons,
+        requests=newest.requests + wanted.requests,
+    )
+
+    def record(contents: Contents) -> Contents:
+        checked = now if wanted.kind is Kind.PERIODIC else contents.periodic_checked_at
+        return msgspec.structs.replace(contents.adding(covering), periodic_checked_at=checked)
+
+    await context.in_thread(context.repository.catalog.change, record)
+    return Created(snapshot=covering, unchanged=True)
+
+
+async def _make_room(context: Context, contents: Contents, wanted: Wanted) -> None:
+    """See that the disk keeps its minimum; where it would not, expired snapshots go first."""
+    needed = needed_for_snapshot(await context.probe.size(), contents.snapshots)
+    root, minimum = context.repository.root, int(context.settings.repository.min_free)
+    try:
+        await context.in_thread(require_space, root, needed, minimum)
+    except NotEnoughSpace:
+        dropped = [decision.snapshot for decision in expired(context, contents) if not decision.keep]
+        if not dropped:
+            raise
+        log.warning("Little disk space: removing %d expired snapshots before a %s one", len(dropped), wanted.kind)
+        await context.in_thread(context.repository.drop, dropped)
+        await context.in_thread(require_space, root, needed, minimum)
+
+
+def _head(context: Context, contents: Contents, wanted: Wanted, snapshot_id: str, began_at: dt.datetime) -> Head:
+    return Head(
+        id=snapshot_id,
+        sequence=contents.next_sequence,
+        kind=wanted.kind,
+        created_at=began_at,
+        began_at=began_at,
+        reasons=wanted.reasons,
+        requests=wanted.requests,
+        note=wanted.note,
+        pinned=wanted.pinned,
+        engine=context.url.engine,
+        details={},
+    )
+
+
+def _entry(context: Context, head: Head, wanted: Wanted, taken: Taken) -> Snapshot:
+    reason = wanted.reasons[0] if wanted.reasons else wanted.kind.value
+    path = relative_path(
+        created_at=head.created_at,
+        kind=head.kind,
+        reason=reason,
+        snapshot_id=head.id,
+        suffix=context.repository.suffix,
+    )
+    return Snapshot(
+        id=head.id,
+        sequence=head.sequence,
+        kind=head.kind,
+        form=Form.FULL,
+        base=None,
+        path=path,
+        created_at=head.created_at,
+        began_at=head.began_at,
+        reasons=wanted.reasons,
+        requests=wanted.requests,
+        size=taken.size,
+        database_size=taken.database_size,
+        fingerprint=taken.fingerprint,
+        verification=Verification(level=Level.CHECKSUM, at=context.clock(), ok=True),
+        pinned=wanted.pinned,
+        note=wanted.note,
+        rows=taken.rows,
+        details=taken.details,
+    )
+
+
+def _publish(context: Context, target: Path, snapshot: Snapshot) -> None:
+    repository = context.repository
+    repository.publish(target, snapshot)
+    kinds = context.settings.repository.latest_after
+    if snapshot.kind in kinds:
+        repository.point_latest(kinds)
+    prune_locked(context, repository.catalog.contents)
+
+
+def expired(context: Context, contents: Contents) -> Sequence[PruneDecision]:
+    """Give retention's decision on every snapshot."""
+    return decide(contents.snapshots, context.settings.retention, context.clock())
+
+
+def prune_locked(context: Context, contents: Contents) -> tuple[Sequence[PruneDecision], int]:
+    """Carry out retention; give its decisions and the bytes freed. Blocks."""
+    decisions = expired(context, contents)
+    dropped = [decision.snapshot for decision in decisions if not decision.keep]
+    for snapshot in dropped:
+        log.info("Retention removes snapshot %s of %s", snapshot.id, snapshot.created_at)
+    freed = context.repository.drop(dropped)
+    if dropped:
+        context.repository.point_latest(context.settings.repository.latest_after)
+    return decisions, freed

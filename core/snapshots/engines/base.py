@@ -1,0 +1,104 @@
+"""What every engine can do, and the values it takes and gives.
+
+An engine has two sides. ``Engine`` is the working side: it blocks, may read files, and runs only in the worker process.
+``Probe`` is the watching side: asynchronous, cheap, and all that runs in the bot's process; it uses the database's own
+asynchronous driver and never opens the database's files itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from ..archive.members import Head
+from ..json_column import JsonColumn
+from ..models import DatabaseState, IntegrityReport, Method
+from ..watch import Watch
+
+__all__ = ["Checks", "Engine", "Probe", "Replaced", "Taken"]
+
+
+class Checks(msgspec.Struct, frozen=True, kw_only=True):
+    """What an integrity check looks at.
+
+    ``expected_rows`` are the row counts of the newest snapshot, ``snapshots_exist`` whether there is one: both tell an
+    emptied database from a new one. ``quick`` leaves out the comparison of indexes with their tables.
+    """
+
+    critical_tables: tuple[str, ...] = ()
+    json_columns: tuple[JsonColumn, ...] = ()
+    expected_rows: dict[str, int] = {}
+    snapshots_exist: bool = False
+    quick: bool = False
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``snapshot`` gives: ``unchanged`` and nothing else, or the facts of the archive that was written."""
+
+    unchanged: bool
+    fingerprint: str
+    size: int = 0
+    database_size: int = 0
+    rows: dict[str, int] = {}
+    details: dict[str, Any] = {}
+
+
+class Replaced(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``replace`` gives: whether the result was proven identical (None: somebody wrote meanwhile)."""
+
+    integrity: IntegrityReport
+    identical: bool | None
+    quarantine: str | None
+
+
+class Engine(Protocol):
+    """The working side of one kind of database. Every method blocks, takes a Watch, and raises SnapshotErrors only."""
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+
+    def inspect(self, tables: tuple[str, ...], watch: Watch) -> DatabaseState:
+        """Give the state of the database: never raises for a damaged or missing one, but for a busy or unreadable one."""
+
+    def snapshot(
+        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], known: str | None, watch: Watch
+    ) -> Taken:
+        """Write one consistent state to ``target`` and prove it by reading it back.
+
+        If its fingerprint is ``known``, write nothing and say unchanged. ``scratch`` is a folder for temporary files.
+        """
+
+    def rebuild(self, archive: Path, image: Path, fingerprint: str, size: int, watch: Watch) -> None:
+        """Rebuild a snapshot as ``image``, proving the fingerprint; raise SnapshotDamaged if it does not give it back."""
+
+    def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
+        """Check a rebuilt image as thoroughly as ``integrity`` checks the database."""
+
+    def integrity(self, checks: Checks, scratch: Path, watch: Watch) -> IntegrityReport:
+        """Check the database. Damage is a finding; busy, unreadable and input/output are errors."""
+
+    def replace(
+        self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
+    ) -> Replaced:
+        """Make the database what ``image`` is and check the result; a crash leaves the old state or the new one.
+
+        With Method.SWAP the damaged files are moved to ``quarantine`` first.
+        """
+
+    def put_back(self, quarantine: Path, watch: Watch) -> None:
+        """Undo a swap: move the files in ``quarantine`` back to where they were."""
+
+
+class Probe(Protocol):
+    """The watching side of one kind of database, for the bot's process."""
+
+    async def token(self) -> str | None:
+        """Give a text that differs after every commit by anybody, or None when that cannot be told now."""
+
+    async def size(self) -> int:
+        """Give the database's size in bytes, 0 if it is not there."""
+
+    async def close(self) -> None:
+        """Let go of the database; the next call to ``token`` opens it again."""

@@ -1,0 +1,203 @@
+"""What is looked at to call a SQLite database sound.
+
+Errors: pages, missing critical tables, critical JSON that does not parse. Warnings: foreign keys, a critical table that
+had rows in the newest snapshot and has none now, JSON of another type than expected. Sources:
+https://www.sqlite.org/pragma.html (integrity_check, quick_check, foreign_key_check, cell_size_check) and
+https://www.sqlite.org/json1.html. A changed bit inside a text passes all of them; only a fingerprint sees it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...errors import DatabaseDamaged, DatabaseMissing
+from ...json_column import JsonColumn
+from ...models import Check, Finding, IntegrityReport, Severity
+from ...watch import Watch
+from ..base import Checks
+from .connections import translated
+
+__all__ = ["check", "count_rows", "damaged_report", "missing_report", "quoted", "table_names"]
+
+LISTED = 50
+"""So many page findings are named one by one; the rest is one finding with a count."""
+COUNTED = 100_000
+"""So many page problems SQLite is asked to count."""
+
+
+def quoted(name: str) -> str:
+    """Quote an identifier for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def table_names(connection: sqlite3.Connection) -> set[str]:
+    """Give the names of the tables that are not SQLite's own."""
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    )
+    return {str(name) for (name,) in rows}
+
+
+def count_rows(connection: sqlite3.Connection, tables: tuple[str, ...]) -> dict[str, int]:
+    """Count the rows of those of ``tables`` that exist; SQLite compares their names without regard to case."""
+    present = {name.lower() for name in table_names(connection)}
+    return {
+        table: int(connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()[0])
+        for table in tables
+        if table.lower() in present
+    }
+
+
+def _report_of(finding: Finding, started: float) -> IntegrityReport:
+    """Make the report of a check that could not go on after its first finding."""
+    return IntegrityReport(findings=(finding,), checked={}, rows={}, seconds=time.monotonic() - started)
+
+
+def missing_report(error: DatabaseMissing, checks: Checks, started: float) -> IntegrityReport:
+    """Make the report on a database that is not there or empty: an error only when there was one before."""
+    severity = Severity.ERROR if checks.snapshots_exist else Severity.WARNING
+    return _report_of(Finding(check=Check.EMPTY, severity=severity, message=str(error)), started)
+
+
+def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
+    """Make the report on a database that SQLite refuses to read at all."""
+    return _report_of(Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error)), started)
+
+
+def check(connection: sqlite3.Connection, path: Path, checks: Checks, watch: Watch) -> IntegrityReport:
+    """Run every check on the open database at ``path`` and give what was found.
+
+    A check that damage stops is itself a finding. Raises DatabaseBusy, DatabaseUnavailable, or what the watch raises.
+    """
+    started = time.monotonic()
+    findings: list[Finding] = []
+    checked: Counter[str] = Counter()
+    rows: dict[str, int] = {}
+    parts = (
+        _pages(connection, checks, checked),
+        _tables(connection, checks, checked),
+        _rows(connection, checks, checked, rows),
+        _json(connection, checks, checked),
+        _foreign_keys(connection, checked),
+    )
+    watch.phase("check", len(parts))
+    for part in parts:
+        try:
+            with translated(path, watch):
+                findings.extend(part)
+        except DatabaseDamaged as error:
+            finding = Finding(check=Check.PAGES, severity=Severity.ERROR, message=str(error.detail))
+            if finding not in findings:
+                findings.append(finding)
+        watch.advance(1)
+    return IntegrityReport(
+        findings=tuple(findings), checked=dict(checked), rows=rows, seconds=time.monotonic() - started
+    )
+
+
+def _pages(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
+    connection.execute("PRAGMA cell_size_check = ON")
+    checked["pages"] = int(connection.execute("PRAGMA page_count").fetchone()[0])
+    pragma = "quick_check" if checks.quick else "integrity_check"
+    unlisted = 0
+    for number, (message,) in enumerate(connection.execute(f"PRAGMA {pragma}({COUNTED})")):
+        if message == "ok":
+            return
+        if number < LISTED:
+            yield Finding(check=Check.PAGES, severity=Severity.ERROR, message=str(message))
+        else:
+            unlisted += 1
+    if unlisted:
+        message = f"{unlisted} more page problems"
+        yield Finding(check=Check.PAGES, severity=Severity.ERROR, message=message, count=unlisted)
+
+
+def _tables(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
+    names = table_names(connection)
+    checked["tables"] = len(names)
+    if not names and checks.snapshots_exist:
+        yield Finding(
+            check=Check.EMPTY,
+            severity=Severity.ERROR,
+            message="The database has no tables, yet there are snapshots of it: it was emptied or freshly created.",
+        )
+    present = {name.lower() for name in names}
+    for table in checks.critical_tables:
+        if table.lower() not in present:
+            message = f"The critical table {table} is missing."
+            yield Finding(check=Check.TABLES, severity=Severity.ERROR, message=message, table=table)
+
+
+def _rows(
+    connection: sqlite3.Connection, checks: Checks, checked: Counter[str], rows: dict[str, int]
+) -> Iterator[Finding]:
+    rows.update(count_rows(connection, checks.critical_tables))
+    checked["rows"] = sum(rows.values())
+    for table, count in rows.items():
+        before = checks.expected_rows.get(table, 0)
+        if count == 0 and before > 0:
+            message = f"The critical table {table} is empty; it had {before:,} rows in the newest snapshot."
+            yield Finding(check=Check.ROWS, severity=Severity.WARNING, message=message, table=table)
+
+
+def _json(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
+    present = {name.lower() for name in table_names(connection)}
+    for expectation in checks.json_columns:
+        if expectation.table.lower() in present:
+            yield from _json_column(connection, expectation, checked)
+
+
+_JSON_TYPES = {"list": "array", "object": "object"}
+
+
+def _json_column(connection: sqlite3.Connection, expectation: JsonColumn, checked: Counter[str]) -> Iterator[Finding]:
+    table, column = quoted(expectation.table), quoted(expectation.column)
+    name = f"{expectation.table}.{expectation.column}"
+    columns = {str(row[1]).lower() for row in connection.execute(f"PRAGMA table_info({table})")}
+    if expectation.column.lower() not in columns:
+        # A warning: a renamed column is a matter of settings, and no snapshot could mend it.
+        message = f"The column {name} is not there; see [database] json_columns."
+        yield Finding(check=Check.JSON, severity=Severity.WARNING, message=message, table=expectation.table)
+        return
+    text = f"CAST({column} AS TEXT)"
+    invalid = f"{column} IS NOT NULL AND NOT json_valid({text})"
+    checked["json_values"] += int(connection.execute(f"SELECT count({column}) FROM {table}").fetchone()[0])
+    broken = int(connection.execute(f"SELECT count(*) FROM {table} WHERE {invalid}").fetchone()[0])
+    if broken:
+        message = f"{name}: {broken:,} values are not JSON."
+        yield Finding(check=Check.JSON, severity=Severity.ERROR, message=message, table=expectation.table, count=broken)
+    wanted = _JSON_TYPES.get(expectation.expects)
+    if wanted is None:
+        return
+    # CASE, because SQLite may evaluate the sides of AND in any order and json_type fails on what is not JSON.
+    other = f"CASE WHEN {column} IS NULL OR NOT json_valid({text}) THEN 0 ELSE json_type({text}) <> '{wanted}' END"
+    strange = int(connection.execute(f"SELECT count(*) FROM {table} WHERE {other}").fetchone()[0])
+    if strange:
+        message = f"{name}: {strange:,} values are JSON but not a {expectation.expects}."
+        yield Finding(
+            check=Check.JSON, severity=Severity.WARNING, message=message, table=expectation.table, count=strange
+        )
+
+
+def _foreign_keys(connection: sqlite3.Connection, checked: Counter[str]) -> Iterator[Finding]:
+    checked["foreign_keys"] = sum(
+        len({row[0] for row in connection.execute(f"PRAGMA foreign_key_list({quoted(table)})")})
+        for table in table_names(connection)
+    )
+    orphans: Counter[tuple[str, str]] = Counter()
+    try:
+        for table, _row, parent, _key in connection.execute("PRAGMA foreign_key_check"):
+            orphans[str(table), str(parent)] += 1
+    except sqlite3.OperationalError as error:
+        if "foreign key mismatch" not in str(error):
+            raise
+        yield Finding(
+            check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=f"A foreign key is ill-defined: {error}."
+        )
+    for (table, parent), count in sorted(orphans.items()):
+        message = f"{count:,} rows of {table} refer to rows of {parent} that are not there."
+        yield Finding(check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=table, count=count)

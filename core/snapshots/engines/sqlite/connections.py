@@ -1,0 +1,153 @@
+"""Connections to SQLite that cannot hang, do not checkpoint, and fail with our own errors."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...errors import (
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseMissing,
+    DatabaseUnavailable,
+    NotEnoughSpace,
+    OperationCancelled,
+    SnapshotError,
+)
+from ...watch import Watch
+
+__all__ = ["beginning", "reading", "reading_image", "translated", "writing"]
+
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")
+_NEEDS_RECOVERY = ("SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_CANTINIT")
+_CHECK_EVERY = 20_000
+"""How many SQLite instructions pass between two looks at the deadline: well under a millisecond."""
+
+
+@contextlib.contextmanager
+def translated(path: Path, watch: Watch) -> Iterator[None]:
+    """Turn every sqlite3 error inside into one of ours; an interrupted statement becomes the reason for it."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translate(error, path, watch) from error
+
+
+def _translate(error: sqlite3.Error, path: Path, watch: Watch) -> SnapshotError:
+    name = getattr(error, "sqlite_errorname", None) or ""
+    if name.startswith("SQLITE_INTERRUPT"):
+        watch.check()
+        return OperationCancelled("The operation was interrupted; nothing half-done is left.")
+    if name.startswith(_BUSY):
+        return DatabaseBusy(
+            f"The database {path.name} is busy: another connection held its lock until the deadline. Try again when the "
+            "game is quieter, or find the transaction that is left open.",
+            path=str(path),
+        )
+    if name.startswith(_DAMAGED):
+        return DatabaseDamaged(f"The database {path.name} is damaged: {error}.", path=str(path), detail=str(error))
+    if name.startswith("SQLITE_FULL"):
+        return NotEnoughSpace(f"The disk filled up while working on {path.name}.", path=str(path))
+    return DatabaseUnavailable(
+        f"The database {path.name} cannot be used: {error} ({name or type(error).__name__}). This says nothing about "
+        "damage: check the path, the permissions and the disk.",
+        path=str(path),
+        detail=str(error),
+    )
+
+
+@contextlib.contextmanager
+def reading(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.Connection]:
+    """Open a live database for reading.
+
+    Read-only, because a read-only connection cannot checkpoint, not even when it is the last to close (SQLite 3.7.0 to
+    3.51.2 can lose a WAL reset in a race of checkpoints). Only a database that must first be recovered from a crash is
+    opened for writing, since SQLite recovers through a writer.
+    """
+    with translated(path, watch):
+        try:
+            connection = _open(path, "ro", busy_timeout, watch)
+        except sqlite3.OperationalError as error:
+            if not (getattr(error, "sqlite_errorname", None) or "").startswith(_NEEDS_RECOVERY):
+                raise
+            connection = _open(path, "rw", busy_timeout, watch)
+        with contextlib.closing(connection):
+            yield connection
+
+
+@contextlib.contextmanager
+def writing(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.Connection]:
+    """Open a live database for writing; nothing it does starts a checkpoint before it closes."""
+    with translated(path, watch), contextlib.closing(_open(path, "rw", busy_timeout, watch)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        yield connection
+
+
+@contextlib.contextmanager
+def reading_image(image: Path, watch: Watch) -> Iterator[sqlite3.Connection]:
+    """Open a private image that nobody writes: no locks, no recovery, nothing left beside it."""
+    with translated(image, watch):
+        connection = sqlite3.connect(f"{image.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        with contextlib.closing(connection):
+            _watch_over(connection, watch)
+            yield connection
+
+
+def _open(path: Path, mode: str, busy_timeout: float, watch: Watch) -> sqlite3.Connection:
+    _require_file(path)
+    timeout = busy_timeout if watch.remaining() is None else min(busy_timeout, max(0.0, watch.remaining() or 0.0))
+    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None)
+    try:
+        _watch_over(connection, watch)
+        # The first read is where SQLite opens the files, recovers from a crash and sees whether this is a database.
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DatabaseMissing(f"There is no database at {path}.", path=str(path)) from error
+    except OSError as error:
+        raise DatabaseUnavailable(f"The database {path} cannot be looked at: {error}.", path=str(path)) from error
+    if path.is_dir():
+        raise DatabaseUnavailable(f"{path} is a folder, not a database.", path=str(path))
+    if status.st_size == 0 and not _has_wal(path):
+        raise DatabaseMissing(f"The database {path.name} is empty: there is nothing in it yet.", path=str(path))
+
+
+def _has_wal(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _watch_over(connection: sqlite3.Connection, watch: Watch) -> None:
+    def stop() -> bool:
+        try:
+            watch.check()
+        except SnapshotError:
+            return True
+        return False
+
+    connection.set_progress_handler(stop, _CHECK_EVERY)
+
+
+@contextlib.contextmanager
+def beginning(connection: sqlite3.Connection) -> Iterator[None]:
+    """Hold one read transaction: everything inside sees the same committed state, whatever others commit."""
+    connection.execute("BEGIN")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")

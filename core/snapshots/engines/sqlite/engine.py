@@ -1,0 +1,134 @@
+"""The working side of the SQLite engine: the steps that ``base.Engine`` names, put together from the parts beside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from ...archive import fingerprint, full
+from ...archive.members import Head
+from ...errors import DatabaseDamaged, DatabaseMissing
+from ...models import DatabaseState, IntegrityReport, Method
+from ...watch import Watch
+from ..base import Checks, Replaced, Taken
+from . import checks as integrity_checks
+from .connections import beginning, reading, reading_image
+from .reader import copy_pinned, read_image
+from .replacement import exchange_files, put_back, same_content, write_online
+
+__all__ = ["SqliteEngine"]
+
+
+class SqliteEngine:
+    """One SQLite database file. Runs in the worker only."""
+
+    name: ClassVar[str] = "sqlite"
+    suffix: ClassVar[str] = ".db.gz"
+
+    def __init__(self, path: Path, busy_timeout: float) -> None:
+        """Take the database's resolved path and how long to wait for other people's locks, in seconds."""
+        self._path = path
+        self._busy_timeout = busy_timeout
+
+    def inspect(self, tables: tuple[str, ...], watch: Watch) -> DatabaseState:
+        """Give the state of the database as it is now."""
+        token, size = self._identity()
+        try:
+            with reading(self._path, self._busy_timeout, watch) as connection, beginning(connection):
+                names = integrity_checks.table_names(connection)
+                rows = integrity_checks.count_rows(connection, tables)
+                details = {"journal_mode": str(connection.execute("PRAGMA journal_mode").fetchone()[0])}
+        except (DatabaseMissing, DatabaseDamaged) as error:
+            return DatabaseState(
+                exists=size > 0, openable=False, size=size, tables=0, rows={}, problem=str(error), token=token
+            )
+        return DatabaseState(
+            exists=True, openable=True, size=size, tables=len(names), rows=rows, token=token, details=details
+        )
+
+    def snapshot(
+        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], known: str | None, watch: Watch
+    ) -> Taken:
+        """Copy one committed state, compress it to ``target``, and prove it by reading it back."""
+        image = read_image(self._path, scratch / "image.db", self._busy_timeout, watch)
+        if known is not None and fingerprint.of_file(image.path, watch) == known:
+            return Taken(unchanged=True, fingerprint=known)
+        with reading_image(image.path, watch) as connection:
+            rows = integrity_checks.count_rows(connection, tables)
+        details = {"journal_mode": image.journal_mode, "page_size": image.page_size}
+        head = msgspec.structs.replace(head, details=details)
+        with image.path.open("rb") as source:
+            watch.phase("compress", image.size)
+            tail = full.write_full(target, _blocks(source), head, rows, watch)
+        image.path.unlink()
+        full.check(target, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
+        return Taken(
+            unchanged=False,
+            fingerprint=tail.fingerprint,
+            size=target.stat().st_size,
+            database_size=tail.size,
+            rows=rows,
+            details=details,
+        )
+
+    def rebuild(self, archive: Path, image: Path, fingerprint: str, size: int, watch: Watch) -> None:
+        """Decompress a snapshot to ``image``, proving the fingerprint as it goes."""
+        full.extract(archive, image, fingerprint=fingerprint, size=size, watch=watch)
+
+    def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
+        """Check a rebuilt image."""
+        started = time.monotonic()
+        try:
+            with reading_image(image, watch) as connection:
+                return integrity_checks.check(connection, image, checks, watch)
+        except DatabaseDamaged as error:
+            return integrity_checks.damaged_report(error, started)
+
+    def integrity(self, checks: Checks, scratch: Path, watch: Watch) -> IntegrityReport:
+        """Check the live database: in place in WAL mode, otherwise on a copy, since a long reader would stop the game."""
+        started = time.monotonic()
+        try:
+            with reading(self._path, self._busy_timeout, watch) as connection, beginning(connection):
+                if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                    return integrity_checks.check(connection, self._path, checks, watch)
+                image = copy_pinned(connection, scratch / "integrity.db", watch)
+            return self.check_image(image.path, checks, watch)
+        except DatabaseMissing as error:
+            return integrity_checks.missing_report(error, checks, started)
+        except DatabaseDamaged as error:
+            return integrity_checks.damaged_report(error, started)
+
+    def replace(
+        self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
+    ) -> Replaced:
+        """Put the image's content in the database's place and check it there."""
+        identical: bool | None
+        if method is Method.ONLINE:
+            identical = write_online(self._path, image, image.parent, self._busy_timeout, watch)
+        else:
+            exchange_files(self._path, image, quarantine, details, self._busy_timeout, watch)
+            identical = same_content(image, self._path, watch)
+        report = self.integrity(checks, image.parent, watch)
+        moved = quarantine.name if quarantine.is_dir() else None
+        return Replaced(integrity=report, identical=identical, quarantine=moved)
+
+    def put_back(self, quarantine: Path, watch: Watch) -> None:
+        """Undo a swap."""
+        watch.check()
+        put_back(self._path, quarantine)
+
+    def _identity(self) -> tuple[str, int]:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return "missing", 0
+        return f"{status.st_dev}:{status.st_ino}", status.st_size
+
+
+def _blocks(source: Any) -> Iterator[bytes]:
+    while block := source.read(fingerprint.BLOCK):
+        yield block

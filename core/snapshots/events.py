@@ -1,0 +1,158 @@
+"""Covering requests: the task that turns what waits into snapshots, one after another.
+
+The bookkeeping is ``coverage.Coverage``'s, the outcome of each request its ``Ticket``'s. The task lives only while
+something waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+
+from .context import Context
+from .coverage import Coverage, Request, distinct_reasons, group_kind, not_before
+from .creation import Wanted, create
+from .errors import OperationCancelled, SnapshotError, WorkerFailed
+from .models import Kind, Snapshot
+from .tickets import Ticket
+
+__all__ = ["EventCoverage"]
+
+log = logging.getLogger(__name__)
+
+
+class EventCoverage:
+    """Takes requests and sees that each is covered by a snapshot that began after it."""
+
+    def __init__(self, context: Context, monotonic: Callable[[], float]) -> None:
+        """Take the service's context and a clock in seconds that only goes forward."""
+        self._context = context
+        self._monotonic = monotonic
+        self._coverage = Coverage()
+        self._tickets: dict[int, Ticket] = {}
+        self._numbers = itertools.count(1)
+        self._task: asyncio.Task[None] | None = None
+        self._last_began: float | None = None
+        self._last_failed: float | None = None
+        self._failures = 0
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are not covered yet."""
+        return self._coverage.requests
+
+    @property
+    def running(self) -> bool:
+        """Whether a snapshot for requests is being taken now."""
+        return bool(self._coverage.running)
+
+    def request(self, kind: Kind, reason: str) -> Ticket:
+        """Let a request wait for the next snapshot; call it in the loop's thread."""
+        request = Request(next(self._numbers), kind, reason, self._context.clock())
+        ticket = Ticket(request)
+        if self._closed:
+            ticket.fail(OperationCancelled("The snapshot service is closed; this event is not covered by a snapshot."))
+            return ticket
+        self._coverage.add(request)
+        self._tickets[request.number] = ticket
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._cover(), name="savepoint coverage")
+        return ticket
+
+    async def close(self) -> None:
+        """Stop, waiting for nothing: whatever is not covered fails."""
+        self._closed = True
+        await self._cancel()
+        self._coverage.fail()
+        error = OperationCancelled("The bot went down before this event was covered by a snapshot.")
+        self._settle_failed(self._coverage.pending, error)
+
+    async def flush(self) -> None:
+        """Cover what waits now without the pauses between snapshots; for the last moments of a bot."""
+        await self._cancel_pause()
+        if self._coverage.pending and not self._coverage.running:
+            await self._cover_once()
+
+    async def _cover(self) -> None:
+        while self._coverage.requests:
+            delay = self._delay()
+            if delay > 0:
+                await asyncio.sleep(delay)
+            await self._cover_once()
+
+    def _delay(self) -> float:
+        schedule = self._context.settings.schedule
+        return not_before(
+            self._last_began,
+            self._monotonic(),
+            float(schedule.critical_spacing),
+            self._failures,
+            float(schedule.retry_first),
+            float(schedule.retry_longest),
+            last_failed=self._last_failed,
+        )
+
+    async def _cover_once(self) -> None:
+        group = self._coverage.begin()
+        if not group:
+            return
+        self._last_began = self._monotonic()
+        deadline = float(self._context.settings.schedule.snapshot_deadline)
+        wanted = Wanted(
+            kind=group_kind(group),
+            reasons=distinct_reasons(group),
+            requests=len(group),
+            skip_unchanged=True,
+            deadline=deadline,
+        )
+        try:
+            # An event waits its turn, for as long as a snapshot itself may take.
+            created = await create(self._context, wanted, timeout=deadline)
+        except SnapshotError as error:
+            await self._failed(error)
+        except asyncio.CancelledError:
+            self._coverage.fail()
+            raise
+        except Exception as error:
+            # Ours to mend, but the requests must not hang on it, and the owner must hear of it.
+            log.exception("A snapshot for %d events failed in an unforeseen way", len(group))
+            await self._failed(WorkerFailed(f"A snapshot failed in an unforeseen way: {error!r}."))
+        else:
+            self._failures = 0
+            self._settle_covered(self._coverage.succeed(), created.snapshot)
+
+    async def _failed(self, error: SnapshotError) -> None:
+        self._failures += 1
+        self._last_failed = self._monotonic()
+        failed = self._coverage.fail()
+        log.error("The snapshot for %d events failed: %s", len(failed), error)
+        self._settle_failed(failed, error)
+        await self._context.tell(lambda listener: listener.failed("snapshot", error))
+
+    def _settle_covered(self, requests: Sequence[Request], snapshot: Snapshot) -> None:
+        for request in requests:
+            ticket = self._tickets.pop(request.number, None)
+            if ticket is not None:
+                ticket.resolve(snapshot)
+
+    def _settle_failed(self, requests: Sequence[Request], error: SnapshotError) -> None:
+        for request in requests:
+            ticket = self._tickets.pop(request.number, None)
+            if ticket is not None:
+                ticket.fail(error)
+
+    async def _cancel(self) -> None:
+        task, self._task = self._task, None
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _cancel_pause(self) -> None:
+        """End the task if it only waits for its time; let a snapshot that runs run."""
+        if self._task is not None and not self._coverage.running:
+            await self._cancel()
+        elif self._task is not None:
+            await asyncio.wait([self._task])

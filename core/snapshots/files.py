@@ -1,0 +1,139 @@
+"""Files that are whole or not there: atomic writes, synced folders, private permissions, free space.
+
+Everything here blocks and is called from a thread or from the worker. The order write, flush, fsync, rename, fsync the
+folder is what makes a rename durable on POSIX file systems (see fsync(2) on directories).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from .errors import NotEnoughSpace, RepositoryError
+from .units import size_text
+
+__all__ = [
+    "free_space",
+    "make_folder",
+    "move",
+    "remove",
+    "require_space",
+    "sync_file",
+    "sync_folder",
+    "translate_os_error",
+    "write_atomically",
+]
+
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder that only its owner can enter, with its parents; leave an existing one as it is."""
+    try:
+        path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise RepositoryError(
+            f"{path} is in the way: it is a file where a folder is needed.", path=str(path)
+        ) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames and removals in a folder durable; does nothing where the platform cannot (Windows)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems refuse fsync on a folder; there is nothing better to do there.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable. Never call it on a live SQLite database in the bot's process."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, content: bytes, *, scratch: Path) -> None:
+    """Replace ``path`` with ``content``: at every instant the old file or the new one is there, never a part.
+
+    ``scratch`` is a temporary path on the same file system.
+    """
+    scratch.unlink(missing_ok=True)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file durably, also to another file system (there: copy, sync, then remove the source)."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copy2(source, target)
+        sync_file(target)
+        sync_folder(target.parent)
+        source.unlink()
+    sync_folder(target.parent)
+    with contextlib.suppress(FileNotFoundError):
+        sync_folder(source.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all it holds; what is not there is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def free_space(path: Path) -> int:
+    """Give the bytes an ordinary user can still write on the file system that holds ``path`` or its nearest parent."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def require_space(path: Path, needed: int, minimum: int) -> None:
+    """Raise NotEnoughSpace with the figures if writing ``needed`` bytes would leave less than ``minimum`` free."""
+    free = free_space(path)
+    if free - needed < minimum:
+        raise NotEnoughSpace(
+            f"Not enough disk space for a snapshot: {size_text(free)} free, about {size_text(needed)} needed, and "
+            f"{size_text(minimum)} must stay free ([repository] min_free). Free some space or lower the minimum.",
+            free=free,
+            needed=needed,
+            minimum=minimum,
+        )
+
+
+def translate_os_error(error: OSError, path: Path | None = None) -> RepositoryError:
+    """Turn an operating system error about the repository into one with a sentence for the owner."""
+    place = str(error.filename or path or "the repository")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NotEnoughSpace(f"The disk filled up while writing {place}; nothing half-written was left.", path=place)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return RepositoryError(f"No permission to write {place}: check who owns it ({error.strerror}).", path=place)
+    return RepositoryError(f"{place} cannot be used: {error.strerror or error}.", path=place)

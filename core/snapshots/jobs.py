@@ -1,0 +1,172 @@
+"""What the bot's process and the worker say to each other: one job in, progress and one outcome out, as JSON lines.
+
+A job is one document on the worker's standard input, which then stays open: its end tells the worker that the parent
+died or wants it to stop. Paths in jobs are made by the service, never by a person.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+
+from .archive.members import Head
+from .engines.base import Checks
+from .models import Finding, IntegrityReport, Level, Method, Snapshot
+
+__all__ = [
+    "Archived",
+    "Exported",
+    "Failed",
+    "InspectJob",
+    "IntegrityJob",
+    "Job",
+    "Outcome",
+    "Progress",
+    "PutBackJob",
+    "RebuildJob",
+    "ReplaceJob",
+    "ScanJob",
+    "Scanned",
+    "SnapshotJob",
+    "Verified",
+    "VerifyJob",
+]
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag=True):
+    """What every job says: the database, how long to wait for its locks, how long the job may last (seconds).
+
+    ``scratch`` is a folder of the job's own, made by the worker and removed at its end. ``min_free`` bytes stay free.
+    """
+
+    url: str
+    busy_timeout: float
+    deadline: float
+    scratch: str
+    min_free: int = 0
+
+
+class SnapshotJob(Work, frozen=True, kw_only=True, tag=True):
+    """Write one state to ``target`` and prove it; with ``known``, not if the state has that fingerprint."""
+
+    target: str
+    head: Head
+    tables: tuple[str, ...]
+    known: str | None
+
+
+class VerifyJob(Work, frozen=True, kw_only=True, tag=True):
+    """Prove a stored snapshot at a level."""
+
+    archive: str
+    fingerprint: str
+    size: int
+    level: Level
+    checks: Checks
+
+
+class RebuildJob(Work, frozen=True, kw_only=True, tag=True):
+    """Rebuild a stored snapshot as ``image``, which outlives the job, and check it."""
+
+    archive: str
+    fingerprint: str
+    size: int
+    image: str
+    checks: Checks
+
+
+class ReplaceJob(Work, frozen=True, kw_only=True, tag=True):
+    """Make the database what ``image`` is."""
+
+    image: str
+    method: Method
+    quarantine: str
+    details: dict[str, Any]
+    checks: Checks
+
+
+class PutBackJob(Work, frozen=True, kw_only=True, tag=True):
+    """Undo a swap."""
+
+    quarantine: str
+
+
+class IntegrityJob(Work, frozen=True, kw_only=True, tag=True):
+    """Check the database."""
+
+    checks: Checks
+
+
+class InspectJob(Work, frozen=True, kw_only=True, tag=True):
+    """Look at the database."""
+
+    tables: tuple[str, ...]
+
+
+class ExportJob(Work, frozen=True, kw_only=True, tag=True):
+    """Write a stored snapshot to ``target`` as a file that stands alone, proving it on the way."""
+
+    archive: str
+    fingerprint: str
+    size: int
+    target: str
+
+
+class ScanJob(Work, frozen=True, kw_only=True, tag=True):
+    """Read snapshot files that the catalog does not know, given as (name, path), and prove each; it is ``at`` now."""
+
+    files: tuple[tuple[str, str], ...]
+    at: dt.datetime
+
+
+Job = SnapshotJob | VerifyJob | RebuildJob | ReplaceJob | PutBackJob | IntegrityJob | InspectJob | ExportJob | ScanJob
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of a VerifyJob or a RebuildJob."""
+
+    ok: bool
+    findings: tuple[Finding, ...]
+    integrity: IntegrityReport | None = None
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of an ExportJob; the size of the file in bytes."""
+
+    size: int
+
+
+class Archived(msgspec.Struct, frozen=True, kw_only=True):
+    """One file as a ScanJob found it: a snapshot, or ``problem`` says why it is none or not sound."""
+
+    name: str
+    snapshot: Snapshot | None
+    problem: str | None = None
+
+
+class Scanned(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of a ScanJob."""
+
+    files: tuple[Archived, ...]
+
+
+class Progress(msgspec.Struct, frozen=True, tag_field="type", tag="progress"):
+    """How far a phase has come; ``done`` and ``total`` are bytes, or steps where there are no bytes."""
+
+    phase: str
+    done: int
+    total: int
+
+
+class Outcome(msgspec.Struct, frozen=True, tag_field="type", tag="outcome"):
+    """The job is done; ``value`` is what it gives, as JSON."""
+
+    value: msgspec.Raw
+
+
+class Failed(msgspec.Struct, frozen=True, tag_field="type", tag="failed"):
+    """The job failed; ``error`` is what ``SnapshotError.to_wire`` gave."""
+
+    error: dict[str, Any]

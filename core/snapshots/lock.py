@@ -1,0 +1,106 @@
+"""One operation at a time per repository, across processes.
+
+An advisory lock on ``.work/lock`` (never on the database file), by the operating system, so that it ends with the
+process that holds it. Who holds it is written beside it for the sentence that a second one gets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+
+from .errors import Busy
+
+__all__ = ["RepositoryLock"]
+
+_POLL_FIRST, _POLL_LONGEST = 0.02, 0.25
+
+
+class _Owner(msgspec.Struct, frozen=True):
+    operation: str
+    pid: int
+    since: dt.datetime
+
+
+class RepositoryLock:
+    """The lock of one repository. Tasks of this process queue in order; other processes are asked again and again."""
+
+    def __init__(
+        self,
+        work: Path,
+        in_thread: Callable[..., Coroutine[Any, Any, Any]],
+        clock: Callable[[], dt.datetime],
+    ) -> None:
+        """Take the folder for temporary files, a way to call blocking functions, and the clock."""
+        self._work = work
+        self._in_thread = in_thread
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self.operation: str | None = None
+        """What this process is doing under the lock now."""
+
+    @contextlib.asynccontextmanager
+    async def held(self, operation: str, timeout: float) -> AsyncIterator[None]:
+        """Hold the lock for an operation; raise Busy if others have it for longer than ``timeout`` seconds."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise _busy(self.operation, os.getpid()) from None
+        try:
+            async with self._file_lock(operation, deadline):
+                self.operation = operation
+                yield
+        finally:
+            self.operation = None
+            self._turn.release()
+
+    @contextlib.asynccontextmanager
+    async def _file_lock(self, operation: str, deadline: float) -> AsyncIterator[None]:
+        lock = filelock.FileLock(self._work / "lock", blocking=False, thread_local=False)
+        pause = _POLL_FIRST
+        while not await self._in_thread(_try, lock):
+            if asyncio.get_running_loop().time() >= deadline:
+                owner = await self._in_thread(self._owner)
+                raise _busy(owner.operation if owner else None, owner.pid if owner else None)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _POLL_LONGEST)
+        try:
+            await self._in_thread(self._sign, operation)
+            yield
+        finally:
+            # Shielded: a cancelled operation must still let go.
+            await asyncio.shield(self._in_thread(lock.release))
+
+    def _sign(self, operation: str) -> None:
+        owner = _Owner(operation, os.getpid(), self._clock())
+        (self._work / "operation.json").write_bytes(msgspec.json.encode(owner))
+
+    def _owner(self) -> _Owner | None:
+        try:
+            return msgspec.json.decode((self._work / "operation.json").read_bytes(), type=_Owner)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+
+def _try(lock: filelock.BaseFileLock) -> bool:
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return False
+    return True
+
+
+def _busy(operation: str | None, pid: int | None) -> Busy:
+    what = f"a {operation}" if operation else "another operation"
+    whose = f" in process {pid}" if pid and pid != os.getpid() else ""
+    return Busy(f"Busy: {what} is running{whose}. Try again when it is done.", operation=operation, pid=pid)

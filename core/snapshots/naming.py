@@ -1,0 +1,173 @@
+"""What snapshots are called: ids, file names, folders, and how a person names one.
+
+A file name is ``TIME_KIND_SLUG_ID.SUFFIX``, for example
+``20261123T081309.123Z_critical_marketplace-buy-42_3fa9c1d2e4b5.db.gz``. The time is UTC to the millisecond with every
+field at its full width, so that names sort by time. Each part is built from a fixed alphabet that holds neither ``/``,
+``_`` nor a leading dot: whatever players put into a reason, a name stays in its folder, under 255 bytes, and can be
+taken apart again. Pure: no clock, no disk.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Callable, Container, Sequence
+
+import msgspec
+
+from .errors import AmbiguousSnapshot, SnapshotNotFound
+from .models import Kind, Snapshot
+
+__all__ = [
+    "FOLDERS",
+    "LATEST",
+    "ParsedName",
+    "file_name",
+    "folder_of",
+    "new_id",
+    "parse_name",
+    "relative_path",
+    "resolve",
+    "slug",
+]
+
+LATEST = "latest"
+"""What a person writes for the newest snapshot that is not damaged."""
+
+_FOLDERS = {
+    Kind.PERIODIC: "daily",
+    Kind.MANUAL: "daily",
+    Kind.CRITICAL: "critical",
+    Kind.SAFETY: "critical",
+    Kind.SHUTDOWN: "shutdown",
+}
+FOLDERS = tuple(dict.fromkeys(_FOLDERS.values()))
+"""Every folder of the repository that holds snapshots."""
+FOLDERS = tuple(dict.fromkeys(_FOLDERS.values()))
+"""The folders of the repository that hold snapshots: daily, critical, shutdown."""
+
+_ID_BYTES = 6
+_ID_ATTEMPTS = 1000
+_SLUG_LENGTH = 40
+_REASON_READ = 400
+_NAME_LENGTH = 255
+_SHOWN = 40
+_ID = re.compile(r"[0-9a-f]{12}")
+_SUFFIX = re.compile(r"(?:\.[a-z0-9]{1,16}){1,3}")
+_NAME = re.compile(
+    r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})\.([0-9]{3})Z"
+    rf"_(?P<kind>{'|'.join(Kind)})"
+    r"_(?P<slug>[a-z0-9]+(?:-[a-z0-9]+)*)"
+    rf"_(?P<id>{_ID.pattern})"
+    rf"(?P<suffix>{_SUFFIX.pattern})"
+)
+
+
+class ParsedName(msgspec.Struct, frozen=True):
+    """What a file name says; ``created_at`` is UTC to the millisecond, ``suffix`` starts with its dot."""
+
+    created_at: dt.datetime
+    kind: Kind
+    slug: str
+    id: str
+    suffix: str
+
+
+def folder_of(kind: Kind) -> str:
+    """Give the folder of the repository in which snapshots of this kind are."""
+    return _FOLDERS[kind]
+
+
+def slug(reason: str) -> str:
+    """Give the reason as 1 to 40 characters of ``a-z0-9-``; "snapshot" where nothing of it is left."""
+    # Players write parts of reasons: a megabyte of them must not cost the bot's loop milliseconds.
+    plain = unicodedata.normalize("NFKD", reason[:_REASON_READ]).encode("ascii", "ignore").decode("ascii")
+    words = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+    return words[:_SLUG_LENGTH].rstrip("-") or "snapshot"
+
+
+def file_name(*, created_at: dt.datetime, kind: Kind, reason: str, snapshot_id: str, suffix: str) -> str:
+    """Give the name of a snapshot's file, such as ``20261123T081309.123Z_manual_note_3fa9c1d2e4b5.db.gz``.
+
+    ``suffix`` is one to three extensions with their dots. Raise ValueError for a naive time, an id that is not 12
+    lowercase hexadecimal digits, or another suffix: these come from our own code, never from a person.
+    """
+    if created_at.utcoffset() is None:
+        raise ValueError(f"a snapshot's time must say its time zone: {created_at!r}")
+    if not _ID.fullmatch(snapshot_id):
+        raise ValueError(f"a snapshot's id is 12 lowercase hexadecimal digits: {snapshot_id!r}")
+    if not _SUFFIX.fullmatch(suffix):
+        raise ValueError(f'a suffix is one to three extensions like ".db.gz": {suffix!r}')
+    utc = created_at.astimezone(dt.UTC)
+    # Not strftime: its %Y does not pad years below 1000 on every platform.
+    day = f"{utc.year:04}{utc.month:02}{utc.day:02}"
+    time = f"{utc.hour:02}{utc.minute:02}{utc.second:02}.{utc.microsecond // 1000:03}"
+    return f"{day}T{time}Z_{kind.value}_{slug(reason)}_{snapshot_id}{suffix}"
+
+
+def relative_path(*, created_at: dt.datetime, kind: Kind, reason: str, snapshot_id: str, suffix: str) -> str:
+    """Give folder and file name with ``/`` between them; raise as ``file_name`` does."""
+    name = file_name(created_at=created_at, kind=kind, reason=reason, snapshot_id=snapshot_id, suffix=suffix)
+    return f"{folder_of(kind)}/{name}"
+
+
+def parse_name(name: str) -> ParsedName | None:
+    """Give back what ``file_name`` put into a name; None for every name that it would not have written."""
+    found = _NAME.fullmatch(name) if len(name) <= _NAME_LENGTH else None
+    if found is None or len(found["slug"]) > _SLUG_LENGTH:
+        return None
+    year, month, day, hour, minute, second, millisecond = (int(digits) for digits in found.groups()[:7])
+    try:
+        created_at = dt.datetime(year, month, day, hour, minute, second, millisecond * 1000, tzinfo=dt.UTC)
+    except ValueError:
+        return None
+    return ParsedName(created_at, Kind(found["kind"]), found["slug"], found["id"], found["suffix"])
+
+
+def new_id(token_hex: Callable[[int], str], taken: Container[str]) -> str:
+    """Give 12 lowercase hexadecimal digits that are not taken.
+
+    ``token_hex`` gives twice as many random digits as it is asked for bytes (``secrets.token_hex``). Raise RuntimeError
+    when it gives nothing new in a thousand attempts: it is broken then.
+    """
+    for _ in range(_ID_ATTEMPTS):
+        snapshot_id = token_hex(_ID_BYTES)
+        if snapshot_id not in taken:
+            return snapshot_id
+    raise RuntimeError(f"the source of random ids gave only taken ones, {_ID_ATTEMPTS} times")
+
+
+def resolve(text: str, snapshots: Sequence[Snapshot]) -> Snapshot:
+    """Give the snapshot that a person means by an id, a unique prefix of one, or "latest", whatever its case.
+
+    "latest" is the one with the highest sequence that is not damaged. Raise SnapshotNotFound, or AmbiguousSnapshot
+    where several ids begin that way.
+    """
+    wanted = text.strip().lower()
+    if wanted == LATEST:
+        return _latest(snapshots, wanted)
+    if not wanted:
+        raise SnapshotNotFound('Name a snapshot: an id, the beginning of one, or "latest".', snapshot_id=wanted)
+    matches = [snapshot for snapshot in snapshots if snapshot.id.startswith(wanted)]
+    exact = [snapshot for snapshot in matches if snapshot.id == wanted]
+    if exact or len(matches) == 1:
+        return (exact or matches)[0]
+    shown = repr(wanted[:_SHOWN])
+    if not matches:
+        raise SnapshotNotFound(f"No snapshot has the id {shown}. The list of snapshots shows them.", snapshot_id=wanted)
+    ids = tuple(sorted(snapshot.id for snapshot in matches))
+    raise AmbiguousSnapshot(
+        f"{len(ids)} snapshots begin with {shown}. Write more of the id.", snapshot_id=wanted, matches=ids
+    )
+
+
+def _latest(snapshots: Sequence[Snapshot], wanted: str) -> Snapshot:
+    sound = [snapshot for snapshot in snapshots if not snapshot.damaged]
+    if sound:
+        return max(sound, key=lambda snapshot: snapshot.sequence)
+    if not snapshots:
+        raise SnapshotNotFound("There is no snapshot yet.", snapshot_id=wanted)
+    raise SnapshotNotFound(
+        f"None of the {len(snapshots)} snapshots is sound. Name one by its id to look at it.", snapshot_id=wanted
+    )

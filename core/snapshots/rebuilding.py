@@ -1,0 +1,134 @@
+"""Making the catalog true again: adopting files it does not list, and rebuilding it when it is lost.
+
+Each file is proven before it is listed, so both take as long as reading the files. Nothing is removed: a file that is no
+sound snapshot stays where it is and is named in the report.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from .catalog import Contents
+from .context import Context
+from .errors import CatalogError, CatalogTooNew
+from .jobs import Archived, ScanJob, Scanned
+from .models import Level, Snapshot, Verification
+from .worker_process import OnProgress
+
+__all__ = ["RebuildReport", "adopt_locked", "rebuild_locked"]
+
+log = logging.getLogger(__name__)
+
+_SECONDS_PER_FILE = 600.0
+
+
+class RebuildReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rebuild found: how many snapshots, which of them are damaged, and which files are none."""
+
+    snapshots: int
+    damaged: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+
+async def adopt_locked(context: Context, on_progress: OnProgress | None = None) -> None:
+    """Read the catalog; prove and list the snapshot files it lacks, and mark what it lists and is not there.
+
+    A catalog that is missing or cannot be read is rebuilt; raises CatalogTooNew for one of a newer version.
+    """
+    repository = context.repository
+    try:
+        contents = await context.in_thread(repository.refresh)
+    except CatalogTooNew:
+        raise
+    except CatalogError as error:
+        log.error("%s It is rebuilt from the snapshot files.", error)
+        await rebuild_locked(context, on_progress)
+        return
+    unknown = await context.in_thread(repository.unknown_files)
+    if unknown:
+        log.warning("%d snapshot files are not in the catalog: they are checked and listed", len(unknown))
+        found = await _scan(context, unknown, on_progress)
+        await context.in_thread(_list_all, context, contents, found)
+    await context.in_thread(_mark_missing, context)
+
+
+async def rebuild_locked(context: Context, on_progress: OnProgress | None = None) -> RebuildReport:
+    """Make the catalog anew from the snapshot files alone, with pins and proofs that can still be read of the old one."""
+    repository = context.repository
+    old = await context.in_thread(repository.catalog.remembered)
+    names = await context.in_thread(lambda: sorted(repository.snapshot_files()))
+    files = tuple((name, str(repository.store.fetch(name))) for name in names)
+    found = await _scan(context, files, on_progress) if files else ()
+    await context.in_thread(repository.catalog.set_aside, context.clock())
+    await context.in_thread(_list_all, context, _emptied(old), found, old)
+    await context.in_thread(repository.point_latest, context.settings.repository.latest_after)
+    context.covered = None
+    return RebuildReport(
+        snapshots=sum(archived.snapshot is not None for archived in found),
+        damaged=tuple(archived.name for archived in found if archived.snapshot and archived.problem),
+        unreadable=tuple(archived.name for archived in found if archived.snapshot is None),
+    )
+
+
+def _emptied(old: Contents) -> Contents:
+    return msgspec.structs.replace(old, snapshots=())
+
+
+async def _scan(
+    context: Context, files: tuple[tuple[str, str], ...], on_progress: OnProgress | None
+) -> tuple[Archived, ...]:
+    scanned = await context.work(
+        ScanJob,
+        Scanned,
+        on_progress,
+        deadline=_SECONDS_PER_FILE * len(files),
+        files=files,
+        at=context.clock(),
+    )
+    for archived in scanned.files:
+        if archived.problem:
+            log.error("The file %s is not a sound snapshot: %s", archived.name, archived.problem)
+    return scanned.files
+
+
+def _list_all(context: Context, base: Contents, found: tuple[Archived, ...], old: Contents | None = None) -> None:
+    remembered = {snapshot.id: snapshot for snapshot in (old.snapshots if old else ())}
+    snapshots = {snapshot.id: snapshot for snapshot in base.snapshots}
+    for archived in found:
+        if archived.snapshot is not None:
+            known = remembered.get(archived.snapshot.id)
+            snapshots.setdefault(archived.snapshot.id, _with_memory(archived.snapshot, known))
+    context.repository.catalog.change(lambda _: base.with_snapshots(snapshots.values()))
+
+
+def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
+    """Keep what only the old catalog knew, where it speaks of the same bytes."""
+    if known is None or known.fingerprint != found.fingerprint:
+        return found
+    return msgspec.structs.replace(
+        found,
+        pinned=known.pinned,
+        reasons=known.reasons,
+        requests=known.requests,
+        restored_at=known.restored_at if not found.damaged else None,
+    )
+
+
+def _mark_missing(context: Context) -> None:
+    """Mark snapshots whose file is gone or has another size: they are listed as damaged rather than promised."""
+    now = context.clock()
+
+    def mark(contents: Contents) -> Contents:
+        return contents.with_snapshots(
+            snapshot if snapshot.damaged or context.repository.is_stored(snapshot) else _damaged(snapshot)
+            for snapshot in contents.snapshots
+        )
+
+    def _damaged(snapshot: Snapshot) -> Snapshot:
+        log.error("The file of snapshot %s is gone or has another size: %s", snapshot.id, snapshot.path)
+        return msgspec.structs.replace(snapshot, verification=Verification(level=Level.CHECKSUM, at=now, ok=False))
+
+    if context.repository.catalog.exists:
+        context.repository.catalog.change(mark)

@@ -1,0 +1,137 @@
+"""The folder of snapshots as one thing: store, catalog, lock, and the order in which they change.
+
+A snapshot is published in this order: file into place and folder synced, catalog written and synced, ``latest.*`` moved.
+Retention takes entries out of the catalog before it removes files. A crash between any two of these steps leaves either a
+file that the catalog does not know yet (``open`` proves and adopts it) or exactly what the catalog says.
+Everything but the constructor blocks; the service calls it from its threads.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from .catalog import PREVIOUS, Catalog, Contents
+from .files import free_space, make_folder, remove, sync_folder, translate_os_error
+from .models import Form, Kind, Snapshot
+from .naming import parse_name
+from .stores import LocalStore
+
+__all__ = ["Repository"]
+
+WORK = ".work"
+QUARANTINE = "quarantine"
+_KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS}
+
+
+class Repository:
+    """One repository on the local disk."""
+
+    def __init__(self, root: Path, suffix: str) -> None:
+        """Take the root and what names of full snapshots end with; nothing is touched before ``prepare``."""
+        self.root = root
+        self.work = root / WORK
+        self.suffix = suffix
+        self.store = LocalStore(root)
+        self.catalog = Catalog(root, self.work)
+
+    @property
+    def latest(self) -> Path:
+        """The link to a standalone copy of the newest state, such as ``latest.db.gz``."""
+        return self.root / f"latest{self.suffix}"
+
+    def prepare(self) -> None:
+        """Create what is missing; raise RepositoryError if the place cannot be used."""
+        try:
+            for folder in (self.root, self.work):
+                make_folder(folder)
+            self.store.prepare()
+        except OSError as error:
+            raise translate_os_error(error, self.root) from error
+
+    def clean(self) -> None:
+        """Remove temporary files that a crash left. Only under the lock: then nobody is using one."""
+        for path in self.work.iterdir():
+            if path.name not in _KEPT_IN_WORK:
+                remove(path)
+
+    def refresh(self) -> Contents:
+        """Give the catalog's contents; a missing catalog is an empty one only where there are no snapshot files."""
+        if not self.catalog.exists and not any(True for _ in self.snapshot_files()):
+            return Contents()
+        return self.catalog.refresh()
+
+    def snapshot_files(self) -> Iterable[str]:
+        """Give the names of the files that look like snapshots of this engine."""
+        for name in self.store.names():
+            parsed = parse_name(name.partition("/")[2])
+            if parsed is not None and parsed.suffix == self.suffix:
+                yield name
+
+    def unknown_files(self) -> tuple[tuple[str, str], ...]:
+        """Give (name, path) of the snapshot files that the catalog does not list."""
+        known = {snapshot.path for snapshot in self.catalog.contents.snapshots}
+        return tuple((name, str(self.store.fetch(name))) for name in sorted(self.snapshot_files()) if name not in known)
+
+    def publish(self, source: Path, snapshot: Snapshot) -> None:
+        """Put a proven file into place, list it, and move ``latest.*`` where its kind does that."""
+        self.store.publish(source, snapshot.path)
+        self.catalog.change(lambda contents: contents.adding(snapshot))
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Put a snapshot's entry in the place of the one with its id."""
+        self.catalog.change(lambda contents: contents.adding(snapshot))
+
+    def drop(self, snapshots: Collection[Snapshot]) -> int:
+        """Take snapshots out of the catalog, then remove their files; give the bytes that this freed."""
+        if not snapshots:
+            return 0
+        ids = {snapshot.id for snapshot in snapshots}
+        self.catalog.change(lambda contents: contents.without(ids))
+        for snapshot in snapshots:
+            self.store.remove(snapshot.path)
+        return sum(snapshot.size for snapshot in snapshots)
+
+    def is_stored(self, snapshot: Snapshot) -> bool:
+        """Whether a snapshot's file is there with its size; cheap, proves nothing about its bytes."""
+        return self.store.size(snapshot.path) == snapshot.size
+
+    def point_latest(self, kinds: Collection[Kind]) -> None:
+        """Make ``latest.*`` the newest sound full of these kinds, in one step; without one, leave it as it is."""
+        candidates = [
+            snapshot
+            for snapshot in self.catalog.contents.snapshots
+            if snapshot.kind in kinds and snapshot.form is Form.FULL and not snapshot.damaged
+        ]
+        if not candidates:
+            return
+        target = candidates[-1].path
+        if self.latest.is_symlink() and os.readlink(self.latest) == target:
+            return
+        scratch = self.work / "latest.new"
+        scratch.unlink(missing_ok=True)
+        self._link(target, scratch)
+        scratch.replace(self.latest)
+        sync_folder(self.root)
+
+    def _link(self, target: str, scratch: Path) -> None:
+        try:
+            # Relative to where it will be, not to where it is made.
+            scratch.symlink_to(target)
+        except (OSError, NotImplementedError):
+            scratch.hardlink_to(self.store.fetch(target))
+
+    def quarantine_folder(self, now: dt.datetime) -> Path:
+        """Give a folder in the quarantine that is not there yet; whoever moves something into it makes it."""
+        base = self.root / QUARANTINE / f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z"
+        folder, number = base, 1
+        while folder.exists():
+            number += 1
+            folder = base.with_name(f"{base.name}-{number}")
+        return folder
+
+    def free(self) -> int:
+        """Give the free bytes of the repository's disk."""
+        return free_space(self.root)

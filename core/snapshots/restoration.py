@@ -1,0 +1,307 @@
+"""Putting a snapshot back, so that at every instant a crash leaves the old database or the new one.
+
+The order: rebuild the snapshot beside and prove its fingerprint; check the rebuilt; take a safety snapshot of what is
+there now, last of all so that it misses as little as can be; replace; check again; and if that fails, go back to the
+safety snapshot (or, after an exchange of files, to the files in quarantine).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from pathlib import Path
+
+import msgspec
+
+from .catalog import Contents, RestoreRecord
+from .context import Context
+from .creation import Wanted, create_locked
+from .engines import Replaced
+from .errors import DatabaseError, PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
+from .files import remove, require_space
+from .jobs import InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
+from .models import (
+    DatabaseState,
+    Kind,
+    Level,
+    Lost,
+    Method,
+    RestorePlan,
+    RestoreReport,
+    Snapshot,
+)
+from .space import needed_for_restore
+from .verification import note_outcome
+from .worker_process import OnProgress
+
+__all__ = ["plan_for", "restore_locked"]
+
+log = logging.getLogger(__name__)
+
+
+async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> RestorePlan:
+    """Look at the database and say what restoring a snapshot would do now; changes nothing.
+
+    Raises DatabaseBusy or DatabaseUnavailable: neither is damage.
+    """
+    database = await context.work(
+        InspectJob,
+        DatabaseState,
+        deadline=float(context.settings.schedule.integrity_deadline),
+        tables=context.settings.database.critical_tables,
+    )
+    method = Method.ONLINE if database.openable else Method.SWAP
+    now = context.clock()
+    age = max(0.0, (now - snapshot.began_at).total_seconds())
+    later = [other for other in contents.snapshots if other.sequence > snapshot.sequence]
+    lost = Lost(
+        since=snapshot.began_at,
+        until=now,
+        seconds=age,
+        rows=_rows_then_and_now(context, snapshot, database),
+        events=tuple(dict.fromkeys(reason for other in later for reason in other.reasons)),
+        event_count=sum(other.requests for other in later),
+    )
+    return RestorePlan(
+        snapshot=snapshot,
+        age=age,
+        method=method,
+        lost=lost,
+        database=database,
+        token=_token(contents, snapshot, method, database),
+    )
+
+
+def _rows_then_and_now(
+    context: Context, snapshot: Snapshot, database: DatabaseState
+) -> dict[str, tuple[int | None, int | None]]:
+    tables = dict.fromkeys((*context.settings.database.critical_tables, *snapshot.rows))
+    return {table: (snapshot.rows.get(table), database.rows.get(table)) for table in tables}
+
+
+def _token(contents: Contents, snapshot: Snapshot, method: Method, database: DatabaseState) -> str:
+    """Bind an agreement to what was shown: this snapshot, this way, this database, no restore in between.
+
+    Not to each row: a game that goes on playing would outdate every plan before anyone could read it.
+    """
+    last = contents.restores[-1] if contents.restores else None
+    shown = (snapshot.id, snapshot.fingerprint, snapshot.damaged, method, database.token, last and last.at.isoformat())
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+
+
+async def restore_locked(
+    context: Context,
+    contents: Contents,
+    plan: RestorePlan,
+    *,
+    agreed: str | None,
+    automatic: bool,
+    on_progress: OnProgress | None = None,
+) -> RestoreReport:
+    """Carry out a plan inside an operation that holds the repository.
+
+    ``agreed`` is the token somebody agreed to; another state than that is PlanOutdated. Raises SnapshotDamaged where the
+    snapshot does not give back its state, DatabaseBusy at the deadline, RestoreFailed where the result failed its check
+    and the way back was taken. After any of them the database is as it was.
+    """
+    if agreed is not None and agreed != plan.token:
+        raise PlanOutdated(
+            "The database or the snapshots changed since this restore was shown. Look at it again, then decide."
+        )
+    started = time.monotonic()
+    snapshot = plan.snapshot
+    await context.tell(lambda listener: listener.restore_starting(plan))
+    image = context.repository.work / f"restore-{snapshot.id}-{context.token_hex(4)}" / "rebuilt.db"
+    report: RestoreReport | None = None
+    try:
+        report = await _carry_out(context, contents, plan, image, automatic, started, on_progress)
+        return report
+    except SnapshotError as error:
+        report = _failure(plan, error, automatic, started)
+        raise
+    finally:
+        await context.in_thread(remove, image.parent)
+        if report is not None:
+            finished = report
+            await context.tell(lambda listener: listener.restore_finished(finished))
+
+
+async def _carry_out(
+    context: Context,
+    contents: Contents,
+    plan: RestorePlan,
+    image: Path,
+    automatic: bool,
+    started: float,
+    on_progress: OnProgress | None,
+) -> RestoreReport:
+    snapshot = plan.snapshot
+    await _rebuild(context, contents, snapshot, image, on_progress)
+    safety = await _safety(context, contents, plan, on_progress)
+    quarantine = context.repository.quarantine_folder(context.clock())
+    await context.probe.close()
+    context.covered = None
+    replaced = await _replace(context, contents, plan, image, quarantine, on_progress)
+    if not replaced.integrity.ok or replaced.identical is False:
+        await _go_back(context, contents, plan, safety, quarantine, replaced, on_progress)
+    record = RestoreRecord(
+        at=context.clock(),
+        snapshot=snapshot.id,
+        safety=safety.id if safety else None,
+        automatic=automatic,
+        quarantine=replaced.quarantine,
+    )
+    await context.in_thread(context.repository.catalog.change, lambda now: now.recording(record))
+    log.warning("Restored snapshot %s of %s (%s)", snapshot.id, snapshot.created_at, plan.method)
+    return RestoreReport(
+        restored=snapshot,
+        safety=safety,
+        quarantine=replaced.quarantine,
+        method=plan.method,
+        lost=plan.lost,
+        integrity=replaced.integrity,
+        identical=replaced.identical,
+        automatic=automatic,
+        seconds=time.monotonic() - started,
+        ok=True,
+    )
+
+
+def _failure(plan: RestorePlan, error: SnapshotError, automatic: bool, started: float) -> RestoreReport:
+    return RestoreReport(
+        restored=plan.snapshot,
+        safety=None,
+        quarantine=None,
+        method=plan.method,
+        lost=plan.lost,
+        integrity=None,
+        identical=None,
+        automatic=automatic,
+        seconds=time.monotonic() - started,
+        ok=False,
+        error=str(error),
+    )
+
+
+async def _rebuild(
+    context: Context, contents: Contents, snapshot: Snapshot, image: Path, on_progress: OnProgress | None
+) -> None:
+    """Rebuild and check the snapshot beside; record what that proved."""
+    settings, repository = context.settings, context.repository
+    archive = await context.in_thread(repository.store.fetch, snapshot.path)
+    needed = needed_for_restore(snapshot.database_size, await context.probe.size(), contents.snapshots)
+    await context.in_thread(require_space, repository.root, needed, int(settings.repository.min_free))
+    await context.in_thread(image.parent.mkdir, mode=0o700)
+    verified = await context.work(
+        RebuildJob,
+        Verified,
+        on_progress,
+        deadline=float(settings.schedule.restore_deadline),
+        min_free=int(settings.repository.min_free),
+        archive=str(archive),
+        fingerprint=snapshot.fingerprint,
+        size=snapshot.database_size,
+        image=str(image),
+        checks=context.checks(contents, quick=False, of=snapshot),
+    )
+    outcome = note_outcome(snapshot, Level.RESTORED, verified.ok, context.clock())
+    await context.in_thread(repository.update, outcome)
+    if not verified.ok:
+        first = verified.findings[0].message if verified.findings else "it failed its check"
+        raise SnapshotDamaged(
+            f"Snapshot {snapshot.id} cannot be restored: {first} It is marked damaged; nothing was changed. Choose "
+            "another one.",
+            snapshot_id=snapshot.id,
+            findings=[finding.message for finding in verified.findings],
+        )
+
+
+async def _safety(
+    context: Context, contents: Contents, plan: RestorePlan, on_progress: OnProgress | None
+) -> Snapshot | None:
+    """Take a snapshot of what is there now; None where nothing can be read, and then quarantine keeps it."""
+    if not plan.database.openable:
+        return None
+    wanted = Wanted(
+        kind=Kind.SAFETY,
+        reasons=(f"before_restore_{plan.snapshot.id}",),
+        deadline=float(context.settings.schedule.snapshot_deadline),
+    )
+    created = await create_locked(context, context.repository.catalog.contents, wanted, on_progress)
+    return created.snapshot
+
+
+async def _replace(
+    context: Context,
+    contents: Contents,
+    plan: RestorePlan,
+    image: Path,
+    quarantine: Path,
+    on_progress: OnProgress | None,
+) -> Replaced:
+    return await context.work(
+        ReplaceJob,
+        Replaced,
+        on_progress,
+        deadline=float(context.settings.schedule.restore_deadline),
+        image=str(image),
+        method=plan.method,
+        quarantine=str(quarantine),
+        details=plan.snapshot.details,
+        checks=context.checks(contents, quick=False, of=plan.snapshot),
+    )
+
+
+async def _go_back(
+    context: Context,
+    contents: Contents,
+    plan: RestorePlan,
+    safety: Snapshot | None,
+    quarantine: Path,
+    replaced: Replaced,
+    on_progress: OnProgress | None,
+) -> None:
+    """Take the way back after a result that failed its check; always raises RestoreFailed."""
+    findings = [finding.message for finding in replaced.integrity.errors] or ["it differs from the snapshot"]
+    what = f"The restored database failed its check ({findings[0]})"
+    try:
+        if plan.method is Method.SWAP and replaced.quarantine is not None:
+            await context.work(PutBackJob, type(None), deadline=300.0, quarantine=str(quarantine))
+            back = "the files that were there before are back"
+        elif safety is not None:
+            await _write_back(context, contents, plan, safety, on_progress)
+            back = f"the database is back at the safety snapshot {safety.id}"
+        else:
+            back = "there was nothing before it to go back to"
+    except DatabaseError as error:
+        raise RestoreFailed(
+            f"{what}, and the way back failed too: {error} Stop the bot and restore "
+            f"{safety.id if safety else 'another snapshot'} from a shell.",
+            safety=safety.id if safety else None,
+            findings=findings,
+        ) from error
+    raise RestoreFailed(f"{what}; {back}.", safety=safety.id if safety else None, findings=findings)
+
+
+async def _write_back(
+    context: Context, contents: Contents, plan: RestorePlan, safety: Snapshot, on_progress: OnProgress | None
+) -> None:
+    image = context.repository.work / f"back-{safety.id}" / "rebuilt.db"
+    await context.in_thread(image.parent.mkdir, mode=0o700)
+    archive = await context.in_thread(context.repository.store.fetch, safety.path)
+    deadline = float(context.settings.schedule.restore_deadline)
+    await context.work(
+        RebuildJob,
+        Verified,
+        on_progress,
+        deadline=deadline,
+        archive=str(archive),
+        fingerprint=safety.fingerprint,
+        size=safety.database_size,
+        image=str(image),
+        checks=context.checks(contents, quick=True, of=safety),
+    )
+    back = msgspec.structs.replace(plan, snapshot=safety, method=Method.ONLINE)
+    await _replace(context, contents, back, image, Path(), on_progress)
+    await context.in_thread(remove, image.parent)

@@ -1,0 +1,295 @@
+"""The one door to the engine room: everything that the cog and the shell do goes through ``SnapshotService``.
+
+It is used from one event loop, and blocks it never: files are touched in its own threads, databases and archives in the
+worker. Every method raises ``SnapshotError``s only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from . import database_url
+from .catalog import Contents
+from .context import Context, Listener
+from .creation import Created, Wanted, create, expired, prune_locked
+from .errors import Busy
+from .events import EventCoverage
+from .jobs import Exported, ExportJob, IntegrityJob
+from .models import (
+    IntegrityReport,
+    Kind,
+    Level,
+    PruneReport,
+    RestorePlan,
+    RestoreReport,
+    Snapshot,
+    StartupReport,
+    Status,
+    VerifyReport,
+)
+from .naming import resolve
+from .rebuilding import RebuildReport, adopt_locked, rebuild_locked
+from .restoration import plan_for, restore_locked
+from .schedule import last_periodic, next_periodic, proof_due
+from .settings import Settings
+from .startup import start_up_locked
+from .tickets import Ticket
+from .verification import verify_locked
+from .worker_process import OnProgress
+
+__all__ = ["SnapshotService"]
+
+log = logging.getLogger(__name__)
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class SnapshotService:
+    """Snapshots of one database in one repository."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], dt.datetime] = _utc_now,
+        token_hex: Callable[[int], str] = secrets.token_hex,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the settings and, for tests, another clock (aware UTC), source of ids, and monotonic clock (seconds)."""
+        self.settings = settings
+        url = database_url.parse(settings.database.url)
+        self._context = Context(settings, url, clock=clock, token_hex=token_hex)
+        self._events = EventCoverage(self._context, monotonic)
+        self._started_at = clock()
+        self._restoring = False
+
+    # Life
+
+    async def open(self) -> None:
+        """Make the repository usable: folders, left-over temporary files, a lost catalog, files it does not list.
+
+        Another process that is busy there is no reason to wait: what is to be tidied, it or the next start tidies.
+        Raises RepositoryError or CatalogTooNew.
+        """
+        context = self._context
+        await context.in_thread(context.repository.prepare)
+        try:
+            async with context.lock.held("start", 0.0):
+                await context.in_thread(context.repository.clean)
+                await adopt_locked(context)
+        except Busy:
+            await context.in_thread(self._context.repository.refresh)
+
+    async def close(self) -> None:
+        """Let go of everything; requests that are not covered by now fail. Safe to call twice."""
+        await self._events.close()
+        await self._context.probe.close()
+        self._context.close()
+
+    def listen(self, listener: Listener) -> None:
+        """Tell ``listener`` from now on what happens."""
+        self._context.listeners.append(listener)
+
+    # Taking snapshots
+
+    def request(self, kind: Kind, reason: str) -> Ticket:
+        """Ask for a snapshot that begins after this moment; takes microseconds and gives a ticket to await or forget."""
+        return self._events.request(kind, reason)
+
+    async def create(
+        self,
+        kind: Kind = Kind.MANUAL,
+        *,
+        reason: str | None = None,
+        note: str | None = None,
+        pin: bool = False,
+        deadline: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Created:
+        """Take a snapshot now and give it; one of kind manual is always written, the others only if something changed.
+
+        ``deadline`` is in seconds. Raises Busy, NotEnoughSpace, DatabaseMissing, DatabaseBusy, DatabaseDamaged,
+        DatabaseUnavailable, DeadlineExceeded, RepositoryError or WorkerFailed; nothing half-written is left then.
+        """
+        wanted = Wanted(
+            kind=kind,
+            reasons=(reason or note or kind.value,),
+            note=note,
+            pinned=pin,
+            skip_unchanged=kind is not Kind.MANUAL and not pin,
+            deadline=deadline or float(self.settings.schedule.snapshot_deadline),
+        )
+        return await create(self._context, wanted, on_progress=on_progress)
+
+    async def create_last(self) -> Snapshot | None:
+        """Take the snapshot of a bot that goes down, within ``shutdown_deadline``, and cover what waits with it.
+
+        Gives None where shutdown snapshots are switched off.
+        """
+        schedule = self.settings.schedule
+        if not schedule.shutdown:
+            return None
+        async with asyncio.timeout(float(schedule.shutdown_deadline)):
+            created = await self.create(Kind.SHUTDOWN, deadline=float(schedule.shutdown_deadline))
+            await self._events.flush()
+        return created.snapshot
+
+    def periodic_due(self) -> dt.datetime:
+        """Give when the next periodic snapshot is due, from what this process knows of the catalog."""
+        contents, schedule = self._contents, self.settings.schedule
+        return next_periodic(
+            last_periodic(contents.snapshots, contents.periodic_checked_at),
+            self._started_at,
+            self._context.clock(),
+            float(schedule.periodic_interval),
+            float(schedule.first_after),
+        )
+
+    # Looking
+
+    @property
+    def _contents(self) -> Contents:
+        return self._context.repository.catalog.contents
+
+    @property
+    def known(self) -> tuple[Snapshot, ...]:
+        """The snapshots as this process last saw them, newest first; from memory, at once."""
+        return tuple(reversed(self._contents.snapshots))
+
+    async def list(self, kind: Kind | None = None) -> tuple[Snapshot, ...]:
+        """Give the snapshots, newest first. Raises CatalogError."""
+        contents = await self._context.in_thread(self._context.repository.refresh)
+        return tuple(snapshot for snapshot in reversed(contents.snapshots) if kind in (None, snapshot.kind))
+
+    async def get(self, text: str) -> Snapshot:
+        """Give the snapshot with an id, a unique prefix of one, or "latest"; raise SnapshotNotFound otherwise."""
+        return resolve(text, await self.list())
+
+    async def status(self) -> Status:
+        """Give the repository at a glance."""
+        snapshots = await self.list()
+        return Status(
+            engine=self._context.url.engine,
+            database=self._context.url.redacted,
+            repository=str(self._context.repository.root),
+            snapshots=len(snapshots),
+            damaged=sum(snapshot.damaged for snapshot in snapshots),
+            pinned=sum(snapshot.pinned for snapshot in snapshots),
+            size=sum(snapshot.size for snapshot in snapshots),
+            free=await self._context.in_thread(self._context.repository.free),
+            newest=next(iter(snapshots), None),
+            newest_restored=next((s for s in snapshots if s.restored_at is not None and not s.damaged), None),
+            pending=self._events.waiting,
+            running=self._context.lock.operation is not None,
+            next_periodic=self.periodic_due(),
+            kinds={kind.value: sum(snapshot.kind is kind for snapshot in snapshots) for kind in Kind},
+        )
+
+    async def integrity(self, *, quick: bool = False, on_progress: OnProgress | None = None) -> IntegrityReport:
+        """Check the database as it is now. Damage is a finding; raises DatabaseBusy and DatabaseUnavailable."""
+        contents = await self._context.in_thread(self._context.repository.refresh)
+        return await self._context.work(
+            IntegrityJob,
+            IntegrityReport,
+            on_progress,
+            deadline=float(self.settings.schedule.integrity_deadline),
+            checks=self._context.checks(contents, quick=quick),
+        )
+
+    # Proving and keeping
+
+    async def verify(
+        self, text: str, level: Level = Level.CHECKSUM, *, on_progress: OnProgress | None = None
+    ) -> VerifyReport:
+        """Prove a snapshot and record the outcome; one that fails is marked damaged, and listeners hear of it."""
+        async with self._context.exclusively("verification") as contents:
+            snapshot = resolve(text, tuple(reversed(contents.snapshots)))
+            return await verify_locked(self._context, contents, snapshot, level, on_progress)
+
+    async def verify_due(self) -> VerifyReport | None:
+        """Prove the newest snapshot by ``restored`` if that was last done longer ago than ``verify_interval``."""
+        interval = float(self.settings.schedule.verify_interval)
+        due = proof_due(self._contents.snapshots, self._context.clock(), interval)
+        return None if due is None else await self.verify(due.id, Level.RESTORED)
+
+    async def pin(self, text: str, pinned: bool = True) -> Snapshot:
+        """Keep a snapshot outside retention's counts, or give it back to them."""
+        async with self._context.exclusively("change of a pin") as contents:
+            snapshot = resolve(text, tuple(reversed(contents.snapshots)))
+            changed = msgspec.structs.replace(snapshot, pinned=pinned)
+            await self._context.in_thread(self._context.repository.update, changed)
+            return changed
+
+    async def prune(self, *, dry_run: bool = False) -> PruneReport:
+        """Carry out retention, or with ``dry_run`` only say what it would do and why."""
+        if dry_run:
+            contents = await self._context.in_thread(self._context.repository.refresh)
+            return PruneReport(decisions=tuple(expired(self._context, contents)), dry_run=True, freed=0)
+        async with self._context.exclusively("pruning") as contents:
+            decisions, freed = await self._context.in_thread(prune_locked, self._context, contents)
+            return PruneReport(decisions=tuple(decisions), dry_run=False, freed=freed)
+
+    async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:
+        """Write a snapshot to a new file that stands alone and that ``gunzip`` reads, proving it first."""
+        async with self._context.exclusively("export") as contents:
+            snapshot = resolve(text, tuple(reversed(contents.snapshots)))
+            archive = await self._context.in_thread(self._context.repository.store.fetch, snapshot.path)
+            return await self._context.work(
+                ExportJob,
+                Exported,
+                on_progress,
+                deadline=float(self.settings.schedule.verify_deadline),
+                archive=str(archive),
+                fingerprint=snapshot.fingerprint,
+                size=snapshot.database_size,
+                target=str(target.absolute()),
+            )
+
+    async def rebuild_catalog(self, *, on_progress: OnProgress | None = None) -> RebuildReport:
+        """Make the catalog anew from the snapshot files alone; the old one is kept beside it."""
+        context = self._context
+        await context.in_thread(context.repository.prepare)
+        async with context.lock.held("rebuild of the catalog", float(self.settings.repository.lock_timeout)):
+            return await rebuild_locked(context, on_progress)
+
+    # Restoring
+
+    async def restore_plan(self, text: str) -> RestorePlan:
+        """Say what restoring a snapshot would do now; changes nothing. Raises DatabaseBusy, DatabaseUnavailable."""
+        contents = await self._context.in_thread(self._context.repository.refresh)
+        return await plan_for(self._context, contents, resolve(text, tuple(reversed(contents.snapshots))))
+
+    async def restore(
+        self, text: str, *, agreed: str | None = None, on_progress: OnProgress | None = None
+    ) -> RestoreReport:
+        """Restore a snapshot; ``agreed`` is the token of the plan that a person agreed to (None: whatever is now).
+
+        Raises Busy, PlanOutdated, SnapshotDamaged, DatabaseBusy or RestoreFailed; the database is then as it was.
+        """
+        if self._restoring:
+            raise Busy("Busy: a restore is running already.", operation="restore", pid=None)
+        self._restoring = True
+        try:
+            async with self._context.exclusively("restore") as contents:
+                snapshot = resolve(text, tuple(reversed(contents.snapshots)))
+                plan = await plan_for(self._context, contents, snapshot)
+                return await restore_locked(
+                    self._context, contents, plan, agreed=agreed, automatic=False, on_progress=on_progress
+                )
+        finally:
+            self._restoring = False
+
+    async def start_up(self) -> StartupReport:
+        """Check the database before anybody uses it and heal it if it is damaged; says what it saw and did."""
+        async with self._context.exclusively("start-up check") as contents:
+            return await start_up_locked(self._context, contents)

@@ -1,0 +1,98 @@
+"""What each setting may be: one rule for every one of them, by its dotted name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from . import database_url, json_column
+from .errors import SettingsError
+from .models import Kind
+from .setting_values import SWITCH, Rule, Unfit, choice, count, duration, many, size, snowflake, text
+from .trigger_settings import TRIGGERS
+from .units import Duration
+
+__all__ = ["RULES"]
+
+_DAY = Duration(86400)
+
+
+def _is_name(value: str) -> bool:
+    return bool(value.strip()) and "\0" not in value
+
+
+def _is_group(value: str) -> bool:
+    return re.fullmatch(r"[-_a-z0-9]{1,32}", value) is not None
+
+
+def _read_url(value: object) -> str:
+    if not isinstance(value, str):
+        raise Unfit(value, _URL.allowed)
+    try:
+        return database_url.parse(value).text
+    except SettingsError as error:
+        problem = Unfit(error.value, error.allowed, why=error.why)
+    raise problem
+
+
+def _read_json_column(value: object) -> json_column.JsonColumn:
+    if not isinstance(value, str):
+        raise Unfit(value, _JSON_COLUMN.allowed)
+    try:
+        return json_column.parse(value)
+    except ValueError as error:
+        raise Unfit(value, _JSON_COLUMN.allowed, why=f"it takes {error}") from None
+
+
+def _read_kind(value: object) -> Kind:
+    return Kind(_KIND.read(value))
+
+
+_URL = Rule(allowed='a URL like "sqlite:///data/game.db"', read=_read_url)
+_TABLE = text("a table's name", _is_name)
+_JSON_COLUMN = Rule(allowed='"table.column", or with ":list", ":object" or ":any" after it', read=_read_json_column)
+_KIND = choice(*Kind)
+_GROUP = text("1 to 32 of the characters a-z, 0-9, - and _", _is_group)
+
+RULES: Mapping[str, Rule] = {
+    "database.url": _URL,
+    "database.critical_tables": many(_TABLE, '["users"]'),
+    "database.json_columns": many(_JSON_COLUMN, '["creator_packs.cards_data"]'),
+    "database.busy_timeout": duration(longest=_DAY),
+    "repository.path": text("a folder's path", _is_name),
+    "repository.min_free": size(),
+    "repository.latest_after": many(Rule(allowed=_KIND.allowed, read=_read_kind), '["manual"]'),
+    "repository.lock_timeout": duration(zero=True, longest=_DAY),
+    "schedule.periodic_interval": duration(),
+    "schedule.first_after": duration(zero=True),
+    "schedule.only_with_guilds": SWITCH,
+    "schedule.critical_spacing": duration(zero=True),
+    "schedule.retry_first": duration(),
+    "schedule.retry_longest": duration(),
+    "schedule.verify_interval": duration(zero=True),
+    "schedule.shutdown": SWITCH,
+    "schedule.snapshot_deadline": duration(),
+    "schedule.verify_deadline": duration(),
+    "schedule.restore_deadline": duration(),
+    "schedule.integrity_deadline": duration(),
+    "schedule.shutdown_deadline": duration(),
+    "schedule.stale_after": duration(),
+    "retention.keep_all": duration(zero=True),
+    "retention.daily": count(),
+    "retention.weekly": count(),
+    "retention.monthly": count(),
+    "retention.critical": count(),
+    "retention.safety": duration(zero=True),
+    "retention.shutdown": duration(zero=True),
+    "startup.check": choice("quick", "full", "off"),
+    "startup.restore": SWITCH,
+    "startup.deadline": duration(),
+    "startup.restore_pause": duration(zero=True),
+    "discord.admin_guild_ids": many(snowflake(), "[123456789012345678]"),
+    "discord.alert_channel_id": snowflake(none="direct messages to the owner"),
+    "discord.backup_group": _GROUP,
+    "discord.database_group": _GROUP,
+    "discord.handle_sigterm": SWITCH,
+    "discord.confirm_timeout": duration(),
+    "triggers": TRIGGERS,
+}

@@ -1,0 +1,71 @@
+"""Snapshot files in folders of the local disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import RepositoryError, SnapshotNotFound
+from ..files import PRIVATE_FILE, free_space, make_folder, move, sync_folder
+from ..naming import FOLDERS
+
+__all__ = ["LocalStore"]
+
+
+class LocalStore:
+    """Keeps published files below ``root`` in ``daily/``, ``critical/`` and ``shutdown/``."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the repository's root; nothing is touched before ``prepare``."""
+        self.root = root
+
+    def prepare(self) -> None:
+        """Create the folders, readable by their owner only."""
+        for folder in FOLDERS:
+            make_folder(self.root / folder)
+
+    def publish(self, source: Path, name: str) -> None:
+        """Rename a finished file into place and sync the folder; refuses to replace a published file."""
+        target = self._path(name)
+        if target.exists():
+            raise RepositoryError(f"{name} is already published; snapshots are never rewritten.", path=name)
+        source.chmod(PRIVATE_FILE)
+        move(source, target)
+
+    def fetch(self, name: str) -> Path:
+        """Give the path of a published file."""
+        path = self._path(name)
+        if not path.is_file():
+            raise SnapshotNotFound(f"The snapshot file {name} is not there any more.", snapshot_id=name)
+        return path
+
+    def size(self, name: str) -> int | None:
+        """Give the size of a published file in bytes, or None."""
+        try:
+            return self._path(name).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def names(self) -> Iterator[str]:
+        """Give every file in the three folders."""
+        for folder in FOLDERS:
+            place = self.root / folder
+            if place.is_dir():
+                yield from (f"{folder}/{path.name}" for path in place.iterdir() if path.is_file())
+
+    def remove(self, name: str) -> None:
+        """Remove a published file and sync the folder."""
+        path = self._path(name)
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            sync_folder(path.parent)
+
+    def free(self) -> int:
+        """Give the free bytes of the file system that holds the root."""
+        return free_space(self.root)
+
+    def _path(self, name: str) -> Path:
+        folder, slash, file = name.partition("/")
+        if folder not in FOLDERS or not slash or not file or "/" in file or "\\" in file or file in (".", ".."):
+            raise RepositoryError(f"{name!r} does not name a snapshot file in this repository.", path=name)
+        return self.root / folder / file

@@ -1,0 +1,146 @@
+"""Which event of the host asks for a snapshot, when, and what its reason says.
+
+A reason is a template in the form of ``str.format``, cut down to names: ``{user_id}``, or ``{member.id}`` for a public
+attribute. Whatever else a template could reach (private attributes, indexes, conversions) is refused, because the
+values that come in are the host's own objects and the outcome is shown to people.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from string import Formatter
+from typing import Any
+
+import msgspec
+
+from .setting_values import Rule, Unfit, from_json, many, text
+
+__all__ = ["DEFAULT_TRIGGERS", "TRIGGERS", "TriggerSettings", "placeholders"]
+
+_PUBLIC = re.compile(r"[^\W\d_]\w*(?:\.[^\W\d_]\w*)*")
+
+
+class TriggerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An event that asks for a snapshot.
+
+    ``event`` is the name that ``bot.dispatch`` is given, ``fields`` the payload's names in the order in which
+    positional arguments come, ``reason`` a template over them. With ``field``, only a payload whose ``field`` equals or
+    contains one of ``any_of`` counts, in upper or lower case.
+    """
+
+    event: str
+    reason: str
+    fields: tuple[str, ...] = ()
+    field: str | None = None
+    any_of: tuple[str, ...] = ()
+
+
+DEFAULT_TRIGGERS = (
+    TriggerSettings(
+        event="pack_opened",
+        reason="pack_opening_user_{user_id}",
+        fields=("user_id", "rarities"),
+        field="rarities",
+        any_of=("legendary", "epic", "mythic"),
+    ),
+    TriggerSettings(event="marketplace_listed", reason="marketplace_listing_{card_id}", fields=("card_id",)),
+    TriggerSettings(event="marketplace_sold", reason="marketplace_buy_{card_id}", fields=("card_id",)),
+    TriggerSettings(event="pack_published", reason="pack_published_{pack_id}", fields=("pack_id",)),
+    TriggerSettings(event="pack_purchased", reason="pack_purchase_{pack_id}", fields=("pack_id",)),
+)
+
+
+def placeholders(reason: str) -> tuple[str, ...]:
+    """Give the names between a template's braces, dots included; raise ValueError for anything but public names."""
+    names = []
+    for _, name, specification, conversion in Formatter().parse(reason):
+        if name is None:
+            continue
+        if conversion or specification or not _PUBLIC.fullmatch(name):
+            raise ValueError(f"{{{name}}} is not a public name")
+        names.append(name)
+    return tuple(names)
+
+
+def _is_event(value: str) -> bool:
+    return value.isidentifier() and not value.startswith("on_")
+
+
+def _is_reason(value: str) -> bool:
+    try:
+        placeholders(value)
+    except ValueError:
+        return False
+    return bool(value.strip())
+
+
+_FIELD = text("a name from the event's payload", str.isidentifier)
+_RULES = {
+    "event": text('an event\'s name as bot.dispatch takes it, without "on_"', _is_event),
+    "reason": text(
+        'a text with {names} of fields between braces, like "marketplace_buy_{card_id}" or "left_{member.id}"',
+        _is_reason,
+    ),
+    "fields": many(_FIELD, '["user_id"]'),
+    "field": _FIELD,
+    "any_of": many(text("a text", lambda value: bool(value.strip())), '["epic"]'),
+}
+
+
+def _read_trigger(value: object) -> TriggerSettings:
+    if not isinstance(value, dict):
+        raise Unfit(value, "a table with event, reason and fields")
+    for name in value:
+        if name not in _RULES:
+            near = difflib.get_close_matches(name, _RULES, n=1)
+            why = f"did you mean {near[0]}?" if near else ""
+            raise Unfit(value[name], f"absent: a trigger has only {', '.join(_RULES)}", why=why, where=f".{name}")
+    for name in ("event", "reason"):
+        if name not in value:
+            raise Unfit(value, f"a table that has at least {name}")
+    trigger = TriggerSettings(**{name: _part(name, part) for name, part in value.items()})
+    _check(trigger)
+    return trigger
+
+
+def _part(name: str, value: object) -> Any:
+    try:
+        return _RULES[name].read(value)
+    except Unfit as unfit:
+        raise Unfit(unfit.value, unfit.allowed, why=unfit.why, where=f".{name}{unfit.where}") from None
+
+
+def _check(trigger: TriggerSettings) -> None:
+    fields = ", ".join(trigger.fields) or "of which there are none"
+    for name in placeholders(trigger.reason):
+        if name.partition(".")[0] not in trigger.fields:
+            why = f"{{{name}}} is a field that never comes"
+            raise Unfit(trigger.reason, f"a template over the trigger's fields, {fields}", why=why, where=".reason")
+    if len(set(trigger.fields)) < len(trigger.fields):
+        raise Unfit(list(trigger.fields), "a list that names each field once", where=".fields")
+    if trigger.field is not None and trigger.field not in trigger.fields:
+        raise Unfit(trigger.field, f"one of the trigger's fields, {fields}", where=".field")
+    if trigger.any_of and trigger.field is None:
+        raise Unfit(list(trigger.any_of), "absent where there is no field for it to look at", where=".any_of")
+    if trigger.field is not None and not trigger.any_of:
+        raise Unfit([], "a list of at least one text where there is a field to look at", where=".any_of")
+
+
+_TRIGGER = Rule(allowed="a table with event, reason and fields", read=_read_trigger)
+_LIST = many(_TRIGGER, '[{"event": "member_join", "reason": "join_{member.id}", "fields": ["member"]}]')
+
+
+def _read_triggers(value: object) -> tuple[TriggerSettings, ...]:
+    triggers: tuple[TriggerSettings, ...] = _LIST.read(value)
+    seen = set()
+    for position, trigger in enumerate(triggers):
+        if (trigger.event, trigger.reason) in seen:
+            why = f"event {trigger.event} has this reason already"
+            raise Unfit(trigger.reason, "a reason of its own", why=why, where=f"[{position}].reason")
+        seen.add((trigger.event, trigger.reason))
+    return triggers
+
+
+TRIGGERS = Rule(allowed=_LIST.allowed, read=_read_triggers, from_text=from_json)
+"""The rule for the whole list of triggers."""

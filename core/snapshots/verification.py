@@ -1,0 +1,67 @@
+"""Proving snapshots that are stored, and writing down the outcome."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+import msgspec
+
+from .catalog import Contents
+from .context import Context
+from .errors import SnapshotNotFound
+from .jobs import Verified, VerifyJob
+from .models import Check, Finding, Level, Severity, Snapshot, Verification, VerifyReport
+from .worker_process import OnProgress
+
+__all__ = ["note_outcome", "verify_locked"]
+
+
+async def verify_locked(
+    context: Context, contents: Contents, snapshot: Snapshot, level: Level, on_progress: OnProgress | None = None
+) -> VerifyReport:
+    """Prove a snapshot at a level and record the outcome; one that fails is marked damaged, never removed.
+
+    What stops the proof without saying anything about the snapshot (busy, deadline, no space) is raised.
+    """
+    started = time.monotonic()
+    try:
+        archive = await context.in_thread(context.repository.store.fetch, snapshot.path)
+    except SnapshotNotFound as error:
+        verified = Verified(ok=False, findings=(_file_finding(str(error)),))
+    else:
+        verified = await context.work(
+            VerifyJob,
+            Verified,
+            on_progress,
+            deadline=float(context.settings.schedule.verify_deadline),
+            min_free=int(context.settings.repository.min_free),
+            archive=str(archive),
+            fingerprint=snapshot.fingerprint,
+            size=snapshot.database_size,
+            level=level,
+            checks=context.checks(contents, quick=False, of=snapshot),
+        )
+    now = context.clock()
+    await context.in_thread(context.repository.update, note_outcome(snapshot, level, verified.ok, now))
+    return VerifyReport(
+        id=snapshot.id,
+        level=level,
+        ok=verified.ok,
+        findings=verified.findings,
+        at=now,
+        seconds=time.monotonic() - started,
+    )
+
+
+def note_outcome(snapshot: Snapshot, level: Level, ok: bool, now: dt.datetime) -> Snapshot:
+    """Give the snapshot with the outcome of a verification."""
+    return msgspec.structs.replace(
+        snapshot,
+        verification=Verification(level=level, at=now, ok=ok),
+        restored_at=now if ok and level is Level.RESTORED else snapshot.restored_at,
+    )
+
+
+def _file_finding(message: str) -> Finding:
+    return Finding(check=Check.FILE, severity=Severity.ERROR, message=message)

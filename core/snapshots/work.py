@@ -1,0 +1,159 @@
+"""What each job does, in the worker: an engine's steps, and the files around them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from pathlib import Path
+
+import msgspec
+
+from .archive import full
+from .engines import Engine
+from .errors import RepositoryError, SnapshotDamaged
+from .jobs import (
+    Archived,
+    Exported,
+    ExportJob,
+    InspectJob,
+    IntegrityJob,
+    Job,
+    PutBackJob,
+    RebuildJob,
+    ReplaceJob,
+    ScanJob,
+    Scanned,
+    SnapshotJob,
+    Verified,
+    VerifyJob,
+)
+from .models import Check, Finding, Form, Level, Severity, Snapshot, Verification
+from .watch import Watch
+
+__all__ = ["do"]
+
+
+@functools.singledispatch
+def do(job: Job, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct | None:
+    """Do a job with an engine, using ``scratch`` for temporary files, and give its outcome."""
+    raise TypeError(f"no work is known for {type(job).__name__}")
+
+
+@do.register
+def _snapshot(job: SnapshotJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    target = Path(job.target)
+    return engine.snapshot(target, scratch, job.head, job.tables, job.known, watch)
+
+
+@do.register
+def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    archive = Path(job.archive)
+    try:
+        if job.level is Level.CHECKSUM:
+            full.check(archive, fingerprint=job.fingerprint, size=job.size, watch=watch)
+            return Verified(ok=True, findings=())
+        image = scratch / "verify.db"
+        engine.rebuild(archive, image, job.fingerprint, job.size, watch)
+    except SnapshotDamaged as error:
+        return _not_given_back(error)
+    report = engine.check_image(image, job.checks, watch)
+    return Verified(ok=report.ok, findings=report.findings, integrity=report)
+
+
+@do.register
+def _rebuild(job: RebuildJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    image = Path(job.image)
+    try:
+        engine.rebuild(Path(job.archive), image, job.fingerprint, job.size, watch)
+    except SnapshotDamaged as error:
+        return _not_given_back(error)
+    report = engine.check_image(image, job.checks, watch)
+    return Verified(ok=report.ok, findings=report.findings, integrity=report)
+
+
+def _not_given_back(error: SnapshotDamaged) -> Verified:
+    return Verified(ok=False, findings=(Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error)),))
+
+
+@do.register
+def _replace(job: ReplaceJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    return engine.replace(Path(job.image), job.method, Path(job.quarantine), job.details, job.checks, watch)
+
+
+@do.register
+def _put_back(job: PutBackJob, engine: Engine, scratch: Path, watch: Watch) -> None:
+    engine.put_back(Path(job.quarantine), watch)
+
+
+@do.register
+def _integrity(job: IntegrityJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    return engine.integrity(job.checks, scratch, watch)
+
+
+@do.register
+def _inspect(job: InspectJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    return engine.inspect(job.tables, watch)
+
+
+@do.register
+def _export(job: ExportJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    source, target = Path(job.archive), Path(job.target)
+    full.check(source, fingerprint=job.fingerprint, size=job.size, watch=watch)
+    watch.phase("export", source.stat().st_size)
+    try:
+        output = target.open("xb")
+    except FileExistsError as error:
+        raise RepositoryError(f"{target} is there already; give a file that is not.", path=str(target)) from error
+    try:
+        with output, source.open("rb") as content:
+            while block := content.read(1 << 20):
+                output.write(block)
+                watch.advance(len(block))
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return Exported(size=target.stat().st_size)
+
+
+@do.register
+def _scan(job: ScanJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    watch.phase("scan", len(job.files))
+    found = []
+    for name, path in job.files:
+        found.append(_scan_one(name, Path(path), job.at, watch))
+        watch.advance(1)
+    return Scanned(files=tuple(found))
+
+
+def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> Archived:
+    try:
+        head = full.read_head(path)
+    except SnapshotDamaged as error:
+        return Archived(name=name, snapshot=None, problem=str(error))
+    problem, tail = None, None
+    try:
+        tail = full.read_tail(path)
+        full.check(path, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
+    except SnapshotDamaged as error:
+        problem = str(error)
+    snapshot = Snapshot(
+        id=head.id,
+        sequence=head.sequence,
+        kind=head.kind,
+        form=Form.FULL,
+        base=None,
+        path=name,
+        created_at=head.created_at,
+        began_at=head.began_at,
+        reasons=head.reasons,
+        requests=head.requests,
+        size=path.stat().st_size,
+        database_size=tail.size if tail else 0,
+        fingerprint=tail.fingerprint if tail else "",
+        verification=Verification(level=Level.CHECKSUM, at=at, ok=problem is None),
+        pinned=head.pinned,
+        note=head.note,
+        rows=tail.rows if tail else {},
+        details=head.details,
+    )
+    return Archived(name=name, snapshot=snapshot, problem=problem)

@@ -1,0 +1,116 @@
+"""What runs in the child process: one job, then the end.
+
+It is a plain program, started by path (see ``worker_launch.py``), so that it never runs the host's own modules again.
+All that blocks, reads a live database's file, or could take the process down with it happens here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from . import database_url, work
+from .engines import engine_for
+from .errors import NotEnoughSpace, SnapshotError, WorkerFailed
+from .files import free_space, make_folder, translate_os_error
+from .jobs import Failed, Job, Outcome, Progress
+from .units import size_text
+from .watch import Watch
+
+__all__ = ["main"]
+
+_GRACE = 3.0
+"""So many seconds the job has to stop by itself after its parent went, before the process ends without it."""
+
+
+def main() -> int:
+    """Do the one job on standard input and write what becomes of it to standard output; give the exit status."""
+    os.umask(0o077)
+    # Ctrl-C is for the bot: it stops its workers itself, and may need one more for its last snapshot.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    source, lines = sys.stdin.buffer, Lines(sys.stdout.buffer)
+    try:
+        job = msgspec.json.decode(source.readline(), type=Job)
+    except msgspec.DecodeError as error:
+        lines.write(Failed(WorkerFailed(f"The worker was given no job it knows: {error}").to_wire()))
+        return 2
+    stopping = threading.Event()
+    threading.Thread(target=_stop_with_parent, args=(source, stopping, Path(job.scratch)), daemon=True).start()
+    return _run(job, lines, stopping)
+
+
+class Lines:
+    """Writes one JSON document a line; a parent that is gone is noticed elsewhere."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        """Take the stream to write to."""
+        self._target = target
+        self._encoder = msgspec.json.Encoder()
+
+    def write(self, document: Progress | Outcome | Failed) -> None:
+        """Write one document and flush it."""
+        try:
+            self._target.write(self._encoder.encode(document) + b"\n")
+            self._target.flush()
+        except BrokenPipeError:
+            return
+
+
+def _run(job: Job, lines: Lines, stopping: threading.Event) -> int:
+    scratch = Path(job.scratch)
+    watch = Watch(
+        deadline_at=time.monotonic() + job.deadline,
+        seconds=job.deadline,
+        progress=lambda phase, done, total: lines.write(Progress(phase, done, total)),
+        cancelled=stopping.is_set,
+        space=_guard(scratch.parent, job.min_free) if job.min_free else None,
+    )
+    try:
+        make_folder(scratch)
+        engine = engine_for(database_url.parse(job.url), job.busy_timeout)
+        value = work.do(job, engine, scratch, watch)
+        lines.write(Outcome(msgspec.Raw(msgspec.json.encode(value))))
+    except SnapshotError as error:
+        lines.write(Failed(error.to_wire()))
+        return 1
+    except OSError as error:
+        lines.write(Failed(translate_os_error(error).to_wire()))
+        return 1
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return 0
+
+
+def _guard(folder: Path, minimum: int) -> Callable[[], None]:
+    def look() -> None:
+        free = free_space(folder)
+        if free < minimum:
+            raise NotEnoughSpace(
+                f"Stopped while writing: only {size_text(free)} are free, and {size_text(minimum)} must stay so "
+                "([repository] min_free). Nothing half-written was left.",
+                free=free,
+                needed=0,
+                minimum=minimum,
+            )
+
+    return look
+
+
+def _stop_with_parent(source: BinaryIO, stopping: threading.Event, scratch: Path) -> None:
+    """Wait for the end of standard input: the parent died, or wants the job to stop."""
+    while source.read(4096):
+        pass
+    stopping.set()
+    time.sleep(_GRACE)
+    # The job sits in a call that cannot be interrupted. Whatever it was doing is safe to kill at any point.
+    shutil.rmtree(scratch, ignore_errors=True)
+    os._exit(1)
