@@ -1,9 +1,9 @@
 """The catalog: what is in the repository, in one JSON file that is always whole.
 
-``backup_metadata.json`` holds ``{"format": 1, "snapshots": [...], "restores": [...], "periodic_checked_at": ...}``. It
-is written to a temporary file, synced and renamed. A catalog that cannot be read is never taken for an empty one: it is
-``CatalogError``, and the repository rebuilds it from the snapshot files. One of a newer format is ``CatalogTooNew``, and
-stays as it is. Everything here blocks; changes are made under the repository's lock only.
+``backup_metadata.json`` holds ``{"format": 1, "snapshots": [...], "restores": [...], "periodic_checked_at": ...}``.
+It is written to a temporary file, synced and renamed. A catalog that cannot be read is never taken for an empty one:
+it is ``CatalogError``, and the repository rebuilds it from the snapshot files. One of a newer format is
+``CatalogTooNew``, and stays as it is. Everything here blocks; changes are made under the repository's lock only.
 """
 
 from __future__ import annotations
@@ -16,25 +16,16 @@ import msgspec
 
 from .errors import CatalogError, CatalogTooNew
 from .files import write_atomically
+from .lineage import RestoreRecord, newest_sound
 from .models import Snapshot
 
-__all__ = ["FILE_NAME", "FORMAT", "Catalog", "Contents", "RestoreRecord"]
+__all__ = ["FILE_NAME", "FORMAT", "PREVIOUS", "Catalog", "Contents"]
 
 FILE_NAME = "backup_metadata.json"
 FORMAT = 1
 PREVIOUS = "catalog.previous.json"
 """The catalog before the last change, in ``.work/``: pins and verifications come from it if the catalog is lost."""
 _RESTORES_KEPT = 200
-
-
-class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One restore that happened."""
-
-    at: dt.datetime
-    snapshot: str
-    safety: str | None
-    automatic: bool
-    quarantine: str | None = None
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +52,11 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     def recording(self, restore: RestoreRecord) -> Contents:
         """Give the contents with one more restore; very old ones are forgotten."""
         return msgspec.structs.replace(self, restores=(*self.restores, restore)[-_RESTORES_KEPT:])
+
+    @property
+    def newest_sound(self) -> Snapshot | None:
+        """The newest undamaged snapshot that the present database comes from."""
+        return newest_sound(self.snapshots, self.restores)
 
     @property
     def next_sequence(self) -> int:
@@ -131,8 +127,8 @@ class Catalog:
             found = msgspec.json.decode(content, type=_Format).format
             if found > FORMAT:
                 raise CatalogTooNew(
-                    f"The catalog {path.name} was written by a newer Savepoint (format {found}; this version reads up to "
-                    f"{FORMAT}). Update Savepoint; nothing was changed.",
+                    f"The catalog {path.name} was written by a newer Savepoint (format {found}; this version reads up "
+                    f"to {FORMAT}). Update Savepoint; nothing was changed.",
                     path=str(path),
                     found=found,
                     supported=FORMAT,

@@ -20,9 +20,9 @@ from .engines import Checks, probe_for, suffix_for
 from .errors import SnapshotError
 from .files import translate_os_error
 from .jobs import Work
-from .lock import RepositoryLock
+from .lock import RepositoryLock, hold
 from .models import RestorePlan, RestoreReport, Snapshot
-from .repository import Repository
+from .repository import Repository, in_use_mark
 from .settings import Settings
 
 __all__ = ["Context", "Listener"]
@@ -96,19 +96,24 @@ class Context:
         **fields: Any,
     ) -> Value:
         """Do a job in a worker. ``deadline`` (seconds) and the job's own fields are given; the rest is filled in."""
+        scratch = self.repository.work / f"job-{self.token_hex(6)}"
         job = kind(
             url=self.url.text,
             busy_timeout=float(self.settings.database.busy_timeout),
-            scratch=str(self.repository.work / f"job-{self.token_hex(6)}"),
+            scratch=str(scratch),
             **fields,
         )
-        return await worker_process.run(self._pool, job, gives, on_progress)  # type: ignore[arg-type]
+        # Some jobs run beside an operation that cleans up: what is in use must be told from what a crash left.
+        let_go = await self.in_thread(hold, in_use_mark(scratch))
+        try:
+            return await worker_process.run(self._pool, job, gives, on_progress)  # type: ignore[arg-type]
+        finally:
+            await asyncio.shield(self.in_thread(let_go))
 
     def checks(self, contents: Contents, *, quick: bool, of: Snapshot | None = None) -> Checks:
         """Say what an integrity check looks at: of the database as it is now, or of what a snapshot restores to."""
         database = self.settings.database
-        newest = next((snapshot for snapshot in reversed(contents.snapshots) if not snapshot.damaged), None)
-        expected = of or newest
+        expected = of or contents.newest_sound
         return Checks(
             critical_tables=database.critical_tables,
             json_columns=database.json_columns,
@@ -126,11 +131,11 @@ class Context:
                 log.exception("A listener of the snapshot service failed")
 
     @contextlib.asynccontextmanager
-    async def exclusively(self, operation: str, timeout: float | None = None) -> AsyncIterator[Contents]:
+    async def exclusively(self, operation: str, wait: float | None = None) -> AsyncIterator[Contents]:
         """Hold the repository for an operation and give the catalog's contents as they are then."""
-        wait = float(self.settings.repository.lock_timeout) if timeout is None else timeout
+        patience = float(self.settings.repository.lock_timeout) if wait is None else wait
         try:
-            async with self.lock.held(operation, wait):
+            async with self.lock.held(operation, patience):
                 yield await self.in_thread(self.repository.refresh)
         except OSError as error:
             if isinstance(error, SnapshotError):

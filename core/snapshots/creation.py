@@ -47,13 +47,13 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create(
-    context: Context, wanted: Wanted, *, timeout: float | None = None, on_progress: OnProgress | None = None
+    context: Context, wanted: Wanted, *, wait: float | None = None, on_progress: OnProgress | None = None
 ) -> Created:
     """Take a snapshot, or find that the newest one covers it; raise a SnapshotError and leave nothing otherwise.
 
-    ``timeout`` is how long to wait for another operation, in seconds; None takes the setting.
+    ``wait`` is how long to wait for another operation, in seconds; None takes the setting.
     """
-    async with context.exclusively("snapshot", timeout) as contents:
+    async with context.exclusively("snapshot", wait) as contents:
         created = await create_locked(context, contents, wanted, on_progress)
     if not created.unchanged:
         await context.tell(lambda listener: listener.created(created.snapshot))

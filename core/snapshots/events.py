@@ -110,7 +110,7 @@ class EventCoverage:
         )
         try:
             # An event waits its turn, for as long as a snapshot itself may take.
-            created = await create(self._context, wanted, timeout=deadline)
+            created = await create(self._context, wanted, wait=deadline)
         except SnapshotError as error:
             await self._failed(error)
         except asyncio.CancelledError:

@@ -19,7 +19,7 @@ import msgspec
 
 from .errors import Busy
 
-__all__ = ["RepositoryLock"]
+__all__ = ["RepositoryLock", "hold", "is_abandoned"]
 
 _POLL_FIRST, _POLL_LONGEST = 0.02, 0.25
 
@@ -48,9 +48,9 @@ class RepositoryLock:
         """What this process is doing under the lock now."""
 
     @contextlib.asynccontextmanager
-    async def held(self, operation: str, timeout: float) -> AsyncIterator[None]:
-        """Hold the lock for an operation; raise Busy if others have it for longer than ``timeout`` seconds."""
-        deadline = asyncio.get_running_loop().time() + timeout
+    async def held(self, operation: str, wait: float) -> AsyncIterator[None]:
+        """Hold the lock for an operation; raise Busy if others have it for longer than ``wait`` seconds."""
+        deadline = asyncio.get_running_loop().time() + wait
         try:
             async with asyncio.timeout_at(deadline):
                 await self._turn.acquire()
@@ -90,6 +90,27 @@ class RepositoryLock:
             return msgspec.json.decode((self._work / "operation.json").read_bytes(), type=_Owner)
         except (OSError, msgspec.DecodeError):
             return None
+
+
+def hold(path: Path) -> Callable[[], None]:
+    """Hold a lock file that marks something as in use; give what lets go of it. Blocks for no time."""
+    lock = filelock.FileLock(path, blocking=False, thread_local=False)
+    lock.acquire()
+
+    def let_go() -> None:
+        lock.release()
+        path.unlink(missing_ok=True)
+
+    return let_go
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether nobody holds a lock file any more: what it marks was left by a crash."""
+    lock = filelock.FileLock(path, blocking=False, thread_local=False)
+    if not _try(lock):
+        return False
+    lock.release()
+    return True
 
 
 def _try(lock: filelock.BaseFileLock) -> bool:

@@ -1,7 +1,7 @@
 """Making the catalog true again: adopting files it does not list, and rebuilding it when it is lost.
 
-Each file is proven before it is listed, so both take as long as reading the files. Nothing is removed: a file that is no
-sound snapshot stays where it is and is named in the report.
+Each file is proven before it is listed, so both take as long as reading the files. Nothing is removed: a file that is
+no sound snapshot stays where it is and is named in the report.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
 
 
 async def rebuild_locked(context: Context, on_progress: OnProgress | None = None) -> RebuildReport:
-    """Make the catalog anew from the snapshot files alone, with pins and proofs that can still be read of the old one."""
+    """Make the catalog anew from the snapshot files, with what only the old one knew where that can still be read."""
     repository = context.repository
     old = await context.in_thread(repository.catalog.remembered)
     names = await context.in_thread(lambda: sorted(repository.snapshot_files()))

@@ -1,29 +1,34 @@
 """The folder of snapshots as one thing: store, catalog, lock, and the order in which they change.
 
-A snapshot is published in this order: file into place and folder synced, catalog written and synced, ``latest.*`` moved.
-Retention takes entries out of the catalog before it removes files. A crash between any two of these steps leaves either a
-file that the catalog does not know yet (``open`` proves and adopts it) or exactly what the catalog says.
-Everything but the constructor blocks; the service calls it from its threads.
+A snapshot is published in this order: file into place and folder synced, catalog written and synced, ``latest.*``
+moved. Retention takes entries out of the catalog before it removes files. A crash between any two of these steps
+leaves either a file that the catalog does not know yet (``open`` proves and adopts it) or exactly what the catalog
+says. Everything but the constructor blocks; the service calls it from its threads.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from .catalog import PREVIOUS, Catalog, Contents
 from .files import free_space, make_folder, remove, sync_folder, translate_os_error
+from .lock import is_abandoned
 from .models import Form, Kind, Snapshot
 from .naming import parse_name
 from .stores import LocalStore
 
-__all__ = ["Repository"]
+__all__ = ["Repository", "in_use_mark"]
 
 WORK = ".work"
 QUARANTINE = "quarantine"
 _KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS}
+
+
+def in_use_mark(scratch: Path) -> Path:
+    """Give the lock file that tells whether somebody is using a temporary folder."""
+    return scratch.with_name(scratch.name + ".lock")
 
 
 class Repository:
@@ -53,8 +58,9 @@ class Repository:
 
     def clean(self) -> None:
         """Remove temporary files that a crash left. Only under the lock: then nobody is using one."""
-        for path in self.work.iterdir():
-            if path.name not in _KEPT_IN_WORK:
+        for path in sorted(self.work.iterdir()):
+            mark = path if path.suffix == ".lock" else in_use_mark(path)
+            if path.name not in _KEPT_IN_WORK and (not mark.exists() or is_abandoned(mark)):
                 remove(path)
 
     def refresh(self) -> Contents:
@@ -108,7 +114,7 @@ class Repository:
         if not candidates:
             return
         target = candidates[-1].path
-        if self.latest.is_symlink() and os.readlink(self.latest) == target:
+        if self.latest.is_symlink() and str(self.latest.readlink()) == target:
             return
         scratch = self.work / "latest.new"
         scratch.unlink(missing_ok=True)

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import msgspec
 
-from .catalog import Contents, RestoreRecord
+from .catalog import Contents
 from .context import Context
 from .creation import Wanted, create_locked
 from .engines import Replaced
 from .errors import DatabaseError, PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
 from .files import remove, require_space
 from .jobs import InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
+from .lineage import RestoreRecord, present_line
 from .models import (
     DatabaseState,
     Kind,
@@ -54,7 +55,8 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> 
     method = Method.ONLINE if database.openable else Method.SWAP
     now = context.clock()
     age = max(0.0, (now - snapshot.began_at).total_seconds())
-    later = [other for other in contents.snapshots if other.sequence > snapshot.sequence]
+    line = present_line(contents.snapshots, contents.restores)
+    later = [other for other in reversed(line) if other.sequence > snapshot.sequence]
     lost = Lost(
         since=snapshot.began_at,
         until=now,
@@ -101,9 +103,9 @@ async def restore_locked(
 ) -> RestoreReport:
     """Carry out a plan inside an operation that holds the repository.
 
-    ``agreed`` is the token somebody agreed to; another state than that is PlanOutdated. Raises SnapshotDamaged where the
-    snapshot does not give back its state, DatabaseBusy at the deadline, RestoreFailed where the result failed its check
-    and the way back was taken. After any of them the database is as it was.
+    ``agreed`` is the token somebody agreed to; another state than that is PlanOutdated. Raises SnapshotDamaged where
+    the snapshot does not give back its state, DatabaseBusy at the deadline, RestoreFailed where the result failed its
+    check and the way back was taken. After any of them the database is as it was.
     """
     if agreed is not None and agreed != plan.token:
         raise PlanOutdated(
@@ -148,6 +150,8 @@ async def _carry_out(
     record = RestoreRecord(
         at=context.clock(),
         snapshot=snapshot.id,
+        sequence=snapshot.sequence,
+        before=context.repository.catalog.contents.next_sequence,
         safety=safety.id if safety else None,
         automatic=automatic,
         quarantine=replaced.quarantine,

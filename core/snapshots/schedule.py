@@ -22,8 +22,8 @@ def next_periodic(
 ) -> dt.datetime:
     """Give when the next periodic snapshot is due.
 
-    An interval after the last one, but not in the first ``first_after`` seconds after the start, unless it is overdue by
-    a whole interval: a bot that restarts every few minutes must not put it off for ever. A ``last`` in the future
+    An interval after the last one, but not in the first ``first_after`` seconds after the start, unless it is overdue
+    by a whole interval: a bot that restarts every few minutes must not put it off for ever. A ``last`` in the future
     (the clock went back) counts as none.
     """
     earliest = started + dt.timedelta(seconds=first_after)

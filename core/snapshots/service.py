@@ -103,7 +103,7 @@ class SnapshotService:
     # Taking snapshots
 
     def request(self, kind: Kind, reason: str) -> Ticket:
-        """Ask for a snapshot that begins after this moment; takes microseconds and gives a ticket to await or forget."""
+        """Ask for a snapshot that begins after this moment, in microseconds; await the ticket or forget it."""
         return self._events.request(kind, reason)
 
     async def create(
@@ -252,7 +252,7 @@ class SnapshotService:
                 archive=str(archive),
                 fingerprint=snapshot.fingerprint,
                 size=snapshot.database_size,
-                target=str(target.absolute()),
+                target=str(await self._context.in_thread(target.absolute)),
             )
 
     async def rebuild_catalog(self, *, on_progress: OnProgress | None = None) -> RebuildReport:

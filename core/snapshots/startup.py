@@ -14,10 +14,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .catalog import Contents, RestoreRecord
+from .catalog import Contents
 from .context import Context
 from .errors import DatabaseBusy, DatabaseError, DeadlineExceeded, SnapshotDamaged, SnapshotError, SnapshotNotFound
 from .jobs import IntegrityJob
+from .lineage import RestoreRecord, present_first
 from .models import Check, IntegrityReport, Method, RestoreReport, Snapshot, StartupOutcome, StartupReport
 from .restoration import plan_for, restore_locked
 from .units import duration_text
@@ -90,7 +91,7 @@ async def _heal(context: Context, contents: Contents, integrity: IntegrityReport
         )
         return StartupReport(outcome=StartupOutcome.REFUSED, message=message, integrity=integrity)
     tried: list[str] = []
-    for snapshot in candidates(contents.snapshots, integrity):
+    for snapshot in candidates(contents.snapshots, contents.restores, integrity):
         tried.append(snapshot.id)
         try:
             restored = await _restore(context, snapshot)
@@ -114,7 +115,7 @@ async def _heal(context: Context, contents: Contents, integrity: IntegrityReport
 
 
 async def _restore(context: Context, snapshot: Snapshot) -> RestoreReport:
-    """Exchange the files, so that the damaged ones stay for whoever wants to look; online where others have them open."""
+    """Exchange the files, so that the damaged ones stay to be looked at; online where others have them open."""
     contents = context.repository.catalog.contents
     plan = await plan_for(context, contents, snapshot)
     exchange = msgspec.structs.replace(plan, method=Method.SWAP)
@@ -139,16 +140,18 @@ def _restored_sentence(report: RestoreReport) -> str:
     )
 
 
-def candidates(snapshots: Sequence[Snapshot], integrity: IntegrityReport) -> tuple[Snapshot, ...]:
-    """Give the snapshots that could mend what was found, newest first.
+def candidates(
+    snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord], integrity: IntegrityReport
+) -> tuple[Snapshot, ...]:
+    """Give the snapshots that could mend what was found: those of the present line newest first, then the others.
 
     A table that is missing now and was not in a snapshot either is a matter of settings: that snapshot would not help.
     """
     missing = {
         finding.table for finding in integrity.errors if finding.check is Check.TABLES and finding.table is not None
     }
-    newest_first = sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True)
-    return tuple(snapshot for snapshot in newest_first if not snapshot.damaged and missing <= set(snapshot.rows))
+    ordered = present_first(snapshots, restores)
+    return tuple(snapshot for snapshot in ordered if not snapshot.damaged and missing <= set(snapshot.rows))
 
 
 def recent_automatic(restores: Sequence[RestoreRecord], now: dt.datetime, pause: float) -> RestoreRecord | None:

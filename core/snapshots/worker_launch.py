@@ -1,7 +1,7 @@
 """Starts a module of this package by path: ``python worker_launch.py worker``.
 
-The package may lie anywhere and be called anything in a host, and its parents may be packages with code of their own. So
-it is put together here under a name of its own from the folder this file is in, without importing any parent, and
+The package may lie anywhere and be called anything in a host, and its parents may be packages with code of their own.
+So it is put together here under a name of its own from the folder this file is in, without importing any parent, and
 without this folder on the module path, where it would shadow the standard library's names.
 """
 

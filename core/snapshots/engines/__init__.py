@@ -1,4 +1,4 @@
-"""The kinds of database. To add one: a module with the methods of ``Engine`` and ``Probe``, and one line in ``ENGINES``."""
+"""The kinds of database. To add one: a module with an ``Engine`` and a ``Probe``, and one line in ``ENGINES``."""
 
 from __future__ import annotations
 

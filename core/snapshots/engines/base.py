@@ -60,7 +60,7 @@ class Engine(Protocol):
     suffix: ClassVar[str]
 
     def inspect(self, tables: tuple[str, ...], watch: Watch) -> DatabaseState:
-        """Give the state of the database: never raises for a damaged or missing one, but for a busy or unreadable one."""
+        """Give the state of the database; raises for a busy or unreadable one, not for a damaged or missing one."""
 
     def snapshot(
         self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], known: str | None, watch: Watch
@@ -71,7 +71,7 @@ class Engine(Protocol):
         """
 
     def rebuild(self, archive: Path, image: Path, fingerprint: str, size: int, watch: Watch) -> None:
-        """Rebuild a snapshot as ``image``, proving the fingerprint; raise SnapshotDamaged if it does not give it back."""
+        """Rebuild a snapshot as ``image``; raise SnapshotDamaged if it does not give back the fingerprint."""
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt image as thoroughly as ``integrity`` checks the database."""

@@ -43,8 +43,8 @@ def _translate(error: sqlite3.Error, path: Path, watch: Watch) -> SnapshotError:
         return OperationCancelled("The operation was interrupted; nothing half-done is left.")
     if name.startswith(_BUSY):
         return DatabaseBusy(
-            f"The database {path.name} is busy: another connection held its lock until the deadline. Try again when the "
-            "game is quieter, or find the transaction that is left open.",
+            f"The database {path.name} is busy: another connection held its lock until the deadline. Try again when "
+            "the game is quieter, or find the transaction that is left open.",
             path=str(path),
         )
     if name.startswith(_DAMAGED):

@@ -89,7 +89,7 @@ class SqliteEngine:
             return integrity_checks.damaged_report(error, started)
 
     def integrity(self, checks: Checks, scratch: Path, watch: Watch) -> IntegrityReport:
-        """Check the live database: in place in WAL mode, otherwise on a copy, since a long reader would stop the game."""
+        """Check the live database: in place in WAL mode, elsewhere on a copy, since a long reader stops the game."""
         started = time.monotonic()
         try:
             with reading(self._path, self._busy_timeout, watch) as connection, beginning(connection):

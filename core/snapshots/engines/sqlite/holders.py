@@ -29,16 +29,13 @@ def holders(path: Path) -> tuple[Holder, ...]:
     if not (_PROC / "self" / "fd").is_dir():
         return ()
     wanted = {str(path) + side + gone for side in SIDE_FILES for gone in ("", " (deleted)")}
-    found = []
-    for entry in _PROC.iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and _has_open(entry, wanted):
-            found.append(Holder(int(entry.name), _name_of(entry)))
-    return tuple(found)
+    others = (entry for entry in _PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid())
+    return tuple(Holder(int(entry.name), _name_of(entry)) for entry in others if _has_open(entry, wanted))
 
 
 def _has_open(process: Path, wanted: set[str]) -> bool:
     try:
-        return any(os.readlink(link) in wanted for link in (process / "fd").iterdir())
+        return any(str(link.readlink()) in wanted for link in (process / "fd").iterdir())
     except OSError:
         return False  # it ended meanwhile, or belongs to somebody else
 

@@ -1,9 +1,10 @@
 """One consistent image of a live database, while the game goes on writing.
 
-The pinned backup: a read transaction is opened on the very connection the backup API reads from, so that every step sees
-the same commit and a foreign write cannot make the backup start over (https://www.sqlite.org/c3ref/backup_finish.html
-says it restarts when the source changes; a source that is pinned does not). In WAL mode writers go on; in rollback
-mode they wait for the reader, so the image is copied first, as fast as the disk takes it, and compressed after.
+The pinned backup: a read transaction is opened on the very connection the backup API reads from, so that every step
+sees the same commit and a foreign write cannot make the backup start over
+(https://www.sqlite.org/c3ref/backup_finish.html says it restarts when the source changes; a source that is pinned
+does not). In WAL mode writers go on; in rollback mode they wait for the reader, so the image is copied first, as fast
+as the disk takes it, and compressed after.
 
 The image's header keeps the WAL flag of its source in bytes 18 and 19 (https://www.sqlite.org/fileformat2.html, 1.3.3).
 The image is put into rollback mode, so that whoever opens it finds it complete and no ``-wal`` appears beside it.

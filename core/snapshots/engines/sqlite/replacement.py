@@ -31,8 +31,8 @@ __all__ = ["exchange_files", "put_back", "same_content", "write_online"]
 _STEP_PAGES = 256
 _LOCK_STEP = 0.2
 _VARIABLE = ((18, 20), (24, 28), (40, 44), (92, 100))
-"""Header bytes that SQLite itself changes when it writes: journal flags, change counter, schema cookie, version-valid-for
-and the library's version (https://www.sqlite.org/fileformat2.html, 1.3)."""
+"""Header bytes that SQLite itself changes when it writes: journal flags, change counter, schema cookie,
+version-valid-for and the library's version (https://www.sqlite.org/fileformat2.html, 1.3)."""
 
 
 def write_online(path: Path, image: Path, scratch: Path, busy_timeout: float, watch: Watch) -> bool | None:
@@ -175,9 +175,9 @@ def _wait_until_closed(path: Path, busy_timeout: float, watch: Watch) -> None:
         if time.monotonic() > until:
             names = ", ".join(f"{holder.name} (process {holder.pid})" for holder in open_in)
             raise DatabaseBusy(
-                f"The database {path.name} cannot be opened, so its files must be exchanged, and that is only safe with "
-                f"nobody using it; still open in {names}. Stop that process and restore again, or just start the bot: "
-                "its start-up check restores.",
+                f"The files of the database {path.name} must be exchanged, and that is only safe with nobody using it; "
+                f"still open in {names}. Stop that process and restore again, or just start the bot: its start-up "
+                "check restores.",
                 path=str(path),
                 pids=[holder.pid for holder in open_in],
             )
