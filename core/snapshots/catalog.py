@@ -107,6 +107,11 @@ class Catalog:
             self.contents = changed
         return self.contents
 
+    def forget(self) -> None:
+        """Start again with nothing: the file is gone, and every snapshot with it."""
+        self._seen = None
+        self.contents = Contents()
+
     def remembered(self) -> Contents:
         """Give what can still be read of the catalog or of the one before it; for rebuilding, never for listing."""
         for path in (self.path, self._previous):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -18,7 +17,6 @@ from .catalog import Contents
 from .database_url import DatabaseUrl
 from .engines import Checks, probe_for, suffix_for
 from .errors import SnapshotError
-from .files import translate_os_error
 from .jobs import Work
 from .lock import RepositoryLock, hold
 from .models import RestorePlan, RestoreReport, Snapshot
@@ -129,18 +127,6 @@ class Context:
                 await what(listener)
             except Exception:
                 log.exception("A listener of the snapshot service failed")
-
-    @contextlib.asynccontextmanager
-    async def exclusively(self, operation: str, wait: float | None = None) -> AsyncIterator[Contents]:
-        """Hold the repository for an operation and give the catalog's contents as they are then."""
-        patience = float(self.settings.repository.lock_timeout) if wait is None else wait
-        try:
-            async with self.lock.held(operation, patience):
-                yield await self.in_thread(self.repository.refresh)
-        except OSError as error:
-            if isinstance(error, SnapshotError):
-                raise
-            raise translate_os_error(error, self.repository.root) from error
 
     def close(self) -> None:
         """Let go of the threads; whatever still runs in them ends by itself."""

@@ -20,6 +20,7 @@ from .models import Form, Kind, Level, PruneDecision, Snapshot, Verification
 from .naming import new_id, relative_path
 from .retention import decide
 from .space import needed_for_snapshot
+from .turn import turn
 from .worker_process import OnProgress
 
 __all__ = ["Created", "Wanted", "create", "create_locked", "expired", "prune_locked"]
@@ -53,7 +54,7 @@ async def create(
 
     ``wait`` is how long to wait for another operation, in seconds; None takes the setting.
     """
-    async with context.exclusively("snapshot", wait) as contents:
+    async with turn(context, "snapshot", wait=wait) as contents:
         created = await create_locked(context, contents, wanted, on_progress)
     if not created.unchanged:
         await context.tell(lambda listener: listener.created(created.snapshot))

@@ -16,6 +16,7 @@ from .coverage import Coverage, Request, distinct_reasons, group_kind, not_befor
 from .creation import Wanted, create
 from .errors import OperationCancelled, SnapshotError, WorkerFailed
 from .models import Kind, Snapshot
+from .naming import REASON_LENGTH, legible
 from .tickets import Ticket
 
 __all__ = ["EventCoverage"]
@@ -51,7 +52,7 @@ class EventCoverage:
 
     def request(self, kind: Kind, reason: str) -> Ticket:
         """Let a request wait for the next snapshot; call it in the loop's thread."""
-        request = Request(next(self._numbers), kind, reason, self._context.clock())
+        request = Request(next(self._numbers), kind, legible(reason, REASON_LENGTH), self._context.clock())
         ticket = Ticket(request)
         if self._closed:
             ticket.fail(OperationCancelled("The snapshot service is closed; this event is not covered by a snapshot."))

@@ -22,9 +22,12 @@ from .models import Kind, Snapshot
 __all__ = [
     "FOLDERS",
     "LATEST",
+    "NOTE_LENGTH",
+    "REASON_LENGTH",
     "ParsedName",
     "file_name",
     "folder_of",
+    "legible",
     "new_id",
     "parse_name",
     "relative_path",
@@ -46,6 +49,10 @@ FOLDERS = tuple(dict.fromkeys(_FOLDERS.values()))
 """Every folder of the repository that holds snapshots."""
 FOLDERS = tuple(dict.fromkeys(_FOLDERS.values()))
 """The folders of the repository that hold snapshots: daily, critical, shutdown."""
+
+REASON_LENGTH = 200
+NOTE_LENGTH = 1000
+"""So many characters of a reason and of a note are kept."""
 
 _ID_BYTES = 6
 _ID_ATTEMPTS = 1000
@@ -72,6 +79,15 @@ class ParsedName(msgspec.Struct, frozen=True):
     slug: str
     id: str
     suffix: str
+
+
+def legible(text: str, limit: int) -> str:
+    """Give a reason or a note as text that every file can hold: Unicode without halves of characters, cut to a length.
+
+    Players write parts of them, and what they write can hold lone surrogates, which no encoding takes.
+    """
+    plain = text[: limit + 1].encode("utf-8", "replace").decode("utf-8")
+    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
 def folder_of(kind: Kind) -> str:

@@ -66,8 +66,10 @@ class Repository:
     def refresh(self) -> Contents:
         """Give the catalog's contents; a missing catalog is an empty one only where there are no snapshot files."""
         if not self.catalog.exists and not any(True for _ in self.snapshot_files()):
-            return Contents()
-        return self.catalog.refresh()
+            self.catalog.forget()
+        else:
+            self.catalog.refresh()
+        return self.catalog.contents
 
     def snapshot_files(self) -> Iterable[str]:
         """Give the names of the files that look like snapshots of this engine."""

@@ -20,7 +20,7 @@ from . import database_url
 from .catalog import Contents
 from .context import Context, Listener
 from .creation import Created, Wanted, create, expired, prune_locked
-from .errors import Busy
+from .errors import Busy, DeadlineExceeded, SnapshotError
 from .events import EventCoverage
 from .jobs import Exported, ExportJob, IntegrityJob
 from .models import (
@@ -35,13 +35,15 @@ from .models import (
     Status,
     VerifyReport,
 )
-from .naming import resolve
+from .naming import NOTE_LENGTH, REASON_LENGTH, legible, resolve
 from .rebuilding import RebuildReport, adopt_locked, rebuild_locked
 from .restoration import plan_for, restore_locked
 from .schedule import last_periodic, next_periodic, proof_due
 from .settings import Settings
 from .startup import start_up_locked
 from .tickets import Ticket
+from .turn import turn
+from .units import duration_text
 from .verification import verify_locked
 from .worker_process import OnProgress
 
@@ -123,8 +125,8 @@ class SnapshotService:
         """
         wanted = Wanted(
             kind=kind,
-            reasons=(reason or note or kind.value,),
-            note=note,
+            reasons=(legible(reason or note or kind.value, REASON_LENGTH),),
+            note=None if note is None else legible(note, NOTE_LENGTH),
             pinned=pin,
             skip_unchanged=kind is not Kind.MANUAL and not pin,
             deadline=deadline or float(self.settings.schedule.snapshot_deadline),
@@ -139,9 +141,19 @@ class SnapshotService:
         schedule = self.settings.schedule
         if not schedule.shutdown:
             return None
-        async with asyncio.timeout(float(schedule.shutdown_deadline)):
-            created = await self.create(Kind.SHUTDOWN, deadline=float(schedule.shutdown_deadline))
-            await self._events.flush()
+        limit = float(schedule.shutdown_deadline)
+        try:
+            async with asyncio.timeout(limit):
+                created = await self.create(Kind.SHUTDOWN, deadline=limit)
+                await self._events.flush()
+        except TimeoutError as error:
+            if isinstance(error, SnapshotError):
+                raise
+            raise DeadlineExceeded(
+                f"The shutdown snapshot was not done within {duration_text(limit)} ([schedule] shutdown_deadline); the "
+                "newest one before it stands.",
+                seconds=limit,
+            ) from error
         return created.snapshot
 
     def periodic_due(self) -> dt.datetime:
@@ -212,7 +224,7 @@ class SnapshotService:
         self, text: str, level: Level = Level.CHECKSUM, *, on_progress: OnProgress | None = None
     ) -> VerifyReport:
         """Prove a snapshot and record the outcome; one that fails is marked damaged, and listeners hear of it."""
-        async with self._context.exclusively("verification") as contents:
+        async with turn(self._context, "verification") as contents:
             snapshot = resolve(text, tuple(reversed(contents.snapshots)))
             return await verify_locked(self._context, contents, snapshot, level, on_progress)
 
@@ -224,7 +236,7 @@ class SnapshotService:
 
     async def pin(self, text: str, pinned: bool = True) -> Snapshot:
         """Keep a snapshot outside retention's counts, or give it back to them."""
-        async with self._context.exclusively("change of a pin") as contents:
+        async with turn(self._context, "change of a pin") as contents:
             snapshot = resolve(text, tuple(reversed(contents.snapshots)))
             changed = msgspec.structs.replace(snapshot, pinned=pinned)
             await self._context.in_thread(self._context.repository.update, changed)
@@ -235,13 +247,13 @@ class SnapshotService:
         if dry_run:
             contents = await self._context.in_thread(self._context.repository.refresh)
             return PruneReport(decisions=tuple(expired(self._context, contents)), dry_run=True, freed=0)
-        async with self._context.exclusively("pruning") as contents:
+        async with turn(self._context, "pruning") as contents:
             decisions, freed = await self._context.in_thread(prune_locked, self._context, contents)
             return PruneReport(decisions=tuple(decisions), dry_run=False, freed=freed)
 
     async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:
         """Write a snapshot to a new file that stands alone and that ``gunzip`` reads, proving it first."""
-        async with self._context.exclusively("export") as contents:
+        async with turn(self._context, "export") as contents:
             snapshot = resolve(text, tuple(reversed(contents.snapshots)))
             archive = await self._context.in_thread(self._context.repository.store.fetch, snapshot.path)
             return await self._context.work(
@@ -280,7 +292,7 @@ class SnapshotService:
             raise Busy("Busy: a restore is running already.", operation="restore", pid=None)
         self._restoring = True
         try:
-            async with self._context.exclusively("restore") as contents:
+            async with turn(self._context, "restore") as contents:
                 snapshot = resolve(text, tuple(reversed(contents.snapshots)))
                 plan = await plan_for(self._context, contents, snapshot)
                 return await restore_locked(
@@ -291,5 +303,5 @@ class SnapshotService:
 
     async def start_up(self) -> StartupReport:
         """Check the database before anybody uses it and heal it if it is damaged; says what it saw and did."""
-        async with self._context.exclusively("start-up check") as contents:
+        async with turn(self._context, "start-up check") as contents:
             return await start_up_locked(self._context, contents)

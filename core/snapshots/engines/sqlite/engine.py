@@ -112,7 +112,8 @@ class SqliteEngine:
         else:
             exchange_files(self._path, image, quarantine, details, self._busy_timeout, watch)
             identical = same_content(image, self._path, watch)
-        report = self.integrity(checks, image.parent, watch)
+        # What is proven identical to an image that passed the full check needs it only for what is new: this file.
+        report = self.integrity(msgspec.structs.replace(checks, quick=identical is True), image.parent, watch)
         moved = quarantine.name if quarantine.is_dir() else None
         return Replaced(integrity=report, identical=identical, quarantine=moved)
 

@@ -1,0 +1,163 @@
+"""Game events and what they ask for: an event's payload in, a reason out; pure but for the counters.
+
+A host's payload is taken as it comes. Whatever is missing or cannot be read is ``unknown`` in the reason, and a
+condition that cannot be looked at counts as met: one snapshot too many costs little.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from string import Formatter
+from typing import Any
+
+from .engine import TriggerSettings
+
+__all__ = ["REASON_LIMIT", "UNKNOWN", "Reading", "Trigger", "TriggerCount", "read"]
+
+REASON_LIMIT = 100
+UNKNOWN = "unknown"
+
+_log = logging.getLogger(__name__)
+_ABSENT = object()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """What one payload means to one trigger; ``missing`` names the fields that it needed and did not get."""
+
+    asks: bool
+    reason: str
+    missing: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TriggerCount:
+    """How often a trigger's event came, how often it asked for a snapshot, how often a field was missing."""
+
+    event: str
+    heard: int
+    asked: int
+    incomplete: int
+
+
+def read(settings: TriggerSettings, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Reading:
+    """Give what a payload means: positional arguments are the trigger's fields in order, by name they win."""
+    payload = {**dict(zip(settings.fields, args, strict=False)), **kwargs}
+    missing: list[str] = []
+    reason = "".join(
+        literal if name is None else literal + _text(payload, name, missing) for literal, name in _parts(settings.reason)
+    )
+    asks = settings.field is None or _holds(payload.get(settings.field, _ABSENT), settings, missing)
+    return Reading(asks=asks, reason=_cleaned(reason), missing=tuple(dict.fromkeys(missing)))
+
+
+@functools.lru_cache(maxsize=256)
+def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
+    return tuple((literal, name) for literal, name, _, _ in Formatter().parse(template))
+
+
+def _text(payload: Mapping[str, Any], path: str, missing: list[str]) -> str:
+    name, *attributes = path.split(".")
+    value = payload.get(name, _ABSENT)
+    if value is _ABSENT:
+        missing.append(name)
+        return UNKNOWN
+    try:
+        for attribute in attributes:
+            value = getattr(value, attribute)
+        # An enum's member says more by its value than by its class and name.
+        return str(_plain(value))[:REASON_LIMIT]
+    except Exception:  # noqa: BLE001 - the host's own objects can raise anything, and its game must not notice
+        missing.append(path)
+        return UNKNOWN
+
+
+def _plain(value: Any) -> Any:
+    inner = getattr(value, "value", None)
+    return inner if isinstance(inner, str | int) else value
+
+
+def _holds(value: Any, settings: TriggerSettings, missing: list[str]) -> bool:
+    wanted = {text.strip().casefold() for text in settings.any_of}
+    # An iterator can be read once only, and it is the host's to read.
+    if value is _ABSENT or isinstance(value, Iterator):
+        missing.append(str(settings.field))
+        return True
+    try:
+        members = value if isinstance(value, Collection) and not isinstance(value, str | bytes) else (value,)
+        return any(not wanted.isdisjoint(_spellings(member)) for member in members)
+    except Exception:  # noqa: BLE001 - as above
+        missing.append(str(settings.field))
+        return True
+
+
+def _spellings(member: Any) -> set[str]:
+    """Give the texts by which a person could mean a value: itself, and an enum's value and name."""
+    found = [member, getattr(member, "value", None), getattr(member, "name", None)]
+    return {str(text).strip().casefold() for text in found if isinstance(text, str | int)} or {str(member).casefold()}
+
+
+def _cleaned(reason: str) -> str:
+    """Give one line of printable text of at most REASON_LIMIT characters."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in reason).split())
+    return line[:REASON_LIMIT] or UNKNOWN
+
+
+class Trigger:
+    """One configured trigger: hears its event, counts, and asks."""
+
+    def __init__(self, settings: TriggerSettings, ask: Callable[[str], object]) -> None:
+        """Take the settings and what to call with a reason; ``ask`` must return at once."""
+        self.settings = settings
+        self.heard = 0
+        self.asked = 0
+        self.incomplete = 0
+        self._ask = ask
+        self._complained: set[tuple[str, ...]] = set()
+
+    @property
+    def listener_name(self) -> str:
+        """The name under which discord.py calls listeners of the event."""
+        return f"on_{self.settings.event}"
+
+    @property
+    def count(self) -> TriggerCount:
+        """What happened so far."""
+        return TriggerCount(self.settings.event, self.heard, self.asked, self.incomplete)
+
+    def listener(self) -> Callable[..., Coroutine[Any, Any, None]]:
+        """Give a function that discord.py takes as a listener."""
+
+        async def hear(*args: Any, **kwargs: Any) -> None:
+            self.hear(args, kwargs)
+
+        return hear
+
+    def hear(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Take one event; never raises, whatever its payload is."""
+        try:
+            self.heard += 1
+            reading = read(self.settings, args, kwargs)
+            if reading.missing:
+                self._complain(reading.missing)
+            if reading.asks:
+                self.asked += 1
+                self._ask(reading.reason)
+        except Exception:
+            _log.exception("The event %s could not be turned into a request for a snapshot", self.settings.event)
+
+    def _complain(self, missing: tuple[str, ...]) -> None:
+        """Log what was missing, loudly the first time only: a busy game repeats its events thousands of times."""
+        self.incomplete += 1
+        level = logging.DEBUG if missing in self._complained else logging.WARNING
+        self._complained.add(missing)
+        _log.log(
+            level,
+            "The event %s came without %s; a snapshot is taken all the same. Its trigger expects the fields %s.",
+            self.settings.event,
+            ", ".join(missing),
+            ", ".join(self.settings.fields) or "none",
+        )

@@ -1,0 +1,155 @@
+"""Everything the game can answer instead of doing what was asked, as one tree.
+
+    GameError
+    ├── NotEnough
+    │   ├── NotEnoughCoins       the player cannot pay the price in coins
+    │   └── NotEnoughDust        the player cannot pay the price in dust
+    ├── NotFound
+    │   ├── PlayerNotFound       nobody with this id has played yet
+    │   ├── CardNotFound         no such card
+    │   ├── ListingNotFound      no such listing
+    │   └── PackNotFound         no such pack
+    ├── NotAllowed
+    │   ├── CardNotOwned         the card belongs to somebody else
+    │   ├── CardAlreadyListed    the card is on the market already
+    │   ├── OwnListing           nobody buys from themselves
+    │   ├── ListingNotOwned      only the seller withdraws a listing
+    │   └── ListingClosed        it was sold or withdrawn
+    ├── Invalid
+    │   ├── InvalidPrice         outside what the market takes
+    │   └── InvalidPack          a name or a list of cards that cannot be published
+    ├── PackUnreadable           the pack's stored contents are damaged
+    └── GameUnavailable
+        ├── GamePaused           a restore is running
+        └── GameBusy             somebody else held the database too long
+
+``str(error)`` is a sentence for the player. Whoever raises one has changed nothing: the transaction is rolled back. The
+sentences can quote what a player typed, so the edge that shows them escapes markdown.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CardAlreadyListed",
+    "CardNotFound",
+    "CardNotOwned",
+    "GameBusy",
+    "GameError",
+    "GamePaused",
+    "GameUnavailable",
+    "Invalid",
+    "InvalidPack",
+    "InvalidPrice",
+    "ListingClosed",
+    "ListingNotFound",
+    "ListingNotOwned",
+    "NotAllowed",
+    "NotEnough",
+    "NotEnoughCoins",
+    "NotEnoughDust",
+    "NotFound",
+    "OwnListing",
+    "PackNotFound",
+    "PackUnreadable",
+    "PlayerNotFound",
+]
+
+
+class GameError(Exception):
+    """The root: catch this to catch every answer that is not the one the player hoped for."""
+
+
+class NotEnough(GameError):
+    """The player has ``have`` of something and would need ``need``."""
+
+    what = "of it"
+
+    def __init__(self, *, need: int, have: int) -> None:
+        """Take the price and what the player has."""
+        super().__init__(f"You need {need} {self.what} for that and have {have}.")
+        self.need = need
+        self.have = have
+
+
+class NotEnoughCoins(NotEnough):
+    """The player cannot pay the price in coins."""
+
+    what = "coins"
+
+
+class NotEnoughDust(NotEnough):
+    """The player cannot pay the price in dust."""
+
+    what = "dust"
+
+
+class NotFound(GameError, LookupError):
+    """The game has nothing under the name or number that was given."""
+
+
+class PlayerNotFound(NotFound):
+    """Nobody with this id has played yet."""
+
+
+class CardNotFound(NotFound):
+    """There is no such card."""
+
+
+class ListingNotFound(NotFound):
+    """There is no such listing."""
+
+
+class PackNotFound(NotFound):
+    """There is no such pack."""
+
+
+class NotAllowed(GameError):
+    """The rules of the game do not let this player do that."""
+
+
+class CardNotOwned(NotAllowed):
+    """The card belongs to somebody else."""
+
+
+class CardAlreadyListed(NotAllowed):
+    """The card is on the market already."""
+
+
+class OwnListing(NotAllowed):
+    """The buyer is the seller."""
+
+
+class ListingNotOwned(NotAllowed):
+    """Only the seller withdraws a listing."""
+
+
+class ListingClosed(NotAllowed):
+    """The listing was sold or withdrawn."""
+
+
+class Invalid(GameError, ValueError):
+    """What was typed cannot be used; the sentence says what can."""
+
+
+class InvalidPrice(Invalid):
+    """The price is outside what the market takes."""
+
+
+class InvalidPack(Invalid):
+    """The name or the list of cards cannot be published."""
+
+
+class PackUnreadable(GameError):
+    """The pack's stored contents cannot be read."""
+
+
+class GameUnavailable(GameError):
+    """The game cannot be played at the moment; the same action can work later."""
+
+
+class GamePaused(GameUnavailable):
+    """The game waits for a restore of its database."""
+
+
+class GameBusy(GameUnavailable, TimeoutError):
+    """Somebody else held the database for too long."""

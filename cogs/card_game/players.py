@@ -1,0 +1,77 @@
+"""Players and what they can spend: every change of coins and dust goes through here."""
+
+from __future__ import annotations
+
+from . import rules
+from .database import Transaction
+from .errors import NotEnoughCoins, NotEnoughDust, PlayerNotFound
+from .models import Balance, Player
+
+__all__ = ["change_coins", "change_dust", "ensure", "player"]
+
+
+async def ensure(transaction: Transaction, user_id: int, name: str | None, now: str) -> None:
+    """Create a player who is not known yet, with the starting balance; give a known one the new name, if any."""
+    stored = rules.player_name(name or "") or f"Player {user_id}"
+    created = await transaction.fetch_one(
+        "INSERT INTO users (id, name, coins, joined_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
+        user_id,
+        stored,
+        rules.STARTING_COINS,
+        now,
+    )
+    if created is not None:
+        await transaction.execute("INSERT INTO user_dust (user_id, balance) VALUES (?, 0)", user_id)
+        await change_dust(transaction, user_id, rules.STARTING_DUST, "starting balance", now)
+    elif name:
+        await transaction.execute("UPDATE users SET name = ? WHERE id = ? AND name <> ?", stored, user_id, stored)
+
+
+async def player(transaction: Transaction, user_id: int) -> Player:
+    """Give a player; raise PlayerNotFound for somebody who never played."""
+    row = await transaction.fetch_one(
+        """
+        SELECT users.name, users.coins, user_dust.balance
+        FROM users JOIN user_dust ON user_dust.user_id = users.id
+        WHERE users.id = ?
+        """,
+        user_id,
+    )
+    if row is None:
+        raise PlayerNotFound("You have not played yet: open a pack to begin.")
+    return Player(user_id=user_id, name=row["name"], coins=row["coins"], dust=row["balance"])
+
+
+async def change_coins(transaction: Transaction, user_id: int, amount: int) -> Balance:
+    """Add coins, or take them where the amount is negative; raise NotEnoughCoins rather than go below zero."""
+    changed = await transaction.fetch_one(
+        "UPDATE users SET coins = coins + ? WHERE id = ? AND coins + ? >= 0 RETURNING coins", amount, user_id, amount
+    )
+    found = await player(transaction, user_id)
+    if changed is None:
+        raise NotEnoughCoins(need=-amount, have=found.coins)
+    return Balance(coins=found.coins, dust=found.dust)
+
+
+async def change_dust(transaction: Transaction, user_id: int, amount: int, reason: str, now: str) -> Balance:
+    """Add or take dust and write it down; raise NotEnoughDust rather than go below zero.
+
+    A player's dust is the sum of their ``dust_transactions``.
+    """
+    changed = await transaction.fetch_one(
+        "UPDATE user_dust SET balance = balance + ? WHERE user_id = ? AND balance + ? >= 0 RETURNING balance",
+        amount,
+        user_id,
+        amount,
+    )
+    found = await player(transaction, user_id)
+    if changed is None:
+        raise NotEnoughDust(need=-amount, have=found.dust)
+    await transaction.execute(
+        "INSERT INTO dust_transactions (user_id, amount, reason, made_at) VALUES (?, ?, ?, ?)",
+        user_id,
+        amount,
+        reason,
+        now,
+    )
+    return Balance(coins=found.coins, dust=found.dust)

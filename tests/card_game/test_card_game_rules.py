@@ -1,0 +1,137 @@
+"""The pure rules, the sixty cards, and where the database is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cogs.card_game import address, cards, rules
+from cogs.card_game.errors import CardNotFound, Invalid, InvalidPack, InvalidPrice
+from cogs.card_game.models import Card, Rarity
+
+
+def test_a_new_game_has_sixty_cards_with_different_names_and_every_rarity() -> None:
+    """The catalogue is the same everywhere, and rarer cards are fewer."""
+    assert len({name for name, _ in cards.STARTING_CARDS}) == 60
+    counts = Counter(rarity for _, rarity in cards.STARTING_CARDS)
+    assert list(counts) == list(Rarity)
+    assert sorted(counts.values(), reverse=True) == list(counts.values())
+
+
+def test_rarer_cards_are_drawn_less_often() -> None:
+    """The odds order the rarities, whatever number of cards each has."""
+    catalogue = [Card(id=number, name=rarity, rarity=rarity) for number, rarity in enumerate(Rarity, start=1)]
+    drawn = Counter(card.rarity for card in rules.draw(Random(1), catalogue, 20_000))
+    assert [rarity for rarity, _ in drawn.most_common()] == list(Rarity)
+
+
+def test_an_empty_catalogue_gives_no_pack() -> None:
+    """There is nothing to draw, and that is said."""
+    with pytest.raises(CardNotFound):
+        rules.draw(Random(1), [], 5)
+
+
+@pytest.mark.parametrize("price", [0, -1, -(10**30), rules.PRICE_LIMIT + 1, 10**30])
+def test_an_absurd_price_is_refused(price: int) -> None:
+    """A price is between 1 and the limit."""
+    with pytest.raises(InvalidPrice):
+        rules.checked_price(price)
+
+
+@pytest.mark.parametrize("price", [1, rules.PRICE_LIMIT])
+def test_the_market_takes_the_prices_at_its_edges(price: int) -> None:
+    """Both limits belong to what is allowed."""
+    assert rules.checked_price(price) == price
+
+
+@pytest.mark.parametrize("name", ["", " \t\n", "x" * 51, "nul\0", "half\ud800"])
+def test_a_pack_name_that_cannot_be_stored_or_read_is_refused(name: str) -> None:
+    """Empty, too long, control characters and lone surrogates are no names."""
+    with pytest.raises(InvalidPack):
+        rules.checked_pack_name(name)
+
+
+@given(st.text())
+def test_a_checked_pack_name_is_always_short_storable_text(name: str) -> None:
+    """Whatever is typed, it is refused or fits a database and a line of an embed."""
+    try:
+        checked = rules.checked_pack_name(name)
+    except Invalid:
+        return
+    assert 1 <= len(checked) <= rules.PACK_NAME_LIMIT
+    assert "\0" not in checked
+    assert checked.encode()
+    assert checked == rules.checked_pack_name(checked)
+
+
+@given(st.text())
+def test_a_player_name_is_always_short_storable_text(name: str) -> None:
+    """A strange display name never keeps somebody from playing."""
+    stored = rules.player_name(name)
+    assert len(stored) <= 100
+    assert "\0" not in stored
+    assert stored.encode() == rules.player_name(stored).encode()
+
+
+@pytest.mark.parametrize("names", [[], ["  "], ["Ember Fox", "ember  FOX"], [f"Card {n}" for n in range(11)]])
+def test_a_pack_of_no_too_many_or_repeated_cards_is_refused(names: list[str]) -> None:
+    """One to ten different cards make a pack."""
+    with pytest.raises(InvalidPack):
+        rules.checked_card_names(names)
+
+
+def test_cards_are_read_from_text_with_commas() -> None:
+    """Spaces and empty parts do not matter."""
+    assert rules.card_names(" Ember Fox ,, Tide Crane, ") == ["Ember Fox", "Tide Crane"]
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///data/game.db", Path("data/game.db")),
+        ("sqlite:////srv/bot/game.db", Path("/srv/bot/game.db")),
+        ("sqlite:///data/my%20game%3F.db", Path("data/my game?.db")),
+    ],
+)
+def test_a_sqlite_url_names_a_file(url: str, path: Path) -> None:
+    """Three slashes are relative, four absolute, and percent-encoding is undone."""
+    assert address.sqlite_path(url) == path
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://bot:secret@localhost/game",
+        "sqlite://data/game.db",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///game.db?mode=ro",
+        "data/game.db",
+        "",
+    ],
+)
+def test_any_other_url_is_refused_without_repeating_it(url: str) -> None:
+    """The game never falls back to a database that nobody configured, and a password in a URL is not shown."""
+    with pytest.raises(ValueError, match="sqlite:///") as refused:
+        address.sqlite_path(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_the_bots_own_url_comes_before_the_environment_and_that_before_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever starts the bot decides; an unset attribute does not."""
+    told: Any = SimpleNamespace(database_url="sqlite:///told.db")
+    untold: Any = SimpleNamespace(database_url=None)
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///environment.db")
+    assert address.database_url(told) == "sqlite:///told.db"
+    assert address.database_url(untold) == "sqlite:///environment.db"
+    monkeypatch.delenv("DATABASE_URL")
+    assert address.database_url(untold) == "sqlite:///data/game.db"

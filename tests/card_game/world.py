@@ -1,0 +1,51 @@
+"""A card game on a real SQLite file, with everything that is not the game held still."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from cogs.card_game.database import Database
+from cogs.card_game.game import CardGame
+
+ALICE, BOB, CAROL = 101, 202, 303
+NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+class World:
+    """One game, the events it dispatched, and a look at its file from outside."""
+
+    def __init__(self, path: Path, random: Random | None = None) -> None:
+        self.path = path
+        self.seconds = 0.0
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.database = Database(path, busy_timeout=0.2, monotonic=lambda: self.seconds)
+        self.game = CardGame(self.database, dispatch=self.dispatch, random=random or Random(7), clock=lambda: NOON)
+
+    def dispatch(self, event: str, **payload: Any) -> None:
+        """Stand where ``bot.dispatch`` stands."""
+        self.events.append((event, payload))
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Ask the file through a connection of its own, which sees only what was committed."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def rows(self) -> Rows:
+        """Give every row of every table, SQLite's own number keeping included."""
+        names = [name for (name,) in self.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        return {name: sorted(self.query(f'SELECT * FROM "{name}"')) for name in names}
+
+    async def card_of(self, user_id: int) -> int:
+        """Let a player open a pack, and give the card_id of its first copy."""
+        return (await self.game.open_pack(user_id)).cards[0].card_id
+
+    async def listing_of(self, user_id: int, price: int = 50) -> int:
+        """Let a player list a copy, and give the listing's id."""
+        return (await self.game.list_card(user_id, await self.card_of(user_id), price)).id

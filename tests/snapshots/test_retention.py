@@ -1,0 +1,399 @@
+"""Retention: what always stays, what goes by rule, and that no clock and no verification costs a good snapshot."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.snapshots.models import Form, Kind, Level, PruneDecision, RetentionRules, Snapshot, Verification
+from core.snapshots.retention import CLOCK_ERROR, decide, restorable
+from core.snapshots.units import Duration
+
+NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+TEN_YEARS = dt.timedelta(days=3653)
+LINK = "source of the latest link: newest periodic, manual or shutdown snapshot"
+RULES = RetentionRules()
+History = tuple[list[Snapshot], dt.datetime]
+STEADY = settings(deadline=None, derandomize=True, max_examples=150)
+
+
+def taken(
+    sequence: int,
+    created_at: dt.datetime,
+    kind: Kind = Kind.PERIODIC,
+    *,
+    base: str | None = None,
+    ok: bool = True,
+    pinned: bool = False,
+    restored: bool = False,
+) -> Snapshot:
+    return Snapshot(
+        id=f"{sequence:012x}",
+        sequence=sequence,
+        kind=kind,
+        form=Form.FULL if base is None else Form.INCREMENTAL,
+        base=base,
+        path=f"folder/{sequence}",
+        created_at=created_at,
+        began_at=created_at,
+        reasons=("reason",),
+        requests=1,
+        size=100,
+        database_size=1000,
+        fingerprint="f",
+        verification=Verification(level=Level.CHECKSUM, at=created_at, ok=ok),
+        restored_at=created_at if restored else None,
+        pinned=pinned,
+    )
+
+
+def ago(days: float) -> dt.datetime:
+    return NOW - dt.timedelta(days=days)
+
+
+def damaged(snapshot: Snapshot) -> Snapshot:
+    return msgspec.structs.replace(snapshot, verification=Verification(level=Level.CHECKSUM, at=NOW, ok=False))
+
+
+def kept(decisions: Sequence[PruneDecision]) -> set[str]:
+    return {decision.snapshot.id for decision in decisions if decision.keep}
+
+
+def reasons(decisions: Sequence[PruneDecision], snapshot: Snapshot) -> tuple[bool, tuple[str, ...]]:
+    [decision] = [decision for decision in decisions if decision.snapshot.id == snapshot.id]
+    return decision.keep, decision.reasons
+
+
+def obviously_restorable(snapshot: Snapshot, snapshots: Sequence[Snapshot]) -> bool:
+    """The slow, obvious twin of ``restorable``: walk down, giving up after as many steps as there are snapshots."""
+    at: Snapshot | None = snapshot
+    for _ in snapshots:
+        if at is None or at.damaged:
+            return False
+        if at.base is None:
+            return True
+        at = next((other for other in snapshots if other.id == at.base), None)
+    return False
+
+
+minutes = st.integers(0, 300).map(lambda count: dt.timedelta(minutes=count))
+honest_steps = st.one_of(minutes, st.integers(0, 60).map(lambda hours: dt.timedelta(hours=hours)))
+wrong_steps = st.sampled_from([TEN_YEARS, -TEN_YEARS, 40 * DAY, -40 * DAY, 400 * DAY, -DAY])
+one_in_six = st.integers(0, 5)
+any_steps = st.one_of(honest_steps, honest_steps, honest_steps, wrong_steps)
+rule_sets = st.builds(
+    RetentionRules,
+    keep_all=st.sampled_from([0, 3600, 86400]).map(Duration),
+    daily=st.integers(0, 30),
+    weekly=st.sampled_from([0, 0, 2]),
+    monthly=st.sampled_from([0, 0, 3]),
+    critical=st.integers(0, 6),
+    safety=st.sampled_from([0, 86400, 30 * 86400]).map(Duration),
+    shutdown=st.sampled_from([0, 86400, 30 * 86400]).map(Duration),
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn, steps: st.SearchStrategy[dt.timedelta] = any_steps) -> History:
+    """Snapshots in the order in which they were taken, and a time at which to decide."""
+    moment, snapshots = ago(30), list[Snapshot]()
+    for sequence in range(1, draw(st.integers(1, 20)) + 1):
+        moment += draw(steps)
+        kind = draw(st.sampled_from([Kind.PERIODIC, Kind.PERIODIC, *Kind]))
+        base = draw(st.sampled_from([None] * 8 + ["gone"] + [snapshot.id for snapshot in snapshots[-3:]] * 3))
+        ok, pinned, restored = draw(one_in_six) < 5, draw(one_in_six) == 0, draw(one_in_six) == 0
+        snapshots.append(taken(sequence * 3, moment, kind, base=base, ok=ok, pinned=pinned, restored=restored))
+    return snapshots, moment + draw(steps)
+
+
+@STEADY
+@given(history=histories(), rules=rule_sets)
+def test_the_newest_restorable_snapshot_always_stays(history: History, rules: RetentionRules) -> None:
+    """Whatever the rules, the clock, the pins and the damage: what a restore needs most is there, and its bases."""
+    snapshots, now = history
+    sound = [snapshot for snapshot in snapshots if obviously_restorable(snapshot, snapshots)]
+    staying = decide(snapshots, rules, now)
+    if not sound:
+        assert kept(staying) == {snapshot.id for snapshot in snapshots}
+        return
+    assert "newest restorable snapshot" in reasons(staying, sound[-1])[1]
+    left = [decision.snapshot for decision in staying if decision.keep]
+    assert obviously_restorable(sound[-1], left)
+
+
+@STEADY
+@given(history=histories(), rules=rule_sets)
+def test_pinned_snapshots_and_bases_of_kept_ones_always_stay(history: History, rules: RetentionRules) -> None:
+    """No pin is removed, and nothing that stays has lost the base that it builds on."""
+    snapshots, now = history
+    decisions = decide(snapshots, rules, now)
+    staying, known = kept(decisions), {snapshot.id for snapshot in snapshots}
+    for snapshot in snapshots:
+        assert snapshot.id in staying or not snapshot.pinned
+        if snapshot.id in staying and snapshot.base in known:
+            assert snapshot.base in staying
+
+
+@STEADY
+@given(history=histories(), rules=rule_sets, seed=st.integers())
+def test_every_snapshot_is_decided_with_reasons_whatever_the_order_of_the_input(
+    history: History, rules: RetentionRules, seed: int
+) -> None:
+    """The answer depends on the snapshots, not on how the catalog happened to list them."""
+    snapshots, now = history
+    shuffled = snapshots.copy()
+    random.Random(seed).shuffle(shuffled)
+    decisions = decide(shuffled, rules, now)
+    assert decisions == decide(snapshots, rules, now)
+    assert [decision.snapshot for decision in decisions] == snapshots[::-1]
+    assert all(decision.reasons for decision in decisions)
+
+
+@STEADY
+@given(history=histories(), rules=rule_sets, index=st.integers(0))
+def test_marking_a_snapshot_as_damaged_removes_nothing(history: History, rules: RetentionRules, index: int) -> None:
+    """A failed verification marks and alerts; whatever would have stayed without it still stays."""
+    snapshots, now = history
+    before = kept(decide(snapshots, rules, now))
+    snapshots[index % len(snapshots)] = damaged(snapshots[index % len(snapshots)])
+    assert before <= kept(decide(snapshots, rules, now))
+
+
+@STEADY
+@given(history=histories(), rules=rule_sets, index=st.integers(0))
+def test_pinning_a_snapshot_removes_nothing(history: History, rules: RetentionRules, index: int) -> None:
+    """A pinned snapshot is outside every count: it takes no other one's place."""
+    snapshots, now = history
+    before = kept(decide(snapshots, rules, now))
+    place = index % len(snapshots)
+    snapshots[place] = msgspec.structs.replace(snapshots[place], pinned=True)
+    assert before <= kept(decide(snapshots, rules, now))
+
+
+@STEADY
+@given(history=histories(honest_steps), rules=rule_sets)
+def test_deciding_again_about_what_stayed_removes_nothing_more(history: History, rules: RetentionRules) -> None:
+    """One run of retention is enough, and a second one does no harm.
+
+    Proven for clocks without errors. Where a step was an error, the snapshots that hid it can go, and the ages of older
+    ones can change once; the other properties hold all the same.
+    """
+    snapshots, now = history
+    left = [decision.snapshot for decision in decide(snapshots, rules, now) if decision.keep]
+    assert kept(decide(left, rules, now)) == {snapshot.id for snapshot in left}
+
+
+@STEADY
+@given(history=histories(), rules=rule_sets, later=st.integers(0, 45))
+def test_waiting_brings_nothing_back(history: History, rules: RetentionRules, later: int) -> None:
+    """What goes today goes tomorrow too: a dry run does not promise what a later run takes back."""
+    snapshots, _ = history
+    now = snapshots[-1].created_at
+    today, tomorrow = decide(snapshots, rules, now), decide(snapshots, rules, now + later * DAY)
+    assert kept(tomorrow) <= kept(today)
+
+
+@STEADY
+@given(history=histories(honest_steps), first=st.integers(0, 20), count=st.integers(0, 20), forward=st.booleans())
+def test_a_clock_that_jumps_ten_years_costs_nothing(history: History, first: int, count: int, forward: bool) -> None:
+    """Snapshots stamped ten years off, in the middle or to this day, make nothing else go."""
+    snapshots, now = history
+    jump = TEN_YEARS if forward else -TEN_YEARS
+    wrong = snapshots[first : first + count]
+    wrong = [msgspec.structs.replace(snapshot, created_at=snapshot.created_at + jump) for snapshot in wrong]
+    with_jump = [*snapshots[:first], *wrong, *snapshots[first + count :]]
+    assert kept(decide(snapshots, RULES, now)) <= kept(decide(with_jump, RULES, now))
+    assert kept(decide(snapshots, RULES, now)) <= kept(decide(snapshots, RULES, now + jump))
+
+
+@STEADY
+@given(history=histories())
+def test_restorable_means_that_every_base_is_there_and_undamaged(history: History) -> None:
+    """The quick way of finding what can be restored agrees with the obvious one."""
+    snapshots, _ = history
+    assert restorable(snapshots) == {one.id for one in snapshots if obviously_restorable(one, snapshots)}
+
+
+def test_bases_that_go_round_in_a_circle_are_not_restorable_and_do_no_harm() -> None:
+    """A catalog that was tampered with ends in a decision, not in an endless loop."""
+    first, second = taken(1, ago(3), base=f"{2:012x}"), taken(2, ago(2), base=f"{1:012x}")
+    own = taken(3, ago(1), base=f"{3:012x}")
+    assert restorable([first, second, own]) == frozenset()
+    assert len(kept(decide([first, second, own], RULES, NOW))) == 3
+
+
+def test_ten_thousand_snapshots_in_one_chain_are_decided() -> None:
+    """A long chain needs no deep recursion: its newest kept member keeps all of it."""
+    chain = [
+        taken(number, ago(60) + number * dt.timedelta(minutes=8), base=f"{number - 1:012x}" if number > 1 else None)
+        for number in range(1, 10_001)
+    ]
+    decisions = decide(chain, RULES, NOW)
+    assert len(kept(decisions)) == 10_000
+    assert reasons(decisions, chain[0]) == (True, ("base of 000000000002",))
+
+
+def test_nothing_is_decided_about_an_empty_repository() -> None:
+    """No snapshots, no decisions."""
+    assert decide([], RULES, NOW) == ()
+
+
+def test_daily_keeps_everything_for_a_day_then_the_first_full_of_each_day() -> None:
+    """Periodic and manual snapshots thin out to one full a day, and go after the days that the rules give."""
+    old = taken(1, ago(31.2))
+    first, incremental = taken(2, ago(2.4)), taken(3, ago(2.3), base=f"{2:012x}")
+    manual = taken(4, ago(2.2), Kind.MANUAL)
+    recent, newest = taken(5, ago(0.9), base=f"{4:012x}"), taken(6, ago(0.1))
+    decisions = decide([old, first, incremental, manual, recent, newest], RULES, NOW)
+    recently = "not older than 1d, for which everything is kept"
+    assert [(decision.keep, decision.reasons) for decision in decisions] == [
+        (True, ("newest restorable snapshot", LINK, recently, "first full of 2026-11-23")),
+        (True, (recently,)),
+        (True, ("base of 000000000005",)),
+        (False, ("older than 1d", "an incremental that nothing kept builds on")),
+        (True, ("first full of 2026-11-21",)),
+        (False, ("older than 1d", "first full of 2026-10-23, but older than 30 days")),
+    ]
+
+
+def test_weeks_and_months_are_kept_where_the_rules_ask_for_them() -> None:
+    """The first full of each ISO week and of each month stays for as many of them as the rules say."""
+    days = [taken(101 - days, ago(days)) for days in range(100, -1, -1)]
+    decisions = decide(days, RetentionRules(daily=0, weekly=2, monthly=2), NOW)
+    named = {
+        decision.snapshot.created_at.date().isoformat(): decision.reasons[-1]
+        for decision in decisions
+        if decision.keep and decision.snapshot.created_at < ago(1)
+    }
+    assert named == {
+        "2026-11-16": "first full of week 2026-W47",
+        "2026-11-09": "first full of week 2026-W46",
+        "2026-11-01": "first full of 2026-11",
+        "2026-10-01": "first full of 2026-10",
+    }
+    assert reasons(decisions, days[1])[1][1] == "not the first full of week 2026-W33"
+    assert reasons(decisions, days[0]) == (
+        False,
+        (
+            "older than 1d",
+            "first full of week 2026-W33, but older than 2 weeks",
+            "first full of 2026-08, but older than 2 months",
+        ),
+    )
+
+
+def test_exactly_the_newest_hundred_event_snapshots_stay_whatever_their_age() -> None:
+    """Event snapshots go by count: pinned and damaged ones take no place."""
+    events = [taken(number, ago(400 - number), Kind.CRITICAL) for number in range(1, 131)]
+    events[5] = msgspec.structs.replace(events[5], pinned=True)
+    events[100] = msgspec.structs.replace(events[100], pinned=True)
+    events[120] = damaged(events[120])
+    decisions = decide(events, RULES, NOW)
+    staying = kept(decisions)
+    counted = [snapshot for snapshot in events if not snapshot.pinned and not snapshot.damaged]
+    assert [snapshot.id for snapshot in counted if snapshot.id in staying] == [one.id for one in counted[-100:]]
+    assert reasons(decisions, events[5]) == (True, ("pinned",))
+    assert reasons(decisions, events[120]) == (True, ("one of the newest 100 event snapshots (damaged)",))
+    assert reasons(decisions, counted[-100]) == (True, ("one of the newest 100 event snapshots",))
+    assert reasons(decisions, counted[-101]) == (False, ("not one of the newest 100 event snapshots",))
+
+
+@pytest.mark.parametrize("kind", [Kind.SAFETY, Kind.SHUTDOWN])
+def test_safety_and_shutdown_snapshots_go_by_age(kind: Kind) -> None:
+    """They stay for 30 days, to the second."""
+    too_old = taken(1, ago(30) - dt.timedelta(seconds=1), kind)
+    just_in, newest = taken(2, ago(30), kind), taken(3, ago(1), kind)
+    decisions = decide([too_old, just_in, newest], RULES, NOW)
+    assert reasons(decisions, too_old) == (False, ("older than 30d",))
+    assert reasons(decisions, just_in) == (True, ("not older than 30d",))
+
+
+def test_what_a_restore_would_ask_for_first_stays_for_ever() -> None:
+    """However old: the newest restorable one, the newest proven by restoring, the newest state of play and safety."""
+    safety, older_safety = taken(2, ago(700), Kind.SAFETY), taken(1, ago(710), Kind.SAFETY)
+    proven, older_proven = taken(4, ago(650), restored=True), taken(3, ago(660), restored=True)
+    played = taken(5, ago(640), Kind.SHUTDOWN)
+    events = [taken(6 + number, ago(600 - number), Kind.CRITICAL) for number in range(3)]
+    strict = RetentionRules(critical=0, daily=7, safety=Duration(86400), shutdown=Duration(86400))
+    recent = [taken(20 + number, ago(80 - number), Kind.CRITICAL) for number in range(80)]
+    snapshots = [older_safety, safety, older_proven, proven, played, *events, *recent]
+    decisions = decide(snapshots, strict, NOW)
+    assert {decision.snapshot.sequence: decision.reasons for decision in decisions if decision.keep} == {
+        99: ("newest restorable snapshot",),
+        5: (LINK,),
+        4: ("newest that passed `restored`",),
+        2: ("newest safety snapshot",),
+    }
+
+
+def test_a_damaged_newest_snapshot_does_not_unprotect_the_good_one_before_it() -> None:
+    """The newest one that can be restored is protected, and the damaged ones are not thrown away either."""
+    good, broken = taken(1, ago(300), restored=True), damaged(taken(2, ago(299), restored=True))
+    above = taken(3, ago(298), base=broken.id)
+    decisions = decide([good, broken, above], RetentionRules(daily=0), NOW)
+    assert "newest restorable snapshot" in reasons(decisions, good)[1]
+    assert reasons(decisions, broken)[1][0] == "damaged: stays until a newer one is the newest restorable snapshot"
+    assert reasons(decisions, above)[1][0] == (
+        "its base is damaged or missing: stays until a newer one is the newest restorable snapshot"
+    )
+
+
+def test_a_damaged_first_full_of_a_day_lets_the_next_one_stand_in() -> None:
+    """A damaged full does not push out a good one of the same day, and goes when its day goes."""
+    broken, good = damaged(taken(1, ago(5.4))), taken(2, ago(5.3))
+    extra, newest = taken(3, ago(5.2)), taken(4, ago(0))
+    decisions = decide([broken, good, extra, newest], RULES, NOW)
+    assert reasons(decisions, broken) == (True, ("first full of 2026-11-18 (damaged)",))
+    assert reasons(decisions, good) == (True, ("first full of 2026-11-18",))
+    assert reasons(decisions, extra) == (False, ("older than 1d", "not the first full of 2026-11-18"))
+    a_month_later = decide([broken, good, extra, newest], RULES, NOW + 31 * DAY)
+    assert kept(a_month_later) == {newest.id}
+
+
+def test_a_base_names_what_builds_on_it() -> None:
+    """A full that would have gone says for which snapshots it stays; many are counted, not listed."""
+    full, other = taken(1, ago(3.1)), taken(2, ago(3.2))
+    above = [taken(number, ago(0.5), Kind.CRITICAL, base=other.id) for number in range(10, 15)]
+    decisions = decide([full, other, *above], RULES, NOW)
+    assert reasons(decisions, other) == (True, (LINK, "base of 00000000000a, 00000000000b, 00000000000c and 2 more"))
+
+
+def test_a_pause_of_forty_days_counts_as_forty_days() -> None:
+    """A bot that rested comes back to what its rules say about such ages."""
+    before, after = taken(1, ago(41)), taken(2, ago(1))
+    decisions = decide([before, after], RULES, NOW)
+    assert reasons(decisions, before) == (False, ("older than 1d", "first full of 2026-10-13, but older than 30 days"))
+
+
+@pytest.mark.parametrize("error", [CLOCK_ERROR + dt.timedelta(seconds=1), TEN_YEARS, -TEN_YEARS])
+def test_a_step_beyond_ninety_days_ages_nothing(error: dt.timedelta) -> None:
+    """Between two snapshots or up to now, an impossible step is no time at all, and honest time around it counts."""
+    early, late = taken(1, NOW), taken(2, NOW + error)
+    for decisions in (decide([early, late], RULES, NOW + error), decide([early, late], RULES, NOW)):
+        assert reasons(decisions, early)[1][0] == "not older than 1d, for which everything is kept"
+    aged = decide([early, late], RULES, NOW + error + 2 * DAY)
+    assert reasons(aged, early)[1] == (f"first full of {NOW.date()}",)
+
+
+def test_a_clock_that_is_a_month_slow_for_one_evening_ages_nothing() -> None:
+    """A step back and its correction cancel each other out, so that the days before it stay."""
+    days = [taken(number, ago(21 - number)) for number in range(1, 20)]
+    slow = taken(20, ago(60))
+    corrected = taken(21, ago(0))
+    assert kept(decide([*days, slow, corrected], RULES, NOW)) >= {snapshot.id for snapshot in days}
+
+
+def test_snapshots_stamped_ten_years_ahead_age_like_their_neighbours() -> None:
+    """A wrong stamp is no pin: the snapshot goes when its honest neighbours go."""
+    ahead = taken(2, ago(40) + TEN_YEARS)
+    days = [taken(1, ago(40.5)), ahead, *(taken(43 - days, ago(days)) for days in range(40, -1, -1))]
+    decisions = decide(days, RULES, NOW)
+    assert reasons(decisions, ahead)[0] is False
+    assert reasons(decisions, days[0])[0] is False
