@@ -9,6 +9,7 @@ status 1. What it leaves is in ``demo/``.
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import logging
 import os
@@ -16,7 +17,7 @@ import random
 import shutil
 import sqlite3
 import time
-from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from discord.ext import commands
 from rich.console import Console
 from rich.table import Table
 
-import main as reference
+from main import EXTENSIONS, make_bot
 
 __all__ = ["main"]
 
@@ -32,17 +33,22 @@ FOLDER = Path("demo")
 DATABASE = FOLDER / "game.db"
 REPOSITORY = FOLDER / "backups"
 PLAYERS = 600
-ACTIONS = 400
+ACTIVE = 60
+"""So many of the players trade; the others only open packs."""
+PACK_PRICE = 100
 ROUNDS = 4
-"""The actions are played in so many rounds, with a look at what was covered after each."""
+ACTIONS = 100
+"""Actions a round; after each round everything must be covered before the next one begins."""
+COVERED_WITHIN = 60.0
+SEED = 20261123
 
-console = Console(highlight=False)
 Rows = dict[str, list[tuple[Any, ...]]]
+console = Console(highlight=False, soft_wrap=True)
 
 
 def main() -> int:
-    """Run the demonstration and give the exit status."""
-    logging.basicConfig(level=logging.CRITICAL)
+    """Run the demonstration and give the exit status: 0 only if every row came back."""
+    logging.disable(logging.ERROR)  # what the cog would log is what this program shows
     if FOLDER.exists():
         shutil.rmtree(FOLDER)
     FOLDER.mkdir()
@@ -56,20 +62,155 @@ def main() -> int:
 
 async def _demonstrate() -> int:
     started = time.perf_counter()
-    console.rule("1. A game is played")
-    async with _bot() as bot:
-        played = await _play(bot)
-        before = _rows()
-    console.print(f"The bot closed, with a shutdown snapshot if anything changed. Rows now: {_total(before):,}.")
-    console.rule("2. The disk eats the database")
-    damage = _damage()
-    console.print(damage)
-    console.rule("3. The bot starts again")
-    async with _bot() as bot:
-        report = bot.get_cog("BackupCog").startup_report  # type: ignore[union-attr]
+    console.rule("1. A game is played", align="left")
+    async with _running() as bot:
+        events = await _play(bot)
+        _show_coverage(bot)
+    before = _rows()
+    console.rule("2. The disk damages the database", align="left")
+    _damage()
+    console.rule("3. The bot starts again", align="left")
+    async with _running() as bot:
+        report = _backup(bot).startup_report
         console.print(report.message, markup=False)
         after = _rows()
-    console.rule("4. Every row compared")
-    different = _compare(before, after)
-    _summary(played, report, different, _total(before), time.perf_counter() - started)
-    return 1 if different or report.outcome != "restored" else 0
+    console.rule("4. Every row is compared", align="left")
+    different = _differences(before, after)
+    restored = report.outcome == "restored"
+    _summary(events, before, different, restored, time.perf_counter() - started)
+    return 0 if restored and not different else 1
+
+
+@contextlib.asynccontextmanager
+async def _running() -> AsyncIterator[commands.Bot]:
+    """Give a bot with the extensions loaded, and close it as a host closes its bot."""
+    bot = make_bot()
+    async with bot:
+        for extension in EXTENSIONS:
+            await bot.load_extension(extension)
+        yield bot
+
+
+def _backup(bot: commands.Bot) -> Any:
+    return bot.get_cog("BackupCog")
+
+
+async def _play(bot: commands.Bot) -> collections.Counter[str]:
+    """Play some rounds; wait after each until every event is covered; give the events that were dispatched."""
+    events: collections.Counter[str] = collections.Counter()
+    for name in ("pack_opened", "marketplace_listed", "marketplace_sold", "pack_published", "pack_purchased"):
+        bot.add_listener(_counting(events, name), f"on_{name}")
+    game: Any = bot.get_cog("CardGame").game  # type: ignore[union-attr]
+    for number in range(1, PLAYERS + 1):
+        await game.register(number, f"Player {number}")
+    console.print(f"{PLAYERS} players registered.")
+    chance = random.Random(SEED)
+    for number in range(1, ROUNDS + 1):
+        began = time.perf_counter()
+        for _ in range(ACTIONS):
+            await _act(game, chance)
+        played = time.perf_counter() - began
+        await _covered(bot)
+        waited = time.perf_counter() - began - played
+        console.print(f"Round {number}: {ACTIONS} actions in {played:.2f} s, all covered {waited:.2f} s later.")
+    return events
+
+
+def _counting(events: collections.Counter[str], name: str) -> Any:
+    async def count(**_payload: object) -> None:
+        events[name] += 1
+
+    return count
+
+
+async def _act(game: Any, chance: random.Random) -> None:
+    """Let somebody do something that the rules allow now."""
+    player = chance.randint(1, ACTIVE)
+    choice = chance.random()
+    balance = await game.balance(player)
+    cards = [copy for copy in await game.cards_of(player) if not copy.listed]
+    listings = [listing for listing in await game.open_listings() if listing.seller_id != player]
+    packs = await game.published_packs()
+    if choice < 0.25 and cards:
+        await game.list_card(player, cards[0].card_id, chance.randint(5, 40))
+    elif choice < 0.40 and listings and balance.coins >= listings[0].price:
+        await game.buy_listing(player, listings[0].id)
+    elif choice < 0.50:
+        names = [card.name for card in chance.sample(await game.catalogue(), 3)]
+        await game.publish_pack(player, f"Pack of player {player}", names)
+    elif choice < 0.60 and packs and balance.dust >= packs[0].price:
+        await game.buy_pack_with_dust(player, packs[0].id)
+    else:
+        # Whoever has spent everything lets somebody who has not begun yet play.
+        await game.open_pack(player if balance.coins >= PACK_PRICE else chance.randint(ACTIVE + 1, PLAYERS))
+
+
+async def _covered(bot: commands.Bot) -> None:
+    """Wait until no event waits for a snapshot."""
+    async with asyncio.timeout(COVERED_WITHIN):
+        await asyncio.sleep(0)  # listeners run in tasks of their own
+        await _backup(bot).service.settled()
+
+
+def _show_coverage(bot: commands.Bot) -> None:
+    table = Table("snapshot", "kind", "taken (UTC)", "events", "for example", "size", box=None, pad_edge=False)
+    for snapshot in reversed(_backup(bot).service.known):
+        table.add_row(
+            snapshot.id,
+            snapshot.kind,
+            f"{snapshot.created_at:%H:%M:%S}",
+            str(snapshot.requests),
+            snapshot.reasons[0],
+            f"{snapshot.size / 1024:.0f} KiB of {snapshot.database_size / 1024:.0f}",
+        )
+    console.print(table)
+
+
+def _rows() -> Rows:
+    """Read every row of every table, with nothing of Savepoint's."""
+    with contextlib.closing(sqlite3.connect(DATABASE)) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: sorted(database.execute(f'SELECT * FROM "{name}"'), key=repr) for name in tables}
+
+
+def _damage() -> None:
+    """Overwrite the middle of the file, as a failing disk does."""
+    size = DATABASE.stat().st_size
+    start, length = size // 3, size // 4
+    with DATABASE.open("r+b") as file:
+        file.seek(start)
+        file.write(random.Random(SEED).randbytes(length))
+    console.print(f"{length:,} of the {size:,} bytes of {DATABASE} are overwritten with noise.")
+    try:
+        _rows()
+    except sqlite3.DatabaseError as error:
+        console.print(f"SQLite says: {error}.")
+
+
+def _differences(before: Rows, after: Rows) -> dict[str, str]:
+    different = {}
+    for name in before.keys() | after.keys():
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            different[name] = f"{len(old or ())} rows before, {len(new or ())} after, and not the same"
+    return different
+
+
+def _summary(
+    events: collections.Counter[str], before: Rows, different: dict[str, str], restored: bool, seconds: float
+) -> None:
+    table = Table("table", "rows", "after the restore", box=None, pad_edge=False)
+    for name, rows in sorted(before.items()):
+        table.add_row(name, f"{len(rows):,}", different.get(name, "identical"))
+    console.print(table)
+    total = sum(map(len, before.values()))
+    console.rule("Result", align="left")
+    result = Table(show_header=False, box=None, pad_edge=False)
+    result.add_row("events dispatched", f"{sum(events.values()):,}")
+    result.add_row("restored at start-up", "yes" if restored else "NO")
+    result.add_row("rows compared", f"{total:,} in {len(before)} tables")
+    result.add_row("tables that differ", str(len(different)) if different else "none")
+    result.add_row("seconds", f"{seconds:.1f}")
+    result.add_row("snapshots", f"{REPOSITORY} (each a gzip file of the whole database)")
+    result.add_row("damaged file", f"{REPOSITORY / 'quarantine'}")
+    console.print(result)

@@ -71,6 +71,11 @@ class EventCoverage:
         error = OperationCancelled("The bot went down before this event was covered by a snapshot.")
         self._settle_failed(self._coverage.pending, error)
 
+    async def settled(self) -> None:
+        """Wait until nothing waits or runs; requests that fail are retried, and this goes on waiting for them."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait([self._task])
+
     async def flush(self) -> None:
         """Cover what waits now without the pauses between snapshots; for the last moments of a bot."""
         await self._cancel_pause()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Container, Sequence
 import msgspec
 
 from .errors import AmbiguousSnapshot, SnapshotNotFound
+from .lineage import RestoreRecord, newest_sound
 from .models import Kind, Snapshot
 
 __all__ = [
@@ -154,15 +155,16 @@ def new_id(token_hex: Callable[[int], str], taken: Container[str]) -> str:
     raise RuntimeError(f"the source of random ids gave only taken ones, {_ID_ATTEMPTS} times")
 
 
-def resolve(text: str, snapshots: Sequence[Snapshot]) -> Snapshot:
+def resolve(text: str, snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord] = ()) -> Snapshot:
     """Give the snapshot that a person means by an id, a unique prefix of one, or "latest", whatever its case.
 
-    "latest" is the one with the highest sequence that is not damaged. Raise SnapshotNotFound, or AmbiguousSnapshot
+    "latest" is the newest undamaged one that the present database comes from, so that restoring it twice does not undo
+    the first time. Raise SnapshotNotFound, or AmbiguousSnapshot
     where several ids begin that way.
     """
     wanted = text.strip().lower()
     if wanted == LATEST:
-        return _latest(snapshots, wanted)
+        return _latest(snapshots, restores, wanted)
     if not wanted:
         raise SnapshotNotFound('Name a snapshot: an id, the beginning of one, or "latest".', snapshot_id=wanted)
     matches = [snapshot for snapshot in snapshots if snapshot.id.startswith(wanted)]
@@ -178,10 +180,10 @@ def resolve(text: str, snapshots: Sequence[Snapshot]) -> Snapshot:
     )
 
 
-def _latest(snapshots: Sequence[Snapshot], wanted: str) -> Snapshot:
-    sound = [snapshot for snapshot in snapshots if not snapshot.damaged]
-    if sound:
-        return max(sound, key=lambda snapshot: snapshot.sequence)
+def _latest(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord], wanted: str) -> Snapshot:
+    newest = newest_sound(snapshots, restores)
+    if newest is not None:
+        return newest
     if not snapshots:
         raise SnapshotNotFound("There is no snapshot yet.", snapshot_id=wanted)
     raise SnapshotNotFound(

@@ -56,6 +56,10 @@ def _utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def _find(contents: Contents, text: str) -> Snapshot:
+    return resolve(text, contents.snapshots, contents.restores)
+
+
 class SnapshotService:
     """Snapshots of one database in one repository."""
 
@@ -107,6 +111,10 @@ class SnapshotService:
     def request(self, kind: Kind, reason: str) -> Ticket:
         """Ask for a snapshot that begins after this moment, in microseconds; await the ticket or forget it."""
         return self._events.request(kind, reason)
+
+    async def settled(self) -> None:
+        """Wait until every request so far and every one that comes meanwhile is covered."""
+        await self._events.settled()
 
     async def create(
         self,
@@ -185,7 +193,7 @@ class SnapshotService:
 
     async def get(self, text: str) -> Snapshot:
         """Give the snapshot with an id, a unique prefix of one, or "latest"; raise SnapshotNotFound otherwise."""
-        return resolve(text, await self.list())
+        return _find(await self._context.in_thread(self._context.repository.refresh), text)
 
     async def status(self) -> Status:
         """Give the repository at a glance."""
@@ -225,7 +233,7 @@ class SnapshotService:
     ) -> VerifyReport:
         """Prove a snapshot and record the outcome; one that fails is marked damaged, and listeners hear of it."""
         async with turn(self._context, "verification") as contents:
-            snapshot = resolve(text, tuple(reversed(contents.snapshots)))
+            snapshot = _find(contents, text)
             return await verify_locked(self._context, contents, snapshot, level, on_progress)
 
     async def verify_due(self) -> VerifyReport | None:
@@ -237,7 +245,7 @@ class SnapshotService:
     async def pin(self, text: str, pinned: bool = True) -> Snapshot:
         """Keep a snapshot outside retention's counts, or give it back to them."""
         async with turn(self._context, "change of a pin") as contents:
-            snapshot = resolve(text, tuple(reversed(contents.snapshots)))
+            snapshot = _find(contents, text)
             changed = msgspec.structs.replace(snapshot, pinned=pinned)
             await self._context.in_thread(self._context.repository.update, changed)
             return changed
@@ -254,7 +262,7 @@ class SnapshotService:
     async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:
         """Write a snapshot to a new file that stands alone and that ``gunzip`` reads, proving it first."""
         async with turn(self._context, "export") as contents:
-            snapshot = resolve(text, tuple(reversed(contents.snapshots)))
+            snapshot = _find(contents, text)
             archive = await self._context.in_thread(self._context.repository.store.fetch, snapshot.path)
             return await self._context.work(
                 ExportJob,
@@ -279,7 +287,7 @@ class SnapshotService:
     async def restore_plan(self, text: str) -> RestorePlan:
         """Say what restoring a snapshot would do now; changes nothing. Raises DatabaseBusy, DatabaseUnavailable."""
         contents = await self._context.in_thread(self._context.repository.refresh)
-        return await plan_for(self._context, contents, resolve(text, tuple(reversed(contents.snapshots))))
+        return await plan_for(self._context, contents, _find(contents, text))
 
     async def restore(
         self, text: str, *, agreed: str | None = None, on_progress: OnProgress | None = None
@@ -293,7 +301,7 @@ class SnapshotService:
         self._restoring = True
         try:
             async with turn(self._context, "restore") as contents:
-                snapshot = resolve(text, tuple(reversed(contents.snapshots)))
+                snapshot = _find(contents, text)
                 plan = await plan_for(self._context, contents, snapshot)
                 return await restore_locked(
                     self._context, contents, plan, agreed=agreed, automatic=False, on_progress=on_progress
