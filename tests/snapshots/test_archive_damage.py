@@ -391,7 +391,7 @@ DATA = b"data" * 500
         pytest.param([], {"head": b'{"format": ' + b"9" * 6000 + b"}"}, "JSON|format 9", id="enormous format"),
         pytest.param(
             [],
-            {"head": msgspec.json.encode(HEAD)[:-2] + b'{"a":' * 9000 + b"1" + b"}" * 9001},
+            {"head": msgspec.json.encode(HEAD)[:-3] + b'{"a":' * 9000 + b"1" + b"}" * 9001},
             "the JSON",
             id="details nested deeply",
         ),
