@@ -77,7 +77,7 @@ def _clean_sentence(integrity: IntegrityReport) -> str:
 
 async def _heal(context: Context, contents: Contents, integrity: IntegrityReport) -> StartupReport:
     """Restore the newest snapshot that passes, or say why nothing was touched."""
-    damage = f"The database is damaged: {integrity.errors[0].message}"
+    damage = f"The database is damaged: {integrity.errors[0].message.rstrip('.')}."
     if not context.settings.startup.restore:
         message = f"{damage} Automatic restore is switched off ([startup] restore); nothing was touched."
         return StartupReport(outcome=StartupOutcome.DAMAGED, message=message, integrity=integrity)
