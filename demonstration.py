@@ -71,7 +71,7 @@ async def _demonstrate() -> int:
     _damage()
     console.rule("3. The bot starts again", align="left")
     async with _running() as bot:
-        report = _backup(bot).startup_report
+        report = _backup(bot).lifecycle.startup
         console.print(report.message, markup=False)
         after = _rows()
     console.rule("4. Every row is compared", align="left")

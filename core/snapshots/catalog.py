@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from .errors import CatalogError, CatalogTooNew
-from .files import write_atomically
+from .files import translate_os_error, write_atomically
 from .lineage import RestoreRecord, newest_sound
 from .models import Snapshot
 
@@ -38,7 +38,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_snapshots(self, snapshots: Iterable[Snapshot]) -> Contents:
         """Give the contents with these snapshots instead."""
-        ordered = tuple(sorted(snapshots, key=lambda snapshot: snapshot.sequence))
+        ordered = tuple(sorted(snapshots, key=lambda each: (each.sequence, each.began_at, each.id)))
         return msgspec.structs.replace(self, snapshots=ordered)
 
     def adding(self, snapshot: Snapshot) -> Contents:
@@ -61,7 +61,9 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def next_sequence(self) -> int:
         """The sequence of the next snapshot."""
-        return self.snapshots[-1].sequence + 1 if self.snapshots else 1
+        after_snapshots = self.snapshots[-1].sequence + 1 if self.snapshots else 1
+        # Files can be lost; what comes after a restore must still be seen to come after it.
+        return max([after_snapshots, *(record.before for record in self.restores[-1:])])
 
 
 class _Format(msgspec.Struct):
@@ -113,10 +115,15 @@ class Catalog:
         self.contents = Contents()
 
     def remembered(self) -> Contents:
-        """Give what can still be read of the catalog or of the one before it; for rebuilding, never for listing."""
+        """Give what can still be read of the catalog or of the one before it; for rebuilding, never for listing.
+
+        Raises CatalogTooNew: what a newer version wrote is not for this one to rebuild.
+        """
         for path in (self.path, self._previous):
             try:
                 return self._read(path)
+            except CatalogTooNew:
+                raise
             except (CatalogError, OSError):
                 continue
         return Contents()
@@ -127,7 +134,10 @@ class Catalog:
             self.path.rename(self.path.with_name(f"{FILE_NAME}.damaged-{now:%Y%m%dT%H%M%SZ}"))
 
     def _read(self, path: Path) -> Contents:
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise translate_os_error(error, path) from error
         try:
             found = msgspec.json.decode(content, type=_Format).format
             if found > FORMAT:

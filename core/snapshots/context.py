@@ -112,8 +112,10 @@ class Context:
         """Say what an integrity check looks at: of the database as it is now, or of what a snapshot restores to."""
         database = self.settings.database
         expected = of or contents.newest_sound
+        # A snapshot is proven by what was in it: tables that became critical later say nothing against it.
+        critical = database.critical_tables if of is None else tuple(of.rows)
         return Checks(
-            critical_tables=database.critical_tables,
+            critical_tables=critical,
             json_columns=database.json_columns,
             expected_rows=expected.rows if expected else {},
             snapshots_exist=bool(contents.snapshots),

@@ -54,7 +54,7 @@ async def create(
 
     ``wait`` is how long to wait for another operation, in seconds; None takes the setting.
     """
-    async with turn(context, "snapshot", wait=wait) as contents:
+    async with turn(context, "a snapshot", wait=wait) as contents:
         created = await create_locked(context, contents, wanted, on_progress)
     if not created.unchanged:
         await context.tell(lambda listener: listener.created(created.snapshot))

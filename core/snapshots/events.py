@@ -39,6 +39,7 @@ class EventCoverage:
         self._last_failed: float | None = None
         self._failures = 0
         self._closed = False
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def waiting(self) -> int:
@@ -78,16 +79,14 @@ class EventCoverage:
 
     async def flush(self) -> None:
         """Cover what waits now without the pauses between snapshots; for the last moments of a bot."""
-        await self._cancel_pause()
-        if self._coverage.pending and not self._coverage.running:
-            await self._cover_once()
+        await self._cover_group()
 
     async def _cover(self) -> None:
         while self._coverage.requests:
             delay = self._delay()
             if delay > 0:
                 await asyncio.sleep(delay)
-            await self._cover_once()
+            await self._cover_group()
 
     def _delay(self) -> float:
         schedule = self._context.settings.schedule
@@ -101,10 +100,12 @@ class EventCoverage:
             last_failed=self._last_failed,
         )
 
-    async def _cover_once(self) -> None:
-        group = self._coverage.begin()
-        if not group:
-            return
+    async def _cover_group(self) -> None:
+        async with self._one_at_a_time:
+            if group := self._coverage.begin():
+                await self._cover_these(group)
+
+    async def _cover_these(self, group: tuple[Request, ...]) -> None:
         self._last_began = self._monotonic()
         deadline = float(self._context.settings.schedule.snapshot_deadline)
         wanted = Wanted(
@@ -152,13 +153,6 @@ class EventCoverage:
 
     async def _cancel(self) -> None:
         task, self._task = self._task, None
-        if task is not None and task is not asyncio.current_task():
+        if task is not None:
             task.cancel()
             await asyncio.wait([task])
-
-    async def _cancel_pause(self) -> None:
-        """End the task if it only waits for its time; let a snapshot that runs run."""
-        if self._task is not None and not self._coverage.running:
-            await self._cancel()
-        elif self._task is not None:
-            await asyncio.wait([self._task])

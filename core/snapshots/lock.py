@@ -122,6 +122,6 @@ def _try(lock: filelock.BaseFileLock) -> bool:
 
 
 def _busy(operation: str | None, pid: int | None) -> Busy:
-    what = f"a {operation}" if operation else "another operation"
+    what = operation or "another operation"
     whose = f" in process {pid}" if pid and pid != os.getpid() else ""
     return Busy(f"Busy: {what} is running{whose}. Try again when it is done.", operation=operation, pid=pid)

@@ -52,6 +52,7 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
         found = await _scan(context, unknown, on_progress)
         await context.in_thread(_list_all, context, contents, found)
     await context.in_thread(_mark_missing, context)
+    await context.in_thread(repository.point_latest, context.settings.repository.latest_after)
 
 
 async def rebuild_locked(context: Context, on_progress: OnProgress | None = None) -> RebuildReport:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from .catalog import PREVIOUS, Catalog, Contents
+from .errors import RepositoryError
 from .files import free_space, make_folder, remove, sync_folder, translate_os_error
 from .lock import is_abandoned
 from .models import Form, Kind, Snapshot
@@ -53,6 +54,8 @@ class Repository:
             for folder in (self.root, self.work):
                 make_folder(folder)
             self.store.prepare()
+        except RepositoryError:
+            raise
         except OSError as error:
             raise translate_os_error(error, self.root) from error
 
@@ -86,7 +89,12 @@ class Repository:
     def publish(self, source: Path, snapshot: Snapshot) -> None:
         """Put a proven file into place, list it, and move ``latest.*`` where its kind does that."""
         self.store.publish(source, snapshot.path)
-        self.catalog.change(lambda contents: contents.adding(snapshot))
+        try:
+            self.catalog.change(lambda contents: contents.adding(snapshot))
+        except BaseException:
+            # Unlisted it would be adopted later, behind snapshots that are newer than it.
+            self.store.remove(snapshot.path)
+            raise
 
     def update(self, snapshot: Snapshot) -> None:
         """Put a snapshot's entry in the place of the one with its id."""

@@ -18,7 +18,7 @@ from .catalog import Contents
 from .context import Context
 from .creation import Wanted, create_locked
 from .engines import Replaced
-from .errors import DatabaseError, PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
+from .errors import PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
 from .files import remove, require_space
 from .jobs import InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
 from .lineage import RestoreRecord, present_line
@@ -62,7 +62,7 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> 
         until=now,
         seconds=age,
         rows=_rows_then_and_now(context, snapshot, database),
-        events=tuple(dict.fromkeys(reason for other in later for reason in other.reasons)),
+        events=tuple(dict.fromkeys(reason for other in later if other.requests for reason in other.reasons)),
         event_count=sum(other.requests for other in later),
     )
     return RestorePlan(
@@ -115,18 +115,15 @@ async def restore_locked(
     snapshot = plan.snapshot
     await context.tell(lambda listener: listener.restore_starting(plan))
     image = context.repository.work / f"restore-{snapshot.id}-{context.token_hex(4)}" / "rebuilt.db"
-    report: RestoreReport | None = None
     try:
         report = await _carry_out(context, contents, plan, image, automatic, started, on_progress)
         return report
-    except SnapshotError as error:
+    except BaseException as error:  # also a cancellation: whoever paused the game must hear that it can go on
         report = _failure(plan, error, automatic, started)
         raise
     finally:
+        await context.tell(lambda listener: listener.restore_finished(report))
         await context.in_thread(remove, image.parent)
-        if report is not None:
-            finished = report
-            await context.tell(lambda listener: listener.restore_finished(finished))
 
 
 async def _carry_out(
@@ -172,7 +169,7 @@ async def _carry_out(
     )
 
 
-def _failure(plan: RestorePlan, error: SnapshotError, automatic: bool, started: float) -> RestoreReport:
+def _failure(plan: RestorePlan, error: BaseException, automatic: bool, started: float) -> RestoreReport:
     return RestoreReport(
         restored=plan.snapshot,
         safety=None,
@@ -184,7 +181,7 @@ def _failure(plan: RestorePlan, error: SnapshotError, automatic: bool, started: 
         automatic=automatic,
         seconds=time.monotonic() - started,
         ok=False,
-        error=str(error),
+        error=str(error) or type(error).__name__,
     )
 
 
@@ -278,7 +275,7 @@ async def _go_back(
             back = f"the database is back at the safety snapshot {safety.id}"
         else:
             back = "there was nothing before it to go back to"
-    except DatabaseError as error:
+    except SnapshotError as error:
         raise RestoreFailed(
             f"{what}, and the way back failed too: {error} Stop the bot and restore "
             f"{safety.id if safety else 'another snapshot'} from a shell.",
@@ -293,19 +290,22 @@ async def _write_back(
 ) -> None:
     image = context.repository.work / f"back-{safety.id}" / "rebuilt.db"
     await context.in_thread(image.parent.mkdir, mode=0o700)
-    archive = await context.in_thread(context.repository.store.fetch, safety.path)
-    deadline = float(context.settings.schedule.restore_deadline)
-    await context.work(
-        RebuildJob,
-        Verified,
-        on_progress,
-        deadline=deadline,
-        archive=str(archive),
-        fingerprint=safety.fingerprint,
-        size=safety.database_size,
-        image=str(image),
-        checks=context.checks(contents, quick=True, of=safety),
-    )
-    back = msgspec.structs.replace(plan, snapshot=safety, method=Method.ONLINE)
-    await _replace(context, contents, back, image, Path(), on_progress)
-    await context.in_thread(remove, image.parent)
+    try:
+        archive = await context.in_thread(context.repository.store.fetch, safety.path)
+        await context.work(
+            RebuildJob,
+            Verified,
+            on_progress,
+            deadline=float(context.settings.schedule.restore_deadline),
+            archive=str(archive),
+            fingerprint=safety.fingerprint,
+            size=safety.database_size,
+            image=str(image),
+            checks=context.checks(contents, quick=True, of=safety),
+        )
+        back = msgspec.structs.replace(plan, snapshot=safety, method=Method.ONLINE)
+        replaced = await _replace(context, contents, back, image, context.repository.work / "unused", on_progress)
+    finally:
+        await context.in_thread(remove, image.parent)
+    if replaced.identical is False:
+        raise RestoreFailed("what was written back differs from it", safety=safety.id)

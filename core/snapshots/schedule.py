@@ -10,11 +10,16 @@ from .models import Kind, Snapshot
 __all__ = ["last_periodic", "next_periodic", "proof_due"]
 
 
-def last_periodic(snapshots: Sequence[Snapshot], checked_at: dt.datetime | None) -> dt.datetime | None:
-    """Give when the last periodic snapshot was taken or found unnecessary; None if never."""
+def last_periodic(
+    snapshots: Sequence[Snapshot], checked_at: dt.datetime | None, now: dt.datetime
+) -> dt.datetime | None:
+    """Give when the last periodic snapshot was taken or found unnecessary; None if never.
+
+    Times in the future come from a clock that was wrong, and do not count.
+    """
     taken = [snapshot.created_at for snapshot in snapshots if snapshot.kind is Kind.PERIODIC]
     known = [*taken[-1:], *([checked_at] if checked_at else [])]
-    return max(known, default=None)
+    return max((at for at in known if at <= now), default=None)
 
 
 def next_periodic(
@@ -23,11 +28,10 @@ def next_periodic(
     """Give when the next periodic snapshot is due.
 
     An interval after the last one, but not in the first ``first_after`` seconds after the start, unless it is overdue
-    by a whole interval: a bot that restarts every few minutes must not put it off for ever. A ``last`` in the future
-    (the clock went back) counts as none.
+    by a whole interval: a bot that restarts every few minutes must not put it off for ever.
     """
-    earliest = started + dt.timedelta(seconds=first_after)
-    if last is None or last > now:
+    earliest = min(started, now) + dt.timedelta(seconds=first_after)
+    if last is None:
         return earliest
     due = last + dt.timedelta(seconds=interval)
     overdue = due + dt.timedelta(seconds=interval)

@@ -44,7 +44,7 @@ from .startup import start_up_locked
 from .tickets import Ticket
 from .turn import turn
 from .units import duration_text
-from .verification import verify_locked
+from .verification import damaged_error, verify_locked
 from .worker_process import OnProgress
 
 __all__ = ["SnapshotService"]
@@ -90,7 +90,7 @@ class SnapshotService:
         context = self._context
         await context.in_thread(context.repository.prepare)
         try:
-            async with context.lock.held("start", 0.0):
+            async with context.lock.held("a start", 0.0):
                 await context.in_thread(context.repository.clean)
                 await adopt_locked(context)
         except Busy:
@@ -168,7 +168,7 @@ class SnapshotService:
         """Give when the next periodic snapshot is due, from what this process knows of the catalog."""
         contents, schedule = self._contents, self.settings.schedule
         return next_periodic(
-            last_periodic(contents.snapshots, contents.periodic_checked_at),
+            last_periodic(contents.snapshots, contents.periodic_checked_at, self._context.clock()),
             self._started_at,
             self._context.clock(),
             float(schedule.periodic_interval),
@@ -232,9 +232,13 @@ class SnapshotService:
         self, text: str, level: Level = Level.CHECKSUM, *, on_progress: OnProgress | None = None
     ) -> VerifyReport:
         """Prove a snapshot and record the outcome; one that fails is marked damaged, and listeners hear of it."""
-        async with turn(self._context, "verification") as contents:
+        async with turn(self._context, "a verification") as contents:
             snapshot = _find(contents, text)
-            return await verify_locked(self._context, contents, snapshot, level, on_progress)
+            report = await verify_locked(self._context, contents, snapshot, level, on_progress)
+        if not report.ok:
+            error = damaged_error(report)
+            await self._context.tell(lambda listener: listener.failed("verification", error))
+        return report
 
     async def verify_due(self) -> VerifyReport | None:
         """Prove the newest snapshot by ``restored`` if that was last done longer ago than ``verify_interval``."""
@@ -244,7 +248,7 @@ class SnapshotService:
 
     async def pin(self, text: str, pinned: bool = True) -> Snapshot:
         """Keep a snapshot outside retention's counts, or give it back to them."""
-        async with turn(self._context, "change of a pin") as contents:
+        async with turn(self._context, "a change of a pin") as contents:
             snapshot = _find(contents, text)
             changed = msgspec.structs.replace(snapshot, pinned=pinned)
             await self._context.in_thread(self._context.repository.update, changed)
@@ -261,7 +265,7 @@ class SnapshotService:
 
     async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:
         """Write a snapshot to a new file that stands alone and that ``gunzip`` reads, proving it first."""
-        async with turn(self._context, "export") as contents:
+        async with turn(self._context, "an export") as contents:
             snapshot = _find(contents, text)
             archive = await self._context.in_thread(self._context.repository.store.fetch, snapshot.path)
             return await self._context.work(
@@ -279,7 +283,7 @@ class SnapshotService:
         """Make the catalog anew from the snapshot files alone; the old one is kept beside it."""
         context = self._context
         await context.in_thread(context.repository.prepare)
-        async with context.lock.held("rebuild of the catalog", float(self.settings.repository.lock_timeout)):
+        async with context.lock.held("a rebuild of the catalog", float(self.settings.repository.lock_timeout)):
             return await rebuild_locked(context, on_progress)
 
     # Restoring
@@ -300,7 +304,7 @@ class SnapshotService:
             raise Busy("Busy: a restore is running already.", operation="restore", pid=None)
         self._restoring = True
         try:
-            async with turn(self._context, "restore") as contents:
+            async with turn(self._context, "a restore") as contents:
                 snapshot = _find(contents, text)
                 plan = await plan_for(self._context, contents, snapshot)
                 return await restore_locked(
@@ -311,5 +315,5 @@ class SnapshotService:
 
     async def start_up(self) -> StartupReport:
         """Check the database before anybody uses it and heal it if it is damaged; says what it saw and did."""
-        async with turn(self._context, "start-up check") as contents:
+        async with turn(self._context, "a start-up check") as contents:
             return await start_up_locked(self._context, contents)

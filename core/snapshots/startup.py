@@ -16,7 +16,7 @@ import msgspec
 
 from .catalog import Contents
 from .context import Context
-from .errors import DatabaseBusy, DatabaseError, DeadlineExceeded, SnapshotDamaged, SnapshotError, SnapshotNotFound
+from .errors import DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound
 from .jobs import IntegrityJob
 from .lineage import RestoreRecord, present_first
 from .models import Check, IntegrityReport, Method, RestoreReport, Snapshot, StartupOutcome, StartupReport
@@ -47,7 +47,7 @@ async def _start_up(context: Context, contents: Contents) -> StartupReport:
         )
     try:
         integrity = await _check(context, contents)
-    except (DatabaseError, DeadlineExceeded) as error:
+    except SnapshotError as error:
         return StartupReport(
             outcome=StartupOutcome.UNCHECKED, message=f"The database was not checked at start-up: {error}"
         )
@@ -77,7 +77,7 @@ def _clean_sentence(integrity: IntegrityReport) -> str:
 
 async def _heal(context: Context, contents: Contents, integrity: IntegrityReport) -> StartupReport:
     """Restore the newest snapshot that passes, or say why nothing was touched."""
-    damage = f"The database is damaged: {integrity.errors[0].message}"
+    damage = f"The database is damaged: {integrity.errors[0].message.rstrip('.')}."
     if not context.settings.startup.restore:
         message = f"{damage} Automatic restore is switched off ([startup] restore); nothing was touched."
         return StartupReport(outcome=StartupOutcome.DAMAGED, message=message, integrity=integrity)

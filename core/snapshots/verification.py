@@ -9,12 +9,12 @@ import msgspec
 
 from .catalog import Contents
 from .context import Context
-from .errors import SnapshotNotFound
+from .errors import SnapshotDamaged, SnapshotNotFound
 from .jobs import Verified, VerifyJob
 from .models import Check, Finding, Level, Severity, Snapshot, Verification, VerifyReport
 from .worker_process import OnProgress
 
-__all__ = ["note_outcome", "verify_locked"]
+__all__ = ["damaged_error", "note_outcome", "verify_locked"]
 
 
 async def verify_locked(
@@ -44,6 +44,8 @@ async def verify_locked(
         )
     now = context.clock()
     await context.in_thread(context.repository.update, note_outcome(snapshot, level, verified.ok, now))
+    if not verified.ok:
+        await context.in_thread(context.repository.point_latest, context.settings.repository.latest_after)
     return VerifyReport(
         id=snapshot.id,
         level=level,
@@ -51,6 +53,15 @@ async def verify_locked(
         findings=verified.findings,
         at=now,
         seconds=time.monotonic() - started,
+    )
+
+
+def damaged_error(report: VerifyReport) -> SnapshotDamaged:
+    """Give the error that a failed verification amounts to."""
+    first = report.findings[0].message if report.findings else "it failed its check."
+    return SnapshotDamaged(
+        f"Snapshot {report.id} did not pass {report.level.value}: {first} It is marked damaged and kept.",
+        snapshot_id=report.id,
     )
 
 

@@ -28,6 +28,7 @@ from .jobs import (
     VerifyJob,
 )
 from .models import Check, Finding, Form, Level, Severity, Snapshot, Verification
+from .naming import parse_name
 from .watch import Watch
 
 __all__ = ["do"]
@@ -128,13 +129,16 @@ def _scan(job: ScanJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.
 def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> Archived:
     try:
         head = full.read_head(path)
-    except SnapshotDamaged as error:
+    except (SnapshotDamaged, OSError) as error:
         return Archived(name=name, snapshot=None, problem=str(error))
+    named = parse_name(path.name)
+    if named is None or named.id != head.id:
+        return Archived(name=name, snapshot=None, problem=f"It holds the snapshot {head.id}, which is not its name.")
     problem, tail = None, None
     try:
         tail = full.read_tail(path)
         full.check(path, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
-    except SnapshotDamaged as error:
+    except (SnapshotDamaged, OSError) as error:
         problem = str(error)
     snapshot = Snapshot(
         id=head.id,

@@ -28,6 +28,9 @@ from .watch import Watch
 
 __all__ = ["main"]
 
+_NICENESS = 5
+"""Compressing takes both cores of a small machine; the bot's loop comes first."""
+
 _GRACE = 3.0
 """So many seconds the job has to stop by itself after its parent went, before the process ends without it."""
 
@@ -35,6 +38,8 @@ _GRACE = 3.0
 def main() -> int:
     """Do the one job on standard input and write what becomes of it to standard output; give the exit status."""
     os.umask(0o077)
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
     # Ctrl-C is for the bot: it stops its workers itself, and may need one more for its last snapshot.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, lines = sys.stdin.buffer, Lines(sys.stdout.buffer)

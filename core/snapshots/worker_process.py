@@ -98,7 +98,10 @@ class _Worker:
 
     def _hear(self, lines: IO[bytes]) -> Outcome | Failed | None:
         for line in lines:
-            message: Progress | Outcome | Failed = msgspec.json.decode(line, type=Progress | Outcome | Failed)
+            try:
+                message: Progress | Outcome | Failed = msgspec.json.decode(line, type=Progress | Outcome | Failed)
+            except msgspec.DecodeError:
+                continue  # whatever a host's sitecustomize prints is not the worker's word
             if not isinstance(message, Progress):
                 return message
             self._report(message)

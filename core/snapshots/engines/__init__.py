@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 ENGINES: dict[str, str] = {"sqlite": ".sqlite"}
-"""Every engine by the name its URL scheme has, as the module that gives ``engine``, ``probe`` and ``SUFFIX``.
+"""Every engine by the name its URL scheme has, as the module that gives ``make_engine``, ``make_probe`` and ``SUFFIX``.
 
 Modules are imported when they are needed: the worker has no use for aiosqlite, nor the bot for the readers.
 """
@@ -28,13 +28,13 @@ Modules are imported when they are needed: the worker has no use for aiosqlite, 
 
 def engine_for(url: DatabaseUrl, busy_timeout: float) -> Engine:
     """Give the working side for a database; ``busy_timeout`` is how long to wait for other people's locks, seconds."""
-    engine: Engine = importlib.import_module(ENGINES[url.engine], __package__).engine(url, busy_timeout)
+    engine: Engine = importlib.import_module(ENGINES[url.engine], __package__).make_engine(url, busy_timeout)
     return engine
 
 
 def probe_for(url: DatabaseUrl) -> Probe:
     """Give the watching side for a database."""
-    probe: Probe = importlib.import_module(ENGINES[url.engine], __package__).probe(url)
+    probe: Probe = importlib.import_module(ENGINES[url.engine], __package__).make_probe(url)
     return probe
 
 

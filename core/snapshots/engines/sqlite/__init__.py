@@ -15,19 +15,19 @@ from ...errors import SettingsError
 if TYPE_CHECKING:
     from ..base import Engine, Probe
 
-__all__ = ["SUFFIX", "engine", "probe"]
+__all__ = ["SUFFIX", "make_engine", "make_probe"]
 
 SUFFIX = ".db.gz"
 
 
-def engine(url: DatabaseUrl, busy_timeout: float) -> Engine:
+def make_engine(url: DatabaseUrl, busy_timeout: float) -> Engine:
     """Give the working side, for the worker process."""
     from .engine import SqliteEngine
 
     return SqliteEngine(_path(url), busy_timeout)
 
 
-def probe(url: DatabaseUrl) -> Probe:
+def make_probe(url: DatabaseUrl) -> Probe:
     """Give the watching side, for the bot's process."""
     from .probe import SqliteProbe
 

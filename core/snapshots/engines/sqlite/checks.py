@@ -14,14 +14,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...errors import DatabaseDamaged, DatabaseMissing
+from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
 from ...json_column import JsonColumn
 from ...models import Check, Finding, IntegrityReport, Severity
 from ...watch import Watch
 from ..base import Checks
 from .connections import translated
 
-__all__ = ["check", "count_rows", "damaged_report", "missing_report", "quoted", "table_names"]
+__all__ = ["check", "count_rows", "damaged_report", "missing_report", "quoted", "table_names", "unchecked_report"]
 
 LISTED = 50
 """So many page findings are named one by one; the rest is one finding with a count."""
@@ -66,6 +66,12 @@ def missing_report(error: DatabaseMissing, checks: Checks, started: float) -> In
 def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
     """Make the report on a database that SQLite refuses to read at all."""
     return _report_of(Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error)), started)
+
+
+def unchecked_report(error: SnapshotError) -> IntegrityReport:
+    """Make the report of a check that could not be made, which says nothing against the database."""
+    message = f"The database could not be checked: {error}"
+    return _report_of(Finding(check=Check.FILE, severity=Severity.WARNING, message=message), time.monotonic())
 
 
 def check(connection: sqlite3.Connection, path: Path, checks: Checks, watch: Watch) -> IntegrityReport:
@@ -119,12 +125,12 @@ def _pages(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]
 def _tables(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
     names = table_names(connection)
     checked["tables"] = len(names)
-    if not names and checks.snapshots_exist:
-        yield Finding(
-            check=Check.EMPTY,
-            severity=Severity.ERROR,
-            message="The database has no tables, yet there are snapshots of it: it was emptied or freshly created.",
-        )
+    if not names and not checks.snapshots_exist:
+        yield Finding(check=Check.EMPTY, severity=Severity.WARNING, message="The database has no tables yet.")
+        return
+    if not names:
+        message = "The database has no tables, yet there are snapshots of it: it was emptied or freshly created."
+        yield Finding(check=Check.EMPTY, severity=Severity.ERROR, message=message)
     present = {name.lower() for name in names}
     for table in checks.critical_tables:
         if table.lower() not in present:

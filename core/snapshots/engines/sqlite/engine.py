@@ -11,7 +11,7 @@ import msgspec
 
 from ...archive import fingerprint, full
 from ...archive.members import Head
-from ...errors import DatabaseDamaged, DatabaseMissing
+from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Method
 from ...watch import Watch
 from ..base import Checks, Replaced, Taken
@@ -113,7 +113,11 @@ class SqliteEngine:
             exchange_files(self._path, image, quarantine, details, self._busy_timeout, watch)
             identical = same_content(image, self._path, watch)
         # What is proven identical to an image that passed the full check needs it only for what is new: this file.
-        report = self.integrity(msgspec.structs.replace(checks, quick=identical is True), image.parent, watch)
+        checks = msgspec.structs.replace(checks, quick=identical is True)
+        try:
+            report = self.integrity(checks, image.parent, watch)
+        except SnapshotError as error:
+            report = integrity_checks.unchecked_report(error)
         moved = quarantine.name if quarantine.is_dir() else None
         return Replaced(integrity=report, identical=identical, quarantine=moved)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...archive.fingerprint import BLOCK
-from ...errors import DatabaseBusy, DatabaseMissing
+from ...errors import DatabaseBusy, DatabaseMissing, SnapshotError
 from ...files import make_folder, move, sync_file, sync_folder
 from ...watch import Watch
 from .connections import beginning, reading_image, writing
@@ -47,12 +47,20 @@ def write_online(path: Path, image: Path, scratch: Path, busy_timeout: float, wa
         version = _data_version(live)
         with reading_image(source, watch) as content:
             _backup_into(content, live, path, busy_timeout, watch)
-        proof = scratch / "proof.db"
+        # From here on the database is restored, so that nothing that goes wrong may be told as a failed restore.
+        return _proven_identical(live, source, scratch / "proof.db", version, watch)
+
+
+def _proven_identical(live: sqlite3.Connection, source: Path, proof: Path, version: int, watch: Watch) -> bool | None:
+    try:
         with beginning(live):
             untouched = _data_version(live) == version
             copy_pinned(live, proof, watch)
-    same = same_content(source, proof, watch)
-    proof.unlink()
+        same = same_content(source, proof, watch)
+    except (sqlite3.Error, SnapshotError, OSError):
+        return None
+    finally:
+        proof.unlink(missing_ok=True)
     return same if same or untouched else None
 
 
@@ -135,7 +143,8 @@ def exchange_files(
     """
     beside = path.with_name(f".{path.name}.restoring")
     make_folder(path.parent)
-    beside.unlink(missing_ok=True)
+    for side in SIDE_FILES:  # a journal that a crash left would be replayed into the new copy
+        beside.with_name(beside.name + side).unlink(missing_ok=True)
     try:
         _prepare_beside(path, image, beside, str(details.get("journal_mode", "delete")), watch)
         _wait_until_closed(path, busy_timeout, watch)

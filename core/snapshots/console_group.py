@@ -1,0 +1,81 @@
+"""What all commands of the shell have in common: options on either side of a command, and one edge for all errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .console_session import Invocation, failure_of, logging_to
+
+__all__ = ["Command", "Shell"]
+
+
+def _shared_options() -> list[click.Parameter]:
+    """Give the options that can stand on either side of a command; of two values the one on its right wins."""
+
+    def keep_config(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            context.ensure_object(Invocation).config = value
+
+    def keep_json(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            context.ensure_object(Invocation).as_json = True
+
+    return [
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            expose_value=False,
+            callback=keep_config,
+            help="Settings to use; without it config/backup.toml if it is there. The environment wins over both.",
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            callback=keep_json,
+            help="Answer with one JSON document on standard output.",
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command with the options that all share. It gives its exit code, None for 0."""
+
+    def __init__(self, name: str | None, *, params: list[click.Parameter] | None = None, **more: Any) -> None:
+        super().__init__(name, params=[*(params or []), *_shared_options()], **more)
+
+
+class Shell(click.Group):
+    """The group of all commands; whatever they raise becomes a sentence or a document, and an exit code."""
+
+    command_class = Command
+
+    def __init__(self, name: str | None, *, params: list[click.Parameter] | None = None, **more: Any) -> None:
+        super().__init__(name, params=[*(params or []), *_shared_options()], **more)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the commands' names in the order they are written in, which is the order people need them in."""
+        return list(self.commands)
+
+    def main(self, args: Sequence[str] | None = None, *arguments: Any, **more: Any) -> Any:
+        """Do what the arguments (None: this process's) say, and exit."""
+        written = sys.argv[1:] if args is None else list(args)
+        invocation = Invocation()
+        # Not click's own way of ending: it knows neither documents nor our exit codes.
+        more |= {"standalone_mode": False, "obj": invocation}
+        with logging_to(invocation.errors):
+            try:
+                code = super().main(args, *arguments, **more)
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge: nothing is above it
+                failure = failure_of(error, invocation.if_stopped)
+                # A command line that cannot be read may not have been read as far as this option.
+                invocation.as_json |= failure.usage is not None and "--json" in written
+                invocation.fail(failure)
+                code = failure.exit_code
+        sys.exit(code)
