@@ -31,10 +31,9 @@ class Access:
         self._bot = bot
         self._admin_guild_ids = frozenset(admin_guild_ids)
 
-    async def is_owner(self, user: discord.abc.User) -> bool:
+    async def is_owner(self, user: discord.User | discord.Member) -> bool:
         """Whether somebody owns the bot; asks Discord the first time."""
-        # A Member is a User in everything that is asked of it; discord.py's annotation does not say so.
-        return await self._bot.is_owner(user)  # type: ignore[arg-type]
+        return await self._bot.is_owner(user)
 
     async def may_manage(self, interaction: Interaction) -> bool:
         """Whether somebody may look at snapshots and take them."""

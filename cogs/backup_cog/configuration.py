@@ -15,10 +15,10 @@ DEFAULT_FILE = Path("config/backup.toml")
 
 
 def settings_for(bot: object, environment: Mapping[str, str] | None = None) -> Settings:
-    """Give the settings of a bot: its ``backup_settings``, else the file that BACKUP_CONFIG names, else the default file.
+    """Give a bot's settings: its ``backup_settings``, else the file that BACKUP_CONFIG names, else the default file.
 
-    Without any of them: the defaults and the environment, which wins over a file too. Reads at most one small file.
-    Raises SettingsError with the sentence for the owner.
+    Without any of them: the defaults. The environment wins over a file. Reads one small file at most. Raises
+    SettingsError with the sentence for the owner.
     """
     given = getattr(bot, "backup_settings", None)
     if given is not None:

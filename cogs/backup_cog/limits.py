@@ -41,7 +41,7 @@ class Reply:
         """Give the report as a new file to send; a file can be sent once only."""
         if self.report is None:
             return []
-        return [discord.File(BytesIO(self.report.encode()), filename="report.txt")]
+        return [discord.File(BytesIO(self.report.encode(errors="replace")), filename="report.txt")]
 
 
 def clip(text: str, limit: int) -> str:
@@ -91,7 +91,9 @@ def embed(
 ) -> discord.Embed:
     """Give an embed that keeps every limit; fields that do not fit any more are counted in the footer."""
     made = discord.Embed(
-        title=clip(title, TITLE_LIMIT) or _EMPTY, description=clip(description, DESCRIPTION_LIMIT) or None, colour=colour
+        title=clip(title, TITLE_LIMIT) or _EMPTY,
+        description=clip(description, DESCRIPTION_LIMIT) or None,
+        colour=colour,
     )
     room = TOTAL_LIMIT - FOOTER_LIMIT
     dropped = 0

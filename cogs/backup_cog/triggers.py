@@ -20,7 +20,7 @@ __all__ = ["REASON_LIMIT", "UNKNOWN", "Reading", "Trigger", "TriggerCount", "rea
 REASON_LIMIT = 100
 UNKNOWN = "unknown"
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _ABSENT = object()
 
 
@@ -48,7 +48,8 @@ def read(settings: TriggerSettings, args: Sequence[Any], kwargs: Mapping[str, An
     payload = {**dict(zip(settings.fields, args, strict=False)), **kwargs}
     missing: list[str] = []
     reason = "".join(
-        literal if name is None else literal + _text(payload, name, missing) for literal, name in _parts(settings.reason)
+        literal if name is None else literal + _text(payload, name, missing)
+        for literal, name in _parts(settings.reason)
     )
     asks = settings.field is None or _holds(payload.get(settings.field, _ABSENT), settings, missing)
     return Reading(asks=asks, reason=_cleaned(reason), missing=tuple(dict.fromkeys(missing)))
@@ -147,14 +148,14 @@ class Trigger:
                 self.asked += 1
                 self._ask(reading.reason)
         except Exception:
-            _log.exception("The event %s could not be turned into a request for a snapshot", self.settings.event)
+            log.exception("The event %s could not be turned into a request for a snapshot", self.settings.event)
 
     def _complain(self, missing: tuple[str, ...]) -> None:
         """Log what was missing, loudly the first time only: a busy game repeats its events thousands of times."""
         self.incomplete += 1
         level = logging.DEBUG if missing in self._complained else logging.WARNING
         self._complained.add(missing)
-        _log.log(
+        log.log(
             level,
             "The event %s came without %s; a snapshot is taken all the same. Its trigger expects the fields %s.",
             self.settings.event,

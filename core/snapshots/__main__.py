@@ -1,8 +1,18 @@
-"""``python -m core.snapshots``: the shell."""
+"""The shell: ``python -m core.snapshots``, or ``python core/snapshots``, which imports nothing of a host's."""
 
 from __future__ import annotations
 
-from .console import main
+import runpy
+import sys
+from pathlib import Path
 
 if __name__ == "__main__":
-    main()
+    if __package__:
+        from .console import main
+
+        main()
+    else:
+        # Run as a folder: this folder must not be on the module path, and the package needs a name.
+        sys.path.pop(0)
+        sys.argv.insert(1, "console")
+        runpy.run_path(str(Path(__file__).with_name("worker_launch.py")), run_name="__main__")

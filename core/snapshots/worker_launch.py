@@ -16,4 +16,4 @@ if __name__ == "__main__":
     package = types.ModuleType("savepoint_snapshots")
     package.__path__ = [str(Path(__file__).resolve().parent)]
     sys.modules[package.__name__] = package
-    sys.exit(importlib.import_module(f"{package.__name__}.{sys.argv[1]}").main())
+    sys.exit(importlib.import_module(f"{package.__name__}.{sys.argv.pop(1)}").main())

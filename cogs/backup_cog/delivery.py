@@ -1,0 +1,120 @@
+"""How a notice reaches the owner: the alert channel, otherwise a direct message to the first owner it reaches.
+
+Backups do not need Discord, so nobody waits for a delivery: notices queue in memory until the bot is ready, are sent by
+a short task, and stay in the queue where Discord cannot be reached just now. Nothing here raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+
+import aiohttp
+import discord
+
+from .access import Bot
+
+__all__ = ["Outbox", "owner_ids"]
+
+log = logging.getLogger(__name__)
+_QUIET = discord.AllowedMentions.none()
+_QUEUE_LIMIT = 50
+_ATTEMPT_SECONDS = 15.0
+_PASSING = (discord.DiscordServerError, discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)
+"""What may go by itself: the notice waits for the next attempt."""
+_TEAM_OWNERS = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
+
+
+class Outbox:
+    """Notices on their way to one owner."""
+
+    def __init__(self, bot: Bot, channel_id: int | None) -> None:
+        """Take the bot and the channel for alerts, if there is one."""
+        self._bot = bot
+        self._channel_id = channel_id
+        self._waiting: deque[discord.Embed] = deque(maxlen=_QUEUE_LIMIT)
+        self._task: asyncio.Task[None] | None = None
+
+    def post(self, notice: discord.Embed) -> None:
+        """Send a notice as soon as that is possible; returns at once."""
+        self._waiting.append(notice)
+        self.flush()
+
+    def flush(self) -> None:
+        """Try to send what waits; returns at once."""
+        running = self._task is not None and not self._task.done()
+        if self._waiting and not running and self._bot.is_ready():
+            self._task = asyncio.get_running_loop().create_task(self._send_all(), name="savepoint alerts")
+
+    async def close(self, seconds: float) -> None:
+        """Let what is on its way arrive, for so many seconds at most, and stop."""
+        self.flush()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=seconds)
+            self._task.cancel()
+        if self._waiting:
+            log.warning("%d notices to the owner could not be sent before the cog was unloaded", len(self._waiting))
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            notice = self._waiting[0]
+            try:
+                async with asyncio.timeout(_ATTEMPT_SECONDS):
+                    await self._send(notice)
+            except _PASSING as error:
+                log.warning("A notice to the owner waits, because Discord cannot be reached now: %s", error)
+                return
+            except Exception:
+                log.exception("A notice to the owner could not be sent: %s", notice.title)
+            # Bounded queue: what was just sent may have been pushed out by newer notices meanwhile.
+            if self._waiting and self._waiting[0] is notice:
+                self._waiting.popleft()
+
+    async def _send(self, notice: discord.Embed) -> None:
+        async for target in self._targets():
+            try:
+                await target.send(embed=notice, allowed_mentions=_QUIET)
+            except discord.DiscordServerError:
+                raise
+            except discord.HTTPException as error:
+                log.warning("A notice cannot be sent to %s: %s", target, error)
+            else:
+                return
+        log.error("Nobody could be told: %s. %s", notice.title, notice.description)
+
+    async def _targets(self) -> AsyncIterator[discord.abc.Messageable]:
+        if self._channel_id is not None:
+            channel = await self._channel(self._channel_id)
+            if channel is not None:
+                yield channel
+        for owner_id in await owner_ids(self._bot):
+            user = self._bot.get_user(owner_id)
+            try:
+                yield user or await self._bot.fetch_user(owner_id)
+            except discord.NotFound:
+                log.warning("The bot's owner %d is not a user of Discord", owner_id)
+
+    async def _channel(self, channel_id: int) -> discord.abc.Messageable | None:
+        try:
+            found = self._bot.get_channel(channel_id) or await self._bot.fetch_channel(channel_id)
+        except (discord.Forbidden, discord.NotFound, discord.InvalidData) as error:
+            log.warning("The alert channel %d cannot be used, so alerts go to the owner: %s", channel_id, error)
+            return None
+        if not isinstance(found, discord.abc.Messageable):
+            log.warning("The alert channel %d takes no messages, so alerts go to the owner", channel_id)
+            return None
+        return found
+
+
+async def owner_ids(bot: Bot) -> list[int]:
+    """Give the ids of the people who own a bot, smallest first; asks Discord where the host did not set them."""
+    if bot.owner_id:
+        return [bot.owner_id]
+    if bot.owner_ids:
+        return sorted(bot.owner_ids)
+    application = await bot.application_info()
+    if application.team is None:
+        return [application.owner.id]
+    return sorted(member.id for member in application.team.members if member.role in _TEAM_OWNERS)

@@ -1,0 +1,229 @@
+"""The cog's life: the start-up check before the host's own cogs load, the periodic loop, the last snapshot.
+
+A repository that cannot be used (permissions, a catalog of a newer version) does not keep the bot from starting: the
+owner is told, every command answers with that error, and opening is tried again and again. What is found then is only
+looked at, not healed: by that time the game is running on the database.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+
+from discord.ext import tasks
+
+from .access import Bot
+from .alerts import SNAPSHOT, VERIFICATION, Alerts
+from .bridge import Bridge
+from .departure import CloseNotice, SigtermCloses
+from .engine import (
+    Busy,
+    DatabaseMissing,
+    DeadlineExceeded,
+    Kind,
+    SnapshotError,
+    SnapshotService,
+    StartupOutcome,
+    StartupReport,
+    duration_text,
+)
+
+__all__ = ["Lifecycle"]
+
+log = logging.getLogger(__name__)
+_TICK_SECONDS = 15
+_PATIENCE_SECONDS = 5.0
+_MOST_DOUBLINGS = 30
+_BAD_STARTS = {StartupOutcome.DAMAGED, StartupOutcome.REFUSED, StartupOutcome.UNCHECKED, StartupOutcome.RESTORED}
+
+
+class Lifecycle:
+    """From the start-up check to the shutdown snapshot."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        service: SnapshotService,
+        alerts: Alerts,
+        bridge: Bridge,
+        *,
+        flush: Callable[[], None],
+        clock: Callable[[], dt.datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """Take the parts; ``flush`` sends what waits, ``clock`` is the service's, ``monotonic`` counts seconds."""
+        self.problem: SnapshotError | None = None
+        self.startup: StartupReport | None = None
+        self._bot = bot
+        self._service = service
+        self._schedule = service.settings.schedule
+        self._alerts = alerts
+        self._bridge = bridge
+        self._flush = flush
+        self._clock = clock
+        self._monotonic = monotonic
+        self._failures = 0
+        self._not_before = monotonic()
+        self._notice = CloseNotice(bot, float(self._schedule.shutdown_deadline) + _PATIENCE_SECONDS)
+        self._sigterm = SigtermCloses(bot)
+        self._loop = tasks.loop(seconds=_TICK_SECONDS)(self._tick_safely)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the bot goes down, rather than the cog alone."""
+        return self._notice.closing
+
+    # Start
+
+    async def start(self) -> None:
+        """Check the database, heal it if need be, and begin to watch; the host's cogs load after this."""
+        self._notice.install()
+        if self._service.settings.discord.handle_sigterm:
+            self._sigterm.install()
+        if await self._open():
+            self._report(await self._start_up())
+        # Not after ready: backups must not need Discord.
+        self._loop.start()
+
+    async def _open(self) -> bool:
+        try:
+            await self._service.open()
+        except SnapshotError as error:
+            self.problem = error
+            log.error("The repository of snapshots cannot be used: %s", error)
+            await self._fail(SNAPSHOT, error)
+            return False
+        self.problem = None
+        return True
+
+    async def _start_up(self) -> StartupReport:
+        try:
+            return await self._service.start_up()
+        except SnapshotError as error:
+            message = f"The database was not checked at start-up: {error}"
+            return StartupReport(outcome=StartupOutcome.UNCHECKED, message=message)
+
+    def _report(self, report: StartupReport) -> None:
+        self.startup = report
+        log.log(logging.WARNING if report.outcome in _BAD_STARTS else logging.INFO, "Start-up: %s", report.message)
+        self._alerts.started(report)
+
+    async def _open_late(self) -> bool:
+        """Open a repository that could not be used at start-up, and look at the database without touching it."""
+        if not await self._open():
+            return False
+        self._failures = 0
+        message = "The database was not checked at start-up, because the repository could not be used."
+        outcome = StartupOutcome.UNCHECKED
+        try:
+            integrity = await self._service.integrity(quick=True)
+        except SnapshotError as error:
+            message = f"{message} Nor could it be checked since: {error}"
+        else:
+            if integrity.ok:
+                log.info("The repository of snapshots can be used now; the database is sound")
+                self.startup = StartupReport(outcome=StartupOutcome.CLEAN, message=f"{message} It is sound.")
+                return True
+            outcome = StartupOutcome.DAMAGED
+            found = integrity.errors[0].message
+            message = f"{message} It is damaged: {found} The game is running, so nothing was restored: restore by hand."
+        self._report(StartupReport(outcome=outcome, message=message))
+        return True
+
+    # The loop
+
+    async def _tick_safely(self) -> None:
+        try:
+            await self.tick()
+        except Exception as error:
+            # tasks.loop stops for good on most exceptions and hides OSErrors; neither may end the backups.
+            log.exception("The periodic look at the backups failed in an unforeseen way; it goes on")
+            await self._fail(SNAPSHOT, SnapshotError(f"The periodic snapshot failed in an unforeseen way: {error!r}."))
+
+    async def tick(self) -> None:
+        """Do what is due: open the repository, take the periodic snapshot, prove the newest one, send what waits."""
+        self._alerts.watch(expected=self._wanted)
+        self._flush()
+        if self._monotonic() >= self._not_before and (self.problem is None or await self._open_late()):
+            await self._take_periodic()
+
+    @property
+    def _wanted(self) -> bool:
+        return bool(self._bot.guilds) or not self._schedule.only_with_guilds
+
+    async def _take_periodic(self) -> None:
+        if not self._wanted or self._clock() < self._service.periodic_due():
+            return
+        try:
+            await self._service.create(Kind.PERIODIC)
+        except DatabaseMissing as error:
+            if self._service.known:
+                await self._fail(SNAPSHOT, error)
+            else:
+                # A new bot has no database before its game makes one. Should none ever come, staleness tells.
+                log.info("No periodic snapshot yet: %s", error)
+                self._back_off()
+        except Busy as error:
+            log.info("The periodic snapshot waits: %s", error)
+            self._back_off()
+        except SnapshotError as error:
+            log.error("The periodic snapshot failed: %s", error)
+            await self._fail(SNAPSHOT, error)
+        else:
+            self._failures = 0
+            await self._prove()
+
+    async def _prove(self) -> None:
+        try:
+            report = await self._service.verify_due()
+        except Busy as error:
+            log.info("The verification of the newest snapshot waits: %s", error)
+        except SnapshotError as error:
+            log.error("The verification of the newest snapshot could not be done: %s", error)
+            await self._bridge.failed(VERIFICATION, error)
+        else:
+            if report is not None:
+                self._alerts.verified(report)
+
+    async def _fail(self, operation: str, error: SnapshotError) -> None:
+        self._back_off()
+        await self._bridge.failed(operation, error)
+
+    def _back_off(self) -> None:
+        """Put the next attempt off, longer with every failure in a row."""
+        pause = float(self._schedule.retry_first) * 2.0 ** min(self._failures, _MOST_DOUBLINGS)
+        self._not_before = self._monotonic() + min(pause, float(self._schedule.retry_longest))
+        self._failures += 1
+
+    # End
+
+    async def stop(self) -> None:
+        """Stop watching, and take the shutdown snapshot if the bot goes down; bounded by ``shutdown_deadline``."""
+        self._loop.cancel()
+        if self.closing and self.problem is None:
+            await self._take_last()
+        self._sigterm.remove()
+        self._notice.remove()
+
+    async def _take_last(self) -> None:
+        deadline = float(self._schedule.shutdown_deadline)
+        try:
+            snapshot = await self._service.create_last()
+        except DatabaseMissing as error:
+            if self._service.known:
+                await self._fail_last(error)
+        except SnapshotError as error:
+            await self._fail_last(error)
+        except TimeoutError:
+            text = (
+                f"The shutdown snapshot did not end within {duration_text(deadline)}; the one before it is the newest."
+            )
+            await self._fail_last(DeadlineExceeded(text, seconds=deadline))
+        else:
+            if snapshot is not None:
+                log.info("The bot goes down; its last state is in snapshot %s", snapshot.id)
+
+    async def _fail_last(self, error: SnapshotError) -> None:
+        log.error("The shutdown snapshot failed: %s", error)
+        await self._bridge.failed(SNAPSHOT, error)

@@ -1,0 +1,101 @@
+"""Two commands for the owner that work by mention, before any slash command is registered.
+
+``@bot backup sync`` registers the slash commands, ``@bot backup status`` answers in text. Discord sends the content of
+messages that mention the bot without the message content intent. A listener rather than prefix commands, because the
+host's prefix can be anything and it may own a ``backup`` command; the word is the setting ``discord.backup_group``, so
+a host that has ``@bot backup status`` itself renames ours. Messages of anybody but the owner are not answered at all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+import discord
+
+from .access import Access, Bot
+from .answers import QUIET
+from .limits import TEXT_LIMIT, clip, listing, plain
+
+__all__ = ["MentionCommands"]
+
+log = logging.getLogger(__name__)
+
+
+class MentionCommands:
+    """Hears messages that begin with the bot's mention."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        access: Access,
+        word: str,
+        guild_ids: Sequence[int],
+        status: Callable[[Sequence[str]], Awaitable[str]],
+    ) -> None:
+        """Take the bot, the check, the first word, the guilds of the slash commands, and how to say the status."""
+        self._bot = bot
+        self._access = access
+        self._word = word
+        self._guild_ids = tuple(guild_ids)
+        self._status = status
+
+    async def hear(self, message: discord.Message) -> None:
+        """Do what a message asks for, if it asks for something of ours and its author owns the bot."""
+        command = self._command(message)
+        if command is None:
+            return
+        try:
+            if not await self._access.is_owner(message.author):
+                log.info("%s is not the bot's owner; %r is not answered", message.author.id, command)
+                return
+            await self._say(message, await self._registration() if command == "sync" else await self._state())
+        except discord.HTTPException as error:
+            log.warning("@bot %s %s could not be answered: %s", self._word, command, error)
+
+    def _command(self, message: discord.Message) -> str | None:
+        user = self._bot.user
+        if user is None or message.author.bot:
+            return None
+        first, *words = message.content.split() or [""]
+        if first not in (f"<@{user.id}>", f"<@!{user.id}>") or len(words) != 2 or words[0].lower() != self._word:
+            return None
+        command = words[1].lower()
+        return command if command in ("sync", "status") else None
+
+    async def _say(self, message: discord.Message, text: str) -> None:
+        await message.channel.send(
+            clip(text, TEXT_LIMIT), reference=message, mention_author=False, allowed_mentions=QUIET
+        )
+
+    async def _registration(self) -> str:
+        if not self._guild_ids:
+            return f"No admin guilds are set, so these are all of the bot's global commands. {await self._sync(None)}"
+        return listing([await self._sync(guild_id) for guild_id in self._guild_ids], TEXT_LIMIT)
+
+    async def _sync(self, guild_id: int | None) -> str:
+        guild = discord.Object(guild_id) if guild_id is not None else None
+        where = f"Guild {guild_id}" if guild_id is not None else "Everywhere"
+        try:
+            registered = await self._bot.tree.sync(guild=guild)
+        except discord.DiscordException as error:
+            log.warning("The slash commands could not be registered (%s): %s", where, error)
+            return f"{where}: not registered. {plain(str(error), 300)}"
+        names = ", ".join(f"/{command.name}" for command in registered) or "none"
+        return f"{where}: registered {clip(names, 500)}."
+
+    async def _state(self) -> str:
+        return await self._status([await self._registered(guild_id) for guild_id in self._guild_ids or (None,)])
+
+    async def _registered(self, guild_id: int | None) -> str:
+        """Say whether Discord knows our slash commands; only Discord can tell."""
+        where = f"in guild {guild_id}" if guild_id is not None else "globally"
+        try:
+            known = await self._bot.tree.fetch_commands(
+                guild=discord.Object(guild_id) if guild_id is not None else None
+            )
+        except Exception as error:  # noqa: BLE001 - the status must come, whatever keeps Discord from answering this
+            return f"Whether the slash commands are registered {where} could not be asked: {plain(repr(error), 200)}"
+        if any(command.name == self._word for command in known):
+            return f"The slash commands are registered {where}."
+        return f"The slash commands are **not** registered {where}: mention me with `{self._word} sync`."

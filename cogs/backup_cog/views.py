@@ -1,0 +1,139 @@
+"""The confirmation of a restore: two buttons under the preview, and a modal in which the id is typed.
+
+Bound to the person who asked, the snapshot, and the state that the preview shows (the plan's token). It works once.
+Who clicks and who submits is checked again each time, because a message outlives a permission. It does not survive a
+restart on purpose: a message that is months old must not restore anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import discord
+
+from . import restore_replies
+from .access import Interaction, NotAllowed
+from .answers import QUIET, Answer
+from .engine import RestorePlan
+from .limits import Reply
+
+__all__ = ["RestoreConfirmation"]
+
+log = logging.getLogger(__name__)
+_ID_LENGTH = 12
+
+
+class RestoreConfirmation(discord.ui.View):
+    """Confirm and Cancel under a restore's preview."""
+
+    def __init__(
+        self,
+        asked: Interaction,
+        plan: RestorePlan,
+        *,
+        authorise: Callable[[Interaction], Awaitable[None]],
+        restore: Callable[[Answer, RestorePlan], Awaitable[None]],
+        answer_error: Callable[[Interaction, BaseException], Awaitable[None]],
+        timeout: float,
+    ) -> None:
+        """Take the interaction that shows the preview, the plan it shows, and what clicks lead to; seconds."""
+        super().__init__(timeout=timeout)
+        self.asked = asked
+        self.plan = plan
+        self.answer_error = answer_error
+        self._authorise = authorise
+        self._restore = restore
+        self._over = False
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:  # type: ignore[override]
+        """Let nobody but the person who asked click, and only while they may restore."""
+        if interaction.user.id != self.asked.user.id:
+            # Raised rather than returned, so that it is answered where every other refusal is.
+            raise NotAllowed("These buttons belong to the person who asked for the restore.")
+        await self._authorise(interaction)
+        return True
+
+    @discord.ui.button(label="Confirm", style=discord.ButtonStyle.danger)
+    async def confirm(self, interaction: Interaction, _: discord.ui.Button[RestoreConfirmation]) -> None:
+        """Ask for the id."""
+        if self._over:
+            await Answer(interaction).fail(restore_replies.over())
+        else:
+            await interaction.response.send_modal(_TypedConfirmation(self))
+
+    @discord.ui.button(label="Cancel", style=discord.ButtonStyle.secondary)
+    async def cancel(self, interaction: Interaction, _: discord.ui.Button[RestoreConfirmation]) -> None:
+        """Call it off."""
+        if not self._end():
+            await Answer(interaction).fail(restore_replies.over())
+            return
+        await interaction.response.edit_message(embed=restore_replies.cancelled().embed, view=None)
+
+    async def submit(self, interaction: Interaction, typed: str) -> None:
+        """Take what was typed, and restore if it names the snapshot."""
+        if self._over:
+            await Answer(interaction).fail(restore_replies.over())
+        elif not restore_replies.confirms(typed, self.plan.snapshot):
+            await Answer(interaction).fail(restore_replies.wrong_id(self.plan.snapshot))
+        else:
+            # Two modals can be submitted at once: the view is over before anything is awaited.
+            self._end()
+            answer = Answer(interaction)
+            await answer.defer(thinking=False)
+            await self.interaction_check(interaction)
+            await self._restore(answer, self.plan)
+
+    def _end(self) -> bool:
+        """Make this confirmation worthless from now on; whether it was worth anything until now."""
+        was_open, self._over = not self._over, True
+        self.stop()
+        return was_open
+
+    async def on_timeout(self) -> None:
+        """Show that the buttons are gone, and that nothing was done."""
+        if self._over:
+            return
+        self._over = True
+        for child in self.children:
+            if isinstance(child, discord.ui.Button):
+                child.disabled = True
+        await self._edit(restore_replies.timed_out(self.timeout or 0.0))
+
+    async def _edit(self, reply: Reply) -> None:
+        try:
+            await self.asked.edit_original_response(embed=reply.embed, view=self, allowed_mentions=QUIET)
+        except discord.HTTPException as error:
+            # Dismissed, or older than Discord lets anybody edit: the buttons do nothing any more either way.
+            log.debug("The preview of a restore could not be edited: %s", error)
+
+    async def on_error(self, interaction: Interaction, error: Exception, _: discord.ui.Item[Any], /) -> None:  # type: ignore[override]
+        """Answer where every other error is answered."""
+        await self.answer_error(interaction, error)
+
+
+class _TypedConfirmation(discord.ui.Modal, title="Restore the database?"):
+    """A click can be automated or slip; typing the id cannot."""
+
+    typed: discord.ui.Label[_TypedConfirmation] = discord.ui.Label(
+        text="The first characters of the snapshot's id",
+        component=discord.ui.TextInput(
+            custom_id="snapshot_id", min_length=restore_replies.CONFIRMATION_LENGTH, max_length=_ID_LENGTH
+        ),
+    )
+
+    def __init__(self, view: RestoreConfirmation) -> None:
+        """Take the view that asks."""
+        super().__init__(timeout=view.timeout)
+        self._view = view
+
+    async def on_submit(self, interaction: Interaction, /) -> None:  # type: ignore[override]
+        """Hand over what was typed."""
+        component = self.typed.component
+        assert isinstance(component, discord.ui.TextInput)
+        await self._view.submit(interaction, component.value)
+
+    async def on_error(self, interaction: Interaction, error: Exception, /) -> None:  # type: ignore[override]
+        """Answer where every other error is answered."""
+        await self._view.answer_error(interaction, error)
