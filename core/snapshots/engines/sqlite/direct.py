@@ -1,11 +1,11 @@
-"""The quick reader: the image of a live database straight from its files, in the worker only.
+"""The image of a database held still, in blocks: straight from its files, or from a private copy of it.
 
 A read transaction holds the state still; the database file is read in large blocks, and pages of which the write-ahead
 log has a newer copy are laid over it (``wal`` argues why that is the transaction's state). In rollback mode the
 transaction's shared lock keeps every writer from touching the file, so the file itself is the state.
 
 The descriptors stay open until the connection is closed: closing one earlier would drop the POSIX locks by which SQLite
-holds the state still (https://www.sqlite.org/howtocorrupt.html, 2.2).
+holds the state still (https://www.sqlite.org/howtocorrupt.html, 2.2). In the worker only, which holds no other locks.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import msgspec
 
 from ...archive.fingerprint import BLOCK
+from ...errors import DatabaseMissing
 from ...watch import Watch
-from .connections import beginning, reading
+from .connections import beginning, reading, reading_image
+from .reader import read_image
 from .wal import LogState, NotRecognised, Overlay, overlay_of, pinned
 
-__all__ = ["NotRecognised", "Source", "opened"]
+__all__ = ["NotRecognised", "Source", "copied", "live"]
 
 _READ = 4 * BLOCK
 FLAGS = slice(18, 20)
@@ -76,7 +78,7 @@ class Source(msgspec.Struct, frozen=True):
                 at = (page - 1) * self.page_size - start
                 content[at : at + self.page_size] = fresh
 
-    def blocks(self, watch: Watch) -> Iterator[bytes]:
+    def blocks(self, watch: Watch) -> Generator[bytes, None, None]:
         """Give the whole image in blocks of 64 KiB; only the last can be shorter. The watch is asked, not advanced."""
         per_read = _READ // BLOCK
         for number in range(0, -(-self.size // BLOCK), per_read):
@@ -87,8 +89,11 @@ class Source(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def opened(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
-    """Hold a live database still and give it; raises NotRecognised, and whatever ``reading`` raises."""
+def live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
+    """Hold a live database still and give it; raises NotRecognised, and whatever ``reading`` raises.
+
+    In rollback mode no writer gets through for as long as this lasts.
+    """
     with contextlib.ExitStack() as stack:
         # Entered first, so left last: after the connection is closed.
         descriptors = stack.enter_context(_descriptors())
@@ -96,18 +101,46 @@ def opened(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
         mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
         page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
         file = descriptors.open(path)
+        state, log, overlay = None, -1, Overlay({})
         if mode == "wal":
             index = descriptors.open(path.with_name(path.name + "-shm"))
             log = descriptors.open(path.with_name(path.name + "-wal"))
             state = stack.enter_context(pinned(connection, index))
-            if state.page_size != page_size:
+            if state.frames and state.page_size != page_size:
                 raise NotRecognised("the WAL-index has another page size")
             overlay = overlay_of(log, index, state)
         else:
             stack.enter_context(beginning(connection))
-            state, log, overlay = None, -1, Overlay({})
         page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
+        if page_count == 0:
+            raise DatabaseMissing("The database is empty: there is nothing in it yet.", path=str(path))
         yield Source(connection, page_size, page_count, mode, state, file, log, overlay)
+
+
+@contextlib.contextmanager
+def copied(path: Path, scratch: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
+    """Copy a live database as fast as it can be read, let go of it, and give the copy, held still by being private.
+
+    For rollback mode, where a reader stops writers; and, through SQLite's own backup, for whatever ``live`` does not
+    recognise.
+    """
+    image = scratch / "image.db"
+    try:
+        with live(path, busy_timeout, watch) as source, image.open("xb") as target:
+            watch.phase("read", source.size)
+            for block in source.blocks(watch):
+                target.write(block)
+                watch.wrote(len(block))
+                watch.advance(len(block))
+            mode = source.journal_mode
+    except NotRecognised:
+        image.unlink(missing_ok=True)
+        mode = read_image(path, image, busy_timeout, watch).journal_mode
+    with reading_image(image, watch) as connection, _descriptors() as descriptors:
+        page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
+        page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
+        yield Source(connection, page_size, page_count, mode, None, descriptors.open(image), -1, Overlay({}))
+    image.unlink()
 
 
 class _Descriptors:
