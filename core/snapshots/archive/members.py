@@ -28,7 +28,7 @@ from .deflate import Deflate
 from .fingerprint import BLOCK, Fingerprint
 from .pipeline import batches, blocks, in_order
 
-__all__ = ["FORMAT", "Delta", "Expectation", "Head", "Tail", "head_of", "read", "tail_of", "write"]
+__all__ = ["FORMAT", "PAGE_SIZES", "Delta", "Expectation", "Head", "Tail", "head_of", "read", "tail_of", "write"]
 
 FORMAT = 1
 """The newest format that this version reads, and the one it writes."""
@@ -39,7 +39,9 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Text = Annotated[str, msgspec.Meta(pattern=r"^b3t64:[0-9a-f]{64}$")]
 Document = TypeVar("Document")
 
-_PAGE_SIZES = tuple(512 << power for power in range(8))
+PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
+"""What a page can measure in bytes."""
+
 _PAGE_COUNT_MAX = 0xFFFFFFFE
 
 
@@ -58,10 +60,10 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     pages: int
 
     def __post_init__(self) -> None:
-        if self.page_size not in _PAGE_SIZES:
-            raise ValueError(f"a page size of {self.page_size} bytes is recorded, a power of two from 512 to 65536 is possible")
+        if self.page_size not in PAGE_SIZES:
+            raise ValueError(f"a page has {self.page_size} bytes where a power of two from 512 to 65536 is possible")
         if not 0 < self.page_count <= _PAGE_COUNT_MAX or not 0 <= self.pages <= self.page_count:
-            raise ValueError(f"{self.pages} pages for an image of {self.page_count} are recorded")
+            raise ValueError(f"{self.pages} pages cannot be replaced in an image of {self.page_count}")
 
     @property
     def size(self) -> int:

@@ -19,11 +19,11 @@ import os
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, starmap
+from operator import lt
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import SnapshotDamaged
 from ..watch import Watch
 from . import members
 from .fingerprint import BLOCK
@@ -152,7 +152,7 @@ def _ordered(numbers: Sequence[int], above: int, most: int) -> bool:
     """Say whether the numbers increase strictly, beginning above one and ending at most at the other."""
     if not numbers:
         return True
-    return above < numbers[0] and numbers[-1] <= most and all(one < next_one for one, next_one in pairwise(numbers))
+    return above < numbers[0] and numbers[-1] <= most and all(starmap(lt, pairwise(numbers)))
 
 
 class _Cut:
@@ -167,24 +167,22 @@ class _Cut:
         self._rest = b""
 
     def take(self, block: bytes) -> None:
-        data, at = self._rest + block, 0
+        data, at, size = self._rest + block, 0, self._delta.page_size
         missing = self._delta.pages - len(self._numbers)
         if missing:
             count = min(missing, len(data) // _NUMBER)
             self._add(struct.unpack_from(f"<{count}I", data))
             at = count * _NUMBER
         if len(self._numbers) == self._delta.pages:
-            size = self._delta.page_size
-            for at in range(at, len(data) - size + 1, size):
+            while len(data) - at >= size:
                 self._sink(self._numbers[self._given], data[at : at + size])
                 self._given += 1
+                at += size
         self._rest = data[at:]
 
     def _add(self, numbers: tuple[int, ...]) -> None:
-        last = self._numbers[-1] if self._numbers else 0
-        if not _ordered(numbers, last, self._delta.page_count):
-            raise self._forged(numbers, last)
+        above, most = self._numbers[-1] if self._numbers else 0, self._delta.page_count
+        if not _ordered(numbers, above, most):
+            # The cursor stands behind the head, where the numbers begin.
+            raise self._cursor.damaged(f"its page numbers do not increase from one to the next between 1 and {most}")
         self._numbers.extend(numbers)
-
-    def _forged(self, numbers: tuple[int, ...], last: int) -> SnapshotDamaged:
-        ...
