@@ -65,7 +65,11 @@ class SqliteEngine:
             watch.phase("compress", image.size)
             tail = full.write_full(target, _blocks(source), head, rows, watch)
         image.path.unlink()
-        full.check(target, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
+        try:
+            full.check(target, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
         return Taken(
             unchanged=False,
             fingerprint=tail.fingerprint,
