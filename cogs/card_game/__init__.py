@@ -28,8 +28,8 @@ async def setup(bot: commands.Bot) -> None:
     database = Database(sqlite_path(database_url(bot)))
     # The system's randomness, so that nobody can work out the next pack from the last ones.
     game = CardGame(database, dispatch=bot.dispatch, random=random.SystemRandom(), clock=_now)
+    await game.start()
     try:
-        await game.start()
         await bot.add_cog(CardGameCog(game))
     except BaseException:
         await game.close()

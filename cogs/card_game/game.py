@@ -56,9 +56,14 @@ class CardGame:
     async def start(self) -> None:
         """Open the database, create the tables that are missing and fill an empty catalogue."""
         await self._database.open()
-        async with self._database.transaction() as transaction:
-            await schema.create(transaction, self._database.identity)
-            await schema.seed(transaction)
+        try:
+            async with self._database.transaction() as transaction:
+                await schema.create(transaction, self._database.identity)
+                await schema.seed(transaction)
+        except BaseException:
+            # A connection left open is a thread that keeps the process from ending.
+            await self._database.close()
+            raise
 
     async def close(self) -> None:
         """Close the database after the action that is running; later ones raise GameUnavailable."""

@@ -85,7 +85,13 @@ def shell() -> None:
 
 
 @shell.command()
-@click.option("--kind", type=click.Choice(_KINDS_TO_TAKE), default=Kind.MANUAL.value, show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(_KINDS_TO_TAKE),
+    default=Kind.MANUAL.value,
+    show_default=True,
+    help="Why it is taken; it decides where it is kept and for how long.",
+)
 @click.option("--note", metavar="TEXT", help="What to remember it by.")
 @click.option("--pin", is_flag=True, help="Keep it for ever.")
 @click.pass_obj

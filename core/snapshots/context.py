@@ -77,6 +77,7 @@ class Context:
         self.listeners: list[Listener] = []
         self.covered: tuple[str, str] | None = None
         """The probe's token before the newest snapshot began, and that snapshot's id."""
+        self.closed = False
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="savepoint")
 
     async def in_thread(
@@ -131,5 +132,5 @@ class Context:
                 log.exception("A listener of the snapshot service failed")
 
     def close(self) -> None:
-        """Let go of the threads; whatever still runs in them ends by itself."""
-        self._pool.shutdown(wait=False)
+        """Refuse what begins from now on. What runs may end: it has a lock to let go of, in a thread."""
+        self.closed = True

@@ -194,7 +194,7 @@ def _publish(context: Context, target: Path, snapshot: Snapshot) -> None:
 
 def expired(context: Context, contents: Contents) -> Sequence[PruneDecision]:
     """Give retention's decision on every snapshot."""
-    return decide(contents.snapshots, context.settings.retention, context.clock())
+    return decide(contents.snapshots, context.settings.retention, context.clock(), contents.restores)
 
 
 def prune_locked(context: Context, contents: Contents) -> tuple[Sequence[PruneDecision], int]:

@@ -80,6 +80,8 @@ class EventCoverage:
     async def flush(self) -> None:
         """Cover what waits now without the pauses between snapshots; for the last moments of a bot."""
         await self._cover_group()
+        if not self._coverage.requests:
+            await self._cancel()  # it only waits for its time, with nothing left to do
 
     async def _cover(self) -> None:
         while self._coverage.requests:
@@ -87,6 +89,8 @@ class EventCoverage:
             if delay > 0:
                 await asyncio.sleep(delay)
             await self._cover_group()
+        if not self._coverage.requests:
+            await self._cancel()  # it only waits for its time, with nothing left to do
 
     def _delay(self) -> float:
         schedule = self._context.settings.schedule

@@ -21,8 +21,8 @@ class JsonColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 def parse(text: str) -> JsonColumn:
     """Read ``table.column`` or ``table.column:expects``; raise ValueError where it has another shape."""
     place, colon, expects = text.partition(":")
-    table, dot, column = place.rpartition(".")
-    if not dot or not table.strip() or not column.strip() or "\0" in place:
+    table, _, column = place.rpartition(".")
+    if not table.strip() or not column.strip() or "\0" in place:
         raise ValueError("a table and a column with a dot between them")
     if colon and expects not in EXPECTATIONS:
         raise ValueError(f"after the colon one of {', '.join(EXPECTATIONS)}")

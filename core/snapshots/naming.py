@@ -48,8 +48,6 @@ _FOLDERS = {
 }
 FOLDERS = tuple(dict.fromkeys(_FOLDERS.values()))
 """Every folder of the repository that holds snapshots."""
-FOLDERS = tuple(dict.fromkeys(_FOLDERS.values()))
-"""The folders of the repository that hold snapshots: daily, critical, shutdown."""
 
 REASON_LENGTH = 200
 NOTE_LENGTH = 1000

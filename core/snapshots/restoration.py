@@ -153,7 +153,11 @@ async def _carry_out(
         automatic=automatic,
         quarantine=replaced.quarantine,
     )
-    await context.in_thread(context.repository.catalog.change, lambda now: now.recording(record))
+    try:
+        await context.in_thread(context.repository.catalog.change, lambda now: now.recording(record))
+    except OSError as error:
+        # The database is restored, and that is what must be told; what is missing is a line of history.
+        log.error("The restore of %s could not be written into the catalog: %s", snapshot.id, error)
     log.warning("Restored snapshot %s of %s (%s)", snapshot.id, snapshot.created_at, plan.method)
     return RestoreReport(
         restored=snapshot,

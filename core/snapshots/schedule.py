@@ -30,7 +30,8 @@ def next_periodic(
     An interval after the last one, but not in the first ``first_after`` seconds after the start, unless it is overdue
     by a whole interval: a bot that restarts every few minutes must not put it off for ever.
     """
-    earliest = min(started, now) + dt.timedelta(seconds=first_after)
+    # A start in the future was stamped by a clock that has been corrected since: the bot has been up for a while.
+    earliest = now if started > now else started + dt.timedelta(seconds=first_after)
     if last is None:
         return earliest
     due = last + dt.timedelta(seconds=interval)

@@ -169,6 +169,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
         else:
             section, _, key = name.partition(".")
             values[section][key] = value
+    _follow(values["schedule"])
     sections = {name: section(**values[name]) for name, section in _SECTIONS.items()}
     settings = Settings(**sections, triggers=triggers)
     _check_together(settings, given)
@@ -181,6 +182,14 @@ def _read(name: str, found: Given) -> Any:
     except Unfit as unfit:
         problem = unfit
     raise refusal(found.source, name, problem)
+
+
+def _follow(schedule: dict[str, Any]) -> None:
+    """Let a default grow with the setting it belongs to, so that setting one of them is enough."""
+    usual = ScheduleSettings()
+    interval = schedule.get("periodic_interval", usual.periodic_interval)
+    schedule.setdefault("stale_after", max(usual.stale_after, Duration(3 * interval)))
+    schedule.setdefault("retry_longest", max(usual.retry_longest, schedule.get("retry_first", usual.retry_first)))
 
 
 def _check_together(settings: Settings, given: Mapping[str, Given]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from .catalog import Contents
 from .context import Context
-from .errors import CatalogError, CatalogTooNew, SnapshotError
+from .errors import CatalogError, CatalogTooNew, OperationCancelled, SnapshotError
 from .files import translate_os_error
 from .rebuilding import rebuild_locked
 
@@ -24,6 +24,8 @@ async def turn(context: Context, operation: str, *, wait: float | None = None) -
     ``wait`` is how long others may have it first, in seconds; None takes the setting. A folder or a catalog that was
     lost meanwhile is made again. Raises Busy, RepositoryError, CatalogTooNew.
     """
+    if context.closed:
+        raise OperationCancelled("The snapshot service is closed; nothing was done.")
     patience = float(context.settings.repository.lock_timeout) if wait is None else wait
     await context.in_thread(context.repository.prepare)
     try:

@@ -15,10 +15,8 @@ from tests.card_game.world import World
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """A new game on a file of its own."""
-    world = World(tmp_path / "game.db")
-    await world.game.start()
-    yield world
-    await world.game.close()
+    async with World(tmp_path / "game.db") as world:
+        yield world
 
 
 class HostBot(commands.Bot):

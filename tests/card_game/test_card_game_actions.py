@@ -55,10 +55,8 @@ async def test_a_card_drawn_again_gives_dust(world: World) -> None:
         def choices(self, population: Any, *_: Any, k: int = 1, **__: Any) -> list[Any]:
             return [population[0]] * k
 
-    lucky = World(world.path, SameCard())
-    await lucky.game.start()
-    opened = await lucky.game.open_pack(ALICE)
-    await lucky.game.close()
+    async with World(world.path, SameCard()) as lucky:
+        opened = await lucky.game.open_pack(ALICE)
     assert opened.dust_gained == (rules.PACK_CARDS - 1) * rules.DUPLICATE_DUST[Rarity.COMMON]
     assert opened.balance.dust == rules.STARTING_DUST + opened.dust_gained
 
@@ -112,12 +110,10 @@ async def test_of_two_buyers_at_once_exactly_one_wins(world: World) -> None:
 async def test_of_two_processes_that_sell_the_same_listing_exactly_one_does(world: World) -> None:
     """A second connection to the file is as good as a second bot: the database decides, not the lock in memory."""
     listing_id = await world.listing_of(ALICE, 300)
-    other = World(world.path)
-    await other.game.start()
-    outcomes = await asyncio.gather(
-        world.game.buy_listing(BOB, listing_id), other.game.buy_listing(CAROL, listing_id), return_exceptions=True
-    )
-    await other.game.close()
+    async with World(world.path) as other:
+        outcomes = await asyncio.gather(
+            world.game.buy_listing(BOB, listing_id), other.game.buy_listing(CAROL, listing_id), return_exceptions=True
+        )
     refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     assert len(refused) == 1
     assert isinstance(refused[0], ListingClosed)
@@ -184,13 +180,11 @@ async def test_a_listener_with_its_own_connection_sees_what_the_event_is_about(t
             }[event]
             seen[event] = self.query(sql)
 
-    world = Watched(tmp_path / "game.db")
-    await world.game.start()
-    listing_id = await world.listing_of(ALICE)
-    await world.game.buy_listing(BOB, listing_id)
-    pack = await world.game.publish_pack(ALICE, "Foxes", ["Ember Fox"])
-    await world.game.buy_pack_with_dust(BOB, pack.id)
-    await world.game.close()
+    async with Watched(tmp_path / "game.db") as world:
+        listing_id = await world.listing_of(ALICE)
+        await world.game.buy_listing(BOB, listing_id)
+        pack = await world.game.publish_pack(ALICE, "Foxes", ["Ember Fox"])
+        await world.game.buy_pack_with_dust(BOB, pack.id)
     assert seen == {
         "pack_opened": [(5,)],
         "marketplace_listed": [("open",)],
@@ -231,27 +225,23 @@ async def test_an_action_cancelled_before_it_commits_leaves_nothing(tmp_path: Pa
                 task.cancel()
             return super().choices(*values, **named)
 
-    world = World(tmp_path / "game.db", Cancelling(3))
-    await world.game.start()
-    before = world.rows()
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.create_task(world.game.open_pack(ALICE))
-    assert (world.rows(), world.events) == (before, [])
-    await world.game.open_pack(ALICE)
-    await world.game.close()
-    assert len(world.events) == 1
+    async with World(tmp_path / "game.db", Cancelling(3)) as world:
+        before = world.rows()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(world.game.open_pack(ALICE))
+        assert (world.rows(), world.events) == (before, [])
+        await world.game.open_pack(ALICE)
+        assert len(world.events) == 1
 
 
 async def test_a_database_that_somebody_else_holds_is_busy_and_not_broken(world: World) -> None:
     """After the time-out the player is asked to try again, and it works once the lock is gone."""
-    other = World(world.path)
-    await other.game.start()
-    async with other.database.transaction():
-        with pytest.raises(GameBusy):
-            await world.game.open_pack(ALICE)
-    assert world.events == []
-    await world.game.open_pack(ALICE)
-    await other.game.close()
+    async with World(world.path) as other:
+        async with other.database.transaction():
+            with pytest.raises(GameBusy):
+                await world.game.open_pack(ALICE)
+        assert world.events == []
+        await world.game.open_pack(ALICE)
 
 
 async def test_a_game_that_starts_again_keeps_its_data_and_its_catalogue(world: World) -> None:
@@ -259,9 +249,8 @@ async def test_a_game_that_starts_again_keeps_its_data_and_its_catalogue(world: 
     await world.game.open_pack(ALICE)
     before = world.rows()
     await world.game.close()
-    again = World(world.path)
-    await again.game.start()
-    await again.game.close()
+    async with World(world.path) as again:
+        pass
     assert again.rows() == before
     assert len(before["cards"]) == 60
 

@@ -170,26 +170,34 @@ async def test_a_second_click_before_the_first_is_done_publishes_nothing_more(
     preview = await table.slash(table.alice, "pack publish", name="Foxes", cards="Ember Fox", preview=True)
     message = preview.response
     assert message is not None
-    backend = table.env.backend
-    emit = backend.emit
+    emit = table.env.backend.emit
 
     def emit_twice(event: str, payload: dict[str, Any]) -> None:
         emit(event, payload)
         if event == "INTERACTION_CREATE":
-            record, second = base_payload(
-                backend,
-                type=payload["type"],
-                channel_id=table.channel.id,
-                guild_id=int(payload["guild_id"]),
-                user_id=table.alice.id,
-                data=payload["data"],
-            )
-            record.source_message_id = message.id
-            emit(event, second | {"message": payload["message"]})
+            emit(event, same_click(table, table.alice, payload))
 
-    monkeypatch.setattr(backend, "emit", emit_twice)
+    monkeypatch.setattr(table.env.backend, "emit", emit_twice)
     await table.alice.click(message, label="Publish")
     assert len(await table.game.published_packs()) == 1
+
+
+async def test_nobody_else_publishes_somebodys_preview(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The button asks who clicked, and does not trust that only the author can see it."""
+    preview = await table.slash(table.alice, "pack publish", name="Foxes", cards="Ember Fox", preview=True)
+    message = preview.response
+    assert message is not None
+    emit = table.env.backend.emit
+
+    def emit_as_bob(event: str, payload: dict[str, Any]) -> None:
+        emit(event, same_click(table, table.bob, payload) if event == "INTERACTION_CREATE" else payload)
+
+    monkeypatch.setattr(table.env.backend, "emit", emit_as_bob)
+    await table.alice.click(message, label="Publish")
+    assert await table.game.published_packs() == []
+    answer = table.env.http_requests[-1].json
+    assert isinstance(answer, dict)
+    assert answer["data"]["content"] == "Only its author publishes this pack."
 
 
 async def test_the_button_of_a_preview_is_switched_off_after_three_minutes(table: Table) -> None:
@@ -262,7 +270,7 @@ async def test_a_failure_that_is_not_the_games_is_logged_and_answered_without_de
     assert len(table.env.errors) == 1
 
 
-async def test_the_choices_are_what_the_player_can_use(table: Table) -> None:
+async def test_the_choices_are_what_the_player_can_use(table: Table, caplog: pytest.LogCaptureFixture) -> None:
     """Own cards that are not listed, other people's listings, every pack; filtered by what is typed."""
     await table.slash(table.alice, "pack open")
     first, second, *_ = await table.game.cards_of(table.alice.id)
@@ -279,6 +287,21 @@ async def test_the_choices_are_what_the_player_can_use(table: Table) -> None:
     assert len(await table.bob.autocomplete(table.channel, "dust buy", "pack", "fox")) == 1
     await table.game.pause()
     assert await table.bob.autocomplete(table.channel, "dust buy", "pack", "fox") == []
+    assert "Ignoring exception" not in caplog.text
+
+
+def same_click(table: Table, player: MemberActor, payload: dict[str, Any]) -> dict[str, Any]:
+    """Give an interaction of its own for a player who clicks what another interaction clicked."""
+    record, again = base_payload(
+        table.env.backend,
+        type=payload["type"],
+        channel_id=table.channel.id,
+        guild_id=int(payload["guild_id"]),
+        user_id=player.id,
+        data=payload["data"],
+    )
+    record.source_message_id = int(payload["message"]["id"])
+    return again | {"message": payload["message"]}
 
 
 def is_disabled(preview: InteractionResult) -> bool:

@@ -126,6 +126,20 @@ async def test_a_cog_that_cannot_be_added_leaves_nothing_open(tmp_path: Path) ->
         assert open_connections(before) == []
 
 
+async def test_a_database_of_something_else_leaves_nothing_open(tmp_path: Path) -> None:
+    """A start that fails in the middle is rolled back, and closes what it opened."""
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE cards (id INTEGER PRIMARY KEY, owner TEXT)")
+    before = threading.enumerate()
+    async with new_bot(f"sqlite:///{path}") as bot:
+        with pytest.raises(commands.ExtensionFailed, match="no column named"):
+            await bot.load_extension("cogs.card_game")
+        assert open_connections(before) == []
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("cards",)]
+
+
 def imports_of(path: Path) -> set[str]:
     """Give the names of the top-level packages that a module imports; its own package is "."."""
     found = set()

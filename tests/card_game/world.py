@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from cogs.card_game.database import Database
 from cogs.card_game.game import CardGame
@@ -27,6 +27,13 @@ class World:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.database = Database(path, busy_timeout=0.2, monotonic=lambda: self.seconds)
         self.game = CardGame(self.database, dispatch=self.dispatch, random=random or Random(7), clock=lambda: NOON)
+
+    async def __aenter__(self) -> Self:
+        await self.game.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.game.close()
 
     def dispatch(self, event: str, **payload: Any) -> None:
         """Stand where ``bot.dispatch`` stands."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.snapshots.lineage import RestoreRecord
 from core.snapshots.models import Form, Kind, Level, PruneDecision, RetentionRules, Snapshot, Verification
 from core.snapshots.retention import CLOCK_ERROR, decide, restorable
 from core.snapshots.units import Duration
@@ -222,7 +223,8 @@ def test_restorable_means_that_every_base_is_there_and_undamaged(history: Histor
 
 
 def test_bases_that_go_round_in_a_circle_are_not_restorable_and_do_no_harm() -> None:
-    """A catalog that was tampered with ends in a decision, not in an endless loop."""
+    """A catalog that was tampered with ends in a decision, not in an endless loop; an empty one in none."""
+    assert decide([], RULES, NOW) == ()
     first, second = taken(1, ago(3), base=f"{2:012x}"), taken(2, ago(2), base=f"{1:012x}")
     own = taken(3, ago(1), base=f"{3:012x}")
     assert restorable([first, second, own]) == frozenset()
@@ -238,11 +240,6 @@ def test_ten_thousand_snapshots_in_one_chain_are_decided() -> None:
     decisions = decide(chain, RULES, NOW)
     assert len(kept(decisions)) == 10_000
     assert reasons(decisions, chain[0]) == (True, ("base of 000000000002",))
-
-
-def test_nothing_is_decided_about_an_empty_repository() -> None:
-    """No snapshots, no decisions."""
-    assert decide([], RULES, NOW) == ()
 
 
 def test_daily_keeps_everything_for_a_day_then_the_first_full_of_each_day() -> None:
@@ -279,6 +276,10 @@ def test_weeks_and_months_are_kept_where_the_rules_ask_for_them() -> None:
         "2026-10-01": "first full of 2026-10",
     }
     assert reasons(decisions, days[1])[1][1] == "not the first full of week 2026-W33"
+    [october] = [snapshot for snapshot in days if snapshot.created_at == NOW.replace(month=10, day=1)]
+    for late, stays in ((0, True), (1, False)):
+        now = october.created_at + 62 * DAY + dt.timedelta(seconds=late)
+        assert reasons(decide(days, RetentionRules(monthly=2), now), october)[0] is stays
     assert reasons(decisions, days[0]) == (
         False,
         (
@@ -397,3 +398,22 @@ def test_snapshots_stamped_ten_years_ahead_age_like_their_neighbours() -> None:
     decisions = decide(days, RULES, NOW)
     assert reasons(decisions, ahead)[0] is False
     assert reasons(decisions, days[0])[0] is False
+
+
+def test_what_a_restore_went_back_to_stays_though_newer_ones_were_left_behind() -> None:
+    """After a restore the newest of the present line is kept, however old it is and however long nothing changes."""
+    chosen = taken(1, ago(80), Kind.CRITICAL)
+    left_behind = taken(2, ago(70), Kind.CRITICAL)
+    safety = taken(3, ago(60), Kind.SAFETY)
+    restore = RestoreRecord(
+        at=safety.created_at, snapshot=chosen.id, sequence=1, before=4, safety=safety.id, automatic=False
+    )
+    rules = RetentionRules(critical=0)
+    staying = {
+        decision.snapshot.id: decision.reasons
+        for decision in decide((chosen, left_behind, safety), rules, NOW, (restore,))
+        if decision.keep
+    }
+    assert staying[chosen.id] == ("newest that the present database comes from",)
+    assert left_behind.id not in staying
+    assert chosen.id not in kept(decide((chosen, left_behind, safety), rules, NOW))

@@ -66,7 +66,7 @@ def test_every_setting_has_a_rule_and_every_rule_a_setting() -> None:
         ('[repository]\nmin_free = "2 GB"', "repository", "min_free", 2_000_000_000),
         ("[repository]\nmin_free = 0", "repository", "min_free", 0),
         ('[repository]\nlatest_after = ["critical"]', "repository", "latest_after", (Kind.CRITICAL,)),
-        ('[schedule]\nperiodic_interval = "1h 30m"', "schedule", "periodic_interval", 5400),
+        ('[schedule]\nperiodic_interval = "30m"', "schedule", "periodic_interval", 1800),
         ("[schedule]\nverify_interval = 0", "schedule", "verify_interval", 0),
         ('[schedule]\nverify_interval = "0s"', "schedule", "verify_interval", 0),
         ('[schedule]\nverify_interval = "0"', "schedule", "verify_interval", 0),
@@ -88,6 +88,19 @@ def test_a_value_of_the_file_replaces_its_default(
     normal = getattr(defaults(), section)
     assert msgspec.structs.replace(part, **{key: getattr(normal, key)}) == normal
     assert msgspec.structs.replace(settings, **{section: normal}) == defaults()
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "expected"),
+    [
+        ('periodic_interval = "6h"', "stale_after", 18 * 3600),
+        ('retry_first = "20m"', "retry_longest", 1200),
+        ('periodic_interval = "6h"\nstale_after = "7h"', "stale_after", 7 * 3600),
+    ],
+)
+def test_a_default_grows_with_the_setting_it_belongs_to(tmp_path: Path, text: str, key: str, expected: float) -> None:
+    """Setting one of two that belong together is enough; what is set stays as it was set."""
+    assert getattr(from_text(tmp_path, f"[schedule]\n{text}").schedule, key) == expected
 
 
 def test_a_json_column_says_what_it_expects(tmp_path: Path) -> None:
@@ -119,5 +132,8 @@ def test_settings_never_show_a_password() -> None:
 
 def test_settings_cannot_be_changed_by_their_readers() -> None:
     """Settings are values: whoever has them cannot change what others see."""
+    settings = defaults()
     with pytest.raises(AttributeError):
-        defaults().repository.path = "elsewhere"  # type: ignore[misc]
+        settings.repository = settings.repository  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        settings.repository.path = "elsewhere"  # type: ignore[misc]

@@ -187,5 +187,5 @@ def test_every_setting_has_a_variable_of_its_own() -> None:
 
 def test_a_contradiction_names_the_variable_that_brought_it() -> None:
     """Where a variable and a default do not go together, the variable is what the owner can change."""
-    error = refused({"BACKUP_SCHEDULE_PERIODIC_INTERVAL": "6h"})
-    assert str(error).startswith("environment variable BACKUP_SCHEDULE_PERIODIC_INTERVAL: ")
+    error = refused({"BACKUP_SCHEDULE_STALE_AFTER": "1m"})
+    assert str(error).startswith("environment variable BACKUP_SCHEDULE_STALE_AFTER: ")

@@ -57,6 +57,7 @@ def refused(folder: Path, text: str) -> SettingsError:
         ("[retention]\ndaily = true", "retention.daily", True, "a whole number from 0"),
         ("[retention]\ndaily = 2024-01-01", "retention.daily", "2024-01-01", "a whole number from 0"),
         ('[startup]\ncheck = "deep"', "startup.check", "deep", '"quick", "full", "off"'),
+        ('[startup]\ncheck = "gründlich"', "startup.check", "gründlich", '"quick", "full", "off"'),
         ("[discord]\nadmin_guild_ids = [1, 0]", "discord.admin_guild_ids[1]", 0, "a positive whole number"),
         ("[discord]\nadmin_guild_ids = [-5]", "discord.admin_guild_ids[0]", -5, "a positive whole number"),
         ('[discord]\nadmin_guild_ids = ["5"]', "discord.admin_guild_ids[0]", "5", "a positive whole number"),
@@ -104,8 +105,11 @@ def test_an_unknown_name_is_refused_with_the_one_that_was_meant(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("text", "key", "other"),
     [
-        ('[schedule]\nretry_first = "20m"', "schedule.retry_longest", "schedule.retry_first, which is 20m"),
-        ('[schedule]\nperiodic_interval = "6h"', "schedule.stale_after", "schedule.periodic_interval, which is 6h"),
+        (
+            '[schedule]\nretry_first = "20m"\nretry_longest = "10m"',
+            "schedule.retry_longest",
+            "schedule.retry_first, which is 20m",
+        ),
         ('[schedule]\nstale_after = "20m"', "schedule.stale_after", "schedule.periodic_interval, which is 20m"),
         ('[discord]\nbackup_group = "db"', "discord.database_group", "discord.backup_group, which is db"),
     ],
@@ -135,8 +139,10 @@ def test_a_file_that_is_no_toml_is_refused_with_the_place(tmp_path: Path, text: 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """A path that was given and leads nowhere is a mistake, not a wish for the defaults."""
-    with pytest.raises(SettingsError, match="there is no such file"):
-        load(tmp_path / "backup.toml", {})
+    path = tmp_path / "backup.toml"
+    with pytest.raises(SettingsError, match="there is no such file") as caught:
+        load(path, {})
+    assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.snapshots.units import Duration, Size, duration_text, size_text
@@ -46,6 +46,7 @@ def test_any_duration_can_be_shown_and_read(seconds: float) -> None:
 
 
 @given(number=st.integers(0, 10**15 - 1), unit=st.sampled_from(sorted(SIZES)))
+@example(number=123_456_789_012_345, unit="GB")
 def test_a_size_is_read_exactly(number: int, unit: str) -> None:
     """A size is exact to the byte, also where a floating-point number would round it."""
     assert Size.parse(f"{number} {unit}") == number * SIZES[unit]

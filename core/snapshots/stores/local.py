@@ -11,6 +11,9 @@ from ..naming import FOLDERS
 
 __all__ = ["LocalStore"]
 
+_NOT_IN_A_NAME = frozenset("/\\:\0")
+"""What could lead out of a folder on one platform or another."""
+
 
 class LocalStore:
     """Keeps published files below ``root`` in ``daily/``, ``critical/`` and ``shutdown/``."""
@@ -66,6 +69,6 @@ class LocalStore:
 
     def _path(self, name: str) -> Path:
         folder, slash, file = name.partition("/")
-        if folder not in FOLDERS or not slash or not file or "/" in file or "\\" in file or file in (".", ".."):
+        if folder not in FOLDERS or not slash or file in ("", ".", "..") or not _NOT_IN_A_NAME.isdisjoint(file):
             raise RepositoryError(f"{name!r} does not name a snapshot file in this repository.", path=name)
         return self.root / folder / file

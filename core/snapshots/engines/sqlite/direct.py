@@ -44,6 +44,7 @@ class Source(msgspec.Struct, frozen=True):
     state: LogState | None
     file: int
     log: int
+    index: int
     overlay: Overlay
 
     @property
@@ -101,7 +102,7 @@ def live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
         mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
         page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
         file = descriptors.open(path)
-        state, log, overlay = None, -1, Overlay({})
+        state, log, index, overlay = None, -1, -1, Overlay({})
         if mode == "wal":
             index = descriptors.open(path.with_name(path.name + "-shm"))
             log = descriptors.open(path.with_name(path.name + "-wal"))
@@ -114,7 +115,7 @@ def live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
         page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
         if page_count == 0:
             raise DatabaseMissing("The database is empty: there is nothing in it yet.", path=str(path))
-        yield Source(connection, page_size, page_count, mode, state, file, log, overlay)
+        yield Source(connection, page_size, page_count, mode, state, file, log, index, overlay)
 
 
 @contextlib.contextmanager
@@ -139,7 +140,7 @@ def copied(path: Path, scratch: Path, busy_timeout: float, watch: Watch) -> Iter
     with reading_image(image, watch) as connection, _descriptors() as descriptors:
         page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
         page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
-        yield Source(connection, page_size, page_count, mode, None, descriptors.open(image), -1, Overlay({}))
+        yield Source(connection, page_size, page_count, mode, None, descriptors.open(image), -1, -1, Overlay({}))
     image.unlink()
 
 
