@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 from collections.abc import Sequence
@@ -11,14 +12,17 @@ import msgspec
 
 from .archive.members import Head
 from .catalog import Contents
+from .chain import chain_of, choose_form
 from .context import Context
-from .engines import Taken
-from .errors import NotEnoughSpace
+from .engines import Base, Taken
+from .errors import NotEnoughSpace, SnapshotDamaged
 from .files import require_space
 from .jobs import SnapshotJob
+from .latest import refresh_latest
 from .models import Form, Kind, Level, PruneDecision, Snapshot, Verification
-from .naming import new_id, relative_path
+from .naming import INCREMENTAL_SUFFIX, new_id, relative_path
 from .retention import decide
+from .schedule import last_periodic
 from .space import needed_for_snapshot
 from .turn import turn
 from .worker_process import OnProgress
@@ -69,6 +73,7 @@ async def create_locked(
     # The order matters: a commit after the token makes the next token differ, a commit before it is in the image.
     token = await context.probe.token()
     newest = await _newest_sound(context, contents)
+    base, why = await context.in_thread(_base, context, contents, newest, wanted)
     if wanted.skip_unchanged and newest is not None and token is not None and context.covered == (token, newest.id):
         return await _record_covered(context, newest, wanted)
     began_at = context.clock()
@@ -85,15 +90,45 @@ async def create_locked(
         target=str(target),
         head=head,
         tables=context.settings.database.critical_tables,
-        known=newest.fingerprint if newest is not None and wanted.skip_unchanged else None,
+        base=base,
     )
     if taken.unchanged and newest is not None:
         context.covered = (token, newest.id) if token is not None else None
         return await _record_covered(context, newest, wanted)
     snapshot = _entry(context, head, wanted, taken)
+    log.debug("Snapshot %s is %s: %s", snapshot.id, snapshot.form, why)
     await context.in_thread(_publish, context, target, snapshot)
+    if snapshot.kind in context.settings.repository.latest_after:
+        await refresh_latest(context)
+    await context.in_thread(prune_locked, context, context.repository.catalog.contents)
     context.covered = (token, snapshot.id) if token is not None else None
     return Created(snapshot=snapshot, unchanged=False)
+
+
+def _base(context: Context, contents: Contents, newest: Snapshot | None, wanted: Wanted) -> tuple[Base, str]:
+    """Say what the snapshot may build on, and why. Looks at the disk."""
+    repository = context.repository
+    chain: tuple[Snapshot, ...] = ()
+    if newest is not None:
+        with contextlib.suppress(SnapshotDamaged):
+            chain = chain_of(newest, contents.snapshots)
+    if not all(repository.is_stored(each) for each in chain):
+        chain = ()
+    choice = choose_form(
+        wanted.kind,
+        context.clock(),
+        chain,
+        index_known=repository.page_index.exists(),
+        last_periodic=last_periodic(contents.snapshots, None, context.clock()),
+    )
+    base = Base(
+        id=newest.id if chain and newest else None,
+        fingerprint=newest.fingerprint if chain and newest else None,
+        index=str(repository.page_index),
+        incremental=choice.form is Form.INCREMENTAL and not wanted.pinned,
+        skip_unchanged=wanted.skip_unchanged,
+    )
+    return base, choice.reason
 
 
 async def _newest_sound(context: Context, contents: Contents) -> Snapshot | None:
@@ -159,14 +194,14 @@ def _entry(context: Context, head: Head, wanted: Wanted, taken: Taken) -> Snapsh
         kind=head.kind,
         reason=reason,
         snapshot_id=head.id,
-        suffix=context.repository.suffix,
+        suffix=context.repository.suffix if taken.form is Form.FULL else INCREMENTAL_SUFFIX,
     )
     return Snapshot(
         id=head.id,
         sequence=head.sequence,
         kind=head.kind,
-        form=Form.FULL,
-        base=None,
+        form=taken.form,
+        base=taken.base,
         path=path,
         created_at=head.created_at,
         began_at=head.began_at,
@@ -184,12 +219,11 @@ def _entry(context: Context, head: Head, wanted: Wanted, taken: Taken) -> Snapsh
 
 
 def _publish(context: Context, target: Path, snapshot: Snapshot) -> None:
-    repository = context.repository
-    repository.publish(target, snapshot)
-    kinds = context.settings.repository.latest_after
-    if snapshot.kind in kinds:
-        repository.point_latest(kinds)
-    prune_locked(context, repository.catalog.contents)
+    try:
+        context.repository.publish(target, snapshot)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def expired(context: Context, contents: Contents) -> Sequence[PruneDecision]:
@@ -203,7 +237,4 @@ def prune_locked(context: Context, contents: Contents) -> tuple[Sequence[PruneDe
     dropped = [decision.snapshot for decision in decisions if not decision.keep]
     for snapshot in dropped:
         log.info("Retention removes snapshot %s of %s", snapshot.id, snapshot.created_at)
-    freed = context.repository.drop(dropped)
-    if dropped:
-        context.repository.point_latest(context.settings.repository.latest_after)
-    return decisions, freed
+    return decisions, context.repository.drop(dropped)

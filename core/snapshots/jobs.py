@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from .archive.members import Head
-from .engines.base import Checks
+from .engines.base import Base, Checks, Part
 from .models import Finding, IntegrityReport, Level, Method, Snapshot
 
 __all__ = [
@@ -49,30 +49,26 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag=True)
 
 
 class SnapshotJob(Work, frozen=True, kw_only=True, tag=True):
-    """Write one state to ``target`` and prove it; with ``known``, not if the state has that fingerprint."""
+    """Write one state to ``target``, as ``base`` allows, and prove it."""
 
     target: str
     head: Head
     tables: tuple[str, ...]
-    known: str | None
+    base: Base
 
 
 class VerifyJob(Work, frozen=True, kw_only=True, tag=True):
-    """Prove a stored snapshot at a level."""
+    """Prove the last snapshot of a chain at a level."""
 
-    archive: str
-    fingerprint: str
-    size: int
+    chain: tuple[Part, ...]
     level: Level
     checks: Checks
 
 
 class RebuildJob(Work, frozen=True, kw_only=True, tag=True):
-    """Rebuild a stored snapshot as ``image``, which outlives the job, and check it."""
+    """Rebuild the last snapshot of a chain as ``image``, which outlives the job, and check it."""
 
-    archive: str
-    fingerprint: str
-    size: int
+    chain: tuple[Part, ...]
     image: str
     checks: Checks
 
@@ -106,12 +102,11 @@ class InspectJob(Work, frozen=True, kw_only=True, tag=True):
 
 
 class ExportJob(Work, frozen=True, kw_only=True, tag=True):
-    """Write a stored snapshot to ``target`` as a file that stands alone, proving it on the way."""
+    """Write the last snapshot of a chain to ``target`` as a file that stands alone, proving it on the way."""
 
-    archive: str
-    fingerprint: str
-    size: int
+    chain: tuple[Part, ...]
     target: str
+    head: Head
 
 
 class ScanJob(Work, frozen=True, kw_only=True, tag=True):

@@ -22,6 +22,7 @@ from .models import Kind, Snapshot
 
 __all__ = [
     "FOLDERS",
+    "INCREMENTAL_SUFFIX",
     "LATEST",
     "NOTE_LENGTH",
     "REASON_LENGTH",
@@ -35,6 +36,9 @@ __all__ = [
     "resolve",
     "slug",
 ]
+
+INCREMENTAL_SUFFIX = ".pages.gz"
+"""What names of incremental snapshots end with."""
 
 LATEST = "latest"
 """What a person writes for the newest snapshot that is not damaged."""

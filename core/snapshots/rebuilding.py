@@ -14,6 +14,7 @@ from .catalog import Contents
 from .context import Context
 from .errors import CatalogError, CatalogTooNew
 from .jobs import Archived, ScanJob, Scanned
+from .latest import refresh_latest
 from .models import Level, Snapshot, Verification
 from .worker_process import OnProgress
 
@@ -52,7 +53,7 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
         found = await _scan(context, unknown, on_progress)
         await context.in_thread(_list_all, context, contents, found)
     await context.in_thread(_mark_missing, context)
-    await context.in_thread(repository.point_latest, context.settings.repository.latest_after)
+    await refresh_latest(context)
 
 
 async def rebuild_locked(context: Context, on_progress: OnProgress | None = None) -> RebuildReport:
@@ -64,7 +65,7 @@ async def rebuild_locked(context: Context, on_progress: OnProgress | None = None
     found = await _scan(context, files, on_progress) if files else ()
     await context.in_thread(repository.catalog.set_aside, context.clock())
     await context.in_thread(_list_all, context, _emptied(old), found, old)
-    await context.in_thread(repository.point_latest, context.settings.repository.latest_after)
+    await refresh_latest(context)
     context.covered = None
     return RebuildReport(
         snapshots=sum(archived.snapshot is not None for archived in found),

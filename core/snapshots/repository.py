@@ -12,19 +12,24 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from .archive import full
 from .catalog import PREVIOUS, Catalog, Contents
-from .errors import RepositoryError
+from .chain import chain_of
+from .engines import Part
+from .errors import RepositoryError, SnapshotDamaged
 from .files import free_space, make_folder, remove, sync_folder, translate_os_error
 from .lock import is_abandoned
-from .models import Form, Kind, Snapshot
-from .naming import parse_name
+from .models import Kind, Snapshot
+from .naming import INCREMENTAL_SUFFIX, parse_name
+from .retention import restorable
 from .stores import LocalStore
 
 __all__ = ["Repository", "in_use_mark"]
 
 WORK = ".work"
 QUARANTINE = "quarantine"
-_KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS}
+PAGE_INDEX = "pages.index"
+_KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS, PAGE_INDEX}
 
 
 def in_use_mark(scratch: Path) -> Path:
@@ -42,6 +47,11 @@ class Repository:
         self.suffix = suffix
         self.store = LocalStore(root)
         self.catalog = Catalog(root, self.work)
+
+    @property
+    def page_index(self) -> Path:
+        """Where the engine keeps what it knows of the newest state, for the next incremental; can be lost."""
+        return self.work / PAGE_INDEX
 
     @property
     def latest(self) -> Path:
@@ -78,7 +88,7 @@ class Repository:
         """Give the names of the files that look like snapshots of this engine."""
         for name in self.store.names():
             parsed = parse_name(name.partition("/")[2])
-            if parsed is not None and parsed.suffix == self.suffix:
+            if parsed is not None and parsed.suffix in (self.suffix, INCREMENTAL_SUFFIX):
                 yield name
 
     def unknown_files(self) -> tuple[tuple[str, str], ...]:
@@ -114,21 +124,43 @@ class Repository:
         """Whether a snapshot's file is there with its size; cheap, proves nothing about its bytes."""
         return self.store.size(snapshot.path) == snapshot.size
 
-    def point_latest(self, kinds: Collection[Kind]) -> None:
-        """Make ``latest.*`` the newest sound full of these kinds, in one step; without one, leave it as it is."""
-        candidates = [
-            snapshot
-            for snapshot in self.catalog.contents.snapshots
-            if snapshot.kind in kinds and snapshot.form is Form.FULL and not snapshot.damaged
-        ]
-        if not candidates:
-            return
-        target = candidates[-1].path
-        if self.latest.is_symlink() and str(self.latest.readlink()) == target:
-            return
+    def chain(self, snapshot: Snapshot) -> tuple[Part, ...]:
+        """Give the files that restore a snapshot, its full first; raise SnapshotDamaged or SnapshotNotFound."""
+        return tuple(
+            Part(
+                path=str(self.store.fetch(each.path)),
+                form=each.form,
+                base=each.base,
+                fingerprint=each.fingerprint,
+                size=each.database_size,
+            )
+            for each in chain_of(snapshot, self.catalog.contents.snapshots)
+        )
+
+    def wanted_latest(self, kinds: Collection[Kind]) -> Snapshot | None:
+        """Give the newest restorable snapshot of these kinds if ``latest.*`` is not that one already."""
+        snapshots = self.catalog.contents.snapshots
+        sound = restorable(snapshots)
+        newest = next((each for each in reversed(snapshots) if each.kind in kinds and each.id in sound), None)
+        return None if newest is None or self._is_latest(newest) else newest
+
+    def _is_latest(self, snapshot: Snapshot) -> bool:
+        if self.latest.is_symlink():
+            return str(self.latest.readlink()) == snapshot.path
+        try:
+            return full.read_head(self.latest).id == snapshot.id
+        except (SnapshotDamaged, OSError):
+            return False
+
+    def link_latest(self, snapshot: Snapshot) -> None:
+        """Make ``latest.*`` a link to a full, in one step."""
         scratch = self.work / "latest.new"
         scratch.unlink(missing_ok=True)
-        self._link(target, scratch)
+        self._link(snapshot.path, scratch)
+        self.place_latest(scratch)
+
+    def place_latest(self, scratch: Path) -> None:
+        """Put a finished file or link in the place of ``latest.*``, in one step."""
         scratch.replace(self.latest)
         sync_folder(self.root)
 

@@ -194,7 +194,7 @@ async def _rebuild(
 ) -> None:
     """Rebuild and check the snapshot beside; record what that proved."""
     settings, repository = context.settings, context.repository
-    archive = await context.in_thread(repository.store.fetch, snapshot.path)
+    chain = await context.in_thread(repository.chain, snapshot)
     needed = needed_for_restore(snapshot.database_size, await context.probe.size(), contents.snapshots)
     await context.in_thread(require_space, repository.root, needed, int(settings.repository.min_free))
     await context.in_thread(image.parent.mkdir, mode=0o700)
@@ -204,9 +204,7 @@ async def _rebuild(
         on_progress,
         deadline=float(settings.schedule.restore_deadline),
         min_free=int(settings.repository.min_free),
-        archive=str(archive),
-        fingerprint=snapshot.fingerprint,
-        size=snapshot.database_size,
+        chain=chain,
         image=str(image),
         checks=context.checks(contents, quick=False, of=snapshot),
     )
@@ -295,15 +293,13 @@ async def _write_back(
     image = context.repository.work / f"back-{safety.id}" / "rebuilt.db"
     await context.in_thread(image.parent.mkdir, mode=0o700)
     try:
-        archive = await context.in_thread(context.repository.store.fetch, safety.path)
+        chain = await context.in_thread(context.repository.chain, safety)
         await context.work(
             RebuildJob,
             Verified,
             on_progress,
             deadline=float(context.settings.schedule.restore_deadline),
-            archive=str(archive),
-            fingerprint=safety.fingerprint,
-            size=safety.database_size,
+            chain=chain,
             image=str(image),
             checks=context.checks(contents, quick=True, of=safety),
         )

@@ -23,6 +23,7 @@ from .creation import Created, Wanted, create, expired, prune_locked
 from .errors import Busy, DeadlineExceeded, SnapshotError
 from .events import EventCoverage
 from .jobs import Exported, ExportJob, IntegrityJob
+from .latest import head_of, refresh_latest
 from .models import (
     IntegrityReport,
     Kind,
@@ -261,21 +262,21 @@ class SnapshotService:
             return PruneReport(decisions=tuple(expired(self._context, contents)), dry_run=True, freed=0)
         async with turn(self._context, "pruning") as contents:
             decisions, freed = await self._context.in_thread(prune_locked, self._context, contents)
+            await refresh_latest(self._context)
             return PruneReport(decisions=tuple(decisions), dry_run=False, freed=freed)
 
     async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:
         """Write a snapshot to a new file that stands alone and that ``gunzip`` reads, proving it first."""
         async with turn(self._context, "an export") as contents:
             snapshot = _find(contents, text)
-            archive = await self._context.in_thread(self._context.repository.store.fetch, snapshot.path)
+            chain = await self._context.in_thread(self._context.repository.chain, snapshot)
             return await self._context.work(
                 ExportJob,
                 Exported,
                 on_progress,
                 deadline=float(self.settings.schedule.verify_deadline),
-                archive=str(archive),
-                fingerprint=snapshot.fingerprint,
-                size=snapshot.database_size,
+                chain=chain,
+                head=head_of(self._context, snapshot),
                 target=str(await self._context.in_thread(target.absolute)),
             )
 

@@ -11,6 +11,7 @@ from .catalog import Contents
 from .context import Context
 from .errors import SnapshotDamaged, SnapshotNotFound
 from .jobs import Verified, VerifyJob
+from .latest import refresh_latest
 from .models import Check, Finding, Level, Severity, Snapshot, Verification, VerifyReport
 from .worker_process import OnProgress
 
@@ -26,8 +27,8 @@ async def verify_locked(
     """
     started = time.monotonic()
     try:
-        archive = await context.in_thread(context.repository.store.fetch, snapshot.path)
-    except SnapshotNotFound as error:
+        chain = await context.in_thread(context.repository.chain, snapshot)
+    except (SnapshotNotFound, SnapshotDamaged) as error:
         verified = Verified(ok=False, findings=(_file_finding(str(error)),))
     else:
         verified = await context.work(
@@ -36,16 +37,14 @@ async def verify_locked(
             on_progress,
             deadline=float(context.settings.schedule.verify_deadline),
             min_free=int(context.settings.repository.min_free),
-            archive=str(archive),
-            fingerprint=snapshot.fingerprint,
-            size=snapshot.database_size,
+            chain=chain,
             level=level,
             checks=context.checks(contents, quick=False, of=snapshot),
         )
     now = context.clock()
     await context.in_thread(context.repository.update, note_outcome(snapshot, level, verified.ok, now))
     if not verified.ok:
-        await context.in_thread(context.repository.point_latest, context.settings.repository.latest_after)
+        await refresh_latest(context)
     return VerifyReport(
         id=snapshot.id,
         level=level,

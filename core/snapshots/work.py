@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from .archive import full
+from .archive import full, pages
 from .engines import Engine
 from .errors import RepositoryError, SnapshotDamaged
 from .jobs import (
@@ -43,18 +43,17 @@ def do(job: Job, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct 
 @do.register
 def _snapshot(job: SnapshotJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     target = Path(job.target)
-    return engine.snapshot(target, scratch, job.head, job.tables, job.known, watch)
+    return engine.snapshot(target, scratch, job.head, job.tables, job.base, watch)
 
 
 @do.register
 def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
-    archive = Path(job.archive)
     try:
         if job.level is Level.CHECKSUM:
-            full.check(archive, fingerprint=job.fingerprint, size=job.size, watch=watch)
+            engine.prove(job.chain, scratch, watch)
             return Verified(ok=True, findings=())
         image = scratch / "verify.db"
-        engine.rebuild(archive, image, job.fingerprint, job.size, watch)
+        engine.rebuild(job.chain, image, watch)
     except SnapshotDamaged as error:
         return _not_given_back(error)
     report = engine.check_image(image, job.checks, watch)
@@ -65,7 +64,7 @@ def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
 def _rebuild(job: RebuildJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     image = Path(job.image)
     try:
-        engine.rebuild(Path(job.archive), image, job.fingerprint, job.size, watch)
+        engine.rebuild(job.chain, image, watch)
     except SnapshotDamaged as error:
         return _not_given_back(error)
     report = engine.check_image(image, job.checks, watch)
@@ -98,21 +97,11 @@ def _inspect(job: InspectJob, engine: Engine, scratch: Path, watch: Watch) -> ms
 
 @do.register
 def _export(job: ExportJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
-    source, target = Path(job.archive), Path(job.target)
-    full.check(source, fingerprint=job.fingerprint, size=job.size, watch=watch)
-    watch.phase("export", source.stat().st_size)
+    target = Path(job.target)
     try:
-        output = target.open("xb")
+        engine.export(job.chain, target, scratch, job.head, watch)
     except FileExistsError as error:
         raise RepositoryError(f"{target} is there already; give a file that is not.", path=str(target)) from error
-    try:
-        with output, source.open("rb") as content:
-            while block := content.read(1 << 20):
-                output.write(block)
-                watch.advance(len(block))
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
     return Exported(size=target.stat().st_size)
 
 
@@ -134,26 +123,30 @@ def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> Archived:
     named = parse_name(path.name)
     if named is None or named.id != head.id:
         return Archived(name=name, snapshot=None, problem=f"It holds the snapshot {head.id}, which is not its name.")
-    problem, tail = None, None
+    delta, problem, tail = head.delta, None, None
     try:
         tail = full.read_tail(path)
-        full.check(path, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
+        if delta is None:
+            full.check(path, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
+        else:
+            pages.check_pages(path, delta=delta, watch=watch)
     except (SnapshotDamaged, OSError) as error:
         problem = str(error)
+    whole = tail if delta is None else None
     snapshot = Snapshot(
         id=head.id,
         sequence=head.sequence,
         kind=head.kind,
-        form=Form.FULL,
-        base=None,
+        form=Form.FULL if delta is None else Form.INCREMENTAL,
+        base=delta.base if delta else None,
         path=name,
         created_at=head.created_at,
         began_at=head.began_at,
         reasons=head.reasons,
         requests=head.requests,
         size=path.stat().st_size,
-        database_size=tail.size if tail else 0,
-        fingerprint=tail.fingerprint if tail else "",
+        database_size=delta.size if delta else whole.size if whole else 0,
+        fingerprint=delta.fingerprint if delta else whole.fingerprint if whole else "",
         verification=Verification(level=Level.CHECKSUM, at=at, ok=problem is None),
         pinned=head.pinned,
         note=head.note,

@@ -10,6 +10,7 @@ import struct
 import tracemalloc
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -139,7 +140,9 @@ def image(tmp_path: Path) -> Path:
     return image
 
 
-def refused(path: Path, data: bytes, image: Path, detail: str = "", delta: Delta | None = None) -> SnapshotDamaged:
+def refused(
+    path: Path, data: bytes, image: Path, detail: str = "damaged at byte", delta: Delta | None = None
+) -> SnapshotDamaged:
     """Give the error that the file leads to, after making sure that the image was left as it was."""
     path.write_bytes(data)
     before = image.read_bytes()
@@ -198,7 +201,7 @@ def test_a_chain_of_snapshots_is_applied_one_after_the_other(tmp_path: Path) -> 
     states = [pages_of(1, 9), pages_of(2, 4), [*pages_of(2, 4), *[bytes(512)] * 5], pages_of(5, 12)]
     image = tmp_path / "image.db"
     image.write_bytes(b"".join(states[0]))
-    for step, (old, new) in enumerate(zip(states, states[1:], strict=False)):
+    for step, (old, new) in enumerate(pairwise(states)):
         delta, _ = written(tmp_path / f"{step}.pages.gz", old, new)
         apply_pages(tmp_path / f"{step}.pages.gz", image, delta=delta, watch=Watch())
         assert archive.of_file(image) == delta.fingerprint

@@ -174,7 +174,8 @@ class _Cut:
             self._add(struct.unpack_from(f"<{count}I", data))
             at = count * _NUMBER
         if len(self._numbers) == self._delta.pages:
-            while len(data) - at >= size:
+            # What is more than announced stays unlooked at: the tail, which comes after it, cannot agree with it.
+            while self._given < self._delta.pages and len(data) - at >= size:
                 self._sink(self._numbers[self._given], data[at : at + size])
                 self._given += 1
                 at += size

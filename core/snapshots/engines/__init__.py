@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 
 from ..database_url import DatabaseUrl
-from .base import Checks, Engine, Probe, Replaced, Taken
+from .base import Base, Checks, Engine, Part, Probe, Replaced, Taken
 
 __all__ = [
     "ENGINES",
+    "Base",
     "Checks",
     "Engine",
+    "Part",
     "Probe",
     "Replaced",
     "Taken",

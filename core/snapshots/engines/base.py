@@ -7,6 +7,7 @@ asynchronous driver and never opens the database's files itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -14,10 +15,10 @@ import msgspec
 
 from ..archive.members import Head
 from ..json_column import JsonColumn
-from ..models import DatabaseState, IntegrityReport, Method
+from ..models import DatabaseState, Form, IntegrityReport, Method
 from ..watch import Watch
 
-__all__ = ["Checks", "Engine", "Probe", "Replaced", "Taken"]
+__all__ = ["Base", "Checks", "Engine", "Part", "Probe", "Replaced", "Taken"]
 
 
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +35,38 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
     quick: bool = False
 
 
+class Base(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest snapshot, for what comes after it; ``id`` and ``fingerprint`` are None where there is no sound one.
+
+    ``index`` is where the engine keeps what it wants to know about the newest state (a file that can be lost).
+    ``incremental`` allows a snapshot that builds on it. With ``skip_unchanged`` nothing is written if the state is the
+    same.
+    """
+
+    id: str | None
+    fingerprint: str | None
+    index: str
+    incremental: bool
+    skip_unchanged: bool
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a chain: what it restores to has this fingerprint and size. ``base`` is the snapshot it builds on."""
+
+    path: str
+    form: Form
+    base: str | None
+    fingerprint: str
+    size: int
+
+
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """What ``snapshot`` gives: ``unchanged`` and nothing else, or the facts of the archive that was written."""
 
     unchanged: bool
     fingerprint: str
+    form: Form = Form.FULL
+    base: str | None = None
     size: int = 0
     database_size: int = 0
     rows: dict[str, int] = {}
@@ -63,15 +91,21 @@ class Engine(Protocol):
         """Give the state of the database; raises for a busy or unreadable one, not for a damaged or missing one."""
 
     def snapshot(
-        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], known: str | None, watch: Watch
+        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: Base, watch: Watch
     ) -> Taken:
-        """Write one consistent state to ``target`` and prove it by reading it back.
+        """Write one consistent state to ``target``, as ``base`` allows, and prove it by reading it back.
 
-        If its fingerprint is ``known``, write nothing and say unchanged. ``scratch`` is a folder for temporary files.
+        ``scratch`` is a folder for temporary files.
         """
 
-    def rebuild(self, archive: Path, image: Path, fingerprint: str, size: int, watch: Watch) -> None:
-        """Rebuild a snapshot as ``image``; raise SnapshotDamaged if it does not give back the fingerprint."""
+    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch) -> None:
+        """Rebuild the last snapshot of a chain as ``image``; raise SnapshotDamaged if that does not give it back."""
+
+    def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
+        """Prove that a chain gives back its last snapshot; raise SnapshotDamaged otherwise."""
+
+    def export(self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, watch: Watch) -> None:
+        """Write the last snapshot of a chain to ``target`` as a full, proven."""
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt image as thoroughly as ``integrity`` checks the database."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 
-from ...archive import fingerprint, full
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Method
 from ...watch import Watch
-from ..base import Checks, Replaced, Taken
+from ..base import Base, Checks, Part, Replaced, Taken
 from . import checks as integrity_checks
+from . import replay
+from .capture import capture
 from .connections import beginning, reading, reading_image
-from .direct import NotRecognised, Source, copied, live
+from .direct import NotRecognised, copied, live
 from .reader import copy_pinned
 from .replacement import exchange_files, put_back, same_content, write_online
 
@@ -52,49 +53,32 @@ class SqliteEngine:
         )
 
     def snapshot(
-        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], known: str | None, watch: Watch
+        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: Base, watch: Watch
     ) -> Taken:
-        """Compress one committed state to ``target`` and prove it by reading it back.
+        """Write one committed state to ``target`` as ``base`` allows, and prove it by reading it back.
 
         In WAL mode straight from the database's files, elsewhere from a copy, so that writers wait no longer than that.
         """
         try:
             with live(self._path, self._busy_timeout, watch) as source:
                 if source.journal_mode == "wal":
-                    return self._write(source, target, head, tables, known, watch)
+                    return capture(source, target, scratch, head, tables, base, watch)
         except NotRecognised:
             pass  # the other way reads whatever SQLite can read
         with copied(self._path, scratch, self._busy_timeout, watch) as source:
-            return self._write(source, target, head, tables, known, watch)
+            return capture(source, target, scratch, head, tables, base, watch)
 
-    def _write(
-        self, source: Source, target: Path, head: Head, tables: tuple[str, ...], known: str | None, watch: Watch
-    ) -> Taken:
-        if known is not None and _fingerprint(source, watch) == known:
-            return Taken(unchanged=True, fingerprint=known)
-        rows = integrity_checks.count_rows(source.connection, tables)
-        details = {"journal_mode": source.journal_mode, "page_size": source.page_size}
-        head = msgspec.structs.replace(head, details=details)
-        watch.phase("compress", source.size)
-        with contextlib.closing(source.blocks(watch)) as blocks:
-            tail = full.write_full(target, blocks, head, rows, watch)
-        try:
-            full.check(target, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
-        return Taken(
-            unchanged=False,
-            fingerprint=tail.fingerprint,
-            size=target.stat().st_size,
-            database_size=tail.size,
-            rows=rows,
-            details=details,
-        )
+    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch) -> None:
+        """Decompress a full, put the pages of the incrementals on it, and prove the fingerprint."""
+        replay.rebuild(chain, image, watch)
 
-    def rebuild(self, archive: Path, image: Path, fingerprint: str, size: int, watch: Watch) -> None:
-        """Decompress a snapshot to ``image``, proving the fingerprint as it goes."""
-        full.extract(archive, image, fingerprint=fingerprint, size=size, watch=watch)
+    def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
+        """Prove that a chain gives back its last snapshot."""
+        replay.prove(chain, scratch, watch)
+
+    def export(self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, watch: Watch) -> None:
+        """Write the last snapshot of a chain as a full."""
+        replay.export(chain, target, scratch, head, watch)
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt image."""
@@ -149,12 +133,3 @@ class SqliteEngine:
         except OSError:
             return "missing", 0
         return f"{status.st_dev}:{status.st_ino}", status.st_size
-
-
-def _fingerprint(source: Source, watch: Watch) -> str:
-    found = fingerprint.Fingerprint()
-    watch.phase("compare", source.size)
-    for block in source.blocks(watch):
-        found.add(block)
-        watch.advance(len(block))
-    return found.text()

@@ -1,0 +1,212 @@
+"""Writing down a database that is held still: whole, or only the pages that changed since the newest snapshot.
+
+Why base and pages together are the state, without reading the base again: the page index holds the digests of the
+base's blocks, and they fold to the base's fingerprint, or the index is not used. The new state's fingerprint is folded
+from these digests and from those of every block that was read again. In such a block each page that the archive does
+not hold was compared with the index. So base and pages give the new fingerprint, and whoever replays them proves it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from ...archive import full, pages
+from ...archive.fingerprint import Fingerprint
+from ...archive.members import Delta, Head, Tail
+from ...archive.page_index import Builder, Difference, IndexMismatch, LogPosition, PageIndex
+from ...models import Form
+from ...watch import Watch
+from ..base import Base, Taken
+from . import checks
+from .direct import Source
+from .wal import NotRecognised, frame_checksum, overlay_of
+
+__all__ = ["capture"]
+
+_MOST_OF_IMAGE = 0.5
+"""Where more than this part of the image changed, a full is written: it is no larger, and it stands alone."""
+
+
+def capture(
+    source: Source, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: Base, watch: Watch
+) -> Taken:
+    """Write the state to ``target`` as ``base`` allows, prove it by reading it back, and keep its page index.
+
+    Raises NotRecognised where the files could not be read this way after all, and what the watch raises; no file is
+    left then.
+    """
+    writer = _Writer(source, target, scratch, head, tables, base, watch)
+    index = _usable(base, source)
+    if index is not None:
+        with contextlib.suppress(IndexMismatch):
+            return writer.from_index(index)
+    if base.skip_unchanged and base.fingerprint and writer.fingerprint() == base.fingerprint:
+        return Taken(unchanged=True, fingerprint=base.fingerprint)
+    return writer.whole()
+
+
+def _usable(base: Base, source: Source) -> PageIndex | None:
+    index = PageIndex.load(Path(base.index))
+    if index is None or base.id is None:
+        return None
+    fits = index.snapshot == base.id and index.fingerprint == base.fingerprint and index.page_size == source.page_size
+    return index if fits else None
+
+
+class _Writer:
+    def __init__(
+        self,
+        source: Source,
+        target: Path,
+        scratch: Path,
+        head: Head,
+        tables: tuple[str, ...],
+        base: Base,
+        watch: Watch,
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._scratch = scratch
+        self._tables = tables
+        self._base = base
+        self._watch = watch
+        self._details = {"journal_mode": source.journal_mode, "page_size": source.page_size}
+        self._head = msgspec.structs.replace(head, details=self._details)
+
+    def fingerprint(self) -> str:
+        """Hash the whole image."""
+        found = Fingerprint()
+        self._watch.phase("compare", self._source.size)
+        for block in self._source.blocks(self._watch):
+            found.add(block)
+            self._watch.advance(len(block))
+        return found.text()
+
+    def from_index(self, index: PageIndex) -> Taken:
+        """Write what changed since the index's snapshot, or the whole image if that is not wanted or not worth it."""
+        spool = self._scratch / "changed-pages"
+        with spool.open("w+b") as changed:
+            difference = self._difference(index, changed)
+            same = not difference.pages and difference.index.page_count == index.page_count
+            if same and self._base.skip_unchanged:
+                # The same state further on in the log; it goes on being that of the snapshot that covers it.
+                msgspec.structs.replace(difference.index, snapshot=index.snapshot).save(Path(self._base.index))
+                return Taken(unchanged=True, fingerprint=index.fingerprint)
+            small = len(difference.pages) <= _MOST_OF_IMAGE * self._source.page_count
+            if not (self._base.incremental and small):
+                return self.whole()
+            return self._increment(index, difference, changed)
+
+    def _difference(self, index: PageIndex, changed: BinaryIO) -> Difference:
+        def keep(_number: int, page: bytes) -> None:
+            changed.write(page)
+            self._watch.wrote(len(page))
+            self._watch.check()
+
+        log = _position(self._source)
+        candidates = _candidates(self._source, index.log)
+        if candidates is None:
+            self._watch.phase("compare", self._source.size)
+            with contextlib.closing(self._source.blocks(self._watch)) as blocks:
+                return index.differing(self._counted(blocks), keep, snapshot=self._head.id, log=log)
+        return index.updated(
+            candidates, self._source.page_count, self._source.block, keep, snapshot=self._head.id, log=log
+        )
+
+    def _counted(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self._watch.advance(len(block))
+            yield block
+
+    def _increment(self, index: PageIndex, difference: Difference, changed: BinaryIO) -> Taken:
+        delta = Delta(
+            base=index.snapshot,
+            base_fingerprint=index.fingerprint,
+            fingerprint=difference.index.fingerprint,
+            page_size=index.page_size,
+            page_count=difference.index.page_count,
+            pages=len(difference.pages),
+        )
+        head = msgspec.structs.replace(self._head, delta=delta)
+        rows = checks.count_rows(self._source.connection, self._tables)
+        self._watch.phase("compress", pages.payload_size(delta))
+        changed.seek(0)
+        contents = iter(lambda: changed.read(index.page_size), b"")
+        pages.write_pages(self._target, head, difference.pages, contents, rows, self._watch)
+        with self._unless_proven():
+            pages.check_pages(self._target, delta=delta, watch=self._watch)
+        difference.index.save(Path(self._base.index))
+        return self._taken(Form.INCREMENTAL, index.snapshot, delta.fingerprint, delta.size, rows)
+
+    def whole(self) -> Taken:
+        """Write the whole image, and index it on the way."""
+        source, builder = self._source, Builder(self._source.page_size)
+
+        def indexed(blocks: Iterable[bytes]) -> Iterator[bytes]:
+            for block in blocks:
+                builder.add(block)
+                yield block
+
+        rows = checks.count_rows(source.connection, self._tables)
+        self._watch.phase("compress", source.size)
+        with contextlib.closing(source.blocks(self._watch)) as blocks:
+            tail: Tail = full.write_full(self._target, indexed(blocks), self._head, rows, self._watch)
+        with self._unless_proven():
+            full.check(self._target, fingerprint=tail.fingerprint, size=tail.size, watch=self._watch)
+        builder.index(self._head.id, _position(source)).save(Path(self._base.index))
+        return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
+
+    @contextlib.contextmanager
+    def _unless_proven(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._target.unlink(missing_ok=True)
+            raise
+
+    def _taken(self, form: Form, base: str | None, fingerprint: str, size: int, rows: dict[str, int]) -> Taken:
+        return Taken(
+            unchanged=False,
+            form=form,
+            base=base,
+            fingerprint=fingerprint,
+            size=self._target.stat().st_size,
+            database_size=size,
+            rows=rows,
+            details=self._details,
+        )
+
+
+def _position(source: Source) -> LogPosition | None:
+    """Say where in the log the state ends, for the next snapshot to begin there."""
+    state = source.state
+    if state is None or not state.frames:
+        return None
+    first, second = state.checksum
+    checksum = first.to_bytes(4, "big") + second.to_bytes(4, "big")
+    return LogPosition(salts=state.salts, frames=state.frames, checksum=checksum)
+
+
+def _candidates(source: Source, since: LogPosition | None) -> frozenset[int] | None:
+    """Give the pages that the log's frames since a position name; None where the log cannot tell.
+
+    While the log's salts stay the same it only grows: it has not been started over since that position, so that every
+    commit after it is in the frames after it. The frame at the position must still carry the checksum that it had.
+    """
+    state = source.state
+    if state is None or since is None or state.salts != since.salts or state.frames < since.frames:
+        return None
+    try:
+        first, second = frame_checksum(source.log, since.frames, state)
+        if first.to_bytes(4, "big") + second.to_bytes(4, "big") != since.checksum:
+            return None
+        if state.frames == since.frames:
+            return frozenset()
+        return frozenset(overlay_of(source.log, source.index, state, first=since.frames + 1).offsets)
+    except NotRecognised:
+        return None

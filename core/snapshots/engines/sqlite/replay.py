@@ -1,0 +1,99 @@
+"""From a chain of archives back to an image: the full first, then the pages of each incremental on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from ...archive import fingerprint, full, pages
+from ...archive.members import Delta, Head
+from ...errors import SnapshotDamaged
+from ...files import sync_file
+from ...models import Form
+from ...watch import Watch
+from ..base import Part
+
+__all__ = ["export", "prove", "rebuild"]
+
+_COPY = 1 << 20
+
+
+def rebuild(chain: Sequence[Part], image: Path, watch: Watch) -> None:
+    """Rebuild the last snapshot of a chain as ``image`` and prove its fingerprint; on any error no file is left."""
+    first = chain[0]
+    full.extract(Path(first.path), image, fingerprint=first.fingerprint, size=first.size, watch=watch)
+    if len(chain) == 1:
+        return
+    try:
+        for below, part in pairwise(chain):
+            path = Path(part.path)
+            pages.apply_pages(path, image, delta=_expected(path, below, part), watch=watch)
+        found = fingerprint.of_file(image, watch)
+        if found != chain[-1].fingerprint:
+            name = Path(chain[-1].path).name
+            raise SnapshotDamaged(
+                f"The snapshot file {name} and those it builds on give the image {found}, not {chain[-1].fingerprint}.",
+                path=chain[-1].path,
+            )
+        sync_file(image)
+    except BaseException:
+        image.unlink(missing_ok=True)
+        raise
+
+
+def _expected(path: Path, below: Part, part: Part) -> Delta:
+    """Give the delta of an incremental, which must be the one that the catalog knows and fit what is below it."""
+    _, delta = pages.read_delta(path)
+    known = (part.base, below.fingerprint, part.fingerprint, part.size)
+    if (
+        delta.base,
+        delta.base_fingerprint,
+        delta.fingerprint,
+        delta.size,
+    ) != known or part.form is not Form.INCREMENTAL:
+        raise SnapshotDamaged(
+            f"The snapshot file {path.name} holds the changes of another snapshot than the catalog says.",
+            path=str(path),
+        )
+    return delta
+
+
+def prove(chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
+    """Prove that a chain gives back its last snapshot."""
+    if len(chain) == 1:
+        full.check(Path(chain[0].path), fingerprint=chain[0].fingerprint, size=chain[0].size, watch=watch)
+        return
+    image = scratch / "proven.db"
+    rebuild(chain, image, watch)
+    image.unlink()
+
+
+def export(chain: Sequence[Part], target: Path, scratch: Path, head: Head, watch: Watch) -> None:
+    """Write the last snapshot of a chain to a new file that stands alone, and prove it; on any error no file is left."""
+    if len(chain) == 1:
+        prove(chain, scratch, watch)
+        _copy(Path(chain[0].path), target, watch)
+        return
+    image = scratch / "exported.db"
+    rebuild(chain, image, watch)
+    watch.phase("compress", chain[-1].size)
+    with image.open("rb") as content:
+        tail = full.write_full(target, content, head, {}, watch)
+    image.unlink()
+    if tail.fingerprint != chain[-1].fingerprint:
+        target.unlink()
+        raise SnapshotDamaged("The exported file does not hold the snapshot; it was removed.", path=str(target))
+
+
+def _copy(source: Path, target: Path, watch: Watch) -> None:
+    watch.phase("export", source.stat().st_size)
+    with source.open("rb") as content, target.open("xb") as output:
+        try:
+            while block := content.read(_COPY):
+                output.write(block)
+                watch.wrote(len(block))
+                watch.advance(len(block))
+        except BaseException:
+            target.unlink()
+            raise
