@@ -77,7 +77,7 @@ async def create_locked(
     if wanted.skip_unchanged and newest is not None and token is not None and context.covered == (token, newest.id):
         return await _record_covered(context, newest, wanted)
     began_at = context.clock()
-    await _make_room(context, contents, wanted)
+    await _make_room(context, contents, wanted, incremental=base.incremental)
     snapshot_id = new_id(context.token_hex, {snapshot.id for snapshot in contents.snapshots})
     head = _head(context, contents, wanted, snapshot_id, began_at)
     target = context.repository.work / f"snapshot-{snapshot_id}"
@@ -156,9 +156,9 @@ async def _record_covered(context: Context, newest: Snapshot, wanted: Wanted) ->
     return Created(snapshot=covering, unchanged=True)
 
 
-async def _make_room(context: Context, contents: Contents, wanted: Wanted) -> None:
+async def _make_room(context: Context, contents: Contents, wanted: Wanted, *, incremental: bool) -> None:
     """See that the disk keeps its minimum; where it would not, expired snapshots go first."""
-    needed = needed_for_snapshot(await context.probe.size(), contents.snapshots)
+    needed = needed_for_snapshot(await context.probe.size(), contents.snapshots, incremental=incremental)
     root, minimum = context.repository.root, int(context.settings.repository.min_free)
     try:
         await context.in_thread(require_space, root, needed, minimum)

@@ -120,10 +120,11 @@ Job = SnapshotJob | VerifyJob | RebuildJob | ReplaceJob | PutBackJob | Integrity
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a VerifyJob or a RebuildJob."""
+    """The outcome of a VerifyJob or a RebuildJob; ``culprit`` is the path of the file of the chain that is damaged."""
 
     ok: bool
     findings: tuple[Finding, ...]
+    culprit: str | None = None
     integrity: IntegrityReport | None = None
 
 

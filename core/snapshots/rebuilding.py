@@ -16,6 +16,7 @@ from .errors import CatalogError, CatalogTooNew
 from .jobs import Archived, ScanJob, Scanned
 from .latest import refresh_latest
 from .models import Level, Snapshot, Verification
+from .retention import restorable
 from .worker_process import OnProgress
 
 __all__ = ["RebuildReport", "adopt_locked", "rebuild_locked"]
@@ -52,7 +53,7 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
         log.warning("%d snapshot files are not in the catalog: they are checked and listed", len(unknown))
         found = await _scan(context, unknown, on_progress)
         await context.in_thread(_list_all, context, contents, found)
-    await context.in_thread(_mark_missing, context)
+    await context.in_thread(_mark_lost, context)
     await refresh_latest(context)
 
 
@@ -65,6 +66,7 @@ async def rebuild_locked(context: Context, on_progress: OnProgress | None = None
     found = await _scan(context, files, on_progress) if files else ()
     await context.in_thread(repository.catalog.set_aside, context.clock())
     await context.in_thread(_list_all, context, _emptied(old), found, old)
+    await context.in_thread(_mark_lost, context)
     await refresh_latest(context)
     context.covered = None
     return RebuildReport(
@@ -118,19 +120,22 @@ def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
     )
 
 
-def _mark_missing(context: Context) -> None:
-    """Mark snapshots whose file is gone or has another size: they are listed as damaged rather than promised."""
+def _mark_lost(context: Context) -> None:
+    """Mark snapshots whose file is gone or has another size, and what builds on such: listed, but not promised."""
     now = context.clock()
 
-    def mark(contents: Contents) -> Contents:
-        return contents.with_snapshots(
-            snapshot if snapshot.damaged or context.repository.is_stored(snapshot) else _damaged(snapshot)
-            for snapshot in contents.snapshots
+    def damaged(snapshot: Snapshot) -> Snapshot:
+        log.error(
+            "Snapshot %s cannot be restored: its file, or one it builds on, is lost: %s", snapshot.id, snapshot.path
         )
-
-    def _damaged(snapshot: Snapshot) -> Snapshot:
-        log.error("The file of snapshot %s is gone or has another size: %s", snapshot.id, snapshot.path)
         return msgspec.structs.replace(snapshot, verification=Verification(level=Level.CHECKSUM, at=now, ok=False))
+
+    def mark(contents: Contents) -> Contents:
+        stored = [each for each in contents.snapshots if context.repository.is_stored(each)]
+        sound = restorable(stored)
+        return contents.with_snapshots(
+            each if each.damaged or each.id in sound else damaged(each) for each in contents.snapshots
+        )
 
     if context.repository.catalog.exists:
         context.repository.catalog.change(mark)

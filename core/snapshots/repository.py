@@ -9,6 +9,7 @@ says. Everything but the constructor blocks; the service calls it from its threa
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -106,9 +107,9 @@ class Repository:
             self.store.remove(snapshot.path)
             raise
 
-    def update(self, snapshot: Snapshot) -> None:
-        """Put a snapshot's entry in the place of the one with its id."""
-        self.catalog.change(lambda contents: contents.adding(snapshot))
+    def update(self, *snapshots: Snapshot) -> None:
+        """Put the entries of snapshots in the place of those with their ids."""
+        self.catalog.change(lambda contents: functools.reduce(Contents.adding, snapshots, contents))
 
     def drop(self, snapshots: Collection[Snapshot]) -> int:
         """Take snapshots out of the catalog, then remove their files; give the bytes that this freed."""

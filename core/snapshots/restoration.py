@@ -33,7 +33,7 @@ from .models import (
     Snapshot,
 )
 from .space import needed_for_restore
-from .verification import note_outcome
+from .verification import record_outcome
 from .worker_process import OnProgress
 
 __all__ = ["plan_for", "restore_locked"]
@@ -208,8 +208,7 @@ async def _rebuild(
         image=str(image),
         checks=context.checks(contents, quick=False, of=snapshot),
     )
-    outcome = note_outcome(snapshot, Level.RESTORED, verified.ok, context.clock())
-    await context.in_thread(repository.update, outcome)
+    await record_outcome(context, snapshot, Level.RESTORED, verified, context.clock())
     if not verified.ok:
         first = verified.findings[0].message if verified.findings else "it failed its check"
         raise SnapshotDamaged(

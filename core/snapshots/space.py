@@ -12,12 +12,23 @@ _RATIO_UNKNOWN = 0.7
 """What a first archive weighs against its database: game databases give 0.2 to 0.5."""
 _MARGIN = 1.1
 _FIXED = 1 << 20
+_RECENT = 20
 
 
-def needed_for_snapshot(database_size: int, snapshots: Sequence[Snapshot]) -> int:
-    """Estimate the bytes for one snapshot: a temporary image, and an archive in the ratio of the newest full."""
-    ratio = _ratio(snapshots)
-    return int(database_size * (1 + ratio * _MARGIN)) + _FIXED
+def needed_for_snapshot(database_size: int, snapshots: Sequence[Snapshot], *, incremental: bool = False) -> int:
+    """Estimate the bytes for one snapshot: a temporary image, and an archive in the ratio of the newest full.
+
+    An ``incremental`` is estimated by the largest of the newest ones, twice: spooled and compressed. In WAL mode it
+    needs no image; should it need to be a full after all, the worker itself keeps the minimum free.
+    """
+    newest_first = sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True)
+    image = (
+        0 if incremental and newest_first and newest_first[0].details.get("journal_mode") == "wal" else database_size
+    )
+    if incremental:
+        recent = [each.size for each in newest_first if each.form is Form.INCREMENTAL][:_RECENT]
+        return image + 2 * max(recent, default=database_size // 20) + _FIXED
+    return image + int(database_size * _ratio(newest_first) * _MARGIN) + _FIXED
 
 
 def needed_for_restore(restored_size: int, database_size: int, snapshots: Sequence[Snapshot]) -> int:
@@ -26,7 +37,7 @@ def needed_for_restore(restored_size: int, database_size: int, snapshots: Sequen
 
 
 def _ratio(snapshots: Sequence[Snapshot]) -> float:
-    for snapshot in sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True):
+    for snapshot in snapshots:
         if snapshot.form is Form.FULL and snapshot.database_size > 0:
             return snapshot.size / snapshot.database_size
     return _RATIO_UNKNOWN

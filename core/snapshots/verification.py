@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from pathlib import Path
 
 import msgspec
 
 from .catalog import Contents
+from .chain import dependants_of
 from .context import Context
 from .errors import SnapshotDamaged, SnapshotNotFound
 from .jobs import Verified, VerifyJob
@@ -15,7 +17,7 @@ from .latest import refresh_latest
 from .models import Check, Finding, Level, Severity, Snapshot, Verification, VerifyReport
 from .worker_process import OnProgress
 
-__all__ = ["damaged_error", "note_outcome", "verify_locked"]
+__all__ = ["damaged_error", "record_outcome", "verify_locked"]
 
 
 async def verify_locked(
@@ -42,7 +44,7 @@ async def verify_locked(
             checks=context.checks(contents, quick=False, of=snapshot),
         )
     now = context.clock()
-    await context.in_thread(context.repository.update, note_outcome(snapshot, level, verified.ok, now))
+    await record_outcome(context, snapshot, level, verified, now)
     if not verified.ok:
         await refresh_latest(context)
     return VerifyReport(
@@ -62,6 +64,27 @@ def damaged_error(report: VerifyReport) -> SnapshotDamaged:
         f"Snapshot {report.id} did not pass {report.level.value}: {first} It is marked damaged and kept.",
         snapshot_id=report.id,
     )
+
+
+async def record_outcome(
+    context: Context, snapshot: Snapshot, level: Level, verified: Verified, now: dt.datetime
+) -> None:
+    """Write down what a proof of a snapshot showed: of itself or, where a file below it is damaged, of that one.
+
+    Damage is everything's that builds on it.
+    """
+    contents = context.repository.catalog.contents
+    changed = [note_outcome(snapshot, level, verified.ok, now)]
+    if not verified.ok:
+        culprit = _snapshot_at(contents, verified.culprit) or snapshot
+        damaged = {each.id: each for each in (snapshot, culprit, *dependants_of(culprit, contents.snapshots))}
+        changed = [note_outcome(each, level, False, now) for each in damaged.values()]
+    await context.in_thread(context.repository.update, *changed)
+
+
+def _snapshot_at(contents: Contents, path: str | None) -> Snapshot | None:
+    name = Path(path).name if path else None
+    return next((each for each in contents.snapshots if each.path.rpartition("/")[2] == name), None)
 
 
 def note_outcome(snapshot: Snapshot, level: Level, ok: bool, now: dt.datetime) -> Snapshot:

@@ -72,7 +72,8 @@ def _rebuild(job: RebuildJob, engine: Engine, scratch: Path, watch: Watch) -> ms
 
 
 def _not_given_back(error: SnapshotDamaged) -> Verified:
-    return Verified(ok=False, findings=(Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error)),))
+    finding = Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error))
+    return Verified(ok=False, findings=(finding,), culprit=error.data.get("path"))
 
 
 @do.register

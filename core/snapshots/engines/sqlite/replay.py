@@ -70,7 +70,7 @@ def prove(chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
 
 
 def export(chain: Sequence[Part], target: Path, scratch: Path, head: Head, watch: Watch) -> None:
-    """Write the last snapshot of a chain to a new file that stands alone, and prove it; on any error no file is left."""
+    """Write the last snapshot of a chain to a new file that stands alone, proven; on any error no file is left."""
     if len(chain) == 1:
         prove(chain, scratch, watch)
         _copy(Path(chain[0].path), target, watch)
