@@ -125,10 +125,20 @@ def _base(context: Context, contents: Contents, newest: Snapshot | None, wanted:
         id=newest.id if chain and newest else None,
         fingerprint=newest.fingerprint if chain and newest else None,
         index=str(repository.page_index),
+        record=str(repository.member_record),
+        full=_newest_full(context, contents),
         incremental=choice.form is Form.INCREMENTAL and not wanted.pinned,
         skip_unchanged=wanted.skip_unchanged,
     )
     return base, choice.reason
+
+
+def _newest_full(context: Context, contents: Contents) -> str | None:
+    fulls = (each for each in reversed(contents.snapshots) if each.form is Form.FULL and not each.damaged)
+    newest = next(fulls, None)
+    if newest is None or not context.repository.is_stored(newest):
+        return None
+    return str(context.repository.store.fetch(newest.path))
 
 
 async def _newest_sound(context: Context, contents: Contents) -> Snapshot | None:

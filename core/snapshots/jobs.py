@@ -107,6 +107,7 @@ class ExportJob(Work, frozen=True, kw_only=True, tag=True):
     chain: tuple[Part, ...]
     target: str
     head: Head
+    record: str
 
 
 class ScanJob(Work, frozen=True, kw_only=True, tag=True):

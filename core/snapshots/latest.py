@@ -51,6 +51,7 @@ async def _assemble(context: Context, wanted: Snapshot) -> None:
         chain=await context.in_thread(repository.chain, wanted),
         target=str(scratch),
         head=head_of(context, wanted),
+        record=str(repository.member_record),
     )
     await context.in_thread(repository.place_latest, scratch)
 

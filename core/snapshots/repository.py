@@ -29,8 +29,8 @@ __all__ = ["Repository", "in_use_mark"]
 
 WORK = ".work"
 QUARANTINE = "quarantine"
-PAGE_INDEX = "pages.index"
-_KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS, PAGE_INDEX}
+PAGE_INDEX, MEMBER_RECORD = "pages.index", "members.record"
+_KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS, PAGE_INDEX, MEMBER_RECORD}
 
 
 def in_use_mark(scratch: Path) -> Path:
@@ -53,6 +53,11 @@ class Repository:
     def page_index(self) -> Path:
         """Where the engine keeps what it knows of the newest state, for the next incremental; can be lost."""
         return self.work / PAGE_INDEX
+
+    @property
+    def member_record(self) -> Path:
+        """Where the engine keeps what it knows of the newest full, for the next one; can be lost."""
+        return self.work / MEMBER_RECORD
 
     @property
     def latest(self) -> Path:

@@ -277,6 +277,7 @@ class SnapshotService:
                 deadline=float(self.settings.schedule.verify_deadline),
                 chain=chain,
                 head=head_of(self._context, snapshot),
+                record=str(self._context.repository.member_record),
                 target=str(await self._context.in_thread(target.absolute)),
             )
 

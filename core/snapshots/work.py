@@ -100,7 +100,7 @@ def _inspect(job: InspectJob, engine: Engine, scratch: Path, watch: Watch) -> ms
 def _export(job: ExportJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     target = Path(job.target)
     try:
-        engine.export(job.chain, target, scratch, job.head, watch)
+        engine.export(job.chain, target, scratch, job.head, Path(job.record), watch)
     except FileExistsError as error:
         raise RepositoryError(f"{target} is there already; give a file that is not.", path=str(target)) from error
     return Exported(size=target.stat().st_size)

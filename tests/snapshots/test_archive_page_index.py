@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.snapshots.archive import BLOCK, of_file
+from core.snapshots.archive.fingerprint import of_digests
 from core.snapshots.archive.page_index import Builder, IndexMismatch, LogPosition, PageIndex, hashed
 
 PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
@@ -123,6 +124,19 @@ def test_the_index_holds_what_its_description_says(tmp_path: Path) -> None:
     assert index.page_digests == b"".join(blake3(content).digest()[:16] for content in image)
     assert (index.snapshot, index.page_size, index.page_count, index.log) == ("3f9a1c", 4096, 50, LOG)
     assert (index.fingerprint, index.size) == (of_file(path), 50 * 4096)
+
+
+def test_the_fingerprint_follows_from_the_digests_of_all_blocks() -> None:
+    """As many as an image of this length has, no more and no fewer."""
+    index = indexed(pages(50))
+    assert of_digests(index.block_digests, index.size) == index.fingerprint
+    for digests, length in (
+        (index.block_digests, index.size + BLOCK),
+        (index.block_digests[:-1], index.size),
+        (b"", -1),
+    ):
+        with pytest.raises(ValueError, match="do not describe an image"):
+            of_digests(digests, length)
 
 
 def test_only_the_blocks_that_can_have_changed_are_read() -> None:
@@ -301,6 +315,7 @@ def kept(path: Path, document: Any, magic: bytes = b"savepoint/pages/1\n") -> Pa
         {"page_count": 0, "page_digests": b"", "block_digests": b""},
         {"page_size": 1000},
         {"page_size": 8192},
+        {"page_size": 5120, "page_count": 16, "page_digests": bytes(16 * 16)},
         {"page_count": -20},
         {"fingerprint": "b3t64:" + "0" * 64},
         {"snapshot": None},

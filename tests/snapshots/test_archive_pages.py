@@ -385,6 +385,12 @@ def test_an_impossible_delta_is_refused(field: str, value: Any, detail: str, pat
         read_delta(path)
 
 
+def test_there_is_no_image_of_no_pages() -> None:
+    """Also where nothing is replaced in it."""
+    with pytest.raises(ValueError, match="0 pages cannot be replaced in an image of 0"):
+        msgspec.structs.replace(DELTA, page_count=0, pages=0)
+
+
 def test_a_full_snapshot_is_no_incremental_one(path: Path, image: Path) -> None:
     """A file under the wrong name is refused by what it says of itself."""
     archive.write_full(path, [b"".join(NEW)], PLAIN, {}, Watch())

@@ -92,13 +92,23 @@ def test_a_lost_index_costs_one_full() -> None:
 def test_the_first_periodic_snapshot_of_a_day_is_full_and_the_next_one_is_not() -> None:
     """By the day in UTC, wherever the host's clock is set; event snapshots of that day change nothing."""
     yesterday = [*chained(1000, at=NOW - 12.5 * HOUR, kind=Kind.PERIODIC), taken(2, "s1", at=NOW)]
-    tokyo = NOW.astimezone(dt.timezone(9 * HOUR))
-    for now in (NOW, tokyo):
-        choice = chosen(Kind.PERIODIC, yesterday, now)
-        assert (choice.form, choice.reason) == (Form.FULL, "the first periodic snapshot of 2026-11-23")
-    today = [*yesterday, taken(3, "s2", at=tokyo - 12 * HOUR, kind=Kind.PERIODIC)]
+    choice = chosen(Kind.PERIODIC, yesterday)
+    assert (choice.form, choice.reason) == (Form.FULL, "the first periodic snapshot of 2026-11-23")
+    today = [*yesterday, taken(3, "s2", at=NOW - 12 * HOUR, kind=Kind.PERIODIC)]
     assert chosen(Kind.PERIODIC, today).form is Form.INCREMENTAL
     assert chosen(Kind.CRITICAL, yesterday).form is Form.INCREMENTAL
+
+
+def test_days_are_those_of_utc_whatever_the_zone_of_a_time() -> None:
+    """An hour before midnight in UTC is tomorrow in Tokyo, and not here."""
+    tokyo, midnight = dt.timezone(9 * HOUR), NOW - 12 * HOUR
+    before, after = midnight - 2 * HOUR, midnight + HOUR
+    chain = chained(1000, at=before.astimezone(tokyo), kind=Kind.PERIODIC)
+    assert chosen(Kind.PERIODIC, chain, after).form is Form.FULL
+    assert chosen(Kind.PERIODIC, chain, before + HOUR).form is Form.INCREMENTAL
+    assert chosen(
+        Kind.PERIODIC, chained(1000, at=before, kind=Kind.PERIODIC), (before + HOUR).astimezone(tokyo)
+    ).form is (Form.INCREMENTAL)
 
 
 def test_a_periodic_snapshot_outside_the_chain_counts_for_its_day() -> None:
@@ -208,10 +218,11 @@ def test_dependants_are_those_whose_chain_leads_through_a_snapshot(snapshots: li
 
 
 def test_everything_above_a_snapshot_depends_on_it() -> None:
-    """Directly or not, also where its own base is gone and where chains fork."""
+    """Directly or not, also where its own base is gone and where chains fork; never a full, which stands alone."""
     first, second, third, fourth = chained(1000, 1, 1, 1)
-    fork, other = taken(5, "s2"), taken(6)
-    everything = [fork, fourth, other, third, second, first]
+    fork, other = taken(10, "s2"), taken(11)
+    alone = msgspec.structs.replace(taken(12, "s1"), form=Form.FULL)
+    everything = [fork, fourth, other, third, alone, second, first]
     assert dependants_of(first, everything) == (second, third, fourth, fork)
     assert dependants_of(second, everything[:-1]) == (third, fourth, fork)
     assert dependants_of(third, everything) == (fourth,)

@@ -21,6 +21,7 @@ found from behind.
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -31,7 +32,19 @@ from ..errors import SnapshotDamaged
 from .deflate import DEFLATED_MAX, Deflate, DeflateError
 from .fingerprint import BLOCK
 
-__all__ = ["HEAD", "LABEL_MAX", "TAIL", "Cursor", "Label", "Packed", "block", "expand", "label", "last_label"]
+__all__ = [
+    "HEAD",
+    "LABEL_MAX",
+    "TAIL",
+    "Cursor",
+    "Label",
+    "Packed",
+    "block",
+    "expand",
+    "expand_member",
+    "label",
+    "last_label",
+]
 
 HEAD, TAIL = b"SH", b"ST"
 
@@ -94,6 +107,17 @@ def expand(packed: Packed, deflate: Deflate) -> bytes:
     if deflate.crc32(data) != packed.crc:
         raise DeflateError("the block does not have the recorded checksum")
     return data
+
+
+def expand_member(member: bytes, deflate: Deflate) -> bytes:
+    """Give the block in the bytes of one whole member; raise SnapshotDamaged for anything else."""
+    cursor = Cursor(io.BytesIO(member))
+    packed = cursor.block()
+    cursor.end()
+    try:
+        return expand(packed, deflate)
+    except DeflateError as error:
+        raise cursor.damaged(str(error)) from error
 
 
 def label(identifier: bytes, payload: bytes, bound_to: bytes = b"") -> Label:

@@ -19,7 +19,7 @@ from .fingerprint import BLOCK
 from .framing import Cursor, last_label
 from .members import Expectation, Head, Tail
 
-__all__ = ["check", "extract", "read_head", "read_tail", "write_full"]
+__all__ = ["check", "created", "extract", "read_head", "read_tail", "write_full"]
 
 _BUFFER = 16 * BLOCK
 
@@ -33,7 +33,7 @@ def write_full(
     phase that the caller began. Raises what the image and the watch raise, FileExistsError where the target is there
     already, and OSError.
     """
-    with _created(target) as file:
+    with created(target) as file:
         return members.write(file, image, head, rows, watch)
 
 
@@ -75,7 +75,7 @@ def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | No
         tail = _tail(file, path, Expectation(fingerprint, size))
         watch.phase("extract", tail.size)
         file.seek(0)
-        with _created(target) as image:
+        with created(target) as image:
 
             def sink(block: bytes) -> None:
                 image.write(block)
@@ -90,7 +90,7 @@ def _tail(file: BinaryIO, path: Path, expected: Expectation) -> Tail:
 
 
 @contextmanager
-def _created(path: Path) -> Iterator[BinaryIO]:
+def created(path: Path) -> Iterator[BinaryIO]:
     """Give a new private file, durable where the block ends well and removed where it does not."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o600)

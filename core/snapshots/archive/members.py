@@ -28,7 +28,20 @@ from .deflate import Deflate
 from .fingerprint import BLOCK, Fingerprint
 from .pipeline import batches, blocks, in_order
 
-__all__ = ["FORMAT", "PAGE_SIZES", "Delta", "Expectation", "Head", "Tail", "head_of", "read", "tail_of", "write"]
+__all__ = [
+    "FORMAT",
+    "PAGE_SIZES",
+    "Delta",
+    "Expectation",
+    "Head",
+    "Tail",
+    "head_of",
+    "read",
+    "tail_of",
+    "write",
+    "write_head",
+    "write_tail",
+]
 
 FORMAT = 1
 """The newest format that this version reads, and the one it writes."""
@@ -131,8 +144,7 @@ def write(
     Counts the image's bytes into the watch's phase. Raises what the image, the target and the watch raise, and
     ValueError where the head's details or the rows do not fit a label.
     """
-    opening = framing.label(framing.HEAD, _fitted(head))
-    target.write(opening.member)
+    seal = write_head(target, head)
     fingerprint, members = Fingerprint(), 0
     work = partial(_pack, deflate or deflating.chosen())
     with closing(in_order(work, batches(blocks(image)))) as batches_packed:
@@ -144,8 +156,20 @@ def write(
             watch.wrote(len(packed))
             watch.advance(sum(length for _, length in hashed))
     tail = Tail(size=fingerprint.length, members=members, fingerprint=fingerprint.text(), rows=dict(rows))
-    target.write(framing.label(framing.TAIL, msgspec.json.encode(tail), opening.seal).member)
+    write_tail(target, tail, seal)
     return tail
+
+
+def write_head(target: BinaryIO, head: Head) -> bytes:
+    """Write the head, and give the seal that the tail is bound to; raises ValueError where its details do not fit."""
+    opening = framing.label(framing.HEAD, _fitted(head))
+    target.write(opening.member)
+    return opening.seal
+
+
+def write_tail(target: BinaryIO, tail: Tail, seal: bytes) -> None:
+    """Write the tail that belongs to a head; raises ValueError where its rows do not fit."""
+    target.write(framing.label(framing.TAIL, msgspec.json.encode(tail), seal).member)
 
 
 def read(

@@ -11,15 +11,15 @@ quarter of building the index.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
 from blake3 import blake3
 
+from . import derived
 from .fingerprint import BLOCK, DIGEST, of_digests
 from .members import PAGE_SIZES
 from .pipeline import batches, in_order
@@ -89,37 +89,14 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def load(cls, path: Path) -> PageIndex | None:
         """Give the index kept at ``path``; None where it cannot be read, was damaged or has another format."""
-        try:
-            content = memoryview(path.read_bytes())
-        except OSError:
-            return None
-        begin = len(_MAGIC) + DIGEST
-        body = content[begin:]
-        if content[:begin] != _MAGIC + blake3(body).digest():
-            return None
-        try:
-            return msgspec.msgpack.decode(body, type=cls)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None
+        return derived.load(path, _MAGIC, cls)
 
     def save(self, path: Path) -> None:
         """Keep the index at ``path`` (0600), in place of the one there; raises OSError.
 
         Nothing is synced: after a crash ``load`` finds the old one, the new one, or that it is damaged.
         """
-        body = msgspec.msgpack.encode(self)
-        scratch = path.with_name(f"{path.name}.new")
-        scratch.unlink(missing_ok=True)
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_MAGIC + blake3(body).digest())
-                file.write(body)
-            scratch.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                scratch.unlink()
-            raise
+        derived.save(path, _MAGIC, self)
 
     def updated(
         self,

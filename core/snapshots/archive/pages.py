@@ -32,7 +32,7 @@ from .full import write_full
 from .members import Delta, Expectation, Head, Tail
 from .pipeline import batches
 
-__all__ = ["Delta", "apply_pages", "check_pages", "payload_size", "read_delta", "write_pages"]
+__all__ = ["Delta", "apply_pages", "check_pages", "payload_size", "read_delta", "spool_pages", "write_pages"]
 
 _BUFFER = 16 * BLOCK
 _NUMBER = 4
@@ -95,6 +95,24 @@ def apply_pages(path: Path, image: Path, *, delta: Delta | None, watch: Watch) -
         found, _ = _read(file, path, "apply", delta, _placing(target, watch), watch)
         target.truncate(found.size)
     return found
+
+
+def spool_pages(path: Path, spooled: BinaryIO, places: dict[int, int], *, watch: Watch) -> Delta:
+    """Append the pages of an incremental to a file and note where each begins, in place of an earlier one of its number.
+
+    Proven like ``check_pages``, while it is read: on any error what was noted is worth nothing. Raises like it.
+    """
+    at = spooled.seek(0, 2)
+
+    def keep(number: int, page: bytes) -> None:
+        nonlocal at
+        spooled.write(page)
+        watch.wrote(len(page))
+        places[number] = at
+        at += len(page)
+
+    with path.open("rb", buffering=_BUFFER) as file:
+        return _read(file, path, "gather", None, keep, watch)[0]
 
 
 def _placing(target: BinaryIO, watch: Watch) -> Callable[[int, bytes], None]:

@@ -38,7 +38,8 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
 class Base(msgspec.Struct, frozen=True, kw_only=True):
     """The newest snapshot, for what comes after it; ``id`` and ``fingerprint`` are None where there is no sound one.
 
-    ``index`` is where the engine keeps what it wants to know about the newest state (a file that can be lost).
+    ``index`` and ``record`` are where the engine keeps what it wants to know about the newest state and about the newest
+    full (files that can be lost); ``full`` is the path of that full, None where there is no sound one.
     ``incremental`` allows a snapshot that builds on it. With ``skip_unchanged`` nothing is written if the state is the
     same.
     """
@@ -46,6 +47,8 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None
     fingerprint: str | None
     index: str
+    record: str
+    full: str | None
     incremental: bool
     skip_unchanged: bool
 
@@ -104,8 +107,10 @@ class Engine(Protocol):
     def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
         """Prove that a chain gives back its last snapshot; raise SnapshotDamaged otherwise."""
 
-    def export(self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, watch: Watch) -> None:
-        """Write the last snapshot of a chain to ``target`` as a full, proven."""
+    def export(
+        self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
+    ) -> None:
+        """Write the last snapshot of a chain to ``target`` as a full, proven. ``record`` is that of ``Base``."""
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt image as thoroughly as ``integrity`` checks the database."""

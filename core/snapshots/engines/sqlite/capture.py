@@ -19,7 +19,10 @@ from ...archive import full, pages
 from ...archive.fingerprint import Fingerprint
 from ...archive.members import Delta, Head, Tail
 from ...archive.page_index import Builder, Difference, IndexMismatch, LogPosition, PageIndex
+from ...archive.reuse import MemberRecord, record_of, write_reusing
+from ...errors import SnapshotDamaged
 from ...models import Form
+from ...naming import parse_name
 from ...watch import Watch
 from ..base import Base, Taken
 from . import checks
@@ -98,9 +101,10 @@ class _Writer:
                 msgspec.structs.replace(difference.index, snapshot=index.snapshot).save(Path(self._base.index))
                 return Taken(unchanged=True, fingerprint=index.fingerprint)
             small = len(difference.pages) <= _MOST_OF_IMAGE * self._source.page_count
-            if not (self._base.incremental and small):
-                return self.whole()
-            return self._increment(index, difference, changed)
+            if self._base.incremental and small:
+                return self._increment(index, difference, changed)
+            record = self._reusable() if small else None
+            return self.whole() if record is None else self._reusing(record, difference)
 
     def _difference(self, index: PageIndex, changed: BinaryIO) -> Difference:
         def keep(_number: int, page: bytes) -> None:
@@ -158,7 +162,35 @@ class _Writer:
             tail: Tail = full.write_full(self._target, indexed(blocks), self._head, rows, self._watch)
         with self._unless_proven():
             full.check(self._target, fingerprint=tail.fingerprint, size=tail.size, watch=self._watch)
-        builder.index(self._head.id, _position(source)).save(Path(self._base.index))
+        index = builder.index(self._head.id, _position(source))
+        index.save(Path(self._base.index))
+        record_of(self._target, self._head.id, index.block_digests, self._watch).save(Path(self._base.record))
+        return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
+
+    def _reusable(self) -> MemberRecord | None:
+        """Give the record of the newest full, if both are there and belong together."""
+        record = MemberRecord.load(Path(self._base.record))
+        if record is None or self._base.full is None:
+            return None
+        named = parse_name(Path(self._base.full).name)
+        return record if named is not None and named.id == record.snapshot else None
+
+    def _reusing(self, record: MemberRecord, difference: Difference) -> Taken:
+        """Write a full of which the members that did not change are copied from the newest one."""
+        source, index = self._source, difference.index
+        rows = checks.count_rows(source.connection, self._tables)
+        self._watch.phase("compress", source.size)
+        assert self._base.full is not None
+        previous, digests = Path(self._base.full), index.block_digests
+        try:
+            tail, recorded = write_reusing(
+                self._target, previous, record, digests, index.size, source.block, self._head, rows, self._watch
+            )
+        except SnapshotDamaged:
+            # The earlier full is not what it was; verification will find it. This one does not need it.
+            return self.whole()
+        index.save(Path(self._base.index))
+        recorded.save(Path(self._base.record))
         return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
 
     @contextlib.contextmanager

@@ -76,9 +76,11 @@ class SqliteEngine:
         """Prove that a chain gives back its last snapshot."""
         replay.prove(chain, scratch, watch)
 
-    def export(self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, watch: Watch) -> None:
+    def export(
+        self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
+    ) -> None:
         """Write the last snapshot of a chain as a full."""
-        replay.export(chain, target, scratch, head, watch)
+        replay.export(chain, target, scratch, head, record, watch)
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt image."""

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from ...archive import fingerprint, full, pages
 from ...archive.members import Delta, Head
+from ...archive.reuse import MemberRecord
 from ...errors import SnapshotDamaged
 from ...files import sync_file
 from ...models import Form
 from ...watch import Watch
 from ..base import Part
+from .assembly import assemble
 
 __all__ = ["export", "prove", "rebuild"]
 
@@ -69,11 +71,18 @@ def prove(chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
     image.unlink()
 
 
-def export(chain: Sequence[Part], target: Path, scratch: Path, head: Head, watch: Watch) -> None:
-    """Write the last snapshot of a chain to a new file that stands alone, proven; on any error no file is left."""
+def export(chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch) -> None:
+    """Write the last snapshot of a chain to a new file that stands alone, proven; on any error no file is left.
+
+    Where the chain's full is the one that ``record`` describes, its unchanged members are copied.
+    """
     if len(chain) == 1:
         prove(chain, scratch, watch)
         _copy(Path(chain[0].path), target, watch)
+        return
+    recorded = MemberRecord.load(record)
+    if recorded is not None and recorded.fingerprint == chain[0].fingerprint:
+        assemble(chain, recorded, target, scratch, head, watch)
         return
     image = scratch / "exported.db"
     rebuild(chain, image, watch)

@@ -1,0 +1,52 @@
+"""Files that are derived from others and can be lost: checksummed, and None for whatever is not whole."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from blake3 import blake3
+
+__all__ = ["load", "save"]
+
+Value = TypeVar("Value", bound=msgspec.Struct)
+_DIGEST = 32
+
+
+def load(path: Path, magic: bytes, kind: type[Value]) -> Value | None:
+    """Give what is kept at ``path``; None where it cannot be read, was damaged or has another format."""
+    try:
+        content = memoryview(path.read_bytes())
+    except OSError:
+        return None
+    begin = len(magic) + _DIGEST
+    body = content[begin:]
+    if content[:begin] != magic + blake3(body).digest():
+        return None
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def save(path: Path, magic: bytes, value: msgspec.Struct) -> None:
+    """Keep a value at ``path`` (0600), in place of the one there; raises OSError.
+
+    Nothing is synced: after a crash ``load`` finds the old one, the new one, or that it is damaged.
+    """
+    body = msgspec.msgpack.encode(value)
+    scratch = path.with_name(f"{path.name}.new")
+    scratch.unlink(missing_ok=True)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(magic + blake3(body).digest())
+            file.write(body)
+        scratch.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            scratch.unlink()
+        raise

@@ -1,0 +1,214 @@
+"""Full snapshots that copy what did not change: members of an earlier full, as they are, and new ones for the rest.
+
+A member holds one block of 64 KiB. Where a block has the digest it had in the earlier full, its member is copied,
+compressed bytes and all, without expanding it (``copy_file_range`` where the platform has it). The result is an
+ordinary full; nobody can tell it from one that was compressed afresh.
+
+It is proven by what is new: a new member is expanded and its block hashed; a copied one is read back and its bytes are
+hashed and compared with what they hashed to when their full was proven. The record of that is derived, kept in
+``.work/``, and worth some compressing if it is lost.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from blake3 import blake3
+
+from ..watch import Watch
+from . import deflate as deflating
+from . import derived, framing, members
+from .fingerprint import BLOCK, DIGEST, of_digests
+from .framing import Cursor
+from .full import created
+from .members import Head, Tail
+
+__all__ = ["MemberRecord", "ReadBlock", "record_of", "write_reusing"]
+
+ReadBlock = Callable[[int], bytes]
+
+_MAGIC = b"savepoint/members/1\n"
+_OFFSET = 8
+_MEMBER_DIGEST = 16
+_COPY = 1 << 20
+
+
+class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the members of a proven full are and what they hash to.
+
+    ``offsets`` has one more entry than there are members: the end of the last one. ``blocks`` are the digests of the
+    blocks in them, ``members`` 16 bytes of the BLAKE3 of each member. Raises ValueError where these do not fit each
+    other or the fingerprint.
+    """
+
+    snapshot: str
+    fingerprint: str
+    size: int
+    offsets: bytes
+    blocks: bytes
+    members: bytes
+
+    def __post_init__(self) -> None:
+        count = -(-self.size // BLOCK)
+        if len(self.offsets) != _OFFSET * (count + 1) or len(self.members) != _MEMBER_DIGEST * count:
+            raise ValueError("the record does not describe each member")
+        if of_digests(self.blocks, self.size) != self.fingerprint:
+            raise ValueError("the blocks' digests do not give the fingerprint")
+
+    @classmethod
+    def load(cls, path: Path) -> MemberRecord | None:
+        """Give the record kept at ``path``; None where it cannot be read or was damaged."""
+        return derived.load(path, _MAGIC, cls)
+
+    def save(self, path: Path) -> None:
+        """Keep the record at ``path``; raises OSError."""
+        derived.save(path, _MAGIC, self)
+
+    def offset(self, number: int) -> int:
+        """Give where the member of a block begins, counted from 0; the number after the last gives its end."""
+        return int.from_bytes(self.offsets[number * _OFFSET : (number + 1) * _OFFSET], "little")
+
+    def block(self, number: int) -> bytes:
+        """Give the digest of a block; nothing for a block that is not there."""
+        return self.blocks[number * DIGEST : (number + 1) * DIGEST]
+
+    def member(self, number: int) -> bytes:
+        """Give the digest of a member."""
+        return self.members[number * _MEMBER_DIGEST : (number + 1) * _MEMBER_DIGEST]
+
+
+def record_of(path: Path, snapshot: str, blocks: bytes, watch: Watch) -> MemberRecord:
+    """Record the members of a full that was just proven to hold blocks with these digests.
+
+    Raises SnapshotDamaged, OSError, and what the watch raises.
+    """
+    offsets, digests = bytearray(), bytearray()
+    with path.open("rb", buffering=16 * BLOCK) as file:
+        cursor = Cursor(file, path)
+        _, seal = members.head_of(cursor)
+        while cursor.at_block():
+            offsets += cursor.offset.to_bytes(_OFFSET, "little")
+            digests += _digest(cursor.block())
+            watch.check()
+        offsets += cursor.offset.to_bytes(_OFFSET, "little")
+        tail = members.tail_of(cursor, seal, members.Expectation())
+    return MemberRecord(
+        snapshot=snapshot,
+        fingerprint=tail.fingerprint,
+        size=tail.size,
+        offsets=bytes(offsets),
+        blocks=blocks,
+        members=bytes(digests),
+    )
+
+
+def _digest(packed: framing.Packed) -> bytes:
+    return blake3(packed.deflated + packed.crc.to_bytes(4, "little")).digest(_MEMBER_DIGEST)
+
+
+def write_reusing(
+    target: Path,
+    previous: Path,
+    record: MemberRecord,
+    digests: bytes,
+    size: int,
+    read_block: ReadBlock,
+    head: Head,
+    rows: Mapping[str, int],
+    watch: Watch,
+) -> tuple[Tail, MemberRecord]:
+    """Write a full of ``size`` bytes whose blocks have these ``digests``, and prove it; give its tail and its record.
+
+    ``record`` is that of the full at ``previous``. ``read_block`` gives a block by its number, for those that differ.
+    Counts the image's bytes into the phase that the caller began. On any error no file is left. Raises SnapshotDamaged
+    where the earlier full's bytes are not what they were, or a block does not have its digest; OSError; and what the
+    watch raises.
+    """
+    count = -(-size // BLOCK)
+    reused = [digests[n * DIGEST : (n + 1) * DIGEST] == record.block(n) for n in range(count)]
+    tail = Tail(size=size, members=count, fingerprint=of_digests(digests, size), rows=dict(rows))
+    with created(target) as file, previous.open("rb", buffering=0) as old:
+        seal = members.write_head(file, head)
+        _write_members(file, old, record, reused, size, read_block, watch)
+        members.write_tail(file, tail, seal)
+    try:
+        _prove(target, tail, record, reused, digests, watch)
+        return tail, record_of(target, head.id, digests, watch)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _write_members(
+    file: BinaryIO,
+    old: BinaryIO,
+    record: MemberRecord,
+    reused: list[bool],
+    size: int,
+    read_block: ReadBlock,
+    watch: Watch,
+) -> None:
+    deflate, number = deflating.chosen(), 0
+    while number < len(reused):
+        end = number + 1
+        if reused[number]:
+            while end < len(reused) and reused[end]:
+                end += 1
+            _copy(old, file, record.offset(number), record.offset(end), watch)
+        else:
+            member = framing.block(read_block(number), deflate)
+            file.write(member)
+            watch.wrote(len(member))
+        watch.advance(min(end * BLOCK, size) - number * BLOCK)
+        number = end
+
+
+def _copy(source: BinaryIO, target: BinaryIO, start: int, end: int, watch: Watch) -> None:
+    """Copy a range of one file to the end of another, inside the kernel where it can do that."""
+    target.flush()
+    while start < end:
+        wanted = min(_COPY * 16, end - start)
+        copied = _copy_in_kernel(source, target, start, wanted)
+        if not copied:
+            source.seek(start)
+            copied = target.write(source.read(min(_COPY, wanted)))
+            target.flush()
+        start += copied
+        watch.wrote(copied)
+        watch.check()
+
+
+def _copy_in_kernel(source: BinaryIO, target: BinaryIO, start: int, length: int) -> int:
+    if not hasattr(os, "copy_file_range"):
+        return 0
+    try:
+        return os.copy_file_range(source.fileno(), target.fileno(), length, start)
+    except OSError:
+        return 0  # not between these file systems; the ordinary way says what is wrong, if anything is
+
+
+def _prove(path: Path, tail: Tail, record: MemberRecord, reused: list[bool], digests: bytes, watch: Watch) -> None:
+    """Read the new full back: copied members by their bytes, the others by the block in them."""
+    deflate = deflating.chosen()
+    with path.open("rb", buffering=16 * BLOCK) as file:
+        cursor = Cursor(file, path)
+        _, seal = members.head_of(cursor)
+        for number, copied in enumerate(reused):
+            packed = cursor.block()
+            if copied and _digest(packed) != record.member(number):
+                raise cursor.damaged("the copied bytes are not what they were when they were proven", packed.offset)
+            if not copied and _block_digest(cursor, packed, deflate) != digests[number * DIGEST :][:DIGEST]:
+                raise cursor.damaged("the block in it is not the one that was read", packed.offset)
+            watch.check()
+        members.tail_of(cursor, seal, members.Expectation(tail.fingerprint, tail.size))
+
+
+def _block_digest(cursor: Cursor, packed: framing.Packed, deflate: deflating.Deflate) -> bytes:
+    try:
+        return blake3(framing.expand(packed, deflate)).digest()
+    except deflating.DeflateError as error:
+        raise cursor.damaged(str(error), packed.offset) from error

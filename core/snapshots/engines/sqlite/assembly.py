@@ -1,0 +1,101 @@
+"""A full put together from a chain without rebuilding the image: only the blocks that changed are expanded.
+
+The blocks' digests of the chain's full are known; those of the blocks that the incrementals touch are computed from
+their new content; together they must fold to the fingerprint of the chain's last snapshot, or nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from blake3 import blake3
+
+from ...archive import deflate as deflating
+from ...archive import framing, pages
+from ...archive.fingerprint import BLOCK, DIGEST, of_digests
+from ...archive.members import Delta, Head
+from ...archive.reuse import MemberRecord, write_reusing
+from ...errors import SnapshotDamaged
+from ...watch import Watch
+from ..base import Part
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    chain: Sequence[Part], record: MemberRecord, target: Path, scratch: Path, head: Head, watch: Watch
+) -> None:
+    """Write the last snapshot of a chain as a full, copying what its first one has; raise SnapshotDamaged, OSError."""
+    spool = scratch / "pages"
+    with spool.open("w+b") as spooled, Path(chain[0].path).open("rb") as base:
+        places, delta = _gather(chain, spooled, watch)
+        blocks = _Blocks(record, base, spooled, places, delta)
+        digests = _digests(record, blocks, watch)
+        if of_digests(digests, delta.size) != chain[-1].fingerprint:
+            raise SnapshotDamaged("The chain does not give back its last snapshot.", path=chain[-1].path)
+        watch.phase("assemble", delta.size)
+        write_reusing(target, Path(chain[0].path), record, digests, delta.size, blocks.read, head, {}, watch)
+    spool.unlink()
+
+
+def _gather(chain: Sequence[Part], spooled: BinaryIO, watch: Watch) -> tuple[dict[int, int], Delta]:
+    """Spool the pages of all incrementals; give where the newest of each begins, and the last delta."""
+    places: dict[int, int] = {}
+    delta: Delta | None = None
+    for part in chain[1:]:
+        delta = pages.spool_pages(Path(part.path), spooled, places, watch=watch)
+    if delta is None:
+        raise ValueError("a chain to assemble has at least one incremental")
+    spooled.flush()
+    return {number: place for number, place in places.items() if number <= delta.page_count}, delta
+
+
+class _Blocks:
+    """The blocks of the resulting image that the incrementals touch."""
+
+    def __init__(
+        self, record: MemberRecord, base: BinaryIO, spooled: BinaryIO, places: dict[int, int], delta: Delta
+    ) -> None:
+        self._record = record
+        self._base = base.fileno()
+        self._spooled = spooled.fileno()
+        self._places = places
+        self._page_size = delta.page_size
+        self.size = delta.size
+        self._deflate = deflating.chosen()
+        per_block = BLOCK // delta.page_size
+        self.touched = {(number - 1) // per_block for number in places}
+        old_end, new_end = record.size, delta.size
+        if old_end != new_end:
+            self.touched.update(range(min(old_end, new_end) // BLOCK, -(-new_end // BLOCK)))
+
+    def read(self, number: int) -> bytes:
+        """Give one block of the resulting image."""
+        length = min(BLOCK, self.size - number * BLOCK)
+        content = bytearray(self._old(number).ljust(length, b"\0")[:length])
+        first = number * BLOCK // self._page_size + 1
+        for page in range(first, first + length // self._page_size):
+            place = self._places.get(page)
+            if place is not None:
+                at = (page - first) * self._page_size
+                content[at : at + self._page_size] = os.pread(self._spooled, self._page_size, place)
+        return bytes(content)
+
+    def _old(self, number: int) -> bytes:
+        if number * BLOCK >= self._record.size:
+            return b""
+        start, end = self._record.offset(number), self._record.offset(number + 1)
+        return framing.expand_member(os.pread(self._base, end - start, start), self._deflate)
+
+
+def _digests(record: MemberRecord, blocks: _Blocks, watch: Watch) -> bytes:
+    count = -(-blocks.size // BLOCK)
+    digests = bytearray(record.blocks[: count * DIGEST].ljust(count * DIGEST, b"\0"))
+    watch.phase("compare", len(blocks.touched) * BLOCK)
+    for number in sorted(blocks.touched):
+        digests[number * DIGEST : (number + 1) * DIGEST] = blake3(blocks.read(number)).digest()
+        watch.advance(BLOCK)
+    return bytes(digests)
