@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from .catalog import Contents
 from .context import Context
 from .engines import Taken
 from .errors import NotEnoughSpace
-from .files import require_space
+from .files import remove, require_space
 from .jobs import SnapshotJob
 from .models import Form, Kind, Level, PruneDecision, Snapshot, Verification
 from .naming import new_id, relative_path
@@ -76,22 +77,25 @@ async def create_locked(
     snapshot_id = new_id(context.token_hex, {snapshot.id for snapshot in contents.snapshots})
     head = _head(context, contents, wanted, snapshot_id, began_at)
     target = context.repository.work / f"snapshot-{snapshot_id}"
-    taken = await context.work(
-        SnapshotJob,
-        Taken,
-        on_progress,
-        deadline=wanted.deadline,
-        min_free=int(context.settings.repository.min_free),
-        target=str(target),
-        head=head,
-        tables=context.settings.database.critical_tables,
-        known=newest.fingerprint if newest is not None and wanted.skip_unchanged else None,
-    )
-    if taken.unchanged and newest is not None:
-        context.covered = (token, newest.id) if token is not None else None
-        return await _record_covered(context, newest, wanted)
-    snapshot = _entry(context, head, wanted, taken)
-    await context.in_thread(_publish, context, target, snapshot)
+    try:
+        taken = await context.work(
+            SnapshotJob,
+            Taken,
+            on_progress,
+            deadline=wanted.deadline,
+            min_free=int(context.settings.repository.min_free),
+            target=str(target),
+            head=head,
+            tables=context.settings.database.critical_tables,
+            known=newest.fingerprint if newest is not None and wanted.skip_unchanged else None,
+        )
+        if taken.unchanged and newest is not None:
+            context.covered = (token, newest.id) if token is not None else None
+            return await _record_covered(context, newest, wanted)
+        snapshot = _entry(context, head, wanted, taken)
+        await context.in_thread(_publish, context, target, snapshot)
+    finally:
+        await asyncio.shield(context.in_thread(remove, target))
     context.covered = (token, snapshot.id) if token is not None else None
     return Created(snapshot=snapshot, unchanged=False)
 
