@@ -82,8 +82,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"Discord cannot be reached: {error}\n")
         return 1
     except commands.ExtensionError as error:
-        sys.stderr.write(f"{error.__cause__ or error}\n")
-        return 1
+        cause = error.__cause__ or error
+        sys.stderr.write(f"{cause}\n")
+        return int(getattr(cause, "exit_code", 1))  # a wrong setting is wrong usage
     except KeyboardInterrupt:
         return 130
     return 0

@@ -17,6 +17,7 @@ from .catalog import Contents
 from .database_url import DatabaseUrl
 from .engines import Checks, probe_for, suffix_for
 from .errors import SnapshotError
+from .files import remove
 from .jobs import Work
 from .lock import RepositoryLock, hold
 from .models import RestorePlan, RestoreReport, Snapshot
@@ -107,6 +108,8 @@ class Context:
         try:
             return await worker_process.run(self._pool, job, gives, on_progress)  # type: ignore[arg-type]
         finally:
+            # The worker removes it itself, unless it was killed.
+            await asyncio.shield(self.in_thread(remove, scratch))
             await asyncio.shield(self.in_thread(let_go))
 
     def checks(self, contents: Contents, *, quick: bool, of: Snapshot | None = None) -> Checks:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -15,8 +15,8 @@ from .catalog import Contents
 from .chain import chain_of, choose_form
 from .context import Context
 from .engines import Base, Taken
-from .errors import NotEnoughSpace, SnapshotDamaged
-from .files import require_space
+from .errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
+from .files import remove, require_space, translate_os_error
 from .jobs import SnapshotJob
 from .latest import refresh_latest
 from .models import Form, Kind, Level, PruneDecision, Snapshot, Verification
@@ -81,28 +81,41 @@ async def create_locked(
     snapshot_id = new_id(context.token_hex, {snapshot.id for snapshot in contents.snapshots})
     head = _head(context, contents, wanted, snapshot_id, began_at)
     target = context.repository.work / f"snapshot-{snapshot_id}"
-    taken = await context.work(
-        SnapshotJob,
-        Taken,
-        on_progress,
-        deadline=wanted.deadline,
-        min_free=int(context.settings.repository.min_free),
-        target=str(target),
-        head=head,
-        tables=context.settings.database.critical_tables,
-        base=base,
-    )
-    if taken.unchanged and newest is not None:
-        context.covered = (token, newest.id) if token is not None else None
-        return await _record_covered(context, newest, wanted)
-    snapshot = _entry(context, head, wanted, taken)
-    log.debug("Snapshot %s is %s: %s", snapshot.id, snapshot.form, why)
-    await context.in_thread(_publish, context, target, snapshot)
-    if snapshot.kind in context.settings.repository.latest_after:
-        await refresh_latest(context)
-    await context.in_thread(prune_locked, context, context.repository.catalog.contents)
+    try:
+        taken = await context.work(
+            SnapshotJob,
+            Taken,
+            on_progress,
+            deadline=wanted.deadline,
+            min_free=int(context.settings.repository.min_free),
+            target=str(target),
+            head=head,
+            tables=context.settings.database.critical_tables,
+            base=base,
+        )
+        if taken.unchanged and newest is not None:
+            context.covered = (token, newest.id) if token is not None else None
+            return await _record_covered(context, newest, wanted)
+        snapshot = _entry(context, head, wanted, taken)
+        log.debug("Snapshot %s is %s: %s", snapshot.id, snapshot.form, why)
+        await context.in_thread(context.repository.publish, target, snapshot)
+    finally:
+        await asyncio.shield(context.in_thread(remove, target))
+    await _tidy(context, snapshot)
     context.covered = (token, snapshot.id) if token is not None else None
     return Created(snapshot=snapshot, unchanged=False)
+
+
+async def _tidy(context: Context, snapshot: Snapshot) -> None:
+    """Refresh ``latest.*`` and apply retention after a snapshot, which stands whatever becomes of these."""
+    if snapshot.kind in context.settings.repository.latest_after:
+        await refresh_latest(context)
+    try:
+        await context.in_thread(prune_locked, context, context.repository.catalog.contents)
+    except OSError as caught:
+        log.error("Retention could not be applied: %s", caught)
+        error = caught if isinstance(caught, SnapshotError) else translate_os_error(caught)
+        await context.tell(lambda listener: listener.failed("retention", error))
 
 
 def _base(context: Context, contents: Contents, newest: Snapshot | None, wanted: Wanted) -> tuple[Base, str]:
@@ -226,14 +239,6 @@ def _entry(context: Context, head: Head, wanted: Wanted, taken: Taken) -> Snapsh
         rows=taken.rows,
         details=taken.details,
     )
-
-
-def _publish(context: Context, target: Path, snapshot: Snapshot) -> None:
-    try:
-        context.repository.publish(target, snapshot)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
 
 
 def expired(context: Context, contents: Contents) -> Sequence[PruneDecision]:

@@ -89,8 +89,6 @@ class EventCoverage:
             if delay > 0:
                 await asyncio.sleep(delay)
             await self._cover_group()
-        if not self._coverage.requests:
-            await self._cancel()  # it only waits for its time, with nothing left to do
 
     def _delay(self) -> float:
         schedule = self._context.settings.schedule

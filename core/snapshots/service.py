@@ -43,7 +43,7 @@ from .schedule import last_periodic, next_periodic, proof_due
 from .settings import Settings
 from .startup import start_up_locked
 from .tickets import Ticket
-from .turn import turn
+from .turn import require_open, turn
 from .units import duration_text
 from .verification import damaged_error, verify_locked
 from .worker_process import OnProgress
@@ -284,6 +284,7 @@ class SnapshotService:
     async def rebuild_catalog(self, *, on_progress: OnProgress | None = None) -> RebuildReport:
         """Make the catalog anew from the snapshot files alone; the old one is kept beside it."""
         context = self._context
+        require_open(context)
         await context.in_thread(context.repository.prepare)
         async with context.lock.held("a rebuild of the catalog", float(self.settings.repository.lock_timeout)):
             return await rebuild_locked(context, on_progress)

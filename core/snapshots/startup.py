@@ -19,7 +19,7 @@ from .context import Context
 from .errors import DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound
 from .jobs import IntegrityJob
 from .lineage import RestoreRecord, present_first
-from .models import Check, IntegrityReport, Method, RestoreReport, Snapshot, StartupOutcome, StartupReport
+from .models import Check, Finding, IntegrityReport, Method, RestoreReport, Snapshot, StartupOutcome, StartupReport
 from .restoration import plan_for, restore_locked
 from .units import duration_text
 
@@ -145,13 +145,18 @@ def candidates(
 ) -> tuple[Snapshot, ...]:
     """Give the snapshots that could mend what was found: those of the present line newest first, then the others.
 
-    A table that is missing now and was not in a snapshot either is a matter of settings: that snapshot would not help.
+    A table that is missing now and was not in a snapshot either is a matter of settings: for that alone, the snapshot
+    would be no help.
     """
-    missing = {
-        finding.table for finding in integrity.errors if finding.check is Check.TABLES and finding.table is not None
-    }
-    ordered = present_first(snapshots, restores)
-    return tuple(snapshot for snapshot in ordered if not snapshot.damaged and missing <= set(snapshot.rows))
+    return tuple(
+        snapshot
+        for snapshot in present_first(snapshots, restores)
+        if not snapshot.damaged and any(_would_mend(snapshot, finding) for finding in integrity.errors)
+    )
+
+
+def _would_mend(snapshot: Snapshot, finding: Finding) -> bool:
+    return finding.check is not Check.TABLES or finding.table in snapshot.rows
 
 
 def recent_automatic(restores: Sequence[RestoreRecord], now: dt.datetime, pause: float) -> RestoreRecord | None:

@@ -12,9 +12,15 @@ from .errors import CatalogError, CatalogTooNew, OperationCancelled, SnapshotErr
 from .files import translate_os_error
 from .rebuilding import rebuild_locked
 
-__all__ = ["turn"]
+__all__ = ["require_open", "turn"]
 
 log = logging.getLogger(__name__)
+
+
+def require_open(context: Context) -> None:
+    """Raise OperationCancelled where the service was closed."""
+    if context.closed:
+        raise OperationCancelled("The snapshot service is closed; nothing was done.")
 
 
 @contextlib.asynccontextmanager
@@ -24,12 +30,12 @@ async def turn(context: Context, operation: str, *, wait: float | None = None) -
     ``wait`` is how long others may have it first, in seconds; None takes the setting. A folder or a catalog that was
     lost meanwhile is made again. Raises Busy, RepositoryError, CatalogTooNew.
     """
-    if context.closed:
-        raise OperationCancelled("The snapshot service is closed; nothing was done.")
+    require_open(context)
     patience = float(context.settings.repository.lock_timeout) if wait is None else wait
     await context.in_thread(context.repository.prepare)
     try:
         async with context.lock.held(operation, patience):
+            require_open(context)
             yield await _contents(context)
     except OSError as error:
         if isinstance(error, SnapshotError):

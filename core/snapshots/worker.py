@@ -112,7 +112,8 @@ def _guard(folder: Path, minimum: int) -> Callable[[], None]:
 
 def _stop_with_parent(source: BinaryIO, stopping: threading.Event, scratch: Path) -> None:
     """Wait for the end of standard input: the parent died, or wants the job to stop."""
-    while source.read(4096):
+    # Not through the buffer: Python aborts when it ends while another thread is inside it.
+    while os.read(source.fileno(), 4096):
         pass
     stopping.set()
     time.sleep(_GRACE)

@@ -22,6 +22,7 @@ import msgspec
 
 from .errors import DeadlineExceeded, WorkerFailed, from_wire
 from .jobs import Failed, Job, Outcome, Progress
+from .units import duration_text
 
 __all__ = ["OnProgress", "run"]
 
@@ -67,6 +68,7 @@ class _Worker:
         self._report = report
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
+        self._overdue = False
         self._guard = threading.Lock()
 
     def work(self) -> msgspec.Raw:
@@ -76,7 +78,7 @@ class _Worker:
             process = self._process = _start()
         assert process.stdin is not None
         assert process.stdout is not None
-        timer = threading.Timer(self._job.deadline + _KILL_AFTER, self.kill)
+        timer = threading.Timer(self._job.deadline + _KILL_AFTER, self._give_up)
         timer.daemon = True
         timer.start()
         errors = _Tail(process.stderr)
@@ -107,7 +109,17 @@ class _Worker:
             self._report(message)
         return None
 
+    def _give_up(self) -> None:
+        self._overdue = True
+        self.kill()
+
     def _silent(self, status: int, errors: str) -> WorkerFailed | DeadlineExceeded:
+        if self._overdue:
+            limit = duration_text(self._job.deadline)
+            return DeadlineExceeded(
+                f"The operation did not end within {limit} and was ended; nothing half-done is left.",
+                seconds=self._job.deadline,
+            )
         last = errors.strip().splitlines()[-1:] or ["it said nothing"]
         return WorkerFailed(
             f"The worker process ended without an answer (exit status {status}): {last[0]}. Nothing half-done is left.",

@@ -18,10 +18,12 @@ from ...errors import (
 )
 from ...watch import Watch
 
-__all__ = ["beginning", "reading", "reading_image", "translated", "writing"]
+__all__ = ["beginning", "reading", "reading_image", "translated", "watch_over", "writing"]
 
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")
+_DAMAGED_TEXT = "unsupported file format"
+"""A header with a schema format that there never was: SQLite has no error code of its own for it."""
 _NEEDS_RECOVERY = ("SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_CANTINIT")
 _CHECK_EVERY = 20_000
 """How many SQLite instructions pass between two looks at the deadline: well under a millisecond."""
@@ -34,6 +36,13 @@ def translated(path: Path, watch: Watch) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translate(error, path, watch) from error
+    except UnicodeDecodeError as error:
+        # What SQLite had to say names something in the schema that is no text any more.
+        raise _damaged(path, error.object.decode("utf-8", "replace")) from error
+
+
+def _damaged(path: Path, detail: str) -> DatabaseDamaged:
+    return DatabaseDamaged(f"The database {path.name} is damaged: {detail}.", path=str(path), detail=detail)
 
 
 def _translate(error: sqlite3.Error, path: Path, watch: Watch) -> SnapshotError:
@@ -47,8 +56,8 @@ def _translate(error: sqlite3.Error, path: Path, watch: Watch) -> SnapshotError:
             "the game is quieter, or find the transaction that is left open.",
             path=str(path),
         )
-    if name.startswith(_DAMAGED):
-        return DatabaseDamaged(f"The database {path.name} is damaged: {error}.", path=str(path), detail=str(error))
+    if name.startswith(_DAMAGED) or str(error) == _DAMAGED_TEXT:
+        return _damaged(path, str(error))
     if name.startswith("SQLITE_FULL"):
         return NotEnoughSpace(f"The disk filled up while working on {path.name}.", path=str(path))
     return DatabaseUnavailable(
@@ -92,7 +101,7 @@ def reading_image(image: Path, watch: Watch) -> Iterator[sqlite3.Connection]:
     with translated(image, watch):
         connection = sqlite3.connect(f"{image.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
         with contextlib.closing(connection):
-            _watch_over(connection, watch)
+            watch_over(connection, watch)
             yield connection
 
 
@@ -101,7 +110,7 @@ def _open(path: Path, mode: str, busy_timeout: float, watch: Watch) -> sqlite3.C
     timeout = busy_timeout if watch.remaining() is None else min(busy_timeout, max(0.0, watch.remaining() or 0.0))
     connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None)
     try:
-        _watch_over(connection, watch)
+        watch_over(connection, watch)
         # The first read is where SQLite opens the files, recovers from a crash and sees whether this is a database.
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except BaseException:
@@ -119,18 +128,15 @@ def _require_file(path: Path) -> None:
         raise DatabaseUnavailable(f"The database {path} cannot be looked at: {error}.", path=str(path)) from error
     if path.is_dir():
         raise DatabaseUnavailable(f"{path} is a folder, not a database.", path=str(path))
-    if status.st_size == 0 and not _has_wal(path):
+    if status.st_size == 0:
+        # Not for SQLite to see: it deletes the log beside an empty file, and that may be all that is left.
         raise DatabaseMissing(f"The database {path.name} is empty: there is nothing in it yet.", path=str(path))
 
 
-def _has_wal(path: Path) -> bool:
-    try:
-        return path.with_name(path.name + "-wal").stat().st_size > 0
-    except OSError:
-        return False
+def watch_over(connection: sqlite3.Connection, watch: Watch) -> None:
+    """Let the watch interrupt whatever the connection does, and let it read names that damage made unreadable."""
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
 
-
-def _watch_over(connection: sqlite3.Connection, watch: Watch) -> None:
     def stop() -> bool:
         try:
             watch.check()

@@ -114,7 +114,7 @@ class SqliteEngine:
             identical = write_online(self._path, image, image.parent, self._busy_timeout, watch)
         else:
             exchange_files(self._path, image, quarantine, details, self._busy_timeout, watch)
-            identical = same_content(image, self._path, watch)
+            identical = self._gave(image, watch)
         # What is proven identical to an image that passed the full check needs it only for what is new: this file.
         checks = msgspec.structs.replace(checks, quick=identical is True)
         try:
@@ -123,6 +123,12 @@ class SqliteEngine:
             report = integrity_checks.unchecked_report(error)
         moved = quarantine.name if quarantine.is_dir() else None
         return Replaced(integrity=report, identical=identical, quarantine=moved)
+
+    def _gave(self, image: Path, watch: Watch) -> bool | None:
+        try:
+            return same_content(image, self._path, watch)
+        except (SnapshotError, OSError):
+            return None  # it is exchanged all the same
 
     def put_back(self, quarantine: Path, watch: Watch) -> None:
         """Undo a swap."""

@@ -57,7 +57,10 @@ class SqliteProbe:
         await self.close()
         self._opened += 1
         self._identity = identity
-        self._connection = await aiosqlite.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=1.0)
+        connection = aiosqlite.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=1.0)
+        # Otherwise a bot that goes down without closing this would never end: Python waits for such threads for ever.
+        connection._thread.daemon = True
+        self._connection = await connection
 
     def _identify(self) -> tuple[int, int]:
         status = self._path.stat()

@@ -65,6 +65,7 @@ def copy_pinned(source: sqlite3.Connection, target: Path, watch: Watch) -> Image
     def progress(_status: int, remaining: int, total: int) -> None:
         nonlocal done
         copied = (total - remaining) * page_size
+        watch.wrote(copied - done)
         watch.advance(copied - done)
         done = copied
         watch.check()

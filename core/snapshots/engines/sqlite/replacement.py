@@ -14,6 +14,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ...archive.fingerprint import BLOCK
 from ...errors import DatabaseBusy, DatabaseMissing, SnapshotError
 from ...files import make_folder, move, sync_file, sync_folder
 from ...watch import Watch
-from .connections import beginning, reading_image, writing
+from .connections import beginning, reading_image, watch_over, writing
 from .holders import holders
 from .reader import copy_pinned
 from .sidefiles import SIDE_FILES
@@ -29,7 +30,8 @@ from .sidefiles import SIDE_FILES
 __all__ = ["exchange_files", "put_back", "same_content", "write_online"]
 
 _STEP_PAGES = 256
-_LOCK_STEP = 0.2
+_LOCK_STEP = 200
+"""How long SQLite waits for a lock at a time, in milliseconds."""
 _VARIABLE = ((18, 20), (24, 28), (40, 44), (92, 100))
 """Header bytes that SQLite itself changes when it writes: journal flags, change counter, schema cookie,
 version-valid-for and the library's version (https://www.sqlite.org/fileformat2.html, 1.3)."""
@@ -41,13 +43,16 @@ def write_online(path: Path, image: Path, scratch: Path, busy_timeout: float, wa
     Raises DatabaseBusy when a lock is held for longer than ``busy_timeout`` seconds, and what the watch raises; the
     database is then as it was.
     """
-    with writing(path, _LOCK_STEP, watch) as live:
+    with writing(path, busy_timeout, watch) as live:
+        # Short waits from here on, so that the deadline is looked at between them.
+        live.execute(f"PRAGMA busy_timeout = {_LOCK_STEP}")
         source = _with_page_size(image, int(live.execute("PRAGMA page_size").fetchone()[0]), live, scratch, watch)
         # On one connection this number stands still for its own commits and moves with everybody else's.
         version = _data_version(live)
         with reading_image(source, watch) as content:
             _backup_into(content, live, path, busy_timeout, watch)
         # From here on the database is restored, so that nothing that goes wrong may be told as a failed restore.
+        live.execute(f"PRAGMA busy_timeout = {round(busy_timeout * 1000)}")
         return _proven_identical(live, source, scratch / "proof.db", version, watch)
 
 
@@ -78,6 +83,7 @@ def _with_page_size(image: Path, page_size: int, live: sqlite3.Connection, scrat
         target.unlink(missing_ok=True)
     # VACUUM uses the page size set on its own connection, and cannot run on an immutable one.
     with contextlib.closing(sqlite3.connect(image, isolation_level=None)) as content:
+        watch_over(content, watch)
         content.execute(f"PRAGMA page_size = {page_size}")
         content.execute("VACUUM INTO ?", (str(target),))
     watch.check()
@@ -93,6 +99,11 @@ def _backup_into(
 
     def progress(status: int, remaining: int, total: int) -> None:
         nonlocal done, moved_at
+        if status == sqlite3.SQLITE_DONE:
+            # It is committed: too late to stop, and no failure any more.
+            with contextlib.suppress(SnapshotError):
+                watch.advance(total * page_size - done)
+            return
         watch.check()
         copied = (total - remaining) * page_size
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -148,8 +159,8 @@ def exchange_files(
     try:
         _prepare_beside(path, image, beside, str(details.get("journal_mode", "delete")), watch)
         _wait_until_closed(path, busy_timeout, watch)
-        _move_set(path, quarantine)
-        beside.replace(path)
+        with _moved_away(path, quarantine):
+            beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -193,13 +204,23 @@ def _wait_until_closed(path: Path, busy_timeout: float, watch: Watch) -> None:
         time.sleep(0.1)
 
 
-def _move_set(path: Path, quarantine: Path) -> None:
+@contextlib.contextmanager
+def _moved_away(path: Path, quarantine: Path) -> Iterator[None]:
+    """Move the files of a database to quarantine, and back where that or what follows fails."""
     present = [path.with_name(path.name + side) for side in SIDE_FILES]
     present = [file for file in present if file.exists()]
     if present:
         make_folder(quarantine)
+    moved: list[Path] = []
+    try:
         for file in present:
             move(file, quarantine / file.name)
+            moved.append(file)
+        yield
+    except BaseException:
+        for file in reversed(moved):
+            move(quarantine / file.name, file)
+        raise
 
 
 def put_back(path: Path, quarantine: Path) -> None:
