@@ -12,7 +12,7 @@ from collections.abc import Callable
 import discord
 
 from . import notices
-from .engine import SnapshotError, StartupReport, VerifyReport, duration_text
+from .engine import SnapshotDamaged, SnapshotError, StartupReport, VerifyReport, duration_text
 
 __all__ = ["SNAPSHOT", "VERIFICATION", "Alerts"]
 
@@ -55,7 +55,11 @@ class Alerts:
         return tuple(sentences)
 
     def failed(self, operation: str, error: SnapshotError) -> None:
-        """Take a failure; the owner hears of the first one of an outage."""
+        """Take a failure; the owner hears of the first one of an outage, and of each damaged snapshot once."""
+        if operation == VERIFICATION and isinstance(error, SnapshotDamaged):
+            # The verification worked: what failed is the snapshot.
+            self._hear_of_damage(error)
+            return
         outage = self._outages.get(operation)
         if outage is None:
             self._outages[operation] = _Outage(self._monotonic(), 1, error.message)
@@ -90,13 +94,15 @@ class Alerts:
             self._post(notices.stale(silence))
 
     def verified(self, report: VerifyReport) -> None:
-        """Take the outcome of a verification; the owner hears of each damaged snapshot once."""
+        """Take that a verification could be done; of one that found damage, ``failed`` heard already."""
         self.succeeded(VERIFICATION)
         if report.ok:
             self._damaged.discard(report.id)
-        elif report.id not in self._damaged:
-            self._damaged.add(report.id)
-            self._post(notices.damaged(report))
+
+    def _hear_of_damage(self, error: SnapshotDamaged) -> None:
+        if error.snapshot_id not in self._damaged:
+            self._damaged.add(error.snapshot_id)
+            self._post(notices.damaged(error))
 
     def started(self, report: StartupReport) -> None:
         """Take the outcome of the start-up check; the owner hears of it unless all is well."""

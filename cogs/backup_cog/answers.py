@@ -7,6 +7,7 @@ the person all the same; that Discord does not take an answer any more says noth
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -80,7 +81,7 @@ class Answer:
             await self.interaction.edit_original_response(
                 content=None, embed=reply.embed, attachments=[], view=None, allowed_mentions=QUIET
             )
-        except discord.HTTPException as error:
+        except Exception as error:  # noqa: BLE001 - a restore must not stop because its progress cannot be shown
             log.debug("Progress could not be shown: %s", error)
 
     async def fail(self, reply: Reply) -> None:
@@ -138,6 +139,8 @@ class ProgressDisplay:
         self._answer = answer
         self._monotonic = monotonic
         self._last = monotonic()
+        # Reports come from a worker's thread, which knows nothing of the command that they belong to.
+        self._context = contextvars.copy_context()
         self._task: asyncio.Task[None] | None = None
 
     def __call__(self, progress: Progress) -> None:
@@ -147,7 +150,8 @@ class ProgressDisplay:
         if not busy and now - self._last >= _EDIT_SECONDS:
             self._last = now
             reply = replies.progress(progress.phase, progress.done, progress.total)
-            self._task = asyncio.get_running_loop().create_task(self._answer.update(reply))
+            update = self._answer.update(reply)
+            self._task = asyncio.get_running_loop().create_task(update, context=self._context)
 
     async def __aenter__(self) -> ProgressDisplay:
         """Begin."""

@@ -31,12 +31,12 @@ class Bridge:
 
     async def created(self, snapshot: Snapshot) -> None:
         """Tell the host of a new snapshot."""
-        self._bot.dispatch("backup_created", snapshot)
+        self._dispatch("backup_created", snapshot)
 
     async def failed(self, operation: str, error: SnapshotError) -> None:
         """Tell the host and the owner of a failure that nobody waits for."""
         self._alerts.failed(operation, error)
-        self._bot.dispatch("backup_failed", error)
+        self._dispatch("backup_failed", error)
 
     async def covered(self) -> None:
         """Take note that the newest state is safe."""
@@ -50,11 +50,18 @@ class Bridge:
         """Let the host drop its caches and go on."""
         await self._dispatch_and_wait("backup_restore_finished", report)
 
+    def _dispatch(self, event: str, payload: Any) -> None:
+        try:
+            self._bot.dispatch(event, payload)
+        except Exception:
+            # A bot that is not started yet has no loop to run its listeners on; the backup does not depend on them.
+            log.exception("The event %s could not be dispatched", event)
+
     async def _dispatch_and_wait(self, event: str, payload: Any) -> None:
         """Dispatch, and wait for the listeners' tasks, which discord.py names after the event, for a bounded time."""
         name = f"discord.py: on_{event}"
         before = asyncio.all_tasks()
-        self._bot.dispatch(event, payload)
+        self._dispatch(event, payload)
         tasks = [task for task in asyncio.all_tasks() - before if task.get_name() == name]
         if not tasks:
             return

@@ -22,8 +22,7 @@ log = logging.getLogger(__name__)
 _QUIET = discord.AllowedMentions.none()
 _QUEUE_LIMIT = 50
 _ATTEMPT_SECONDS = 15.0
-_PASSING = (discord.DiscordServerError, discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)
-"""What may go by itself: the notice waits for the next attempt."""
+_SERVER_FAULT = 500
 _TEAM_OWNERS = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
 
 
@@ -63,10 +62,10 @@ class Outbox:
             try:
                 async with asyncio.timeout(_ATTEMPT_SECONDS):
                     await self._send(notice)
-            except _PASSING as error:
-                log.warning("A notice to the owner waits, because Discord cannot be reached now: %s", error)
-                return
-            except Exception:
+            except Exception as error:
+                if _passes(error):
+                    log.warning("A notice to the owner waits, because Discord cannot be reached now: %s", error)
+                    return
                 log.exception("A notice to the owner could not be sent: %s", notice.title)
             # Bounded queue: what was just sent may have been pushed out by newer notices meanwhile.
             if self._waiting and self._waiting[0] is notice:
@@ -76,9 +75,9 @@ class Outbox:
         async for target in self._targets():
             try:
                 await target.send(embed=notice, allowed_mentions=_QUIET)
-            except discord.DiscordServerError:
-                raise
             except discord.HTTPException as error:
+                if error.status >= _SERVER_FAULT:
+                    raise
                 log.warning("A notice cannot be sent to %s: %s", target, error)
             else:
                 return
@@ -106,6 +105,13 @@ class Outbox:
             log.warning("The alert channel %d takes no messages, so alerts go to the owner", channel_id)
             return None
         return found
+
+
+def _passes(error: Exception) -> bool:
+    """Whether a failure may go by itself, so that the notice waits for the next attempt."""
+    if isinstance(error, discord.HTTPException):
+        return error.status >= _SERVER_FAULT
+    return isinstance(error, discord.RateLimited | aiohttp.ClientError | OSError | TimeoutError)
 
 
 async def owner_ids(bot: Bot) -> list[int]:

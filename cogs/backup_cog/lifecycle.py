@@ -7,6 +7,7 @@ looked at, not healed: by that time the game is running on the database.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
 from collections.abc import Callable
@@ -20,13 +21,11 @@ from .departure import CloseNotice, SigtermCloses
 from .engine import (
     Busy,
     DatabaseMissing,
-    DeadlineExceeded,
     Kind,
     SnapshotError,
     SnapshotService,
     StartupOutcome,
     StartupReport,
-    duration_text,
 )
 
 __all__ = ["Lifecycle"]
@@ -34,6 +33,7 @@ __all__ = ["Lifecycle"]
 log = logging.getLogger(__name__)
 _TICK_SECONDS = 15
 _PATIENCE_SECONDS = 5.0
+_LET_GO_SECONDS = 10.0
 _MOST_DOUBLINGS = 30
 _BAD_STARTS = {StartupOutcome.DAMAGED, StartupOutcome.REFUSED, StartupOutcome.UNCHECKED, StartupOutcome.RESTORED}
 
@@ -200,14 +200,17 @@ class Lifecycle:
 
     async def stop(self) -> None:
         """Stop watching, and take the shutdown snapshot if the bot goes down; bounded by ``shutdown_deadline``."""
+        running = self._loop.get_task()
         self._loop.cancel()
         if self.closing and self.problem is None:
             await self._take_last()
+        if running is not None:
+            # What it was at must let go of the repository, or the cog that is loaded next finds it busy.
+            await asyncio.wait([running], timeout=_LET_GO_SECONDS)
         self._sigterm.remove()
         self._notice.remove()
 
     async def _take_last(self) -> None:
-        deadline = float(self._schedule.shutdown_deadline)
         try:
             snapshot = await self._service.create_last()
         except DatabaseMissing as error:
@@ -215,11 +218,10 @@ class Lifecycle:
                 await self._fail_last(error)
         except SnapshotError as error:
             await self._fail_last(error)
-        except TimeoutError:
-            text = (
-                f"The shutdown snapshot did not end within {duration_text(deadline)}; the one before it is the newest."
-            )
-            await self._fail_last(DeadlineExceeded(text, seconds=deadline))
+        except Exception as error:
+            # Whatever it is, the bot must be able to go down, and the rest of the cog with it.
+            log.exception("The shutdown snapshot failed in an unforeseen way")
+            await self._fail_last(SnapshotError(f"The shutdown snapshot failed in an unforeseen way: {error!r}."))
         else:
             if snapshot is not None:
                 log.info("The bot goes down; its last state is in snapshot %s", snapshot.id)

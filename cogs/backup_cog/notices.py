@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import discord
 
-from .engine import SnapshotError, StartupOutcome, StartupReport, VerifyReport, duration_text
+from .engine import SnapshotDamaged, SnapshotError, StartupOutcome, StartupReport, duration_text
 from .limits import embed, plain
-from .replies import AMBER, GREEN, RED, findings
+from .replies import AMBER, GREEN, RED
 
 __all__ = ["damaged", "failed", "fresh_again", "recovered", "stale", "started"]
 
@@ -46,13 +46,11 @@ def fresh_again(seconds: float) -> discord.Embed:
     return embed("Backups are fresh again", text, colour=GREEN)
 
 
-def damaged(report: VerifyReport) -> discord.Embed:
+def damaged(error: SnapshotDamaged) -> discord.Embed:
     """Tell that a stored snapshot failed its verification."""
-    text = (
-        f"Snapshot `{report.id}` failed its verification ({report.level.value}). It is marked damaged and stays where "
-        "it is; the next snapshot is a full one. Look at the disk, and verify older snapshots."
-    )
-    return embed("A snapshot is damaged", f"{text}\n\n{findings(report.findings, 1500)}", colour=RED)
+    advice = "The next snapshot is a full one. Look at the disk, and verify older snapshots."
+    text = f"{plain(error.message, 1500)}\n\n{advice}"
+    return embed("A snapshot is damaged", text, colour=RED)
 
 
 def started(report: StartupReport) -> discord.Embed | None:

@@ -32,7 +32,6 @@ __all__ = [
     "choice",
     "created",
     "failure",
-    "findings",
     "integrity",
     "progress",
     "searched",
@@ -168,7 +167,7 @@ def _rows(rows: dict[str, int]) -> str:
     return listing([f"{plain(table)}: {count}" for table, count in rows.items()], 600) or "none counted"
 
 
-def findings(found: Sequence[Finding], limit: int) -> str:
+def _findings(found: Sequence[Finding], limit: int) -> str:
     """List findings as far as they fit, worst first."""
     ordered = sorted(found, key=lambda finding: finding.severity.value != "error")
     return listing([_finding(finding) for finding in ordered], limit)
@@ -188,7 +187,7 @@ def _with_findings(
     footer: str,
     colour: discord.Colour,
 ) -> Reply:
-    shown = findings(found, _FINDINGS_LIMIT)
+    shown = _findings(found, _FINDINGS_LIMIT)
     made = embed(title, f"{text}\n\n{shown}" if shown else text, fields=fields, footer=footer, colour=colour)
     long = len(found) > shown.count("\n") + 1
     lines = [f"{one.severity.value}  {one.check.value}  {one.table or ''}  {one.message}" for one in found]

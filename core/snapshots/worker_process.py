@@ -53,6 +53,8 @@ async def run(pool: ThreadPoolExecutor, job: Job, gives: type[Value], on_progres
     try:
         value = await asyncio.shield(future)
     except asyncio.CancelledError:
+        # Nobody will ask how it ended, and asyncio would complain about that.
+        future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         worker.stop()
         await asyncio.wait([future], timeout=_STOP_WITHIN)
         worker.kill()

@@ -1,0 +1,44 @@
+"""A folder with a game's database in it, a clock that stands still, and a simulated Discord around the cog."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from simcord.env import Env
+
+from tests.backup_cog.backup_stage import Stage, StageBot
+from tests.backup_cog.backup_world import EXTENSION, Clock, World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A game that has never been backed up."""
+    return World(tmp_path)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that only the test moves."""
+    return Clock()
+
+
+@pytest.fixture
+def variables() -> dict[str, str]:
+    """Settings of the simulated bot, as environment variables without BACKUP_; a test parametrises others."""
+    return {}
+
+
+@pytest.fixture
+async def simcord_bot(world: World, variables: dict[str, str]) -> AsyncIterator[StageBot]:
+    """The bot that ``simcord_env`` runs; its extension is unloaded here, as simcord never closes a bot."""
+    bot = StageBot(world.settings(**variables))
+    yield bot
+    await bot.unload_extension(EXTENSION)
+
+
+@pytest.fixture
+async def stage(simcord_env: Env, world: World) -> Stage:
+    """People and channels."""
+    return Stage(simcord_env, world)

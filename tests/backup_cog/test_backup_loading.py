@@ -1,0 +1,276 @@
+"""The extension as a host loads it: settings, the start-up check, events, reload, close."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+from discord import app_commands
+from discord.ext import commands
+
+from cogs.backup_cog.configuration import settings_for
+from core.snapshots import Kind, SettingsError, Snapshot
+from tests.backup_cog.backup_stage import on_stage
+from tests.backup_cog.backup_world import (
+    EXTENSION,
+    Clock,
+    HostBot,
+    World,
+    add_cog,
+    cog_of,
+    covered,
+    listener_of,
+    of_kind,
+)
+
+FIVE_EVENTS: list[tuple[str, dict[str, Any], str]] = [
+    ("pack_opened", {"user_id": 7, "rarities": ["Epic"]}, "pack_opening_user_7"),
+    ("marketplace_listed", {"card_id": 41}, "marketplace_listing_41"),
+    ("marketplace_sold", {"card_id": 42}, "marketplace_buy_42"),
+    ("pack_published", {"pack_id": 3}, "pack_published_3"),
+    ("pack_purchased", {"pack_id": 4}, "pack_purchase_4"),
+]
+
+
+@pytest.fixture
+async def bot(world: World) -> AsyncIterator[HostBot]:
+    """A bot with the extension loaded in dpytest's guild, closed at the end of the test."""
+    async with on_stage(world.bot()) as bot:
+        yield bot
+
+
+@pytest.mark.parametrize(("event", "payload", "reason"), FIVE_EVENTS)
+async def test_a_game_event_leaves_a_snapshot(
+    bot: HostBot, world: World, event: str, payload: dict[str, Any], reason: str
+) -> None:
+    """``bot.dispatch`` and nothing else: the snapshot names the event, and the host hears of it."""
+    heard = listener_of(bot, "backup_created")
+    bot.dispatch(event, **payload)
+    await covered(bot)
+    (snapshot,) = of_kind(bot, Kind.CRITICAL)
+    assert snapshot.reasons == (reason,)
+    assert len(world.files("critical")) == 1
+    assert [type(snapshot) for snapshot in heard] == [Snapshot]
+
+
+async def test_a_common_card_leaves_none(bot: HostBot) -> None:
+    """The condition is looked at."""
+    bot.dispatch("pack_opened", user_id=7, rarities=["common"])
+    await covered(bot)
+    assert cog_of(bot).service.known == ()
+
+
+async def test_a_payload_without_its_field_leaves_a_snapshot_and_a_warning(
+    bot: HostBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The event's name is in the log, and the state is safe all the same."""
+    bot.dispatch("marketplace_sold")
+    await covered(bot)
+    assert of_kind(bot, Kind.CRITICAL)[0].reasons == ("marketplace_buy_unknown",)
+    assert any("marketplace_sold" in record.message for record in caplog.records if record.levelno == logging.WARNING)
+
+
+async def test_an_event_of_discords_own_can_be_mapped(world: World) -> None:
+    """Any event with any payload, by settings alone."""
+    mapped = '[{"event": "member_remove", "reason": "left_{member.id}", "fields": ["member"]}]'
+    async with world.bot(TRIGGERS=mapped) as bot:
+        await bot.load_extension(EXTENSION)
+        bot.dispatch("member_remove", type("Member", (), {"id": 5}))
+        await covered(bot)
+        assert of_kind(bot, Kind.CRITICAL)[0].reasons == ("left_5",)
+
+
+async def test_a_burst_shares_snapshots(bot: HostBot) -> None:
+    """A thousand events cost a few snapshots, and every one of them is counted."""
+    for number in range(1000):
+        bot.dispatch("marketplace_sold", card_id=number)
+    await covered(bot)
+    taken = of_kind(bot, Kind.CRITICAL)
+    assert len(taken) <= 3
+    assert sum(snapshot.requests for snapshot in taken) == 1000
+
+
+async def test_closing_the_bot_takes_the_last_snapshot(world: World) -> None:
+    """What was written up to then is in shutdown/; nothing of ours stays on the bot."""
+    async with world.bot() as bot:
+        await bot.load_extension(EXTENSION)
+        world.add_user(3)
+    assert len(world.files("shutdown")) == 1
+    assert "close" not in vars(bot)
+    assert "on_marketplace_sold" not in {name for name, found in bot.extra_events.items() if found}
+
+
+async def test_a_reload_takes_none_and_goes_on(world: World) -> None:
+    """Unloading a cog is not a shutdown; the new one hears events, once each."""
+    async with world.bot() as bot:
+        await bot.load_extension(EXTENSION)
+        world.add_user(3)
+        await bot.reload_extension(EXTENSION)
+        assert world.files("shutdown") == []
+        bot.dispatch("marketplace_sold", card_id=1)
+        await covered(bot)
+        assert of_kind(bot, Kind.CRITICAL)[0].requests == 1
+        world.add_user(4)
+    assert len(world.files("shutdown")) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+async def test_sigterm_leaves_a_last_snapshot(world: World) -> None:
+    """Under plain ``bot.run()`` it would kill the process; with the setting it closes the bot."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        async with world.bot(DISCORD_HANDLE_SIGTERM="true") as bot:
+            await bot.load_extension(EXTENSION)
+            world.add_user(3)
+            os.kill(os.getpid(), signal.SIGTERM)
+            async with asyncio.timeout(20):
+                while not bot.is_closed():
+                    await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=0.05)
+        assert len(world.files("shutdown")) == 1
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def test_an_event_just_before_the_close_is_in_the_last_snapshot(world: World) -> None:
+    """Nothing that the game said is lost because the bot goes down."""
+    async with world.bot(SCHEDULE_CRITICAL_SPACING="1h") as bot:
+        await bot.load_extension(EXTENSION)
+        bot.dispatch("marketplace_sold", card_id=1)
+        await covered(bot)
+        world.add_user(3)
+        bot.dispatch("marketplace_sold", card_id=2)
+        await asyncio.sleep(0)
+    async with world.bot() as again:
+        await again.load_extension(EXTENSION)
+        newest = cog_of(again).service.known[0]
+        assert (newest.kind, newest.rows["users"]) == (Kind.SHUTDOWN, 3)
+        assert "marketplace_buy_2" in newest.reasons
+
+
+async def test_a_damaged_database_is_healed_before_the_load_returns(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The host's next cog finds the rows; the damaged file is kept, and the owner's sentence is ready."""
+    async with world.bot() as bot:
+        await bot.load_extension(EXTENSION)
+    world.database.write_bytes(b"\0" * 20_000)
+    async with world.bot() as bot:
+        await bot.load_extension(EXTENSION)
+        assert world.names() == ["alice", "bob"]
+        assert cog_of(bot).lifecycle.startup.outcome.value == "restored"
+        assert len(list((world.repository / "quarantine").iterdir())) == 1
+    assert any("was restored and checked" in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("variable", "key", "taken"), [("BACKUP", "backup_group", "backup"), ("DB", "database_group", "db")]
+)
+async def test_a_host_with_the_same_command_is_told_which_setting_to_change(
+    world: World, variable: str, key: str, taken: str
+) -> None:
+    """One clear sentence, the host's command stays, nothing of ours does; with another name it loads."""
+    async with world.bot() as bot:
+        theirs = app_commands.Group(name=taken, description="the host's own")
+        bot.tree.add_command(theirs)
+        with pytest.raises(commands.ExtensionFailed) as failed:
+            await bot.load_extension(EXTENSION)
+        assert isinstance(failed.value.original, SettingsError)
+        assert f"discord.{key}" in str(failed.value)
+        assert bot.tree.get_command(taken) is theirs
+        assert bot.get_cog("BackupCog") is None
+        assert "close" not in vars(bot)
+        names = {"DISCORD_BACKUP_GROUP": "savepoint", "DISCORD_DATABASE_GROUP": "game-db"}
+        bot.backup_settings = world.settings(**names)
+        await bot.load_extension(EXTENSION)
+        assert {command.name for command in bot.tree.get_commands()} == {taken, "savepoint", "game-db"}
+
+
+async def test_two_bots_of_one_process_name_their_groups_alone(world: World) -> None:
+    """The names belong to the instance, not to the class."""
+    async with world.bot(DISCORD_BACKUP_GROUP="one") as first, world.bot() as second:
+        await first.load_extension(EXTENSION)
+        await second.load_extension(EXTENSION)
+        assert {command.name for command in first.tree.get_commands()} == {"one", "db"}
+        assert {command.name for command in second.tree.get_commands()} == {"backup", "db"}
+
+
+async def test_admin_guilds_get_the_commands_and_nobody_else(world: World) -> None:
+    """Registered for these guilds only, and gone from them after an unload."""
+    async with world.bot(DISCORD_ADMIN_GUILD_IDS="[11, 12]") as bot:
+        await bot.load_extension(EXTENSION)
+        assert bot.tree.get_commands() == []
+        for guild_id in (11, 12):
+            found = bot.tree.get_commands(guild=discord.Object(guild_id))
+            assert {command.name for command in found} == {"backup", "db"}
+        await bot.reload_extension(EXTENSION)
+        await bot.unload_extension(EXTENSION)
+        assert bot.tree.get_commands(guild=discord.Object(11)) == []
+
+
+async def test_an_unusable_repository_does_not_keep_the_bot_from_starting(world: World) -> None:
+    """The cog is there, the owner's alert is open, the host hears of it; once the place can be used, it is."""
+    world.repository.write_text("a file where the folder should be")
+    clock = Clock()
+    async with world.bot() as bot:
+        heard = listener_of(bot, "backup_failed")
+        cog: Any = await add_cog(bot, clock)
+        await asyncio.sleep(0)
+        assert len(heard) == 1
+        assert cog.lifecycle.problem is heard[0]
+        assert len(cog.alerts.open) == 1
+        bot.dispatch("marketplace_sold", card_id=1)
+        await asyncio.sleep(0)
+        world.repository.unlink()
+        clock.advance(minutes=1)
+        await cog.lifecycle.tick()
+        assert cog.lifecycle.problem is None
+        assert "could not be used" in cog.lifecycle.startup.message
+        await cog.service.create(Kind.MANUAL)
+        assert cog.alerts.open == ()
+
+
+def test_settings_come_from_the_bot_first(world: World) -> None:
+    """An attribute of the right type; another type is refused by name."""
+    bot = world.bot()
+    assert settings_for(bot, {"BACKUP_CONFIG": "/nowhere"}) is bot.backup_settings
+    bot.backup_settings = {"path": "x"}  # type: ignore[assignment]
+    with pytest.raises(SettingsError, match=r"bot\.backup_settings is a dict"):
+        settings_for(bot)
+
+
+def test_settings_come_from_the_file_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """BACKUP_CONFIG before config/backup.toml of the working directory, before nothing; no warning about itself."""
+    monkeypatch.chdir(tmp_path)
+    assert settings_for(object(), {}).discord.backup_group == "backup"
+    default = tmp_path / "config" / "backup.toml"
+    default.parent.mkdir()
+    default.write_text('[discord]\nbackup_group = "default"\n')
+    assert settings_for(object(), {}).discord.backup_group == "default"
+    other = tmp_path / "other.toml"
+    shutil.copy(default, other)
+    other.write_text('[discord]\nbackup_group = "other"\n')
+    assert settings_for(object(), {"BACKUP_CONFIG": str(other)}).discord.backup_group == "other"
+    assert caplog.records == []
+    with pytest.raises(SettingsError, match=r"nowhere\.toml"):
+        settings_for(object(), {"BACKUP_CONFIG": str(tmp_path / "nowhere.toml")})
+
+
+async def test_a_wrong_setting_is_the_reason_the_load_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence that names the key is in what the host sees."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BACKUP_SCHEDULE_PERIODIC_INTERVAL", "soon")
+    async with commands.Bot(command_prefix="!", intents=HostBot(settings_for(object(), {})).intents) as bot:
+        with pytest.raises(commands.ExtensionFailed, match=r"schedule\.periodic_interval"):
+            await bot.load_extension(EXTENSION)

@@ -1,0 +1,102 @@
+"""The owner's commands by mention, which work before any slash command is registered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import discord
+import pytest
+from discord.ext import commands
+from discord.ext import test as dpytest
+
+from tests.backup_cog.backup_stage import on_stage
+from tests.backup_cog.backup_world import HostBot, World, cog_of, covered
+
+
+@pytest.fixture
+async def bot(world: World) -> AsyncIterator[HostBot]:
+    """A bot on stage; no message content intent, no mention among its prefixes."""
+    async with on_stage(world.bot()) as bot:
+        yield bot
+
+
+def mention(bot: HostBot) -> str:
+    """Give what a person types to mention the bot."""
+    assert bot.user is not None
+    return f"<@{bot.user.id}>"
+
+
+def answers() -> list[str]:
+    """Give what the bot said, oldest first."""
+    return [dpytest.get_message().content for _ in range(dpytest.sent_queue.qsize())]
+
+
+async def test_status_answers_in_text(bot: HostBot, world: World) -> None:
+    """Counts, what never fired, and whether the slash commands are registered; nothing about paths."""
+    bot.dispatch("marketplace_sold", card_id=1)
+    await covered(bot)
+    await dpytest.message(f"{mention(bot)} backup status")
+    (answer,) = answers()
+    assert answer.startswith("1 snapshots")
+    assert "Never fired: pack\\_opened, marketplace\\_listed" in answer
+    assert "marketplace\\_sold" not in answer
+    assert "could not be asked" in answer
+    assert str(world.folder) not in answer
+
+
+async def test_the_other_spelling_of_a_mention_and_case_do_not_matter(bot: HostBot) -> None:
+    """Older clients write ``<@!id>``; people write as they like."""
+    await dpytest.message(f"{mention(bot).replace('@', '@!')}  BACKUP  Status")
+    assert len(answers()) == 1
+
+
+async def test_nobody_else_is_answered(bot: HostBot) -> None:
+    """A player who finds out learns nothing, not even that it is there."""
+    await dpytest.message(f"{mention(bot)} backup status", member=1)
+    await dpytest.message(f"{mention(bot)} backup sync", member=1)
+    assert answers() == []
+
+
+@pytest.mark.parametrize(
+    "text", ["{0}", "{0} backup", "{0} backup now", "{0} status", "backup status", "hey {0} backup status", "", "!x"]
+)
+async def test_other_messages_are_the_hosts(bot: HostBot, text: str) -> None:
+    """Only the two commands, and only right after the mention."""
+
+    @bot.command(name="x")
+    async def hosts_own(context: commands.Context[HostBot]) -> None:
+        await context.send("the host's")
+
+    await dpytest.message(text.format(mention(bot)))
+    assert answers() == (["the host's"] if text == "!x" else [])
+
+
+async def test_the_word_is_the_name_of_the_group(world: World) -> None:
+    """A host that has ``@bot backup status`` itself gets ours out of the way by one setting."""
+    async with on_stage(world.bot(DISCORD_BACKUP_GROUP="savepoint")) as bot:
+        await dpytest.message(f"{mention(bot)} backup status")
+        assert answers() == []
+        await dpytest.message(f"{mention(bot)} savepoint status")
+        assert len(answers()) == 1
+
+
+async def test_sync_registers_nothing_it_was_not_asked_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each admin guild once, and never the global commands; one that fails does not keep the others from it."""
+    synced: list[int | None] = []
+    async with on_stage(world.bot(DISCORD_ADMIN_GUILD_IDS="[11, 12, 13]")) as bot:
+
+        async def sync(*, guild: discord.abc.Snowflake | None = None) -> list[discord.app_commands.Group]:
+            synced.append(guild.id if guild else None)
+            if guild is not None and guild.id == 12:
+                raise discord.ClientException("the bot is not in it")
+            return [cog_of(bot).backup, cog_of(bot).database]
+
+        monkeypatch.setattr(bot.tree, "sync", sync)
+        assert synced == []
+        await dpytest.message(f"{mention(bot)} backup sync")
+        assert synced == [11, 12, 13]
+        assert answers() == [
+            "Guild 11: registered /backup, /db.\n"
+            "Guild 12: not registered. the bot is not in it\n"
+            "Guild 13: registered /backup, /db."
+        ]

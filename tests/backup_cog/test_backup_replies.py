@@ -1,0 +1,293 @@
+"""What people are shown stays within Discord's limits and does nothing, whatever players put into it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import Any
+
+import discord
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cogs.backup_cog import notices, replies, restore_replies
+from cogs.backup_cog.limits import Reply, clip, embed, listing, plain
+from cogs.backup_cog.triggers import TriggerCount
+from core.snapshots import (
+    Check,
+    Created,
+    DatabaseState,
+    Finding,
+    Form,
+    IntegrityReport,
+    Kind,
+    Level,
+    Lost,
+    Method,
+    RestorePlan,
+    RestoreReport,
+    Severity,
+    Snapshot,
+    SnapshotDamaged,
+    SnapshotError,
+    StartupOutcome,
+    StartupReport,
+    Status,
+    Verification,
+    VerifyReport,
+)
+from tests.backup_cog.backup_world import NOON, text_of
+
+NASTY = "**[free](https://evil.example) @everyone <@123456789012345678> <#2> `x` ||y||\n# big\n- list ~~z~~ __u__**"
+few_texts = st.lists(st.text(max_size=60), max_size=6).map(tuple)
+names = st.text(max_size=300) | st.just(NASTY)
+
+
+def snapshot(reasons: tuple[str, ...] = ("marketplace_buy_42",), note: str | None = None, ok: bool = True) -> Snapshot:
+    """Make an entry of a catalog."""
+    return Snapshot(
+        id="3fa9c1d2e4b5",
+        sequence=1,
+        kind=Kind.CRITICAL,
+        form=Form.FULL,
+        base=None,
+        path="critical/x",
+        created_at=NOON,
+        began_at=NOON,
+        reasons=reasons,
+        requests=len(reasons),
+        size=1234,
+        database_size=4321,
+        fingerprint="f",
+        verification=Verification(level=Level.CHECKSUM, at=NOON, ok=ok),
+        note=note,
+    )
+
+
+def finding(message: str, severity: Severity = Severity.WARNING) -> Finding:
+    """Make one finding."""
+    return Finding(check=Check.JSON, severity=severity, message=message, table="creator_packs")
+
+
+def lost(reasons: tuple[str, ...], tables: tuple[str, ...]) -> Lost:
+    """Make what a restore loses."""
+    rows: dict[str, tuple[int | None, int | None]] = dict.fromkeys(tables, (None, 2**40))
+    until = NOON + dt.timedelta(hours=1)
+    return Lost(since=NOON, until=until, seconds=3600.0, rows=rows, events=reasons, event_count=10**9 * len(reasons))
+
+
+def plan(reasons: tuple[str, ...] = (), tables: tuple[str, ...] = ()) -> RestorePlan:
+    """Make a plan."""
+    database = DatabaseState(exists=True, openable=True, size=1, tables=1, rows={})
+    return RestorePlan(
+        snapshot=snapshot(reasons),
+        age=3600.0,
+        method=Method.ONLINE,
+        lost=lost(reasons, tables),
+        database=database,
+        token="t",
+    )
+
+
+def report(reasons: tuple[str, ...], tables: tuple[str, ...], text: str) -> RestoreReport:
+    """Make the report of a restore."""
+    integrity = IntegrityReport(findings=(finding(text),) * 50, checked={}, rows={}, seconds=1.0)
+    return RestoreReport(
+        restored=snapshot(reasons),
+        safety=snapshot(),
+        quarantine=text,
+        method=Method.SWAP,
+        lost=lost(reasons, tables),
+        integrity=integrity,
+        identical=None,
+        automatic=False,
+        seconds=1.0,
+        ok=True,
+    )
+
+
+def status_with(text: str) -> Status:
+    """Make a status."""
+    return Status(
+        engine="sqlite",
+        database=text,
+        repository=text,
+        snapshots=3,
+        damaged=1,
+        pinned=1,
+        size=10**12,
+        free=10**12,
+        newest=snapshot((text,)),
+        newest_restored=None,
+        pending=5,
+        running=True,
+        next_periodic=NOON,
+        kinds={"manual": 3},
+    )
+
+
+def health(text: str, reasons: tuple[str, ...]) -> replies.Health:
+    """Make what the cog knows of itself."""
+    triggers = tuple(TriggerCount(reason, 0, 0, 0) for reason in reasons)
+    startup = StartupReport(outcome=StartupOutcome.DAMAGED, message=text)
+    return replies.Health(problem=text, outages=(text,) * 30, startup=startup, triggers=triggers)
+
+
+def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, count: int) -> list[Reply]:
+    """Make every reply there is with these texts."""
+    entry = snapshot(reasons, note=text)
+    found = tuple(finding(text) for _ in range(count))
+    verified = VerifyReport(id=entry.id, level=Level.RESTORED, ok=False, findings=found, at=NOON, seconds=1.0)
+    integrity = IntegrityReport(
+        findings=found, checked=dict.fromkeys(tables, 1), rows=dict.fromkeys(tables, 1), seconds=1.0
+    )
+    started = notices.started(StartupReport(outcome=StartupOutcome.RESTORED, message=text))
+    assert started is not None
+    embeds = [
+        notices.failed("snapshot", SnapshotError(text)),
+        notices.recovered("snapshot", 1.0, 3),
+        notices.stale(9999.0),
+        notices.damaged(SnapshotDamaged(text, snapshot_id=text)),
+        started,
+    ]
+    return [
+        replies.created(Created(snapshot=entry, unchanged=False)),
+        replies.snapshots([entry] * count, "critical"),
+        replies.verified(verified),
+        replies.integrity(integrity),
+        replies.status(status_with(text), health(text, reasons)),
+        replies.failure(SnapshotError(text)),
+        replies.progress(text, 1, 3),
+        restore_replies.preview(plan(reasons, tables)),
+        restore_replies.restored(report(reasons, tables, text)),
+        *(Reply(one) for one in embeds),
+    ]
+
+
+def check(reply: Reply) -> None:
+    """See that Discord would take it."""
+    made = reply.embed
+    assert len(made) <= 6000
+    assert 1 <= len(made.title or "") <= 256
+    assert len(made.description or "") <= 4096
+    assert len(made.footer.text or "") <= 2048
+    assert len(made.fields) <= 25
+    for field in made.fields:
+        assert 1 <= len(field.name or "") <= 256
+        assert 1 <= len(field.value or "") <= 1024
+    assert reply.report is None or 0 < len(reply.report.encode()) < 10 * 1024**2
+
+
+@settings(max_examples=60, deadline=None)
+@given(few_texts, few_texts, names, st.integers(0, 40))
+@example((NASTY,) * 6, (NASTY,) * 6, NASTY, 10_000)
+@example(("x" * 5000,) * 2000, ("t" * 5000,) * 50, "y" * 100_000, 2)
+def test_every_reply_keeps_discords_limits(
+    reasons: tuple[str, ...], tables: tuple[str, ...], text: str, count: int
+) -> None:
+    """Whatever the texts are and however many there are, no embed is refused and every long list is cut."""
+    for reply in everything(reasons, tables, text, count):
+        check(reply)
+    assert len(replies.status_text(status_with(text), health(text, reasons), [text])) <= 2000
+    assert 1 <= len(replies.choice(snapshot(reasons))) <= 100
+
+
+@given(names)
+@example(NASTY)
+def test_text_of_players_is_harmless(text: str) -> None:
+    """One line, nobody mentioned, and every character that formats is escaped."""
+    shown = plain(text)
+    assert "\n" not in shown
+    assert not re.search(r"@(everyone|here)|@[!&]?\d{17}", shown)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[*_~|`<]", shown)
+
+
+def test_a_nasty_reason_formats_nothing_in_a_list() -> None:
+    """The reply uses the harmless text, not the raw one."""
+    text = text_of(replies.snapshots([snapshot((NASTY,))], None).embed)
+    assert "@everyone" not in text
+    assert "[free](" not in text.replace("\\[free](", "")
+
+
+def test_long_findings_are_counted_in_full_and_attached() -> None:
+    """10,000 findings: the embed says how many more there are, the file has them all, errors come first."""
+    found = (*(finding(f"pack {number}") for number in range(9_999)), finding("page 7", Severity.ERROR))
+    reply = replies.integrity(IntegrityReport(findings=found, checked={"rows": 5}, rows={}, seconds=2.0))
+    text = reply.embed.description or ""
+    shown = text.count("**warning**") + text.count("**error**")
+    assert "1 error, 9999 warnings." in text
+    assert text.index("page 7") < text.index("pack 0")
+    assert f"… and {10_000 - shown} more" in text
+    assert reply.report is not None
+    assert reply.report.count("\n") == 10_000
+    (file,) = reply.files()
+    assert file.fp.read().decode() == reply.report
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n"), max_size=80), max_size=30), st.integers(60, 400))
+def test_a_listing_fits_and_counts_what_it_leaves_out(lines: list[str], limit: int) -> None:
+    """Shown and left out add up to all of them."""
+    text = listing(lines, limit)
+    assert len(text) <= limit
+    found = re.search(r"(?:^|\n)… and (\d+) more$", text)
+    left = int(found[1]) if found else 0
+    kept = len(lines) - left
+    assert left == 0 or kept < len(lines)
+    assert text.split("\n")[:kept] == [*(clip(line, limit) for line in lines[:kept])] or kept <= 1
+
+
+def test_fields_that_do_not_fit_are_counted() -> None:
+    """No field disappears without a word."""
+    made = embed("title", "d" * 9000, fields=[(f"f{number}", "v" * 900) for number in range(30)])
+    check(Reply(made))
+    assert made.footer.text == f"… and {30 - len(made.fields)} more fields"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: restore_replies.preview(plan(("marketplace_buy_42",), ("users",))), "marketplace\\_buy\\_42"),
+        (lambda: restore_replies.preview(plan((), ("users",))), f"users: not there → {2**40}"),
+        (lambda: restore_replies.preview(plan()), "safety snapshot"),
+        (lambda: restore_replies.restored(report((), (), "q")), "`3fa9c1d2e4b5` holds what was there before"),
+        (lambda: replies.created(Created(snapshot=snapshot(), unchanged=True)), "Nothing changed"),
+        (lambda: replies.snapshots([], "manual"), "0 manual snapshots"),
+        (lambda: replies.snapshots([snapshot(ok=False)], None), "DAMAGED"),
+        (lambda: replies.status(None, health("no room", ("oops",))), "oops: **never fired**"),
+        (lambda: replies.failure(SnapshotError("Busy now.")), "Busy now."),
+        (lambda: replies.failure(ValueError("secret")), "bot's log"),
+    ],
+)
+def test_a_reply_says_what_matters(make: Callable[[], Reply], says: str) -> None:
+    """The figure or sentence the reader came for is there."""
+    assert says in text_of(make().embed)
+
+
+def test_an_unforeseen_error_is_not_shown() -> None:
+    """Its text can hold anything, a password too."""
+    assert "secret" not in text_of(replies.failure(ValueError("secret")).embed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "enough"),
+    [("3fa9", True), (" 3FA9C1d2e4b5 ", True), ("3fa", False), ("fa9c", False), ("", False), ("3fa9c1d2e4b5x", False)],
+)
+def test_a_restore_is_confirmed_by_the_beginning_of_its_id(typed: str, enough: bool) -> None:
+    """Four characters at least, from the start, in any case."""
+    assert restore_replies.confirms(typed, snapshot()) is enough
+
+
+@pytest.mark.parametrize("outcome", [StartupOutcome.CLEAN, StartupOutcome.NEW, StartupOutcome.SKIPPED])
+def test_an_ordinary_start_is_not_news(outcome: StartupOutcome) -> None:
+    """Quiet on success."""
+    assert notices.started(StartupReport(outcome=outcome, message="m")) is None
+
+
+def test_the_text_status_shows_no_paths() -> None:
+    """It is an answer in a channel, which others read."""
+    state: Any = status_with("/srv/secret")
+    quiet = replies.Health(problem=None, outages=(), startup=None, triggers=())
+    assert "/srv" not in replies.status_text(state, quiet, [])
+    assert discord.utils.format_dt(NOON, "R") in replies.status_text(state, quiet, [])

@@ -1,0 +1,279 @@
+"""Restoring by slash command: preview, buttons, the typed id, and everything that must not restore."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from simcord.backend.errors import SetupError
+from simcord.results import InteractionResult
+
+from core.snapshots import Kind, RestorePlan, RestoreReport, Snapshot
+from tests.backup_cog.backup_stage import HOME, Stage, said
+from tests.backup_cog.backup_world import covered
+
+pytestmark = [
+    pytest.mark.simcord(settle_timeout=40),
+    pytest.mark.parametrize("variables", [{"DISCORD_ADMIN_GUILD_IDS": f"[{HOME}]"}], ids=["home"]),
+]
+
+
+async def lose_something(stage: Stage) -> Snapshot:
+    """Take a snapshot, then let the game go on."""
+    created = await stage.cog.service.create(Kind.MANUAL)
+    stage.world.add_user(3)
+    stage.bot.dispatch("marketplace_sold", card_id=42)
+    await covered(stage.bot)
+    snapshot: Snapshot = created.snapshot
+    return snapshot
+
+
+async def asked(stage: Stage, snapshot: Snapshot) -> InteractionResult:
+    """Let the owner ask for a restore."""
+    return await stage.slash(stage.owner, "backup restore", snapshot=snapshot.id)
+
+
+async def click(stage: Stage, shown: InteractionResult, label: str, person: Any = None) -> InteractionResult:
+    """Click a button under the preview."""
+    assert shown.response is not None
+    return await (person or stage.owner).click(shown.response, label=label)
+
+
+async def confirm(stage: Stage, shown: InteractionResult, typed: str) -> InteractionResult:
+    """Click Confirm and type something."""
+    modal = await click(stage, shown, "Confirm")
+    assert modal.modal is not None
+    return await stage.owner.submit_modal(modal, {"snapshot_id": typed})
+
+
+def disabled(shown: InteractionResult) -> list[bool]:
+    """Say which of the buttons that are left are disabled."""
+    assert shown.response is not None
+    return [bool(button.get("disabled")) for row in shown.response.components for button in row["components"]]
+
+
+async def test_a_restore_shows_what_is_lost_asks_and_does_it(stage: Stage) -> None:
+    """Preview, button, typed id, outcome in the same place; the host is told before and after."""
+    heard: list[tuple[str, list[str]]] = []
+
+    async def starting(plan: RestorePlan) -> None:
+        await asyncio.sleep(0)
+        heard.append((plan.snapshot.id, stage.world.names()))
+
+    async def finished(report: RestoreReport) -> None:
+        heard.append((report.restored.id, stage.world.names()))
+
+    stage.bot.add_listener(starting, "on_backup_restore_starting")
+    stage.bot.add_listener(finished, "on_backup_restore_finished")
+    snapshot = await lose_something(stage)
+    shown = await asked(stage, snapshot)
+    assert "users: 2 → 3" in said(shown)
+    assert "1 recorded\nmarketplace\\_buy\\_42" in said(shown)
+    assert "safety snapshot" in said(shown)
+    assert stage.world.names() == ["alice", "bob", "user 3"]
+    await confirm(stage, shown, snapshot.id[:4].upper())
+    assert stage.world.names() == ["alice", "bob"]
+    safety = stage.cog.service.known[0]
+    assert safety.kind is Kind.SAFETY
+    assert said(shown).strip().startswith("Restored")
+    assert f"`{safety.id}`" in said(shown)
+    assert "equal to the snapshot" in said(shown)
+    assert disabled(shown) == []
+    assert heard == [(snapshot.id, ["alice", "bob", "user 3"]), (snapshot.id, ["alice", "bob"])]
+    assert stage.errors() == []
+
+
+async def test_the_safety_snapshot_is_the_way_back(stage: Stage) -> None:
+    """Undo is a restore like any other."""
+    snapshot = await lose_something(stage)
+    await confirm(stage, await asked(stage, snapshot), snapshot.id)
+    safety = stage.cog.service.known[0]
+    await confirm(stage, await asked(stage, safety), safety.id)
+    assert stage.world.names() == ["alice", "bob", "user 3"]
+
+
+async def test_cancel_does_nothing(stage: Stage) -> None:
+    """The buttons are gone, and the database is as it was."""
+    snapshot = await lose_something(stage)
+    shown = await asked(stage, snapshot)
+    await click(stage, shown, "Cancel")
+    assert "Nothing was done" in said(shown)
+    assert disabled(shown) == []
+    assert stage.world.names() == ["alice", "bob", "user 3"]
+
+
+async def test_a_wrong_id_does_nothing_and_may_be_corrected(stage: Stage) -> None:
+    """A slip is no reason to begin again."""
+    snapshot = await lose_something(stage)
+    shown = await asked(stage, snapshot)
+    wrong = "0000" if not snapshot.id.startswith("0000") else "1111"
+    assert "Not confirmed" in said(await confirm(stage, shown, wrong))
+    assert stage.world.names() == ["alice", "bob", "user 3"]
+    await confirm(stage, shown, snapshot.id)
+    assert stage.world.names() == ["alice", "bob"]
+
+
+async def test_the_buttons_time_out_visibly(stage: Stage) -> None:
+    """After the configured time they are disabled, and the message says that nothing was done."""
+    snapshot = await lose_something(stage)
+    shown = await asked(stage, snapshot)
+    modal = await click(stage, shown, "Confirm")
+    await stage.env.advance_time(181)
+    assert "Timed out" in said(shown)
+    assert disabled(shown) == [True, True]
+    with pytest.raises(SetupError, match="disabled"):
+        await click(stage, shown, "Confirm")
+    late = await stage.owner.submit_modal(modal, {"snapshot_id": snapshot.id})
+    assert "Restored" not in said(late)
+    assert stage.world.names() == ["alice", "bob", "user 3"]
+
+
+async def test_two_modals_restore_once(stage: Stage) -> None:
+    """Two quick clicks open two modals; the second one that is sent finds the confirmation used."""
+    snapshot = await lose_something(stage)
+    shown = await asked(stage, snapshot)
+    first, second = await click(stage, shown, "Confirm"), await click(stage, shown, "Confirm")
+    starts: list[str] = []
+
+    async def starting(plan: RestorePlan) -> None:
+        starts.append(plan.token)
+
+    stage.bot.add_listener(starting, "on_backup_restore_starting")
+    await stage.owner.submit_modal(first, {"snapshot_id": snapshot.id})
+    again = await stage.owner.submit_modal(second, {"snapshot_id": snapshot.id})
+    assert "Too late" in said(again)
+    assert len(starts) == 1
+    assert stage.errors() == []
+
+
+async def test_two_submissions_at_the_same_moment_restore_once(stage: Stage) -> None:
+    """The flag is set before anything is awaited, so the loop cannot run both."""
+    snapshot = await lose_something(stage)
+    await asked(stage, snapshot)
+    (view,) = stage.cog._views
+    restored: list[RestorePlan] = []
+
+    async def restore(answer: object, plan: RestorePlan) -> None:
+        restored.append(plan)
+
+    view._restore = restore
+    interactions = [Interaction(stage.owner.id), Interaction(stage.owner.id)]
+    await asyncio.gather(*(view.submit(interaction, snapshot.id) for interaction in interactions))
+    assert len(restored) == 1
+
+
+class Interaction:
+    """Stands where discord.py's would, to be submitted twice in one turn of the loop."""
+
+    def __init__(self, user_id: int) -> None:
+        self.user = type("User", (), {"id": user_id})()
+        self.response = Response()
+        self.extras: dict[str, object] = {}
+
+
+class Response:
+    """Takes every answer, one turn of the loop later."""
+
+    type = None
+
+    def is_done(self) -> bool:
+        """Not answered yet."""
+        return False
+
+    async def defer(self, **_: object) -> None:
+        """Take it."""
+        await asyncio.sleep(0)
+
+    async def send_message(self, **_: object) -> None:
+        """Take it."""
+        await asyncio.sleep(0)
+
+
+async def test_somebody_elses_click_is_refused(stage: Stage) -> None:
+    """Not even another owner's: they did not ask, and did not see the command's answer as theirs."""
+    snapshot = await lose_something(stage)
+    await asked(stage, snapshot)
+    (view,) = stage.cog._views
+    stage.bot.owner_ids = {stage.owner.id, stage.admin.id}
+    refusal = None
+    try:
+        await view.interaction_check(Interaction(stage.admin.id))
+    except Exception as error:  # noqa: BLE001 - by name below: a reload makes the class anew
+        refusal = error
+    assert type(refusal).__name__ == "NotAllowed"
+
+
+@pytest.mark.parametrize("step", ["click", "submit"])
+async def test_whoever_is_no_owner_any_more_restores_nothing(stage: Stage, step: str) -> None:
+    """Checked again on the button and in the modal: a message outlives a permission."""
+    snapshot = await lose_something(stage)
+    shown = await asked(stage, snapshot)
+    if step == "click":
+        stage.bot.owner_ids = {stage.admin.id}
+        result = await click(stage, shown, "Confirm")
+        assert result.modal is None
+        assert "Not allowed" in said(result)
+    else:
+        modal = await click(stage, shown, "Confirm")
+        stage.bot.owner_ids = {stage.admin.id}
+        await stage.owner.submit_modal(modal, {"snapshot_id": snapshot.id})
+        assert "Not allowed" in said(shown)
+    assert set(stage.errors()) <= {"NotAllowed"}
+    assert stage.world.names() == ["alice", "bob", "user 3"]
+
+
+async def test_a_plan_that_is_outdated_restores_nothing(stage: Stage) -> None:
+    """What was shown is not what is there any more: somebody restored in between."""
+    snapshot = await lose_something(stage)
+    shown = await asked(stage, snapshot)
+    await stage.cog.service.restore(snapshot.id)
+    stage.world.add_user(4)
+    await confirm(stage, shown, snapshot.id)
+    assert "changed since this restore was shown" in said(shown)
+    assert "user 4" in stage.world.names()
+    assert set(stage.errors()) <= {"PlanOutdated"}
+
+
+async def test_an_outcome_that_cannot_be_shown_goes_by_direct_message(stage: Stage) -> None:
+    """A long restore outlives the interaction; the owner still learns which snapshot is the way back."""
+    snapshot = await lose_something(stage)
+    shown = await asked(stage, snapshot)
+    modal = await click(stage, shown, "Confirm")
+    stage.env.inject_error(
+        "PATCH", "/webhooks/*/messages/@original", status=401, code=50027, message="Invalid Webhook Token", times=None
+    )
+    await stage.owner.submit_modal(modal, {"snapshot_id": snapshot.id})
+    assert stage.world.names() == ["alice", "bob"]
+    (message,) = stage.dms(stage.owner)
+    assert stage.cog.service.known[0].id in message
+    assert stage.cog.alerts.open == ()
+    assert stage.errors() == []
+
+
+async def test_old_buttons_do_nothing_after_a_reload(stage: Stage) -> None:
+    """A restart makes every confirmation worthless."""
+    snapshot = await lose_something(stage)
+    shown = await asked(stage, snapshot)
+    await stage.bot.reload_extension("cogs.backup_cog")
+    result = await click(stage, shown, "Confirm")
+    assert not result.acknowledged
+    assert stage.world.names() == ["alice", "bob", "user 3"]
+
+
+async def test_a_reload_waits_for_a_running_restore(stage: Stage) -> None:
+    """Half-way it would have nobody to finish it and nobody to say so."""
+    snapshot = await lose_something(stage)
+    shown = await asked(stage, snapshot)
+    modal = await click(stage, shown, "Confirm")
+    reloads: list[asyncio.Task[None]] = []
+
+    async def starting(plan: RestorePlan) -> None:
+        reloads.append(asyncio.create_task(stage.bot.reload_extension("cogs.backup_cog")))
+
+    stage.bot.add_listener(starting, "on_backup_restore_starting")
+    await stage.owner.submit_modal(modal, {"snapshot_id": snapshot.id})
+    await asyncio.gather(*reloads)
+    assert said(shown).strip().startswith("Restored")
+    assert stage.world.names() == ["alice", "bob"]
+    assert stage.errors() == []

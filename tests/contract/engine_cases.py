@@ -1,0 +1,141 @@
+"""What the contract suite needs to know of each kind of database, and what every engine test uses.
+
+To put another engine under the contract: a class with the methods of ``SqliteCase``, and one line in ``CASES``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.snapshots.archive import Head
+from core.snapshots.database_url import DatabaseUrl, parse
+from core.snapshots.engines import Checks
+from core.snapshots.json_column import JsonColumn
+from core.snapshots.models import Kind
+from core.snapshots.watch import Watch
+from tests.snapshots.game_database import (
+    CRITICAL_TABLES,
+    OtherProcess,
+    connected,
+    contents_of,
+    make_game_database,
+    play,
+    url_of,
+)
+
+HEAD = Head(
+    id="3fa9c1d2e4b5",
+    sequence=1,
+    kind=Kind.MANUAL,
+    created_at=dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC),
+    began_at=dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC),
+    reasons=("manual",),
+    requests=0,
+    note=None,
+    pinned=False,
+    engine="sqlite",
+    details={},
+)
+CHECKS = Checks(critical_tables=CRITICAL_TABLES, json_columns=(JsonColumn(table="creator_packs", column="cards_data"),))
+
+
+def slow_watch(seconds: float, during: str = "read", **options: Any) -> Watch:
+    """Give a watch that holds the work up for so many seconds at every step of one phase."""
+
+    def hold_up(phase: str, _done: int, _total: int) -> None:
+        if phase == during:
+            time.sleep(seconds)
+
+    # A clock that leaps makes every step a report.
+    return Watch(progress=hold_up, monotonic=itertools.count(0.0, 1.0).__next__, **options)
+
+
+def bounded(seconds: float, **options: Any) -> Watch:
+    """Give a watch with a deadline that only a hanging operation reaches."""
+    return Watch(deadline_at=time.monotonic() + seconds, seconds=seconds, **options)
+
+
+class EngineCase(Protocol):
+    """One small game in one kind of database, and the ways in which it changes and goes wrong."""
+
+    url: DatabaseUrl
+
+    def create(self) -> None:
+        """Make the game's database."""
+
+    def contents(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Give every row of every table."""
+
+    def play(self) -> None:
+        """Commit one game action."""
+
+    def execute(self, statement: str) -> None:
+        """Commit one SQL statement, with foreign keys not enforced."""
+
+    def locked(self) -> AbstractContextManager[object]:
+        """Let another process hold a lock that keeps everybody else from writing."""
+
+    def idle(self) -> AbstractContextManager[object]:
+        """Let another process stay connected without doing anything."""
+
+    def destroy(self) -> None:
+        """Damage the database so that its engine cannot open it."""
+
+    def remove(self) -> None:
+        """Take the database away."""
+
+
+class SqliteCase:
+    """The game in a SQLite file in WAL mode."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "game" / "game.db"
+        self.url = parse(url_of(self.path))
+        self._dice = random.Random(3)
+
+    def create(self) -> None:
+        """Make the game's database."""
+        make_game_database(self.path, players=60)
+
+    def contents(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Give every row of every table."""
+        return contents_of(self.path)
+
+    def play(self) -> None:
+        """Commit one game action."""
+        with connected(self.path) as connection:
+            play(connection, self._dice, 60)
+
+    def execute(self, statement: str) -> None:
+        """Commit one SQL statement, with foreign keys not enforced."""
+        with connected(self.path) as connection:
+            connection.execute(statement)
+
+    def locked(self) -> AbstractContextManager[object]:
+        """Let another process hold a lock that keeps everybody else from writing."""
+        return OtherProcess(self.path, "BEGIN IMMEDIATE", "UPDATE users SET dust = dust + 1")
+
+    def idle(self) -> AbstractContextManager[object]:
+        """Let another process stay connected without doing anything."""
+        return OtherProcess(self.path, "SELECT count(*) FROM users")
+
+    def destroy(self) -> None:
+        """Damage the database so that its engine cannot open it."""
+        with self.path.open("r+b") as file:
+            file.write(b"no longer a database".ljust(100, b"\xff"))
+
+    def remove(self) -> None:
+        """Take the database away."""
+        for side in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + side).unlink(missing_ok=True)
+
+
+CASES: dict[str, Callable[[Path], EngineCase]] = {"sqlite": SqliteCase}
+"""Every engine by its name in ``ENGINES``, as a function of a folder of its own."""

@@ -1,0 +1,123 @@
+"""The shell's documentation is its module's docstring: it says what is there, and nothing that is not."""
+
+from __future__ import annotations
+
+import re
+
+import click
+import msgspec
+import pytest
+
+from core.snapshots import console, console_documents
+from core.snapshots.console import shell
+from core.snapshots.models import Kind, Lost, Verification
+
+DOCUMENTED = console.__doc__ or ""
+COMMANDS = [
+    "now",
+    "list",
+    "show",
+    "verify",
+    "restore",
+    "export",
+    "status",
+    "integrity",
+    "prune",
+    "pin",
+    "unpin",
+    "rebuild-catalog",
+]
+SHAPES: dict[str, list[type[msgspec.Struct]]] = {
+    "now": [console_documents.NowDocument],
+    "list": [console_documents.ListDocument],
+    "verify": [console_documents.VerifyDocument],
+    "restore": [console_documents.RestoreDocument],
+    "export": [console_documents.ExportDocument],
+    "status": [console_documents.StatusDocument],
+    "integrity": [console_documents.IntegrityDocument],
+    "prune": [console_documents.PruneDocument, console_documents.DecisionDocument],
+    "pin, unpin": [console_documents.SnapshotAnswer],
+    "rebuild-catalog": [console_documents.CatalogDocument],
+    "any that fails": [console_documents.ErrorDocument, console_documents.ErrorDetail],
+}
+
+
+def usage_of(name: str) -> str:
+    """Give the line of the docstring that shows how a command is written."""
+    lines = re.findall(rf"^    python -m core\.snapshots ({re.escape(name)}\b.*)$", DOCUMENTED, re.MULTILINE)
+    assert len(lines) == 1, f"{name} is documented {len(lines)} times"
+    return str(lines[0])
+
+
+def block_of(name: str) -> str:
+    """Give what the docstring says about a command's document."""
+    found = re.search(rf"^    {re.escape(name)}  +(.*(?:\n {{22}}.*)*)", DOCUMENTED, re.MULTILINE)
+    assert found, f"the document of {name} is not documented"
+    return found[1]
+
+
+def names_in(text: str) -> set[str]:
+    """Give the members that a shape names."""
+    return set(re.findall(r'"(\w+)"', text))
+
+
+def fields_of(*structs: type[msgspec.Struct]) -> set[str]:
+    """Give the members that documents have."""
+    return {field for struct in structs for field in struct.__struct_fields__}
+
+
+def test_the_commands_are_the_ones_that_were_agreed() -> None:
+    """Scripts rely on their names."""
+    assert list(shell.commands) == COMMANDS
+
+
+def test_the_docstring_has_every_command_and_no_other() -> None:
+    """In the same order."""
+    assert re.findall(r"^    python -m core\.snapshots ([\w-]+)", DOCUMENTED, re.MULTILINE) == COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_and_argument_of_a_command_is_documented(name: str) -> None:
+    """A command's line has its options and its arguments, and none besides."""
+    line = usage_of(name)
+    shared = {"--config", "--json"}
+    options = {option for parameter in shell.commands[name].params for option in parameter.opts if "--" in option}
+    assert set(re.findall(r"--[a-z-]+", line)) == options - shared
+    assert shared <= options
+    arguments = [parameter for parameter in shell.commands[name].params if isinstance(parameter, click.Argument)]
+    assert line.count("ID") + line.count("FILE") == len(arguments)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_has_a_help_text(name: str) -> None:
+    """Whoever has only a terminal learns the rest there; the short text is not cut off."""
+    command = shell.commands[name]
+    assert not command.get_short_help_str(limit=60).endswith("...")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.opts
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_docstring_names_exactly_the_members_of_each_document(name: str) -> None:
+    """A shape that changes without its documentation breaks somebody's script unannounced."""
+    assert names_in(block_of(name)) == fields_of(*SHAPES[name])
+
+
+def test_the_docstring_names_exactly_the_members_of_what_documents_are_made_of() -> None:
+    """Snapshots, findings and what is lost are written once."""
+    shape = DOCUMENTED[DOCUMENTED.index("SNAPSHOT is") : DOCUMENTED.index("    now  ")]
+    expected = fields_of(console_documents.SnapshotDocument, Verification) | {"full", "incremental"}
+    assert names_in(shape) == expected
+    details = fields_of(console_documents.DetailedDocument) - fields_of(console_documents.SnapshotDocument)
+    assert names_in(block_of("show")) == details | {"snapshot"}
+    finding = DOCUMENTED[DOCUMENTED.index("FINDING is") : DOCUMENTED.index("LOST\n")]
+    assert names_in(finding) == fields_of(console_documents.FindingDocument) | {"error", "warning"}
+    assert names_in(DOCUMENTED[DOCUMENTED.index("LOST\n") :]) == fields_of(Lost)
+
+
+def test_a_safety_snapshot_cannot_be_taken_by_hand() -> None:
+    """Every other kind can: a safety snapshot means that a restore followed."""
+    kind = next(parameter for parameter in shell.commands["now"].params if parameter.name == "kind")
+    assert isinstance(kind.type, click.Choice)
+    assert list(kind.type.choices) == [kind.value for kind in Kind if kind is not Kind.SAFETY]

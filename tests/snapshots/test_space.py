@@ -1,0 +1,66 @@
+"""How much room a snapshot and a restore are taken to need."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
+from core.snapshots.space import needed_for_restore, needed_for_snapshot
+
+NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
+GIB, MIB = 1 << 30, 1 << 20
+
+
+def snapshot(sequence: int, size: int, database_size: int, form: Form = Form.FULL) -> Snapshot:
+    return Snapshot(
+        id=f"{sequence:012x}",
+        sequence=sequence,
+        kind=Kind.PERIODIC,
+        form=form,
+        base=None,
+        path=f"daily/{sequence}",
+        created_at=NOON,
+        began_at=NOON,
+        reasons=(),
+        requests=0,
+        size=size,
+        database_size=database_size,
+        fingerprint="f",
+        verification=Verification(level=Level.CHECKSUM, at=NOON, ok=True),
+    )
+
+
+def test_a_first_snapshot_is_given_room_for_the_image_and_most_of_it_again() -> None:
+    """With no ratio known yet the estimate errs on the safe side."""
+    assert 1.5 * GIB < needed_for_snapshot(GIB, []) < 2 * GIB
+
+
+def test_the_ratio_of_the_newest_full_decides() -> None:
+    """What the last archive weighed against its database is the best guess there is."""
+    fulls = [snapshot(1, 90 * MIB, 100 * MIB), snapshot(2, 20 * MIB, 100 * MIB)]
+    for order in (fulls, fulls[::-1]):
+        needed = needed_for_snapshot(GIB, order)
+        assert GIB * 1.2 < needed < GIB * 1.25
+
+
+def test_an_incremental_and_an_empty_database_give_no_ratio() -> None:
+    """The little that an incremental weighs says nothing about a full; nothing is divided by zero."""
+    known = [snapshot(1, 50 * MIB, 100 * MIB), snapshot(2, MIB, 100 * MIB, Form.INCREMENTAL), snapshot(3, 900, 0)]
+    assert needed_for_snapshot(GIB, known) == needed_for_snapshot(GIB, known[:1])
+    assert needed_for_snapshot(GIB, known[1:]) == needed_for_snapshot(GIB, [])
+
+
+@given(size=st.integers(0, 1 << 40), archive=st.integers(1, 1 << 30))
+def test_there_is_always_room_for_the_image_and_an_archive_in_the_known_ratio(size: int, archive: int) -> None:
+    """Both are on the disk at once while the archive is written."""
+    known = [snapshot(1, archive, 1 << 30)]
+    assert needed_for_snapshot(size, known) >= size + size * archive // (1 << 30)
+
+
+@given(restored=st.integers(0, 1 << 40), present=st.integers(0, 1 << 40))
+def test_a_restore_needs_the_rebuilt_image_its_proof_and_a_safety_snapshot(restored: int, present: int) -> None:
+    """A restore must not begin what the disk cannot finish."""
+    assert needed_for_restore(restored, present, []) >= 2 * restored + needed_for_snapshot(present, [])
