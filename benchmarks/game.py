@@ -39,7 +39,7 @@ __all__ = ["Latencies", "Player", "generate"]
 
 MEGABYTE = 1_000_000
 _BEGINNING = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
-_PLAYERS_A_DAY = 400
+_PLAYERS_A_DAY = 100
 _CARDS_A_PLAYER = 60
 _DUST_A_PLAYER = 12
 _LISTINGS_A_PLAYER = 8

@@ -74,6 +74,8 @@ async def create_locked(
     token = await context.probe.token()
     newest = await _newest_sound(context, contents)
     base, why = await context.in_thread(_base, context, contents, newest, wanted)
+    if base.id is None:
+        newest = None  # something that it builds on is gone: it can stand for nothing
     if wanted.skip_unchanged and newest is not None and token is not None and context.covered == (token, newest.id):
         return await _record_covered(context, newest, wanted)
     began_at = context.clock()

@@ -31,7 +31,8 @@ async def verify_locked(
     try:
         chain = await context.in_thread(context.repository.chain, snapshot)
     except (SnapshotNotFound, SnapshotDamaged) as error:
-        verified = Verified(ok=False, findings=(_file_finding(str(error)),))
+        gone = error.data.get("snapshot_id") if isinstance(error, SnapshotNotFound) else None
+        verified = Verified(ok=False, findings=(_file_finding(str(error)),), culprit=gone)
     else:
         verified = await context.work(
             VerifyJob,
@@ -45,8 +46,6 @@ async def verify_locked(
         )
     now = context.clock()
     await record_outcome(context, snapshot, level, verified, now)
-    if not verified.ok:
-        await refresh_latest(context)
     return VerifyReport(
         id=snapshot.id,
         level=level,
@@ -71,7 +70,7 @@ async def record_outcome(
 ) -> None:
     """Write down what a proof of a snapshot showed: of itself or, where a file below it is damaged, of that one.
 
-    Damage is everything's that builds on it.
+    Damage is everything's that builds on it, and ``latest.*`` goes to what is sound.
     """
     contents = context.repository.catalog.contents
     changed = [note_outcome(snapshot, level, verified.ok, now)]
@@ -80,6 +79,8 @@ async def record_outcome(
         damaged = {each.id: each for each in (snapshot, culprit, *dependants_of(culprit, contents.snapshots))}
         changed = [note_outcome(each, level, False, now) for each in damaged.values()]
     await context.in_thread(context.repository.update, *changed)
+    if not verified.ok:
+        await refresh_latest(context)
 
 
 def _snapshot_at(contents: Contents, path: str | None) -> Snapshot | None:

@@ -1,8 +1,8 @@
 """Full snapshots as files: write one, look into it, prove it, take the image out again.
 
 All of it blocks, and belongs in the worker. Operating system errors (a full disk, a file that is not there) pass as
-OSError; whatever is wrong with the content is SnapshotDamaged. Incremental snapshots will have a module of their own
-beside this one, with the same function names.
+OSError; whatever is wrong with the content is SnapshotDamaged. Incremental snapshots have a module of their own beside
+this one, ``pages``; here they are refused, but for a look at their ends.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def read_head(path: Path) -> Head:
 def read_tail(path: Path) -> Tail:
     """Give what the snapshot holds, from its two ends alone, unproven. Raises SnapshotDamaged, OSError."""
     with path.open("rb") as file:
-        return _tail(file, path, Expectation())
+        return _tail(file, path, Expectation(), whole=False)
 
 
 def check(path: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:
@@ -84,8 +84,12 @@ def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | No
             return members.read(file, sink, Expectation(tail.fingerprint, tail.size), watch, path=path)[1]
 
 
-def _tail(file: BinaryIO, path: Path, expected: Expectation) -> Tail:
-    _, seal = members.head_of(Cursor(file, path))
+def _tail(file: BinaryIO, path: Path, expected: Expectation, *, whole: bool = True) -> Tail:
+    """Give the tail, before anything is expanded; with ``whole``, refuse a file that holds changed pages only."""
+    cursor = Cursor(file, path)
+    head, seal = members.head_of(cursor)
+    if whole and head.delta is not None:
+        raise cursor.damaged("it holds changed pages where a whole image is expected", 0)
     return members.tail_of(last_label(file, path), seal, expected)
 
 

@@ -12,6 +12,7 @@ hashed and compared with what they hashed to when their full was proven. The rec
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -19,22 +20,24 @@ from typing import BinaryIO
 import msgspec
 from blake3 import blake3
 
+from ..errors import SnapshotDamaged
 from ..watch import Watch
 from . import deflate as deflating
 from . import derived, framing, members
 from .fingerprint import BLOCK, DIGEST, of_digests
 from .framing import Cursor
-from .full import created
+from .full import created, read_tail
 from .members import Head, Tail
 
 __all__ = ["MemberRecord", "ReadBlock", "record_of", "write_reusing"]
 
 ReadBlock = Callable[[int], bytes]
 
-_MAGIC = b"savepoint/members/1\n"
+_MAGIC = b"savepoint/members/2\n"
 _OFFSET = 8
 _MEMBER_DIGEST = 16
 _COPY = 1 << 20
+_FIELDS = struct.Struct("<III")
 
 
 class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +110,9 @@ def record_of(path: Path, snapshot: str, blocks: bytes, watch: Watch) -> MemberR
 
 
 def _digest(packed: framing.Packed) -> bytes:
-    return blake3(packed.deflated + packed.crc.to_bytes(4, "little")).digest(_MEMBER_DIGEST)
+    """Hash all of a member that can differ from one to the next: a copy must not carry a rotted field along."""
+    fields = _FIELDS.pack(packed.deflated_crc, packed.crc, packed.length)
+    return blake3(fields + packed.deflated).digest(_MEMBER_DIGEST)
 
 
 def write_reusing(
@@ -128,6 +133,7 @@ def write_reusing(
     where the earlier full's bytes are not what they were, or a block does not have its digest; OSError; and what the
     watch raises.
     """
+    _require_same(record, previous)
     count = -(-size // BLOCK)
     reused = [digests[n * DIGEST : (n + 1) * DIGEST] == record.block(n) for n in range(count)]
     tail = Tail(size=size, members=count, fingerprint=of_digests(digests, size), rows=dict(rows))
@@ -141,6 +147,16 @@ def write_reusing(
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def _require_same(record: MemberRecord, previous: Path) -> None:
+    """Raise SnapshotDamaged unless the full says at its end that it holds what the record describes."""
+    tail = read_tail(previous)
+    if (tail.fingerprint, tail.size) != (record.fingerprint, record.size):
+        raise SnapshotDamaged(
+            f"The snapshot file {previous.name} is not the one that its record of members describes.",
+            path=str(previous),
+        )
 
 
 def _write_members(
@@ -177,6 +193,10 @@ def _copy(source: BinaryIO, target: BinaryIO, start: int, end: int, watch: Watch
             source.seek(start)
             copied = target.write(source.read(min(_COPY, wanted)))
             target.flush()
+        if not copied:
+            raise SnapshotDamaged(
+                f"The snapshot file {Path(source.name).name} ends before byte {end}.", path=str(source.name)
+            )
         start += copied
         watch.wrote(copied)
         watch.check()

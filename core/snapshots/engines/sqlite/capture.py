@@ -186,8 +186,9 @@ class _Writer:
             tail, recorded = write_reusing(
                 self._target, previous, record, digests, index.size, source.block, self._head, rows, self._watch
             )
-        except SnapshotDamaged:
-            # The earlier full is not what it was; verification will find it. This one does not need it.
+        except (SnapshotDamaged, OSError):
+            # The earlier full is not what it was, or cannot be read; verification will find it. This one does not need
+            # it. What was wrong with the target is wrong again.
             return self.whole()
         index.save(Path(self._base.index))
         recorded.save(Path(self._base.record))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from ...archive.reuse import MemberRecord
 from ...errors import SnapshotDamaged
 from ...files import sync_file
 from ...models import Form
+from ...naming import parse_name
 from ...watch import Watch
 from ..base import Part
 from .assembly import assemble
@@ -80,19 +82,31 @@ def export(chain: Sequence[Part], target: Path, scratch: Path, head: Head, recor
         prove(chain, scratch, watch)
         _copy(Path(chain[0].path), target, watch)
         return
-    recorded = MemberRecord.load(record)
-    if recorded is not None and recorded.fingerprint == chain[0].fingerprint:
-        assemble(chain, recorded, target, scratch, head, watch)
-        return
+    recorded = _record_of(chain[0], record)
+    if recorded is not None:
+        # Where this fails the whole way is taken: it does not need the record, and says which file is damaged.
+        with contextlib.suppress(SnapshotDamaged):
+            assemble(chain, recorded, target, scratch, head, watch)
+            return
     image = scratch / "exported.db"
     rebuild(chain, image, watch)
     watch.phase("compress", chain[-1].size)
     with image.open("rb") as content:
-        tail = full.write_full(target, content, head, {}, watch)
+        full.write_full(target, content, head, {}, watch)
     image.unlink()
-    if tail.fingerprint != chain[-1].fingerprint:
-        target.unlink()
-        raise SnapshotDamaged("The exported file does not hold the snapshot; it was removed.", path=str(target))
+    try:
+        full.check(target, fingerprint=chain[-1].fingerprint, size=chain[-1].size, watch=watch)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _record_of(first: Part, path: Path) -> MemberRecord | None:
+    """Give the record of a chain's full; another full with the same image has its members elsewhere."""
+    record, named = MemberRecord.load(path), parse_name(Path(first.path).name)
+    if record is None or named is None or record.snapshot != named.id:
+        return None
+    return record if record.fingerprint == first.fingerprint else None
 
 
 def _copy(source: Path, target: Path, watch: Watch) -> None:

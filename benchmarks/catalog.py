@@ -1,0 +1,167 @@
+"""A repository with ten thousand snapshots in its catalog, and what the commands cost there."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from cogs.backup_cog import replies
+from core.snapshots import Form, Kind, Level, Snapshot, Verification
+from core.snapshots.catalog import Contents
+from core.snapshots.naming import INCREMENTAL_SUFFIX, relative_path
+from core.snapshots.repository import Repository
+
+from .measure import OtherPlayer, StallProbe, median, timed
+from .subject import Subject, opened
+
+__all__ = ["CatalogFigures", "measure_catalog"]
+
+ENTRIES = 10_000
+_CHAIN = 50
+_KEPT = 1_000_000
+"""Retention would make short work of ten thousand event snapshots."""
+_BYTES = 1000
+_TABLES = ("users", "cards", "creator_packs", "user_cards")
+
+
+class CatalogFigures(msgspec.Struct, frozen=True):
+    """All in milliseconds, each the median of the rounds.
+
+    ``small`` is a repeat snapshot with few in the catalog, ``large`` one with all. ``stall`` is the loop's longest.
+    """
+
+    entries: int
+    catalog_bytes: int
+    open: float
+    list_cold: float
+    list_warm: float
+    autocomplete: float
+    prune: float
+    publish: float
+    small: float
+    large: float
+    stall: float
+
+
+async def measure_catalog(database: Path, folder: Path, rounds: int) -> CatalogFigures:
+    """Measure on a small database, whose own snapshots cost little."""
+    with OtherPlayer(database) as player:
+        async with opened(database, folder, kept=_KEPT) as subject:
+            small = await _repeats(subject, player, rounds)
+        await asyncio.to_thread(_fill, folder)
+        started = time.perf_counter()
+        async with opened(database, folder, kept=_KEPT, anew=False) as subject:
+            opening = time.perf_counter() - started
+            async with StallProbe() as probe:
+                reading = await _reading(subject, rounds)
+                large = await _repeats(subject, player, rounds)
+            suggesting = [await asyncio.to_thread(timed, _suggest, subject) for _ in range(rounds)]
+            publishing = await asyncio.to_thread(_publish, folder, rounds)
+    ms = {name: median(values) * 1000 for name, values in {**reading, "autocomplete": suggesting, "publish": publishing}.items()}
+    return CatalogFigures(
+        entries=ENTRIES,
+        catalog_bytes=(folder / "backup_metadata.json").stat().st_size,
+        open=opening * 1000,
+        small=median(small) * 1000,
+        large=median(large) * 1000,
+        stall=probe.worst,
+        **ms,
+    )
+
+
+async def _reading(subject: Subject, rounds: int) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {"list_cold": [], "list_warm": [], "prune": []}
+    for _ in range(rounds):
+        (subject.folder / "backup_metadata.json").touch()  # as if another process had written it
+        started = time.perf_counter()
+        await subject.service.list()
+        found["list_cold"].append(time.perf_counter() - started)
+        started = time.perf_counter()
+        await subject.service.list()
+        found["list_warm"].append(time.perf_counter() - started)
+        started = time.perf_counter()
+        await subject.service.prune(dry_run=True)
+        found["prune"].append(time.perf_counter() - started)
+    return found
+
+
+def _suggest(subject: Subject) -> int:
+    """Do what the cog does while somebody types, in the worst case: nothing fits, so that it looks at all."""
+    return sum("nothing is called this" in replies.searched(snapshot) for snapshot in subject.service.known)
+
+
+async def _repeats(subject: Subject, player: OtherPlayer, rounds: int) -> list[float]:
+    await subject.request()
+    player.play(20)
+    await subject.request()
+    seconds = []
+    for _ in range(rounds):
+        player.play(20)
+        seconds.append((await subject.request())[0])
+    return seconds
+
+
+def _publish(folder: Path, rounds: int) -> list[float]:
+    repository = Repository(folder.absolute(), ".db.gz")
+    contents = repository.refresh()
+    newest = contents.snapshots[-1]
+    seconds = []
+    for number in range(rounds):
+        entry = _entry(newest.sequence + 1 + number, newest.created_at + dt.timedelta(seconds=number + 1), None)
+        source = repository.work / "published"
+        source.write_bytes(bytes(_BYTES))
+        started = time.perf_counter()
+        repository.publish(source, entry)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def _fill(folder: Path) -> None:
+    repository = Repository(folder.absolute(), ".db.gz")
+    known = repository.refresh().snapshots
+    entries = list(_entries(ENTRIES - len(known), known[0].created_at))
+    for entry in entries:
+        with (folder / entry.path).open("wb") as file:
+            file.truncate(entry.size)
+    before = {each.id: each for each in entries}
+    later = [msgspec.structs.replace(each, sequence=each.sequence + len(entries)) for each in known]
+    contents = Contents().with_snapshots([*before.values(), *later])
+    repository.catalog.change(lambda _: contents)
+
+
+def _entries(count: int, until: dt.datetime) -> Iterator[Snapshot]:
+    base: str | None = None
+    for number in range(count):
+        base = None if number % _CHAIN == 0 else base
+        entry = _entry(number + 1, until - dt.timedelta(minutes=count - number), base)
+        base = entry.id
+        yield entry
+
+
+def _entry(sequence: int, at: dt.datetime, base: str | None) -> Snapshot:
+    kind = Kind.PERIODIC if sequence % 20 == 0 else Kind.CRITICAL
+    snapshot_id, reason = f"{sequence:012x}", f"marketplace_buy_{sequence * 7919 % 1_000_000}"
+    suffix = ".db.gz" if base is None else INCREMENTAL_SUFFIX
+    return Snapshot(
+        id=snapshot_id,
+        sequence=sequence,
+        kind=kind,
+        form=Form.FULL if base is None else Form.INCREMENTAL,
+        base=base,
+        path=relative_path(created_at=at, kind=kind, reason=reason, snapshot_id=snapshot_id, suffix=suffix),
+        created_at=at,
+        began_at=at,
+        reasons=(reason, f"pack_opening_user_{sequence}"),
+        requests=2,
+        size=_BYTES,
+        database_size=10_000_000,
+        fingerprint=f"b3t64:{sequence:064x}",
+        verification=Verification(level=Level.CHECKSUM, at=at, ok=True),
+        rows=dict.fromkeys(_TABLES, 100_000),
+        details={"journal_mode": "wal", "page_size": 4096},
+    )
