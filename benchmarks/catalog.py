@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.snapshots.naming import INCREMENTAL_SUFFIX, relative_path
 from core.snapshots.repository import Repository
 
 from .measure import OtherPlayer, StallProbe, median, timed
+from .rounds import Place
 from .subject import Subject, opened
 
 __all__ = ["CatalogFigures", "measure_catalog"]
@@ -48,8 +50,16 @@ class CatalogFigures(msgspec.Struct, frozen=True):
     stall: float
 
 
-async def measure_catalog(database: Path, folder: Path, rounds: int) -> CatalogFigures:
+async def measure_catalog(databases: Path, megabytes: int, rounds: int) -> CatalogFigures:
     """Measure on a small database, whose own snapshots cost little."""
+    place = await asyncio.to_thread(Place, databases, megabytes)
+    try:
+        return await _measure(place.database, place.repository, rounds)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, place.folder)
+
+
+async def _measure(database: Path, folder: Path, rounds: int) -> CatalogFigures:
     with OtherPlayer(database) as player:
         async with opened(database, folder, kept=_KEPT) as subject:
             small = await _repeats(subject, player, rounds)
@@ -62,7 +72,10 @@ async def measure_catalog(database: Path, folder: Path, rounds: int) -> CatalogF
                 large = await _repeats(subject, player, rounds)
             suggesting = [await asyncio.to_thread(timed, _suggest, subject) for _ in range(rounds)]
             publishing = await asyncio.to_thread(_publish, folder, rounds)
-    ms = {name: median(values) * 1000 for name, values in {**reading, "autocomplete": suggesting, "publish": publishing}.items()}
+    ms = {
+        name: median(values) * 1000
+        for name, values in {**reading, "autocomplete": suggesting, "publish": publishing}.items()
+    }
     return CatalogFigures(
         entries=ENTRIES,
         catalog_bytes=(folder / "backup_metadata.json").stat().st_size,

@@ -302,9 +302,7 @@ class Player:
         self._connection.execute("UPDATE users SET coins = max(0, coins + ?) WHERE id = ?", (amount, user))
 
     def _change_dust(self, user: int, amount: int, reason: str, now: str) -> None:
-        self._connection.execute(
-            "UPDATE user_dust SET balance = max(0, balance + ?) WHERE user_id = ?", (amount, user)
-        )
+        self._connection.execute("UPDATE user_dust SET balance = max(0, balance + ?) WHERE user_id = ?", (amount, user))
         self._connection.execute(
             "INSERT INTO dust_transactions (user_id, amount, reason, made_at) VALUES (?, ?, ?, ?)",
             (user, amount or 1, reason, now),

@@ -48,8 +48,8 @@ def feed(database: Path, target: Path) -> None:
 class Gzip:
     """SQLite's backup to a file, then ``gzip -6``: what most scripts do."""
 
-    name = "backup + gzip -6"
-    program = "gzip"
+    name: ClassVar[str] = "backup + gzip -6"
+    program: ClassVar[str] = "gzip"
 
     def __init__(self, database: Path, folder: Path) -> None:
         self._database = database
@@ -75,8 +75,8 @@ class Gzip:
 class Restic:
     """SQLite's backup to a file, then ``restic backup``, compressed as it is by default."""
 
-    name = "restic, with its feed"
-    program = "restic"
+    name: ClassVar[str] = "restic, with its feed"
+    program: ClassVar[str] = "restic"
 
     def __init__(self, database: Path, folder: Path) -> None:
         self._database = database
@@ -113,7 +113,7 @@ class Restic:
 class ResticDump(Restic):
     """``sqlite3 .dump`` straight into restic: no copy on the disk, but text."""
 
-    name = "restic, fed with .dump"
+    name: ClassVar[str] = "restic, fed with .dump"
 
     def copy(self) -> None:
         """Dump into restic."""
@@ -131,8 +131,8 @@ class ResticDump(Restic):
 class Borg:
     """SQLite's backup to a file, then ``borg create --compression zstd``."""
 
-    name = "borg, with its feed"
-    program = "borg"
+    name: ClassVar[str] = "borg, with its feed"
+    program: ClassVar[str] = "borg"
 
     def __init__(self, database: Path, folder: Path) -> None:
         self._database = database
@@ -169,8 +169,8 @@ class Borg:
 class Litestream:
     """``litestream replicate -once`` to a folder. It takes over the database's log, so it has a copy of its own."""
 
-    name = "Litestream, once"
-    program = "litestream"
+    name: ClassVar[str] = "Litestream, once"
+    program: ClassVar[str] = "litestream"
 
     def __init__(self, database: Path, folder: Path) -> None:
         self._database = database
@@ -183,12 +183,18 @@ class Litestream:
 
     def copy(self) -> None:
         """Ship what is not shipped yet."""
-        run(_found(self.program), "replicate", "-once", self._database, f"file://{self.store.absolute()}")
+        run(
+            _found(self.program) or self.program,
+            "replicate",
+            "-once",
+            self._database,
+            f"file://{self.store.absolute()}",
+        )
 
     def give_back(self, target: Path) -> None:
         """Run litestream restore."""
         target.unlink(missing_ok=True)
-        run(_found(self.program), "restore", "-o", target, f"file://{self.store.absolute()}")
+        run(_found(self.program) or self.program, "restore", "-o", target, f"file://{self.store.absolute()}")
 
 
 _FED: tuple[type[Gzip | Restic | ResticDump | Borg], ...] = (Gzip, Restic, ResticDump, Borg)

@@ -18,7 +18,7 @@ from .measure import MemoryObserver, OtherPlayer, StallProbe, median, percentile
 from .peers import Peer, peers
 from .subject import Subject, opened
 
-__all__ = ["Burst", "Felt", "Figures", "Series", "Work", "measure_series", "measure_size"]
+__all__ = ["Burst", "Felt", "Figures", "Place", "Series", "Work", "made", "measure_series", "measure_size"]
 
 TRANSACTIONS = 20
 _REQUESTS = 1000
@@ -99,7 +99,7 @@ class _Table:
         )
 
 
-class _Place:
+class Place:
     """The folder of one size: its database, the copy that Litestream follows, and whoever plays on both."""
 
     def __init__(self, folder: Path, megabytes: int) -> None:
@@ -128,14 +128,14 @@ def made(folder: Path, megabytes: int) -> Path:
 
 async def measure_size(folder: Path, megabytes: int, rounds: int, say: Callable[[str], None]) -> Figures:
     """Measure everything on a database of one size; its folder is removed afterwards."""
-    place = await asyncio.to_thread(_Place, folder, megabytes)
+    place = await asyncio.to_thread(Place, folder, megabytes)
     others = peers(place.database, place.followed, place.folder)
     table = _Table()
     try:
         with OtherPlayer(place.database) as player, OtherPlayer(place.followed) as second:
             for number in range(rounds):
-                say(f"{megabytes} MB: round {number + 1} of {rounds}, Savepoint")
-                await _round(place, player, second, others, table, say)
+                say(f"{megabytes} MB: round {number + 1} of {rounds}")
+                await _round(place, player, second, others, table)
             say(f"{megabytes} MB: what others feel")
             burst = await _burst(place, player)
             felt = await _feel(place, player)
@@ -146,12 +146,11 @@ async def measure_size(folder: Path, megabytes: int, rounds: int, say: Callable[
 
 
 async def _round(
-    place: _Place,
+    place: Place,
     player: OtherPlayer,
     second: OtherPlayer,
     others: list[Peer],
     table: _Table,
-    say: Callable[[str], None],
 ) -> None:
     """Do each kind of work once, ours and then everybody else's on the same states."""
 
@@ -162,22 +161,17 @@ async def _round(
     async with opened(place.database, place.repository) as subject:
         play()
         _add(table, "first", await subject.request("first"))
+        player.checkpoint()
+        play()
+        _add(table, "repeat, log begun anew", await subject.request("anew"))
         for peer in others:
             await asyncio.to_thread(_peer, table, "first", peer)
         play()
-        player.checkpoint()  # Litestream keeps the log of its copy itself
-        play()
-        _add(table, "repeat, log emptied", await subject.request("repeat"))
-        play()
         _add(table, "repeat", await subject.request("repeat"))
         for peer in others:
-            say(f"  {peer.name}")
             await asyncio.to_thread(_peer, table, "repeat", peer)
         play()
         _add(table, "full again", await subject.full())
-        for peer in others:
-            if peer.name.startswith("backup"):
-                await asyncio.to_thread(_peer, table, "full again", peer)
         await _give_back(place, subject, others, table)
 
 
@@ -193,7 +187,7 @@ def _peer(table: _Table, work: str, peer: Peer) -> None:
     table.add(work, peer.name, seconds, size_of(peer.store) - before)
 
 
-async def _give_back(place: _Place, subject: Subject, others: list[Peer], table: _Table) -> None:
+async def _give_back(place: Place, subject: Subject, others: list[Peer], table: _Table) -> None:
     service = subject.service
     snapshots = service.known
     chain = next(each for each in snapshots if each.form is Form.INCREMENTAL)
@@ -212,7 +206,7 @@ async def _give_back(place: _Place, subject: Subject, others: list[Peer], table:
     table.add("rebuilt and checked in full", _SAVEPOINT, time.perf_counter() - started, 0)
 
 
-async def _burst(place: _Place, player: OtherPlayer) -> Burst:
+async def _burst(place: Place, player: OtherPlayer) -> Burst:
     """Ask a thousand times within a second, while somebody plays; with the default spacing."""
     async with opened(place.database, place.repository, spacing=1.0) as subject:
         await subject.request("first")
@@ -242,7 +236,7 @@ async def _burst(place: _Place, player: OtherPlayer) -> Burst:
         )
 
 
-async def _feel(place: _Place, player: OtherPlayer) -> tuple[Felt, ...]:
+async def _feel(place: Place, player: OtherPlayer) -> tuple[Felt, ...]:
     """Do each kind of work again while a writer writes, and look at the loop, the writer and the worker's memory."""
     felt = [await _felt("nothing", player, lambda: asyncio.sleep(0.05), 10**6)]
 
@@ -279,7 +273,7 @@ async def _felt(during: str, player: OtherPlayer, work: Callable[[], Awaitable[o
 
 async def measure_series(folder: Path, megabytes: int, count: int = 100) -> Series:
     """Take a hundred event snapshots of twenty transactions each, the first one included."""
-    place = await asyncio.to_thread(_Place, folder, megabytes)
+    place = await asyncio.to_thread(Place, folder, megabytes)
     seconds: list[float] = []
     try:
         with OtherPlayer(place.database) as player:

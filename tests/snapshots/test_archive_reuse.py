@@ -6,6 +6,7 @@ import errno
 import gzip
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,7 +68,7 @@ def with_blocks(image: bytes, *changed: int) -> bytes:
     return bytes(content)
 
 
-IMAGES = {
+IMAGES: dict[str, Callable[[bytes], bytes]] = {
     "nothing changed": lambda image: image,
     "one block": lambda image: with_blocks(image, 2),
     "the first and the last": lambda image: with_blocks(image, 0, 5),

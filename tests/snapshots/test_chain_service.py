@@ -1,4 +1,4 @@
-"""Chains through the service: which form is chosen, what damage costs, and that every state comes back whatever happens."""
+"""Chains through the service: which form is chosen, what damage costs, and that every state comes back."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -40,7 +41,7 @@ class Written:
         write_full(first, images[0], head_of(1), {}, Watch())
         self._add(first, images[0], None)
         self.record = record_of(first, head_of(1).id, digests_of(b"".join(images[0])), Watch())
-        for number, (below, image) in enumerate(zip(images, images[1:], strict=False), start=2):
+        for number, (below, image) in enumerate(pairwise(images), start=2):
             numbers = [at for at, page in enumerate(image, 1) if at > len(below) or page != below[at - 1]]
             delta = Delta(
                 base=head_of(number - 1).id,

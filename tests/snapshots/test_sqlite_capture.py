@@ -6,7 +6,7 @@ import gzip
 import os
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -277,10 +277,11 @@ def test_an_incremental_is_refused_where_a_full_is_expected(chain: Chain, game: 
     game.execute(PLAY)
     assert chain.take().form is Form.INCREMENTAL
     path = Path(chain.parts[-1].path)
-    for look in (
+    looks: tuple[Callable[[], object], ...] = (
         lambda: full.check(path, fingerprint=None, size=None, watch=Watch()),
         lambda: full.extract(path, tmp_path / "image", fingerprint=None, size=None, watch=Watch()),
-    ):
+    )
+    for look in looks:
         with pytest.raises(SnapshotDamaged, match="changed pages where a whole image"):
             look()
     assert not (tmp_path / "image").exists()
