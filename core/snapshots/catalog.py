@@ -149,7 +149,7 @@ class Catalog:
                     supported=FORMAT,
                 )
             return msgspec.json.decode(content, type=Contents)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise CatalogError(
                 f"The catalog {path.name} cannot be read: {error}.", path=str(path), detail=str(error)
             ) from error

@@ -9,12 +9,13 @@ says. Everything but the constructor blocks; the service calls it from its threa
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from .catalog import PREVIOUS, Catalog, Contents
 from .errors import RepositoryError
-from .files import free_space, make_folder, remove, sync_folder, translate_os_error
+from .files import free_space, make_folder, remove, sync_file, sync_folder, translate_os_error
 from .lock import is_abandoned
 from .models import Form, Kind, Snapshot
 from .naming import parse_name
@@ -116,15 +117,13 @@ class Repository:
 
     def point_latest(self, kinds: Collection[Kind]) -> None:
         """Make ``latest.*`` the newest sound full of these kinds, in one step; without one, leave it as it is."""
-        candidates = [
+        candidates = (
             snapshot
-            for snapshot in self.catalog.contents.snapshots
+            for snapshot in reversed(self.catalog.contents.snapshots)
             if snapshot.kind in kinds and snapshot.form is Form.FULL and not snapshot.damaged
-        ]
-        if not candidates:
-            return
-        target = candidates[-1].path
-        if self.latest.is_symlink() and str(self.latest.readlink()) == target:
+        )
+        target = next((snapshot.path for snapshot in candidates if self.is_stored(snapshot)), None)
+        if target is None or self._leads_to(target):
             return
         scratch = self.work / "latest.new"
         scratch.unlink(missing_ok=True)
@@ -132,12 +131,26 @@ class Repository:
         scratch.replace(self.latest)
         sync_folder(self.root)
 
+    def _leads_to(self, target: str) -> bool:
+        if self.latest.is_symlink():
+            return str(self.latest.readlink()) == target
+        if not self.latest.exists():
+            return False
+        # A hard link is the same file; a copy has its size and its time.
+        present, wanted = self.latest.stat(), self.store.fetch(target).stat()
+        return (present.st_size, present.st_mtime_ns) == (wanted.st_size, wanted.st_mtime_ns)
+
     def _link(self, target: str, scratch: Path) -> None:
         try:
             # Relative to where it will be, not to where it is made.
             scratch.symlink_to(target)
         except (OSError, NotImplementedError):
-            scratch.hardlink_to(self.store.fetch(target))
+            source = self.store.fetch(target)
+            try:
+                scratch.hardlink_to(source)
+            except (OSError, NotImplementedError):
+                shutil.copy2(source, scratch)
+                sync_file(scratch)
 
     def quarantine_folder(self, now: dt.datetime) -> Path:
         """Give a folder in the quarantine that is not there yet; whoever moves something into it makes it."""

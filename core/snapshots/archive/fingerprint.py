@@ -21,10 +21,13 @@ from blake3 import blake3
 
 from ..watch import Watch
 
-__all__ = ["BLOCK", "Fingerprint", "of_file"]
+__all__ = ["BLOCK", "DIGEST", "Fingerprint", "of_digests", "of_file"]
 
 BLOCK = 65536
 """The size of a block in bytes: SQLite's largest page, so that no page ever spans two blocks."""
+
+DIGEST = 32
+"""The size of a block's digest in bytes."""
 
 _TAG = b"savepoint/b3t64/1"
 _READ = 16 * BLOCK
@@ -60,7 +63,17 @@ class Fingerprint:
 
     def text(self) -> str:
         """Give the fingerprint of what was taken so far: ``b3t64:`` and 64 hexadecimal digits."""
-        return "b3t64:" + self._tree.copy().update(self._length.to_bytes(8, "little")).hexdigest()
+        return _text(self._tree.copy(), self._length)
+
+
+def of_digests(digests: bytes, length: int) -> str:
+    """Give the fingerprint of an image of ``length`` bytes from the digests of all its blocks, one after the other.
+
+    Raises ValueError where an image of this length has another number of blocks.
+    """
+    if length < 0 or len(digests) != DIGEST * -(-length // BLOCK):
+        raise ValueError(f"{len(digests)} bytes of digests do not describe an image of {length} bytes")
+    return _text(blake3(_TAG).update(digests), length)
 
 
 def of_file(path: Path, watch: Watch | None = None) -> str:
@@ -77,3 +90,7 @@ def of_file(path: Path, watch: Watch | None = None) -> str:
             if watch is not None:
                 watch.advance(len(chunk))
     return fingerprint.text()
+
+
+def _text(tree: blake3, length: int) -> str:
+    return "b3t64:" + tree.update(length.to_bytes(8, "little")).hexdigest()

@@ -4,7 +4,8 @@ The head is written before anything is known of the image, the tail after all of
 of ``framing``, and both are JSON. Between them stand the image's blocks of 64 KiB, each a gzip member of its own. Any
 gzip tool reads the whole as the image, because labels expand to nothing. The same snapshot gives the same bytes.
 
-An incremental snapshot (``.pages.gz``) will use the same labels around members that hold changed pages.
+An incremental snapshot (``.pages.gz``, see ``pages``) is the same around changed pages in place of an image, and its
+head says so with a ``delta``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .deflate import Deflate
 from .fingerprint import BLOCK, Fingerprint
 from .pipeline import batches, blocks, in_order
 
-__all__ = ["FORMAT", "Expectation", "Head", "Tail", "head_of", "read", "tail_of", "write"]
+__all__ = ["FORMAT", "PAGE_SIZES", "Delta", "Expectation", "Head", "Tail", "head_of", "read", "tail_of", "write"]
 
 FORMAT = 1
 """The newest format that this version reads, and the one it writes."""
@@ -35,16 +36,50 @@ FORMAT = 1
 _NOTE_MAX = 1000
 Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
+Text = Annotated[str, msgspec.Meta(pattern=r"^b3t64:[0-9a-f]{64}$")]
 Document = TypeVar("Document")
 
+PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
+"""What a page can measure in bytes."""
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """What a snapshot is, as ``models.Snapshot`` names it: enough to rebuild the catalog from the files.
+_PAGE_COUNT_MAX = 0xFFFFFFFE
 
-    The file has room for about 64 KB of this: ``reasons`` are cut to what fits, ``requests`` keeps the true count.
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """What an incremental snapshot does to the image of the snapshot ``base``: it replaces ``pages`` of its pages.
+
+    ``base_fingerprint`` is that image's, ``fingerprint`` the result's, which has ``page_count`` pages of ``page_size``
+    bytes. Raises ValueError where no database has such numbers (https://www.sqlite.org/fileformat2.html, 1.3).
     """
 
-    format: int = FORMAT
+    base: str
+    base_fingerprint: Text
+    fingerprint: Text
+    page_size: int
+    page_count: int
+    pages: int
+
+    def __post_init__(self) -> None:
+        if self.page_size not in PAGE_SIZES:
+            raise ValueError(f"a page has {self.page_size} bytes where a power of two from 512 to 65536 is possible")
+        if not 0 < self.page_count <= _PAGE_COUNT_MAX or not 0 <= self.pages <= self.page_count:
+            raise ValueError(f"{self.pages} pages cannot be replaced in an image of {self.page_count}")
+
+    @property
+    def size(self) -> int:
+        """The size in bytes of the image that results."""
+        return self.page_count * self.page_size
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a snapshot is, as ``models.Snapshot`` names it: enough to rebuild the catalog from the files.
+
+    ``delta`` is there in an incremental snapshot only. The file has room for about 64 KB of this: ``reasons`` are cut
+    to what fits, ``requests`` keeps the true count.
+    """
+
+    # From a factory, because a default would be left out of the file.
+    format: int = msgspec.field(default_factory=lambda: FORMAT)
     id: str
     sequence: int
     kind: Kind
@@ -56,14 +91,18 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool
     engine: str
     details: dict[str, Any]
+    delta: Delta | None = None
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
-    """What an archive holds: an image of ``size`` bytes in so many ``members``, its fingerprint, its rows by table."""
+    """What an archive holds: ``size`` bytes in so many ``members``, their fingerprint, the rows by table.
+
+    Of a full snapshot these bytes are the image, of an incremental one the changed pages (see ``pages``).
+    """
 
     size: Count
     members: Count
-    fingerprint: Annotated[str, msgspec.Meta(pattern=r"^b3t64:[0-9a-f]{64}$")]
+    fingerprint: Text
     rows: dict[str, int]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +17,8 @@ from ...watch import Watch
 from ..base import Checks, Replaced, Taken
 from . import checks as integrity_checks
 from .connections import beginning, reading, reading_image
-from .reader import copy_pinned, read_image
+from .direct import NotRecognised, Source, copied, live
+from .reader import copy_pinned
 from .replacement import exchange_files, put_back, same_content, write_online
 
 __all__ = ["SqliteEngine"]
@@ -53,18 +54,30 @@ class SqliteEngine:
     def snapshot(
         self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], known: str | None, watch: Watch
     ) -> Taken:
-        """Copy one committed state, compress it to ``target``, and prove it by reading it back."""
-        image = read_image(self._path, scratch / "image.db", self._busy_timeout, watch)
-        if known is not None and fingerprint.of_file(image.path, watch) == known:
+        """Compress one committed state to ``target`` and prove it by reading it back.
+
+        In WAL mode straight from the database's files, elsewhere from a copy, so that writers wait no longer than that.
+        """
+        try:
+            with live(self._path, self._busy_timeout, watch) as source:
+                if source.journal_mode == "wal":
+                    return self._write(source, target, head, tables, known, watch)
+        except NotRecognised:
+            pass  # the other way reads whatever SQLite can read
+        with copied(self._path, scratch, self._busy_timeout, watch) as source:
+            return self._write(source, target, head, tables, known, watch)
+
+    def _write(
+        self, source: Source, target: Path, head: Head, tables: tuple[str, ...], known: str | None, watch: Watch
+    ) -> Taken:
+        if known is not None and _fingerprint(source, watch) == known:
             return Taken(unchanged=True, fingerprint=known)
-        with reading_image(image.path, watch) as connection:
-            rows = integrity_checks.count_rows(connection, tables)
-        details = {"journal_mode": image.journal_mode, "page_size": image.page_size}
+        rows = integrity_checks.count_rows(source.connection, tables)
+        details = {"journal_mode": source.journal_mode, "page_size": source.page_size}
         head = msgspec.structs.replace(head, details=details)
-        with image.path.open("rb") as source:
-            watch.phase("compress", image.size)
-            tail = full.write_full(target, _blocks(source), head, rows, watch)
-        image.path.unlink()
+        watch.phase("compress", source.size)
+        with contextlib.closing(source.blocks(watch)) as blocks:
+            tail = full.write_full(target, blocks, head, rows, watch)
         try:
             full.check(target, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
         except BaseException:
@@ -144,6 +157,10 @@ class SqliteEngine:
         return f"{status.st_dev}:{status.st_ino}", status.st_size
 
 
-def _blocks(source: Any) -> Iterator[bytes]:
-    while block := source.read(fingerprint.BLOCK):
-        yield block
+def _fingerprint(source: Source, watch: Watch) -> str:
+    found = fingerprint.Fingerprint()
+    watch.phase("compare", source.size)
+    for block in source.blocks(watch):
+        found.add(block)
+        watch.advance(len(block))
+    return found.text()

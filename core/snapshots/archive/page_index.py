@@ -1,0 +1,280 @@
+"""Which pages changed since a snapshot: its page index, derived, kept in ``.work/``, and worth one full if it is lost.
+
+The index holds what a snapshot's image hashes to: the BLAKE3 of each block of 64 KiB, which are the leaves of the
+fingerprint, and the first 16 bytes of the BLAKE3 of each page. A block whose digest is the same has not changed; only
+in the others the pages are looked at one by one. The hash is cryptographic because players choose what is in the
+pages: a page that changed and still looked the same would be missing from the snapshot.
+
+On one core a GB costs 0.2 s in blocks and 0.6 s in pages of 4 KiB, so that looking for changes everywhere costs a
+quarter of building the index.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import msgspec
+from blake3 import blake3
+
+from .fingerprint import BLOCK, DIGEST, of_digests
+from .members import PAGE_SIZES
+from .pipeline import batches, in_order
+
+__all__ = ["Builder", "Difference", "Hashed", "IndexMismatch", "LogPosition", "PageIndex", "hashed"]
+
+PAGE_DIGEST = 16
+"""The size of a page's digest in bytes."""
+
+_MAGIC = b"savepoint/pages/1\n"
+_Eight = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+Sink = Callable[[int, bytes], object]
+
+
+class IndexMismatch(Exception):
+    """The image is not what the index and the named pages say; nothing is wrong with it, but a full is needed."""
+
+
+class LogPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in the write-ahead log a state ended: after so many frames with these salts and this running checksum."""
+
+    salts: _Eight
+    frames: Annotated[int, msgspec.Meta(ge=0)]
+    checksum: _Eight
+
+
+class Hashed(NamedTuple):
+    """What one block hashes to: its digest, its pages' digests one after the other, its length in bytes."""
+
+    digest: bytes
+    pages: bytes
+    length: int
+
+
+def hashed(block: bytes, page_size: int) -> Hashed:
+    """Hash a block of whole pages and each page in it; may be called in any thread."""
+    return Hashed(blake3(block).digest(), _page_digests(block, page_size), len(block))
+
+
+class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """What the image of a snapshot hashes to, and where in the log it ended (None: not known, or no log).
+
+    Raises ValueError where the digests are not as many as the image needs, or do not give the fingerprint.
+    """
+
+    snapshot: str
+    fingerprint: str
+    page_size: int
+    page_count: int
+    block_digests: bytes
+    page_digests: bytes
+    log: LogPosition | None = None
+
+    def __post_init__(self) -> None:
+        if self.page_size not in PAGE_SIZES or self.page_count < 1:
+            raise ValueError(f"no image has {self.page_count} pages of {self.page_size} bytes")
+        if len(self.page_digests) != PAGE_DIGEST * self.page_count:
+            raise ValueError(f"{len(self.page_digests)} bytes of digests do not describe {self.page_count} pages")
+        if of_digests(self.block_digests, self.size) != self.fingerprint:
+            raise ValueError("the blocks' digests do not give the fingerprint")
+
+    @property
+    def size(self) -> int:
+        """The image's size in bytes."""
+        return self.page_size * self.page_count
+
+    @classmethod
+    def load(cls, path: Path) -> PageIndex | None:
+        """Give the index kept at ``path``; None where it cannot be read, was damaged or has another format."""
+        try:
+            content = memoryview(path.read_bytes())
+        except OSError:
+            return None
+        begin = len(_MAGIC) + DIGEST
+        body = content[begin:]
+        if content[:begin] != _MAGIC + blake3(body).digest():
+            return None
+        try:
+            return msgspec.msgpack.decode(body, type=cls)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+
+    def save(self, path: Path) -> None:
+        """Keep the index at ``path`` (0600), in place of the one there; raises OSError.
+
+        Nothing is synced: after a crash ``load`` finds the old one, the new one, or that it is damaged.
+        """
+        body = msgspec.msgpack.encode(self)
+        scratch = path.with_name(f"{path.name}.new")
+        scratch.unlink(missing_ok=True)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_MAGIC + blake3(body).digest())
+                file.write(body)
+            scratch.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                scratch.unlink()
+            raise
+
+    def updated(
+        self,
+        candidates: Collection[int],
+        page_count: int,
+        read_block: Callable[[int], bytes],
+        sink: Sink,
+        *,
+        snapshot: str,
+        log: LogPosition | None,
+    ) -> Difference:
+        """Find what changed in an image of ``page_count`` pages when only the ``candidates`` and new pages can have.
+
+        ``read_block`` gives a block of the new image by its number from 0. Read are those that hold a candidate, and
+        all from the end of the shorter image on; that the others did not change is the caller's claim. ``sink`` gets
+        the number, from 1, and the bytes of each page that differs, in order; what it raises is raised. Raises
+        IndexMismatch where a block is not what the claim allows: another page in it changed, or its length is wrong.
+        ValueError says that a number is less than 1.
+        """
+        if page_count < 1 or min(candidates, default=1) < 1:
+            raise ValueError("pages are numbered from 1, and an image has at least one")
+        per_block = BLOCK // self.page_size
+        touched = {(number - 1) // per_block for number in candidates if number <= page_count}
+        if page_count != self.page_count:
+            touched.update(range(min(page_count, self.page_count) // per_block, -(-page_count // per_block)))
+        draft, size, named = _Draft(self), page_count * self.page_size, frozenset(candidates)
+        for compared in self._compared((number, read_block(number)) for number in sorted(touched)):
+            if compared.length != min(BLOCK, size - compared.number * BLOCK):
+                raise IndexMismatch(f"block {compared.number} of the new image has {compared.length} bytes")
+            for number, _ in compared.changed:
+                if number <= self.page_count and number not in named:
+                    raise IndexMismatch(f"page {number} changed and nothing had said so")
+            draft.take(compared, sink)
+        return draft.finish(size, snapshot, log)
+
+    def differing(self, blocks: Iterable[bytes], sink: Sink, *, snapshot: str, log: LogPosition | None) -> Difference:
+        """Find what changed in an image by looking at all of it, given as its blocks in order.
+
+        ``sink`` is that of ``updated``. Raises ValueError for blocks that are no image of pages of this size, and
+        IndexMismatch where the index contradicts itself.
+        """
+        draft, size = _Draft(self), 0
+        for compared in self._compared(enumerate(blocks)):
+            if size % BLOCK or not 0 < compared.length <= BLOCK or compared.length % self.page_size:
+                raise ValueError(f"block {compared.number} has {compared.length} bytes, only the last one is shorter")
+            size += compared.length
+            draft.take(compared, sink)
+        return draft.finish(size, snapshot, log)
+
+    def _compared(self, numbered: Iterable[tuple[int, bytes]]) -> Iterator[_Compared]:
+        with closing(in_order(self._compare, batches(numbered))) as batches_compared:
+            for batch in batches_compared:
+                yield from batch
+
+    def _compare(self, batch: list[tuple[int, bytes]]) -> list[_Compared]:
+        return [self._compare_one(number, block) for number, block in batch]
+
+    def _compare_one(self, number: int, block: bytes) -> _Compared:
+        digest, at = blake3(block).digest(), number * DIGEST
+        if digest == self.block_digests[at : at + DIGEST]:
+            return _Compared(number, len(block), digest, b"", [])
+        pages, size, before = _page_digests(block, self.page_size), self.page_size, number * BLOCK // self.page_size
+        known = self.page_digests[before * PAGE_DIGEST : (before + BLOCK // size) * PAGE_DIGEST]
+        changed = [
+            (before + at // PAGE_DIGEST + 1, block[at // PAGE_DIGEST * size :][:size])
+            for at in range(0, len(pages), PAGE_DIGEST)
+            if pages[at : at + PAGE_DIGEST] != known[at : at + PAGE_DIGEST]
+        ]
+        if not changed and len(pages) == len(known):
+            raise IndexMismatch(f"block {number} changed and none of its pages did")
+        return _Compared(number, len(block), digest, pages, changed)
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """The index of the new image, and the numbers of the pages that differ, from 1, increasing."""
+
+    index: PageIndex
+    pages: list[int]
+
+
+class Builder:
+    """Builds the index of an image from its blocks in order, while they go by for another reason."""
+
+    def __init__(self, page_size: int) -> None:
+        """Take the size of the image's pages in bytes."""
+        self._page_size = page_size
+        self._blocks, self._pages, self._length = bytearray(), bytearray(), 0
+
+    def add(self, block: bytes) -> None:
+        """Take the next block (64 KiB, only the last may be shorter, all of whole pages); raises ValueError."""
+        self.fold(hashed(block, self._page_size))
+
+    def fold(self, block: Hashed) -> None:
+        """Take the next block where it was hashed elsewhere; raises like ``add``."""
+        if not 0 < block.length <= BLOCK or self._length % BLOCK or block.length % self._page_size:
+            raise ValueError(f"a block of {block.length} bytes at byte {self._length}: only the last one is shorter")
+        self._blocks += block.digest
+        self._pages += block.pages
+        self._length += block.length
+
+    def index(self, snapshot: str, log: LogPosition | None) -> PageIndex:
+        """Give the index of what was taken so far, as that of a snapshot; raises ValueError where there was nothing."""
+        return _index(self._blocks, self._pages, self._page_size, self._length, snapshot, log)
+
+
+class _Compared(NamedTuple):
+    """A block of the new image: ``pages`` are its pages' digests and ``changed`` those that differ, if it does."""
+
+    number: int
+    length: int
+    digest: bytes
+    pages: bytes
+    changed: list[tuple[int, bytes]]
+
+
+class _Draft:
+    """An index that turns into another one, block by block from the first to the last."""
+
+    def __init__(self, old: PageIndex) -> None:
+        self._page_size = old.page_size
+        self._blocks, self._pages = bytearray(old.block_digests), bytearray(old.page_digests)
+        self._changed = list[int]()
+
+    def take(self, block: _Compared, sink: Sink) -> None:
+        if not block.pages:
+            return
+        at = block.number * DIGEST
+        self._blocks[at : at + DIGEST] = block.digest
+        at = block.number * (BLOCK // self._page_size) * PAGE_DIGEST
+        self._pages[at : at + len(block.pages)] = block.pages
+        for number, page in block.changed:
+            sink(number, page)
+            self._changed.append(number)
+
+    def finish(self, size: int, snapshot: str, log: LogPosition | None) -> Difference:
+        index = _index(self._blocks, self._pages, self._page_size, size, snapshot, log)
+        return Difference(index, self._changed)
+
+
+def _index(
+    blocks: bytearray, pages: bytearray, page_size: int, size: int, snapshot: str, log: LogPosition | None
+) -> PageIndex:
+    block_digests = bytes(blocks[: DIGEST * -(-size // BLOCK)])
+    return PageIndex(
+        snapshot=snapshot,
+        fingerprint=of_digests(block_digests, size),
+        page_size=page_size,
+        page_count=size // page_size,
+        block_digests=block_digests,
+        page_digests=bytes(pages[: PAGE_DIGEST * (size // page_size)]),
+        log=log,
+    )
+
+
+def _page_digests(block: bytes, page_size: int) -> bytes:
+    view = memoryview(block)
+    starts = range(0, len(block), page_size)
+    return b"".join([blake3(view[at : at + page_size]).digest(PAGE_DIGEST) for at in starts])

@@ -1,0 +1,178 @@
+"""The image of a database held still, in blocks: straight from its files, or from a private copy of it.
+
+A read transaction holds the state still; the database file is read in large blocks, and pages of which the write-ahead
+log has a newer copy are laid over it (``wal`` argues why that is the transaction's state). In rollback mode the
+transaction's shared lock keeps every writer from touching the file, so the file itself is the state.
+
+The descriptors stay open until the connection is closed: closing one earlier would drop the POSIX locks by which SQLite
+holds the state still (https://www.sqlite.org/howtocorrupt.html, 2.2). In the worker only, which holds no other locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import msgspec
+
+from ...archive.fingerprint import BLOCK
+from ...errors import DatabaseMissing
+from ...watch import Watch
+from .connections import beginning, reading, reading_image
+from .reader import read_image
+from .wal import LogState, NotRecognised, Overlay, overlay_of, pinned
+
+__all__ = ["NotRecognised", "Source", "copied", "live"]
+
+_READ = 4 * BLOCK
+FLAGS = slice(18, 20)
+ROLLBACK_FLAGS = b"\x01\x01"
+_LOCK_BYTE = 1 << 30
+"""The page that holds this byte is SQLite's lock-byte page: never written, so its content means nothing."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A database held still: give its image in blocks, or any part of it. ``state`` is None in rollback mode."""
+
+    connection: sqlite3.Connection
+    page_size: int
+    page_count: int
+    journal_mode: str
+    state: LogState | None
+    file: int
+    log: int
+    index: int
+    overlay: Overlay
+
+    @property
+    def size(self) -> int:
+        """The image's size in bytes."""
+        return self.page_size * self.page_count
+
+    def block(self, number: int, length: int = BLOCK) -> bytes:
+        """Give ``length`` bytes of the image (fewer at its end) from a block's beginning, counted in 64 KiB from 0."""
+        start = number * BLOCK
+        end = min(start + length, self.size)
+        content = bytearray(_pread(self.file, start, end - start))
+        self._lay_over(content, start, end)
+        if start <= _LOCK_BYTE < end:
+            at = (_LOCK_BYTE // self.page_size) * self.page_size - start
+            content[at : at + self.page_size] = bytes(self.page_size)
+        if start == 0:
+            content[FLAGS] = ROLLBACK_FLAGS
+        return bytes(content)
+
+    def _lay_over(self, content: bytearray, start: int, end: int) -> None:
+        offsets = self.overlay.offsets
+        if not offsets:
+            return
+        # A page may be larger than what is asked for, or smaller.
+        for page in range(start // self.page_size + 1, -(-end // self.page_size) + 1):
+            offset = offsets.get(page)
+            if offset is not None:
+                fresh = os.pread(self.log, self.page_size, offset)
+                if len(fresh) < self.page_size:
+                    raise NotRecognised("the log ended while it was read")
+                at = (page - 1) * self.page_size - start
+                content[at : at + self.page_size] = fresh
+
+    def blocks(self, watch: Watch) -> Generator[bytes, None, None]:
+        """Give the whole image in blocks of 64 KiB; only the last can be shorter. The watch is asked, not advanced."""
+        per_read = _READ // BLOCK
+        for number in range(0, -(-self.size // BLOCK), per_read):
+            watch.check()
+            content = self.block(number, _READ)
+            for at in range(0, len(content), BLOCK):
+                yield content[at : at + BLOCK]
+
+
+@contextlib.contextmanager
+def live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
+    """Hold a live database still and give it; raises NotRecognised, and whatever ``reading`` raises.
+
+    In rollback mode no writer gets through for as long as this lasts.
+    """
+    with contextlib.ExitStack() as stack:
+        # Entered first, so left last: after the connection is closed.
+        descriptors = stack.enter_context(_descriptors())
+        connection = stack.enter_context(reading(path, busy_timeout, watch))
+        mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+        page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
+        file = descriptors.open(path)
+        state, log, index, overlay = None, -1, -1, Overlay({})
+        if mode == "wal":
+            index = descriptors.open(path.with_name(path.name + "-shm"))
+            log = descriptors.open(path.with_name(path.name + "-wal"))
+            state = stack.enter_context(pinned(connection, index))
+            if state.frames and state.page_size != page_size:
+                raise NotRecognised("the WAL-index has another page size")
+            overlay = overlay_of(log, index, state)
+        else:
+            stack.enter_context(beginning(connection))
+        page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
+        if page_count == 0:
+            raise DatabaseMissing("The database is empty: there is nothing in it yet.", path=str(path))
+        yield Source(connection, page_size, page_count, mode, state, file, log, index, overlay)
+
+
+@contextlib.contextmanager
+def copied(path: Path, scratch: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
+    """Copy a live database as fast as it can be read, let go of it, and give the copy, held still by being private.
+
+    For rollback mode, where a reader stops writers; and, through SQLite's own backup, for whatever ``live`` does not
+    recognise.
+    """
+    image = scratch / "image.db"
+    try:
+        with live(path, busy_timeout, watch) as source, image.open("xb") as target:
+            watch.phase("read", source.size)
+            for block in source.blocks(watch):
+                target.write(block)
+                watch.wrote(len(block))
+                watch.advance(len(block))
+            mode = source.journal_mode
+    except NotRecognised:
+        image.unlink(missing_ok=True)
+        mode = read_image(path, image, busy_timeout, watch).journal_mode
+    with reading_image(image, watch) as connection, _descriptors() as descriptors:
+        page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
+        page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
+        yield Source(connection, page_size, page_count, mode, None, descriptors.open(image), -1, -1, Overlay({}))
+    image.unlink()
+
+
+class _Descriptors:
+    def __init__(self) -> None:
+        self.open_ones: list[int] = []
+
+    def open(self, path: Path) -> int:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError as error:
+            raise NotRecognised(f"{path.name} cannot be opened: {error}") from error
+        self.open_ones.append(descriptor)
+        return descriptor
+
+
+@contextlib.contextmanager
+def _descriptors() -> Iterator[_Descriptors]:
+    descriptors = _Descriptors()
+    try:
+        yield descriptors
+    finally:
+        for descriptor in descriptors.open_ones:
+            os.close(descriptor)
+
+
+def _pread(file: int, start: int, length: int) -> bytes:
+    """Read a part of the file; what lies beyond its end is zeros, as SQLite reads it."""
+    content = os.pread(file, length, start)
+    while len(content) < length:
+        more = os.pread(file, length - len(content), start + len(content))
+        if not more:
+            return content + bytes(length - len(content))
+        content += more
+    return content
