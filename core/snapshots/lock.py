@@ -39,7 +39,11 @@ class RepositoryLock:
         in_thread: Callable[..., Coroutine[Any, Any, Any]],
         clock: Callable[[], dt.datetime],
     ) -> None:
-        """Take the folder for temporary files, a way to call blocking functions, and the clock."""
+        """Take the folder for temporary files, a way to call blocking functions, and the clock.
+
+        ``in_thread`` must end only when the function has, also where it is cancelled: what a thread still does must
+        not happen after the lock is let go.
+        """
         self._work = work
         self._in_thread = in_thread
         self._clock = clock
@@ -69,7 +73,7 @@ class RepositoryLock:
         lock = filelock.FileLock(self._work / "lock", blocking=False, thread_local=False)
         pause = _POLL_FIRST
         try:
-            while not await self._attempt(lock):
+            while not await self._in_thread(_try, lock):
                 if asyncio.get_running_loop().time() >= deadline:
                     owner = await self._in_thread(self._owner)
                     raise _busy(owner.operation if owner else None, owner.pid if owner else None)
@@ -81,19 +85,6 @@ class RepositoryLock:
             # Also where a cancelled operation got the lock without hearing of it. Shielded: it must let go.
             if lock.is_locked:
                 await asyncio.shield(self._in_thread(lock.release))
-
-    async def _attempt(self, lock: filelock.BaseFileLock) -> bool:
-        attempt = asyncio.ensure_future(self._in_thread(_try, lock))
-        try:
-            return bool(await asyncio.shield(attempt))
-        except asyncio.CancelledError:
-            # The thread goes on, and what it gets nobody would give back.
-            await asyncio.shield(self._let_go_after(attempt, lock))
-            raise
-
-    async def _let_go_after(self, attempt: asyncio.Future[Any], lock: filelock.BaseFileLock) -> None:
-        await asyncio.wait([attempt])
-        await self._in_thread(lock.release)
 
     def _sign(self, operation: str) -> None:
         owner = _Owner(operation, os.getpid(), self._clock())

@@ -131,5 +131,5 @@ def _mark_missing(context: Context) -> None:
         log.error("The file of snapshot %s is gone or has another size: %s", snapshot.id, snapshot.path)
         return msgspec.structs.replace(snapshot, verification=Verification(level=Level.CHECKSUM, at=now, ok=False))
 
-    if context.repository.catalog.exists:
-        context.repository.catalog.change(mark)
+    # Written also where there is nothing yet: whoever lists beside the first publication must find a catalog.
+    context.repository.catalog.change(mark)

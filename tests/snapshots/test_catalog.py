@@ -298,7 +298,7 @@ def test_one_that_cannot_be_read_is_set_aside(catalog: Catalog) -> None:
     assert not catalog.exists
     kept = [path for path in catalog.path.parent.iterdir() if path.is_file()]
     assert [(path.name, path.read_bytes()) for path in kept] == [
-        (f"{FILE_NAME}.damaged-20261123T120000Z", b"half a catal")
+        (f"{FILE_NAME}.damaged-20261123T120000.000Z", b"half a catal")
     ]
     catalog.set_aside(NOON)
 

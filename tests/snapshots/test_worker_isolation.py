@@ -127,12 +127,11 @@ async def test_secrets_are_neither_in_the_workers_environment_nor_in_its_argumen
         while not (tmp_path / "job").exists():
             assert time.monotonic() < until
             await asyncio.sleep(0.01)
-        worker = next(
-            entry
-            for entry in Path("/proc").iterdir()
-            if entry.name.isdigit() and str(SNAPSHOTS).encode() in (entry / "cmdline").read_bytes()
-        )
-        environment, arguments = (worker / "environ").read_bytes(), (worker / "cmdline").read_bytes()
+        # Children of this process only: the tests beside this one have workers too.
+        children = "".join(task.read_text() for task in Path("/proc/self/task").glob("*/children")).split()
+        commands = {child: Path("/proc", child, "cmdline").read_bytes() for child in children}
+        worker = next(child for child, command in commands.items() if str(SNAPSHOTS).encode() in command)
+        environment, arguments = Path("/proc", worker, "environ").read_bytes(), commands[worker]
         holder.execute("COMMIT")
         assert (await task).openable
     assert b"TZ=Europe/Berlin" in environment

@@ -102,8 +102,8 @@ def test_a_job_is_answered_by_progress_and_one_outcome(game: Path, work: Path) -
     assert taken.size == (work / "snapshot-1").stat().st_size
     reports = [message for message in progress if isinstance(message, Progress)]
     assert len(reports) == len(progress)
-    assert list(dict.fromkeys(report.phase for report in reports)) == ["compress", "check"]
-    for phase in ("compress", "check"):
+    assert list(dict.fromkeys(report.phase for report in reports)) == ["read", "compress", "check"]
+    for phase in ("read", "compress", "check"):
         done = [report.done for report in reports if report.phase == phase]
         assert done[0] == 0
         assert done == sorted(done)
