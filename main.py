@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+from typing import Any
 
 import aiohttp
 import discord
@@ -22,9 +23,18 @@ EXTENSIONS = ("cogs.backup_cog", "cogs.card_game")
 USAGE = "Usage: python main.py [demo]\n\nWithout a word it runs the bot, with the token in DISCORD_TOKEN."
 
 
-def make_bot() -> commands.Bot:
-    """Give a bot that answers to mentions only: slash commands need no privileged intent."""
-    return commands.Bot(
+class Bot(commands.Bot):
+    """A bot that answers to mentions only: slash commands need no privileged intent."""
+
+    async def on_command_error(self, context: commands.Context[Any], exception: commands.CommandError) -> None:
+        """Log what fails, but not that somebody mentioned the bot in a sentence: that is no command."""
+        if not isinstance(exception, commands.CommandNotFound):
+            await super().on_command_error(context, exception)
+
+
+def make_bot() -> Bot:
+    """Give the bot, not yet logged in."""
+    return Bot(
         command_prefix=commands.when_mentioned,
         intents=discord.Intents.default(),
         allowed_mentions=discord.AllowedMentions.none(),

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
-from .engine import Settings, SettingsError, load
+from .engine import Settings, SettingsError, load_chosen
 
-__all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "settings_for"]
-
-FILE_VARIABLE = "BACKUP_CONFIG"
-DEFAULT_FILE = Path("config/backup.toml")
+__all__ = ["settings_for"]
 
 
 def settings_for(bot: object, environment: Mapping[str, str] | None = None) -> Settings:
@@ -21,13 +16,7 @@ def settings_for(bot: object, environment: Mapping[str, str] | None = None) -> S
     SettingsError with the sentence for the owner.
     """
     given = getattr(bot, "backup_settings", None)
-    if given is not None:
-        return _checked(given)
-    variables = dict(os.environ if environment is None else environment)
-    named = variables.pop(FILE_VARIABLE, "").strip()
-    if named:
-        return load(Path(named), variables)
-    return load(DEFAULT_FILE if DEFAULT_FILE.is_file() else None, variables)
+    return load_chosen(environment) if given is None else _checked(given)
 
 
 def _checked(given: object) -> Settings:

@@ -44,7 +44,7 @@ from core.snapshots import (  # noqa: E402  the folder must be known first
     TriggerSettings,
     VerifyReport,
     duration_text,
-    load,
+    load_chosen,
     size_text,
 )
 
@@ -72,6 +72,6 @@ __all__ = [
     "TriggerSettings",
     "VerifyReport",
     "duration_text",
-    "load",
+    "load_chosen",
     "size_text",
 ]

@@ -5,6 +5,7 @@ It knows nothing of Discord. Whatever is not named here is private.
 
 from __future__ import annotations
 
+from .context import Listener
 from .creation import Created
 from .errors import (
     AmbiguousSnapshot,
@@ -29,6 +30,7 @@ from .errors import (
     SnapshotNotFound,
     WorkerFailed,
 )
+from .jobs import Progress
 from .models import (
     Check,
     DatabaseState,
@@ -53,7 +55,7 @@ from .models import (
     VerifyReport,
 )
 from .service import SnapshotService
-from .settings import Settings, TriggerSettings, defaults, load
+from .settings import Settings, TriggerSettings, defaults, load, load_chosen
 from .tickets import Ticket
 from .units import Duration, Size, duration_text, size_text
 
@@ -77,11 +79,13 @@ __all__ = [
     "IntegrityReport",
     "Kind",
     "Level",
+    "Listener",
     "Lost",
     "Method",
     "NotEnoughSpace",
     "OperationCancelled",
     "PlanOutdated",
+    "Progress",
     "PruneDecision",
     "PruneReport",
     "RepositoryError",
@@ -110,5 +114,6 @@ __all__ = [
     "defaults",
     "duration_text",
     "load",
+    "load_chosen",
     "size_text",
 ]

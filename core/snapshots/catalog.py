@@ -9,6 +9,7 @@ it is ``CatalogError``, and the repository rebuilds it from the snapshot files. 
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -79,6 +80,8 @@ class Catalog:
         self._previous = work / PREVIOUS
         self._scratch = work / "catalog.new.json"
         self._seen: tuple[int, int, int] | None = None
+        # Listing reads the file without the repository's lock, in a thread beside the one that changes it.
+        self._guard = threading.RLock()
         self.contents = Contents()
 
     @property
@@ -91,28 +94,31 @@ class Catalog:
 
         Raises CatalogError where it is missing or cannot be read, CatalogTooNew where a newer version wrote it.
         """
-        stamp = self._stamp()
-        if stamp is None:
-            raise CatalogError(f"The catalog {self.path.name} is missing.", path=str(self.path))
-        if stamp != self._seen:
-            self.contents = self._read(self.path)
-            self._seen = stamp
-        return self.contents
+        with self._guard:
+            stamp = self._stamp()
+            if stamp is None:
+                raise CatalogError(f"The catalog {self.path.name} is missing.", path=str(self.path))
+            if stamp != self._seen:
+                self.contents = self._read(self.path)
+                self._seen = stamp
+            return self.contents
 
     def change(self, step: Callable[[Contents], Contents]) -> Contents:
         """Make the contents what ``step`` gives for them, durably."""
-        changed = step(self.contents)
-        if changed != self.contents or not self.exists:
-            self._keep_previous()
-            write_atomically(self.path, _encode(changed), scratch=self._scratch)
-            self._seen = self._stamp()
-            self.contents = changed
-        return self.contents
+        with self._guard:
+            changed = step(self.contents)
+            if changed != self.contents or not self.exists:
+                self._keep_previous()
+                write_atomically(self.path, _encode(changed), scratch=self._scratch)
+                self._seen = self._stamp()
+                self.contents = changed
+            return self.contents
 
     def forget(self) -> None:
         """Start again with nothing: the file is gone, and every snapshot with it."""
-        self._seen = None
-        self.contents = Contents()
+        with self._guard:
+            self._seen = None
+            self.contents = Contents()
 
     def remembered(self) -> Contents:
         """Give what can still be read of the catalog or of the one before it; for rebuilding, never for listing.
@@ -131,7 +137,8 @@ class Catalog:
     def set_aside(self, now: dt.datetime) -> None:
         """Keep a catalog that cannot be read beside the new one, so that nothing is thrown away."""
         if self.exists:
-            self.path.rename(self.path.with_name(f"{FILE_NAME}.damaged-{now:%Y%m%dT%H%M%SZ}"))
+            at = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z"
+            self.path.rename(self.path.with_name(f"{FILE_NAME}.damaged-{at}"))
 
     def _read(self, path: Path) -> Contents:
         try:
@@ -149,7 +156,7 @@ class Catalog:
                     supported=FORMAT,
                 )
             return msgspec.json.decode(content, type=Contents)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise CatalogError(
                 f"The catalog {path.name} cannot be read: {error}.", path=str(path), detail=str(error)
             ) from error

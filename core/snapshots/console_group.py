@@ -32,7 +32,10 @@ def _shared_options() -> list[click.Parameter]:
             metavar="FILE",
             expose_value=False,
             callback=keep_config,
-            help="Settings to use; without it config/backup.toml if it is there. The environment wins over both.",
+            help=(
+                "Settings to use; without it the file that BACKUP_CONFIG names, or config/backup.toml if it is there. "
+                "The environment wins over the file."
+            ),
         ),
         click.Option(
             ["--json"],

@@ -26,14 +26,13 @@ from .console_output import Shown, plain, sentence
 from .errors import OperationCancelled, SnapshotError
 from .jobs import Progress
 from .service import SnapshotService
-from .settings import load
+from .settings import load, load_chosen
 from .worker_process import OnProgress
 
-__all__ = ["DEFAULT_CONFIG", "INTERRUPTED", "Failure", "Invocation", "Session", "failure_of", "logging_to", "opened"]
+__all__ = ["INTERRUPTED", "Failure", "Invocation", "Session", "failure_of", "logging_to", "opened"]
 
 Value = TypeVar("Value")
 
-DEFAULT_CONFIG = Path("config/backup.toml")
 INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 
@@ -146,10 +145,11 @@ class Session:
 def opened(invocation: Invocation, *, prepare: bool = True) -> Iterator[Session]:
     """Give a session with the settings that were asked for, and close it; without ``prepare`` nothing is tidied first.
 
-    Without ``--config`` the default file counts if it is there. Raises SettingsError, and what ``open`` raises.
+    Without ``--config`` the file that BACKUP_CONFIG names counts, or the default file if it is there. Raises
+    SettingsError, and what ``open`` raises.
     """
-    path = invocation.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    service = SnapshotService(load(path))
+    settings = load_chosen() if invocation.config is None else load(invocation.config)
+    service = SnapshotService(settings)
     with asyncio.Runner() as runner:
         try:
             if prepare:

@@ -19,7 +19,7 @@ from .engines import Checks, probe_for, suffix_for
 from .errors import SnapshotError
 from .files import remove
 from .jobs import Work
-from .lock import RepositoryLock, hold
+from .lock import RepositoryLock, UseMark
 from .models import RestorePlan, RestoreReport, Snapshot
 from .repository import Repository, in_use_mark
 from .settings import Settings
@@ -84,9 +84,18 @@ class Context:
     async def in_thread(
         self, function: Callable[Parameters, Value], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Value:
-        """Call a blocking function in a thread of the service's own, so that the host's threads stay free."""
+        """Call a blocking function in a thread of the service's own, so that the host's threads stay free.
+
+        A cancelled caller waits until the function has ended: what it does must not go on once the lock is let go.
+        """
         call = functools.partial(function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, call)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            future.exception()  # nobody else will ask
+            raise
 
     async def work(
         self,
@@ -104,13 +113,14 @@ class Context:
             **fields,
         )
         # Some jobs run beside an operation that cleans up: what is in use must be told from what a crash left.
-        let_go = await self.in_thread(hold, in_use_mark(scratch))
+        mark = UseMark(in_use_mark(scratch))
         try:
+            await self.in_thread(mark.hold)
             return await worker_process.run(self._pool, job, gives, on_progress)  # type: ignore[arg-type]
         finally:
             # The worker removes it itself, unless it was killed.
             await asyncio.shield(self.in_thread(remove, scratch))
-            await asyncio.shield(self.in_thread(let_go))
+            await asyncio.shield(self.in_thread(mark.let_go))
 
     def checks(self, contents: Contents, *, quick: bool, of: Snapshot | None = None) -> Checks:
         """Say what an integrity check looks at: of the database as it is now, or of what a snapshot restores to."""

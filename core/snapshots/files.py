@@ -85,14 +85,20 @@ def write_atomically(path: Path, content: bytes, *, scratch: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file durably, also to another file system (there: copy, sync, then remove the source)."""
+    """Move a file durably and in one step, also to another file system (there: copy, sync, rename, then remove)."""
     try:
         source.rename(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        shutil.copy2(source, target)
-        sync_file(target)
+        beside = target.with_name(f".{target.name}.part")
+        try:
+            shutil.copy2(source, beside)
+            sync_file(beside)
+            beside.replace(target)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
         sync_folder(target.parent)
         source.unlink()
     sync_folder(target.parent)

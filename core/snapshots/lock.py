@@ -19,7 +19,7 @@ import msgspec
 
 from .errors import Busy
 
-__all__ = ["RepositoryLock", "hold", "is_abandoned"]
+__all__ = ["RepositoryLock", "UseMark", "is_abandoned"]
 
 _POLL_FIRST, _POLL_LONGEST = 0.02, 0.25
 
@@ -39,7 +39,11 @@ class RepositoryLock:
         in_thread: Callable[..., Coroutine[Any, Any, Any]],
         clock: Callable[[], dt.datetime],
     ) -> None:
-        """Take the folder for temporary files, a way to call blocking functions, and the clock."""
+        """Take the folder for temporary files, a way to call blocking functions, and the clock.
+
+        ``in_thread`` must end only when the function has, also where it is cancelled: what a thread still does must
+        not happen after the lock is let go.
+        """
         self._work = work
         self._in_thread = in_thread
         self._clock = clock
@@ -68,18 +72,19 @@ class RepositoryLock:
     async def _file_lock(self, operation: str, deadline: float) -> AsyncIterator[None]:
         lock = filelock.FileLock(self._work / "lock", blocking=False, thread_local=False)
         pause = _POLL_FIRST
-        while not await self._in_thread(_try, lock):
-            if asyncio.get_running_loop().time() >= deadline:
-                owner = await self._in_thread(self._owner)
-                raise _busy(owner.operation if owner else None, owner.pid if owner else None)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _POLL_LONGEST)
         try:
+            while not await self._in_thread(_try, lock):
+                if asyncio.get_running_loop().time() >= deadline:
+                    owner = await self._in_thread(self._owner)
+                    raise _busy(owner.operation if owner else None, owner.pid if owner else None)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _POLL_LONGEST)
             await self._in_thread(self._sign, operation)
             yield
         finally:
-            # Shielded: a cancelled operation must still let go.
-            await asyncio.shield(self._in_thread(lock.release))
+            # Also where a cancelled operation got the lock without hearing of it. Shielded: it must let go.
+            if lock.is_locked:
+                await asyncio.shield(self._in_thread(lock.release))
 
     def _sign(self, operation: str) -> None:
         owner = _Owner(operation, os.getpid(), self._clock())
@@ -92,16 +97,23 @@ class RepositoryLock:
             return None
 
 
-def hold(path: Path) -> Callable[[], None]:
-    """Hold a lock file that marks something as in use; give what lets go of it. Blocks for no time."""
-    lock = filelock.FileLock(path, blocking=False, thread_local=False)
-    lock.acquire()
+class UseMark:
+    """A lock file that marks something as in use for as long as it is held."""
 
-    def let_go() -> None:
-        lock.release()
-        path.unlink(missing_ok=True)
+    def __init__(self, path: Path) -> None:
+        """Take the lock file's path; nothing is made before ``hold``."""
+        self._path = path
+        self._lock = filelock.FileLock(path, blocking=False, thread_local=False)
 
-    return let_go
+    def hold(self) -> None:
+        """Make the file and hold it. Blocks for no time."""
+        self._lock.acquire()
+
+    def let_go(self) -> None:
+        """Let go of it and remove the file; does nothing where it is not held."""
+        if self._lock.is_locked:
+            self._lock.release()
+            self._path.unlink(missing_ok=True)
 
 
 def is_abandoned(path: Path) -> bool:

@@ -137,5 +137,5 @@ def _mark_lost(context: Context) -> None:
             each if each.damaged or each.id in sound else damaged(each) for each in contents.snapshots
         )
 
-    if context.repository.catalog.exists:
-        context.repository.catalog.change(mark)
+    # Written also where there is nothing yet: whoever lists beside the first publication must find a catalog.
+    context.repository.catalog.change(mark)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from .catalog import PREVIOUS, Catalog, Contents
 from .chain import chain_of
 from .engines import Part
 from .errors import RepositoryError, SnapshotDamaged
-from .files import free_space, make_folder, remove, sync_folder, translate_os_error
+from .files import free_space, make_folder, remove, sync_file, sync_folder, translate_os_error
 from .lock import is_abandoned
 from .models import Kind, Snapshot
 from .naming import INCREMENTAL_SUFFIX, parse_name
@@ -175,7 +176,12 @@ class Repository:
             # Relative to where it will be, not to where it is made.
             scratch.symlink_to(target)
         except (OSError, NotImplementedError):
-            scratch.hardlink_to(self.store.fetch(target))
+            source = self.store.fetch(target)
+            try:
+                scratch.hardlink_to(source)
+            except (OSError, NotImplementedError):
+                shutil.copy2(source, scratch)
+                sync_file(scratch)
 
     def quarantine_folder(self, now: dt.datetime) -> Path:
         """Give a folder in the quarantine that is not there yet; whoever moves something into it makes it."""

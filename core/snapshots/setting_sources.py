@@ -17,9 +17,11 @@ import msgspec
 from .errors import SettingsError
 from .setting_values import Rule, Unfit, hidden, refusal, written
 
-__all__ = ["Given", "from_environment", "from_file", "variable"]
+__all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "Given", "chosen_file", "from_environment", "from_file", "variable"]
 
 PREFIX = "BACKUP_"
+FILE_VARIABLE = "BACKUP_CONFIG"
+DEFAULT_FILE = Path("config/backup.toml")
 ALIKE = 0.85
 """From which difflib ratio on a variable of an unknown section counts as one of ours, misspelt."""
 
@@ -36,6 +38,14 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 def variable(name: str) -> str:
     """Give the environment variable of a setting: ``repository.min_free`` is ``BACKUP_REPOSITORY_MIN_FREE``."""
     return PREFIX + name.upper().replace(".", "_")
+
+
+def chosen_file(environment: Mapping[str, str]) -> Path | None:
+    """Give the file that BACKUP_CONFIG names, else ``config/backup.toml`` of the working directory if it is there."""
+    named = environment.get(FILE_VARIABLE, "").strip()
+    if named:
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
 def from_file(path: Path, rules: Mapping[str, Rule]) -> dict[str, Given]:
@@ -78,7 +88,7 @@ def from_environment(environment: Mapping[str, str], rules: Mapping[str, Rule]) 
         if name in settings and text.strip():
             value = rules[settings[name]].from_text(text)
             given[settings[name]] = Given(value=value, source=f"environment variable {name}")
-        elif name.startswith(PREFIX) and name not in settings:
+        elif name.startswith(PREFIX) and name not in settings and name != FILE_VARIABLE:
             _question(name, text, rules)
     return given
 

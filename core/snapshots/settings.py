@@ -18,7 +18,7 @@ from .database_url import redact
 from .json_column import JsonColumn
 from .models import Kind, RetentionRules
 from .setting_rules import RULES
-from .setting_sources import Given, from_environment, from_file
+from .setting_sources import Given, chosen_file, from_environment, from_file
 from .setting_values import Unfit, refusal
 from .trigger_settings import DEFAULT_TRIGGERS, TriggerSettings
 from .units import Duration, Size, duration_text
@@ -174,6 +174,15 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     settings = Settings(**sections, triggers=triggers)
     _check_together(settings, given)
     return settings
+
+
+def load_chosen(environment: Mapping[str, str] | None = None) -> Settings:
+    """Give the settings of the file that BACKUP_CONFIG names, else of ``config/backup.toml`` where that is there.
+
+    As ``load`` otherwise.
+    """
+    environment = os.environ if environment is None else environment
+    return load(chosen_file(environment), environment)
 
 
 def _read(name: str, found: Given) -> Any:

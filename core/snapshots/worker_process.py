@@ -31,7 +31,8 @@ Value = TypeVar("Value")
 
 _KILL_AFTER = 15.0
 """So many seconds after its own deadline a worker that does not answer is killed."""
-_STOP_WITHIN = 6.0
+_STOP_WITHIN = 1.5
+"""So many seconds a cancelled worker has to tidy up; after the 8 s of a shutdown, Docker kills the bot at 10."""
 _STDERR_KEPT = 4000
 _SECRET_VARIABLES = ("DISCORD_TOKEN", "DATABASE_URL", "BACKUP_DATABASE_URL")
 
@@ -76,7 +77,7 @@ class _Worker:
     def work(self) -> msgspec.Raw:
         with self._guard:
             if self._stopped:
-                raise WorkerFailed("The worker was stopped before it began.")
+                raise WorkerFailed("The worker was stopped before it began.", exit_status=None, stderr="")
             process = self._process = _start()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -145,7 +146,8 @@ class _Worker:
 
 def _start() -> subprocess.Popen[bytes]:
     if not sys.executable:
-        raise WorkerFailed("This Python does not know its own path (sys.executable), so no worker can be started.")
+        message = "This Python does not know its own path (sys.executable), so no worker can be started."
+        raise WorkerFailed(message, exit_status=None, stderr="")
     launcher = Path(__file__).with_name("worker_launch.py")
     environment = {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
     try:

@@ -98,6 +98,36 @@ async def test_a_notice_waits_while_discord_is_down(stage: Stage) -> None:
     assert titles(stage.dms(stage.owner)) == ["A snapshot failed"]
 
 
+async def test_nothing_is_sent_before_the_bot_is_ready(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Before that every request fails; what waited in vain is in the log at least."""
+    async with world.bot() as bot:
+        outbox = Outbox(bot, None)
+        await delivered(outbox)
+        assert outbox._task is None
+    assert "1 notices" in caplog.text
+
+
+async def test_a_flood_pushes_the_oldest_out_and_nothing_else(stage: Stage) -> None:
+    """The queue is bounded; what is under way when it overflows does not take another notice with it."""
+    gate, sent = asyncio.Event(), []
+
+    class SlowOutbox(Outbox):
+        """Sends as slowly as the test wants."""
+
+        async def _send(self, notice: discord.Embed) -> None:
+            await gate.wait()
+            sent.append(notice.title)
+
+    outbox = SlowOutbox(stage.bot, None)
+    outbox.post(discord.Embed(title="0"))
+    await asyncio.sleep(0)
+    for number in range(1, 52):
+        outbox.post(discord.Embed(title=str(number)))
+    gate.set()
+    await outbox.close(5)
+    assert sent == ["0", *(str(number) for number in range(2, 52))]
+
+
 async def test_when_nobody_can_be_told_the_log_is(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """The last resort holds the whole notice."""
     stage.bot.owner_ids = {999}
@@ -172,7 +202,8 @@ async def test_the_hosts_listeners_are_waited_for_with_a_bound(
         bot.add_listener(quick, "on_backup_restore_starting")
         bot.add_listener(endless, "on_backup_restore_starting")
         plan: Any = object()
-        await Bridge(bot, alerts).restore_starting(plan)
+        async with asyncio.timeout(5):
+            await Bridge(bot, alerts).restore_starting(plan)
         assert done == ["quick"]
         assert "1 listeners of backup_restore_starting" in caplog.text
         never.set()

@@ -141,6 +141,15 @@ async def test_sigterm_leaves_a_last_snapshot(world: World) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
+async def test_removing_the_cog_alone_leaves_no_listener(world: World, clock: Clock) -> None:
+    """A host that adds the cog by itself can take it out by itself."""
+    async with world.bot() as bot:
+        await add_cog(bot, clock)
+        assert bot.extra_events["on_marketplace_sold"]
+        await bot.remove_cog("BackupCog")
+        assert [name for name, found in bot.extra_events.items() if found] == []
+
+
 async def test_an_event_just_before_the_close_is_in_the_last_snapshot(world: World) -> None:
     """Nothing that the game said is lost because the bot goes down."""
     async with world.bot(SCHEDULE_CRITICAL_SPACING="1h") as bot:

@@ -129,6 +129,22 @@ async def test_the_buttons_time_out_visibly(stage: Stage) -> None:
     assert stage.world.names() == ["alice", "bob", "user 3"]
 
 
+async def test_a_modal_that_is_sent_as_the_time_runs_out_restores_nothing(stage: Stage) -> None:
+    """What the message says then must be true."""
+    snapshot = await lose_something(stage)
+    await asked(stage, snapshot)
+    (view,) = stage.cog._views
+    restored: list[RestorePlan] = []
+
+    async def restore(answer: object, plan: RestorePlan) -> None:
+        restored.append(plan)
+
+    view._restore = restore
+    await view.on_timeout()
+    await view.submit(Interaction(stage.owner.id), snapshot.id)
+    assert restored == []
+
+
 async def test_two_modals_restore_once(stage: Stage) -> None:
     """Two quick clicks open two modals; the second one that is sent finds the confirmation used."""
     snapshot = await lose_something(stage)
@@ -262,11 +278,17 @@ async def test_old_buttons_do_nothing_after_a_reload(stage: Stage) -> None:
 
 
 async def test_a_reload_waits_for_a_running_restore(stage: Stage) -> None:
-    """Half-way it would have nobody to finish it and nobody to say so."""
+    """Until it has ended nothing is let go of, and the game's events are heard."""
     snapshot = await lose_something(stage)
     shown = await asked(stage, snapshot)
     modal = await click(stage, shown, "Confirm")
     reloads: list[asyncio.Task[None]] = []
+    heard: list[bool] = []
+
+    async def finished(report: RestoreReport) -> None:
+        heard.append(bool(stage.bot.extra_events["on_marketplace_sold"]))
+
+    stage.bot.add_listener(finished, "on_backup_restore_finished")
 
     async def starting(plan: RestorePlan) -> None:
         reloads.append(asyncio.create_task(stage.bot.reload_extension("cogs.backup_cog")))
@@ -274,6 +296,7 @@ async def test_a_reload_waits_for_a_running_restore(stage: Stage) -> None:
     stage.bot.add_listener(starting, "on_backup_restore_starting")
     await stage.owner.submit_modal(modal, {"snapshot_id": snapshot.id})
     await asyncio.gather(*reloads)
+    assert heard == [True]
     assert said(shown).strip().startswith("Restored")
     assert stage.world.names() == ["alice", "bob"]
     assert stage.errors() == []

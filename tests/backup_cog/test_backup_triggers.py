@@ -105,6 +105,18 @@ def test_other_rarities_do_not_ask(rarities: object) -> None:
     assert not read(PACK, (), {"user_id": 1, "rarities": rarities}).asks
 
 
+def test_the_settings_may_be_written_in_any_case_too() -> None:
+    """A host that lists EPIC means epic."""
+    shouted = TriggerSettings(event="e", reason="r", fields=("rarity",), field="rarity", any_of=(" EPIC ",))
+    assert read(shouted, ("epic",), {}).asks
+
+
+def test_an_enum_is_named_by_its_value() -> None:
+    """In a reason, ``Rarity.BEST`` is what the host stores, not how its code spells it."""
+    named = TriggerSettings(event="e", reason="got_{rarity}", fields=("rarity",))
+    assert read(named, (Rarity.BEST,), {}).reason == "got_Mythic"
+
+
 def test_an_iterator_is_left_to_the_host() -> None:
     """Reading it would take it away from the host's other listeners: it counts as met, unread."""
     rarities = iter(["common"])

@@ -46,12 +46,15 @@ HEAD = Head(
 CHECKS = Checks(critical_tables=CRITICAL_TABLES, json_columns=(JsonColumn(table="creator_packs", column="cards_data"),))
 
 
-def slow_watch(seconds: float, during: str = "read", **options: Any) -> Watch:
-    """Give a watch that holds the work up for so many seconds at every step of one phase."""
+def slow_watch(seconds: float, **options: Any) -> Watch:
+    """Give a watch that holds the work up for so many seconds a MiB in every phase in which a database may be read."""
+    before = 0
 
-    def hold_up(phase: str, _done: int, _total: int) -> None:
-        if phase == during:
-            time.sleep(seconds)
+    def hold_up(phase: str, done: int, _total: int) -> None:
+        nonlocal before
+        if phase in ("read", "compress"):
+            time.sleep(seconds * max(0, done - before) / (1 << 20))
+        before = done
 
     # A clock that leaps makes every step a report.
     return Watch(progress=hold_up, monotonic=itertools.count(0.0, 1.0).__next__, **options)

@@ -9,8 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from discord.ext import commands
+
+from main import make_bot
 
 PROJECT = Path(__file__).resolve().parents[2]
 OFFLINE = """
@@ -61,6 +66,16 @@ def test_other_words_show_the_usage(tmp_path: Path, argument: str, status: int) 
     done = run(tmp_path, argument)
     assert done.returncode == status
     assert done.stderr.startswith("Usage: python main.py")
+
+
+async def test_being_mentioned_in_a_sentence_is_not_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """People mention a bot without meaning a command; a command that fails is still logged."""
+    bot = make_bot()
+    context: Any = SimpleNamespace(command=None, cog=None, bot=bot)
+    await bot.on_command_error(context, commands.CommandNotFound("hello"))
+    assert caplog.records == []
+    await bot.on_command_error(context, commands.CommandInvokeError(ValueError("lost")))
+    assert "lost" in caplog.text
 
 
 def test_a_wrong_setting_is_one_sentence_and_ends_with_2(tmp_path: Path) -> None:

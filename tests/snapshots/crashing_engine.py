@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from core.snapshots.engines.sqlite.engine import SqliteEngine
+from core.snapshots.engines.sqlite.reader import read_image
 from core.snapshots.errors import SnapshotError
 from core.snapshots.models import Method
 from core.snapshots.watch import Watch
@@ -36,6 +37,8 @@ def _do(job: dict[str, Any], watch: Watch) -> None:
     other, quarantine = Path(job["other"]), Path(job["quarantine"])
     if job["operation"] == "snapshot":
         engine.snapshot(other / "archive", other, HEAD, CRITICAL_TABLES, None, watch)
+    elif job["operation"] == "copy":
+        read_image(Path(job["database"]), other / "image.db", 5.0, watch)
     elif job["operation"] == "put back":
         engine.put_back(quarantine, watch)
     else:

@@ -142,6 +142,21 @@ def test_a_settings_file_that_was_named_must_be_there(world: World, place: str) 
     assert "missing.toml" in error["message"]
 
 
+def test_the_settings_file_can_be_named_by_the_environment(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The bot and its shell then look at the same file; a missing one is an error here too, and --config wins."""
+    taken = world.snapshot()
+    monkeypatch.chdir(world.root)
+    monkeypatch.setenv("BACKUP_CONFIG", str(world.config))
+    result = world.run("--json", "list")
+    assert [each["id"] for each in only_document(result.stdout)["snapshots"]] == [taken["id"]]
+    assert "BACKUP_CONFIG" not in caplog.text
+    monkeypatch.setenv("BACKUP_CONFIG", str(world.root / "missing.toml"))
+    assert world.run("list").exit_code == 2
+    assert world.run("--config", str(world.config), "list").exit_code == 0
+
+
 @pytest.mark.parametrize(
     "more",
     ['path_of_it = "x"\n', '[schedule]\nperiodic_interval = "soon"\n', "[schedule\n"],

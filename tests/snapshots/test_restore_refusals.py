@@ -148,7 +148,8 @@ async def test_an_event_during_a_restore_waits_and_is_covered_after_it(tmp_path:
     world = await played_world(tmp_path)
     async with world.opened() as service:
         restoring = asyncio.create_task(service.restore(world.older.id))
-        await asyncio.sleep(0)
+        while not world.heard.plans:
+            await asyncio.sleep(0.001)
         ticket = service.request(Kind.CRITICAL, "pack_published_7")
         report = await restoring
         covering = await ticket.wait()

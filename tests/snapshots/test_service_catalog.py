@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from core.snapshots import CatalogError, CatalogTooNew, Kind, Level, RepositoryError, Snapshot
-from core.snapshots.lock import hold
+from core.snapshots.lock import UseMark
 from tests.snapshots.service_world import CATALOG, ServiceWorld, flip_byte, ids, played_world
 
 
@@ -197,11 +197,12 @@ async def test_temporary_files_of_a_crash_are_removed_at_start(tmp_path: Path) -
     async with world.opened() as running:
         assert world.temporary_files() == set()
         context = running._context
-        let_go = await context.in_thread(hold, work / "job-used.lock")
+        mark = UseMark(work / "job-used.lock")
+        await context.in_thread(mark.hold)
         (work / "job-used").mkdir()
         async with world.opened():
             assert world.temporary_files() == {"job-used", "job-used.lock"}
-        let_go()
+        mark.let_go()
 
 
 async def test_a_snapshot_whose_entry_could_not_be_written_does_not_come_back_as_the_newest(

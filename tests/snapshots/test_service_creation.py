@@ -191,8 +191,8 @@ async def test_progress_is_told_in_the_loops_thread_phase_by_phase(tmp_path: Pat
     async with world.opened() as service:
         made = (await service.create(on_progress=on_progress)).snapshot
         await asyncio.sleep(0)
-    assert list(dict.fromkeys(progress.phase for progress in heard)) == ["read", "compress", "check"]
-    for phase in ("read", "compress", "check"):
+    assert list(dict.fromkeys(progress.phase for progress in heard)) == ["compress", "check"]
+    for phase in ("compress", "check"):
         steps = [progress for progress in heard if progress.phase == phase]
         assert (steps[0].done, steps[-1].done) == (0, made.database_size)
     assert threads == {threading.get_ident()}
@@ -324,7 +324,7 @@ async def test_a_worker_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "large.db").replace(world.database)
     async with world.opened() as service:
         creating = asyncio.create_task(service.create())
-        while not list((world.repository / ".work").glob("job-*/image.db")):
+        while not list((world.repository / ".work").glob("snapshot-*")):
             await asyncio.sleep(0.001)
         for children in Path("/proc/self/task").glob("*/children"):
             for number in children.read_text().split():

@@ -60,7 +60,7 @@ def digest(path: Path) -> str:
 
 
 def test_an_image_is_one_committed_state_while_the_game_writes(game: Path, tmp_path: Path) -> None:
-    """A slow read beside a fast writer gives a state between its beginning and its end, and never a mixture.
+    """A slow copy beside a fast writer gives a state between its beginning and its end, and never a mixture.
 
     Afterwards the writer gets through again, also in rollback mode, where it had to wait.
     """
@@ -73,6 +73,22 @@ def test_an_image_is_one_committed_state_while_the_game_writes(game: Path, tmp_p
     assert_consistent(image.path)
     assert earliest <= cards_given(image.path) <= latest
     assert image.path.stat().st_size == image.size
+
+
+def test_a_snapshot_is_one_committed_state_while_the_game_writes(game: Path, tmp_path: Path) -> None:
+    """What is rebuilt from a slow snapshot is one state the game committed, whichever way the engine reads it."""
+    engine = SqliteEngine(game, 10.0)
+    with Writer(game) as writer:
+        earliest = cards_given(game)
+        watch = slow_watch(0.06, deadline_at=10_000)
+        taken = engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, watch)
+        latest = cards_given(game)
+        while cards_given(game) == latest:
+            assert writer.process.poll() is None
+    rebuilt = tmp_path / "rebuilt.db"
+    engine.rebuild(tmp_path / "archive", rebuilt, taken.fingerprint, taken.database_size, bounded(30))
+    assert_consistent(rebuilt)
+    assert earliest <= cards_given(rebuilt) == taken.rows["user_cards"] <= latest
 
 
 def test_the_game_writes_on_while_a_wal_database_is_read(wal_game: Path, tmp_path: Path) -> None:

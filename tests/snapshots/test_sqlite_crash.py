@@ -180,7 +180,7 @@ def test_a_way_back_that_dies_loses_nothing(world: World) -> None:
 @pytest.mark.parametrize(
     ("operation", "during", "room"),
     [
-        ("snapshot", "read", MIB),
+        ("copy", "read", MIB),
         ("snapshot", "compress", 32 * 1024),
         ("online", "write", MIB),
         ("swap", "copy", MIB),
@@ -188,7 +188,11 @@ def test_a_way_back_that_dies_loses_nothing(world: World) -> None:
 )
 def test_a_full_disk_leaves_no_file_and_the_old_database(world: World, operation: str, during: str, room: int) -> None:
     """No room while the image is read, packed, written or copied: an error, nothing half-written, nothing changed."""
-    status, output = world.run(operation, world.restore if operation == "snapshot" else None, full=room, during=during)
+    if (operation, during, world.journal_mode) == ("snapshot", "read", "wal"):
+        pytest.skip("in WAL mode no image is copied before it is packed")
+    status, output = world.run(
+        operation, world.restore if operation in ("copy", "snapshot") else None, full=room, during=during
+    )
     assert status == 0
     assert output not in ("done", "")
     assert not (world.restore / "archive").exists()

@@ -32,7 +32,7 @@ Message = Progress | Outcome | Failed
 
 @pytest.fixture
 def game(tmp_path: Path) -> Path:
-    return make_game_database(tmp_path / "game.db", size=3 << 20)
+    return make_game_database(tmp_path / "game.db", journal_mode="delete", size=3 << 20)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def apply_pages(path: Path, image: Path, *, delta: Delta | None, watch: Watch) -
 
 
 def spool_pages(path: Path, spooled: BinaryIO, places: dict[int, int], *, watch: Watch) -> Delta:
-    """Append the pages of an incremental to a file and note where each begins, in place of an earlier one of its number.
+    """Append the pages of an incremental to a file; note where each begins, in place of an earlier one of its number.
 
     Proven like ``check_pages``, while it is read: on any error what was noted is worth nothing. Raises like it.
     """

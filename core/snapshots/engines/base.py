@@ -38,8 +38,8 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
 class Base(msgspec.Struct, frozen=True, kw_only=True):
     """The newest snapshot, for what comes after it; ``id`` and ``fingerprint`` are None where there is no sound one.
 
-    ``index`` and ``record`` are where the engine keeps what it wants to know about the newest state and about the newest
-    full (files that can be lost); ``full`` is the path of that full, None where there is no sound one.
+    ``index`` and ``record`` are where the engine keeps what it wants to know about the newest state and about the
+    newest full (files that can be lost); ``full`` is the path of that full, None where there is no sound one.
     ``incremental`` allows a snapshot that builds on it. With ``skip_unchanged`` nothing is written if the state is the
     same.
     """

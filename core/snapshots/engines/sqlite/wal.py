@@ -4,8 +4,8 @@ Sources: https://www.sqlite.org/fileformat2.html (4, the write-ahead log) and ht
 WAL-index in ``-shm``). All numbers in the log are big-endian, in the index native.
 
 **Which state.** A reader sees the first ``mxFrame`` frames of the index header that stood when its transaction began.
-``pinned`` reads the header, begins the transaction, and reads the header again: if it did not change (its two copies and
-the counter of changes included), that header is the transaction's. Otherwise it begins again.
+``pinned`` reads the header, begins the transaction, and reads the header again: if it did not change (its two copies
+and the counter of changes included), that header is the transaction's. Otherwise it begins again.
 
 **Why the files hold still.** While the transaction lasts, a checkpoint copies no frame beyond ``mxFrame`` into the
 database, and where the reader holds read mark 0 (all frames were copied when it began) none at all. So a page that none
