@@ -113,7 +113,9 @@ async def _tidy(context: Context, snapshot: Snapshot) -> None:
     if snapshot.kind in context.settings.repository.latest_after:
         await refresh_latest(context)
     try:
-        await context.in_thread(prune_locked, context, context.repository.catalog.contents)
+        _, freed = await context.in_thread(prune_locked, context, context.repository.catalog.contents)
+        if freed:
+            await refresh_latest(context)
     except OSError as caught:
         log.error("Retention could not be applied: %s", caught)
         error = caught if isinstance(caught, SnapshotError) else translate_os_error(caught)

@@ -159,6 +159,11 @@ class Repository:
         except (SnapshotDamaged, OSError):
             return False
 
+    def drop_dangling_latest(self) -> None:
+        """Remove ``latest.*`` where it is a link to a snapshot that is gone."""
+        if self.latest.is_symlink() and not self.latest.exists():
+            self.latest.unlink(missing_ok=True)
+
     def link_latest(self, snapshot: Snapshot) -> None:
         """Make ``latest.*`` a link to a full, in one step."""
         scratch = self.work / "latest.new"
