@@ -136,6 +136,7 @@ def _base(context: Context, contents: Contents, newest: Snapshot | None, wanted:
         context.clock(),
         chain,
         index_known=repository.page_index.exists(),
+        pinned=wanted.pinned,
         last_periodic=last_periodic(contents.snapshots, None, context.clock()),
     )
     base = Base(
@@ -144,7 +145,7 @@ def _base(context: Context, contents: Contents, newest: Snapshot | None, wanted:
         index=str(repository.page_index),
         record=str(repository.member_record),
         full=_newest_full(context, contents),
-        incremental=choice.form is Form.INCREMENTAL and not wanted.pinned,
+        incremental=choice.form is Form.INCREMENTAL,
         skip_unchanged=wanted.skip_unchanged,
     )
     return base, choice.reason
