@@ -29,12 +29,17 @@ from core.snapshots import (
     SnapshotError,
     SnapshotService,
 )
+from core.snapshots.engines.sqlite import replay
+from core.snapshots.models import Form
+from core.snapshots.repository import Repository
 from core.snapshots.settings import JsonColumn, defaults
+from core.snapshots.watch import Watch
 from tests.snapshots.game_database import CRITICAL_TABLES, connected, contents_of, make_game_database, url_of
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 PLAYERS = 32
 CATALOG = "backup_metadata.json"
+SUFFIX = ".db.gz"
 FOLDER_OF = {
     Kind.PERIODIC: "daily",
     Kind.MANUAL: "daily",
@@ -180,8 +185,16 @@ class ServiceWorld:
         return self.repository / snapshot.path
 
     def rows_in(self, snapshot: Snapshot) -> dict[str, list[tuple[Any, ...]]]:
-        """Give every row that a snapshot restores to, read from its file with nothing but gunzip and SQLite."""
-        return rows_of_gzip(self.file_of(snapshot), self.folder / "unpacked.db")
+        """Give every row that a snapshot restores to: of a full with nothing but gunzip and SQLite, of an incremental
+        from the chain that the catalog on the disk gives.
+        """
+        scratch = self.folder / "unpacked.db"
+        if snapshot.form is Form.FULL:
+            return rows_of_gzip(self.file_of(snapshot), scratch)
+        repository = Repository(self.repository, SUFFIX)
+        repository.refresh()
+        replay.rebuild(repository.chain(snapshot), scratch, Watch())
+        return rows_of_sound(scratch)
 
     def files(self) -> set[str]:
         """Give the snapshot files that are on the disk."""
@@ -197,6 +210,8 @@ class ServiceWorld:
             "lock",
             "operation.json",
             "catalog.previous.json",
+            "pages.index",
+            "members.record",
         }
 
     def database_files(self) -> dict[str, bytes]:
@@ -241,12 +256,17 @@ async def played_world(folder: Path, *, journal_mode: str = "wal") -> PlayedWorl
 def rows_of_gzip(archive: Path, scratch: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Unpack a standalone snapshot, see that SQLite finds it sound, and give every row."""
     scratch.write_bytes(gzip.decompress(archive.read_bytes()))
+    return rows_of_sound(scratch)
+
+
+def rows_of_sound(image: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """See that SQLite finds an image sound, give every row, and remove it."""
     try:
-        with connected(scratch) as connection:
+        with connected(image) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return contents_of(scratch)
+        return contents_of(image)
     finally:
-        scratch.unlink()
+        image.unlink()
 
 
 def flip_byte(path: Path, offset: int | None = None) -> None:

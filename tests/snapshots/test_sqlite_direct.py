@@ -19,7 +19,7 @@ from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.engines.sqlite.reader import copy_pinned
 from core.snapshots.engines.sqlite.replacement import same_content
 from core.snapshots.watch import Watch
-from tests.contract.engine_cases import HEAD
+from tests.snapshots.chain_world import Chain
 from tests.snapshots.game_database import OtherProcess, connected, contents_of, make_game_database
 
 WRITER = """
@@ -174,13 +174,10 @@ def test_what_the_quick_way_does_not_recognise_is_read_the_slow_way(
         "blocks",
         lambda source, watch: breaks_off(source, watch) if source.state is not None else blocks(source, watch),
     )
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    engine, archive = SqliteEngine(game, 5.0), tmp_path / "archive"
-    taken = engine.snapshot(archive, scratch, HEAD, (), None, Watch())
-    engine.rebuild(archive, tmp_path / "image.db", taken.fingerprint, taken.database_size, Watch())
-    assert contents_of(tmp_path / "image.db") == before
-    assert list(scratch.iterdir()) == []
+    chain = Chain(tmp_path / "taken", SqliteEngine(game, 5.0))
+    chain.take()
+    assert list(chain.scratch.iterdir()) == []
+    assert contents_of(chain.rebuild()) == before
 
 
 def test_an_index_whose_copies_differ_is_not_believed(tmp_path: Path) -> None:
