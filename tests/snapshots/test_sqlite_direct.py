@@ -205,6 +205,30 @@ def test_the_lock_byte_page_is_zeros_and_a_short_file_is_filled_up(
     assert image[18:20] == b"\1\1"
 
 
+def test_a_database_of_more_than_a_gib_is_its_twins_around_the_lock_byte(tmp_path: Path) -> None:
+    """The real page, whatever stands there: SQLite takes its locks on it, and never reads or writes it."""
+    game = tmp_path / "game.db"
+    with connected(game) as connection:
+        for pragma in ("page_size = 65536", "journal_mode = off", "synchronous = off"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("CREATE TABLE pages (content BLOB)")
+        connection.executemany("INSERT INTO pages VALUES (zeroblob(?))", [(550_000_000,), (550_000_000,)])
+        connection.execute("PRAGMA journal_mode = wal")
+    with game.open("r+b") as file:
+        file.seek(1 << 30)
+        file.write(b"of no meaning")
+    twin = tmp_path / "twin.db"
+    with live(game, 10.0, Watch()) as source:
+        copy_pinned(source.connection, twin, Watch())
+        assert source.size > 1 << 30
+        with twin.open("rb") as file:
+            for number, block in enumerate(source.blocks(Watch())):
+                assert block == file.read(len(block)) or number == 0
+        assert source.block((1 << 30) // 65536) == bytes(65536)
+    twin.unlink()
+    game.unlink()
+
+
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="looks at /proc/locks, which only Linux has")
 def test_the_descriptors_do_not_drop_the_locks_that_hold_the_state_still(tmp_path: Path) -> None:
     """Closing one of them early would; so they outlive the connection."""
