@@ -153,9 +153,9 @@ class _Writer:
         changed.seek(0)
         contents = iter(lambda: changed.read(index.page_size), b"")
         pages.write_pages(self._target, head, difference.pages, contents, rows, self._watch)
-        with self._unless_proven():
+        with self._unless_done():
             pages.check_pages(self._target, delta=delta, watch=self._watch)
-        difference.index.save(Path(self._base.index))
+            difference.index.save(Path(self._base.index))
         return self._taken(Form.INCREMENTAL, index.snapshot, delta.fingerprint, delta.size, rows)
 
     def whole(self) -> Taken:
@@ -165,11 +165,11 @@ class _Writer:
         rows = self._rows()
         with contextlib.closing(source.blocks(self._watch)) as blocks:
             tail: Tail = full.write_full(self._target, blocks, self._head, rows, self._watch, indexing=builder)
-        with self._unless_proven():
+        with self._unless_done():
             full.check(self._target, fingerprint=tail.fingerprint, size=tail.size, watch=self._watch)
-        index = builder.index(self._head.id, _position(source))
-        index.save(Path(self._base.index))
-        record_of(self._target, self._head.id, index.block_digests, self._watch).save(Path(self._base.record))
+            index = builder.index(self._head.id, _position(source))
+            index.save(Path(self._base.index))
+            record_of(self._target, self._head.id, index.block_digests, self._watch).save(Path(self._base.record))
         return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
 
     def _reusable(self) -> MemberRecord | None:
@@ -195,12 +195,13 @@ class _Writer:
             # The earlier full is not what it was, or cannot be read; verification will find it. This one does not need
             # it. What was wrong with the target is wrong again.
             return self.whole()
-        index.save(Path(self._base.index))
-        recorded.save(Path(self._base.record))
+        with self._unless_done():
+            index.save(Path(self._base.index))
+            recorded.save(Path(self._base.record))
         return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
 
     @contextlib.contextmanager
-    def _unless_proven(self) -> Iterator[None]:
+    def _unless_done(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
