@@ -176,6 +176,10 @@ class ServiceWorld:
         for number in numbers:
             self.play(f"INSERT INTO users (id, name, dust) VALUES ({number}, 'user {number}', 1000)")
 
+    def forget_pages(self) -> None:
+        """Lose what the engine knows of the newest state, so that the next snapshot is a full."""
+        (self.repository / ".work" / "pages.index").unlink(missing_ok=True)
+
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Give every row of the database."""
         return contents_of(self.database)
