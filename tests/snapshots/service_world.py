@@ -232,26 +232,28 @@ class PlayedWorld(ServiceWorld):
     newer: Snapshot
 
 
-_PLAYED: dict[str, tuple[tempfile.TemporaryDirectory[str], Snapshot, Snapshot]] = {}
-"""By journal mode, what a played world is copied from: made once, since each snapshot costs a process."""
+_PLAYED: dict[tuple[str, Form], tuple[tempfile.TemporaryDirectory[str], Snapshot, Snapshot]] = {}
+"""By journal mode and form, what a played world is copied from: made once, since each snapshot costs a process."""
 
 
-async def played_world(folder: Path, *, journal_mode: str = "wal") -> PlayedWorld:
-    """Give a world with a history in a folder."""
-    if journal_mode not in _PLAYED:
+async def played_world(folder: Path, *, journal_mode: str = "wal", newer: Form = Form.FULL) -> PlayedWorld:
+    """Give a world with a history in a folder, in which the ``newer`` snapshot stands alone or builds on the other."""
+    made = _PLAYED.get((journal_mode, newer))
+    if made is None:
         original = tempfile.TemporaryDirectory(prefix="played-world-")
         world = ServiceWorld(Path(original.name), journal_mode=journal_mode)
         async with world.opened() as service:
             older = (await service.create(note="older")).snapshot
             world.add_users(501)
-            newer = (await service.create(note="newer")).snapshot
+            kind = Kind.MANUAL if newer is Form.FULL else Kind.CRITICAL
+            second = (await service.create(kind, note="newer")).snapshot
+            assert second.form is newer
             world.add_users(502)
         sweep_into_file(world.database)
-        _PLAYED[journal_mode] = original, older, newer
-    original, older, newer = _PLAYED[journal_mode]
-    shutil.copytree(original.name, folder, symlinks=True, dirs_exist_ok=True)
+        made = _PLAYED[journal_mode, newer] = original, older, second
+    shutil.copytree(made[0].name, folder, symlinks=True, dirs_exist_ok=True)
     copy = PlayedWorld(folder, game=False)
-    copy.older, copy.newer = older, newer
+    _, copy.older, copy.newer = made
     copy.clock.advance(minutes=10)
     copy.ids = SeededIds(12)
     return copy
