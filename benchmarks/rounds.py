@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.snapshots import Form, Snapshot
 
-from .measure import median, settle, size_of, timed
+from .measure import median, settle, size_of, timed, warm
 from .peers import Peer, peers
 from .place import Place
 from .player import OtherPlayer
@@ -109,10 +109,12 @@ class _Rounds:
         chain = next(each for each in known if each.form is Form.INCREMENTAL)
         for work, snapshot in (("restore", known[0]), ("restore, chain", chain)):
             _forgotten(place.restored)
+            warm(*subject.files(snapshot))
             self._add(work, SAVEPOINT, subject.rebuild(snapshot, place.restored), 0)
             _require_state(place.restored, snapshot.rows["user_cards"])
         for peer in self._others:
             _forgotten(place.restored)
+            warm(peer.store)
             self._add("restore", peer.name, timed(peer.give_back, place.restored), 0)
             _require_state(place.restored, chain.rows["user_cards"])
         _forgotten(place.restored)
