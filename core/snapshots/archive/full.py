@@ -17,7 +17,7 @@ from ..watch import Watch
 from . import members
 from .fingerprint import BLOCK
 from .framing import Cursor, last_label
-from .members import Expectation, Head, Indexing, Tail
+from .members import Expectation, Head, Indexing, Recording, Tail
 
 __all__ = ["check", "created", "extract", "read_head", "read_tail", "write_full"]
 
@@ -55,12 +55,19 @@ def read_tail(path: Path) -> Tail:
         return _tail(file, path, Expectation(), whole=False)
 
 
-def check(path: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:
+def check(
+    path: Path,
+    *,
+    fingerprint: str | None,
+    size: int | None,
+    watch: Watch,
+    recording: Recording | None = None,
+) -> Tail:
     """Prove that the file gives back the image it records, and the expected one; give its tail.
 
     ``size`` is the image's in bytes; nothing is expanded before it and the fingerprint were compared with the tail.
-    Reads from the disk rather than from memory where the platform allows. The watch's phase is ``check``, in bytes of
-    the image. Raises SnapshotDamaged, OSError, and what the watch raises.
+    Reads from the disk rather than from memory where the platform allows. ``recording`` hears of each member. The
+    watch's phase is ``check``, in bytes of the image. Raises SnapshotDamaged, OSError, and what the watch raises.
     """
     with path.open("rb", buffering=_BUFFER) as file:
         if hasattr(os, "posix_fadvise"):
@@ -68,7 +75,8 @@ def check(path: Path, *, fingerprint: str | None, size: int | None, watch: Watch
         tail = _tail(file, path, Expectation(fingerprint, size))
         watch.phase("check", tail.size)
         file.seek(0)
-        return members.read(file, len, Expectation(tail.fingerprint, tail.size), watch, path=path)[1]
+        expected = Expectation(tail.fingerprint, tail.size)
+        return members.read(file, len, expected, watch, path=path, recording=recording)[1]
 
 
 def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:
