@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import select
 import statistics
@@ -99,6 +100,7 @@ class StallProbe:
         """The longest stall so far, in ms."""
 
     async def __aenter__(self) -> Self:
+        gc.collect()  # what is left over from before is not theirs who are measured
         self._task = asyncio.create_task(self._look())
         return self
 
