@@ -7,6 +7,7 @@ import datetime as dt
 import gzip
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ PLAY = {
     "vacuum": "VACUUM",
     "nothing": "SELECT 1",
 }
-HARM = {
+HARM: dict[str, Callable[[Path], object]] = {
     "flip": flip_byte,
     "flip the end": lambda path: flip_byte(path, -1),
     "truncate": lambda path: path.write_bytes(path.read_bytes()[:-100]),
