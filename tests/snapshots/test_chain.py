@@ -63,7 +63,9 @@ def chosen(
 def test_an_event_builds_on_the_newest_snapshot() -> None:
     """The ordinary case: an incremental on the last of the chain, and the reason says where in the chain it stands."""
     choice = chosen(Kind.CRITICAL, chained(1000, 5, 7))
-    assert choice == Choice(form=Form.INCREMENTAL, base="s3", reason="builds on s3, 4 of at most 128 in the chain of s1")
+    assert choice == Choice(
+        form=Form.INCREMENTAL, base="s3", reason="builds on s3, 4 of at most 128 in the chain of s1"
+    )
 
 
 @pytest.mark.parametrize("kind", [Kind.MANUAL, Kind.SHUTDOWN, Kind.SAFETY])
