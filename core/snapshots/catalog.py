@@ -44,6 +44,12 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
     def adding(self, snapshot: Snapshot) -> Contents:
         """Give the contents with one more snapshot, or with this one in the place of the one with its id."""
+        before = next((at for at, old in enumerate(self.snapshots) if old.id == snapshot.id), None)
+        if before is None and self.snapshots and snapshot.sequence > self.snapshots[-1].sequence:
+            return msgspec.structs.replace(self, snapshots=(*self.snapshots, snapshot))
+        if before is not None and snapshot.sequence == self.snapshots[before].sequence:
+            snapshots = (*self.snapshots[:before], snapshot, *self.snapshots[before + 1 :])
+            return msgspec.structs.replace(self, snapshots=snapshots)
         return self.with_snapshots([*(old for old in self.snapshots if old.id != snapshot.id), snapshot])
 
     def without(self, ids: set[str]) -> Contents:
@@ -181,5 +187,7 @@ class Catalog:
 def _encode(contents: Contents) -> bytes:
     """Give the JSON with one snapshot a line: for people and for grep, at the speed of the encoder."""
     around = msgspec.json.encode(msgspec.structs.replace(contents, snapshots=()))
-    lines = msgspec.json.Encoder().encode_lines(contents.snapshots).rstrip().replace(b"\n", b",\n")
-    return around.replace(b'"snapshots":[]', b'"snapshots":[\n' + lines + b"\n]", 1) + b"\n"
+    before, empty, after = around.partition(b'"snapshots":[]')
+    encode = msgspec.json.Encoder().encode
+    lines = b",\n".join([encode(snapshot) for snapshot in contents.snapshots])
+    return b"".join((before, empty[:-1], b"\n", lines, b"\n]", after, b"\n"))

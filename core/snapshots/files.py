@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import shutil
+import threading
 from pathlib import Path
 
 from .errors import NotEnoughSpace, RepositoryError
@@ -19,13 +20,18 @@ __all__ = [
     "free_space",
     "make_folder",
     "move",
+    "read_at",
     "remove",
     "require_space",
     "sync_file",
     "sync_folder",
     "translate_os_error",
+    "write_at",
     "write_atomically",
 ]
+
+_place = threading.Lock()
+"""Whoever moves a descriptor's place holds it: Windows cannot read or write at an offset."""
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
@@ -39,6 +45,28 @@ def make_folder(path: Path) -> None:
         raise RepositoryError(
             f"{path} is in the way: it is a file where a folder is needed.", path=str(path)
         ) from error
+
+
+def read_at(descriptor: int, length: int, offset: int) -> bytes:
+    """Read at most ``length`` bytes from an offset, without moving anybody's place in the file; in any thread."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, length, offset)
+    with _place:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, length)
+
+
+def write_at(descriptor: int, content: bytes, offset: int) -> None:
+    """Write all of ``content`` at an offset, whatever is before it; in any thread."""
+    rest = memoryview(content)
+    while rest:
+        if hasattr(os, "pwrite"):
+            written = os.pwrite(descriptor, rest, offset)
+        else:
+            with _place:
+                os.lseek(descriptor, offset, os.SEEK_SET)
+                written = os.write(descriptor, rest)
+        rest, offset = rest[written:], offset + written
 
 
 def sync_folder(path: Path) -> None:

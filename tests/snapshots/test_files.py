@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,20 @@ def test_errors_of_the_operating_system_become_sentences(number: int, kind: type
     assert words in str(error)
     assert "backups/daily/x" in str(error)
     assert "backups" in str(files.translate_os_error(OSError(number, os.strerror(number)), Path("backups")))
+
+
+@pytest.mark.parametrize("platform", ["with positioned calls", "without"])
+def test_pieces_are_read_and_written_where_they_belong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    """From several threads at once; Windows has no calls for it and takes a lock."""
+    if platform == "without":
+        monkeypatch.delattr(os, "pread")
+        monkeypatch.delattr(os, "pwrite")
+    pieces = [bytes([number]) * 3000 for number in range(100)]
+    with (tmp_path / "image").open("w+b", buffering=0) as file, ThreadPoolExecutor(4) as pool:
+        written = [pool.submit(files.write_at, file.fileno(), each, 3000 * at) for at, each in enumerate(pieces)]
+        for future in written:
+            future.result()
+        read = [pool.submit(files.read_at, file.fileno(), 3000, 3000 * at) for at in range(101)]
+        assert [future.result() for future in read] == [*pieces, b""]

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from ..files import write_at
 from ..watch import Watch
 from . import members
 from .fingerprint import BLOCK
@@ -91,11 +92,14 @@ def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | No
         file.seek(0)
         with created(target) as image:
 
+            def place(offset: int, piece: bytes) -> None:
+                write_at(image.fileno(), piece, offset)
+
             def sink(block: bytes) -> None:
-                image.write(block)
                 watch.wrote(len(block))
 
-            return members.read(file, sink, Expectation(tail.fingerprint, tail.size), watch, path=path)[1]
+            expected = Expectation(tail.fingerprint, tail.size)
+            return members.read(file, sink, expected, watch, path=path, place=place)[1]
 
 
 def _tail(file: BinaryIO, path: Path, expected: Expectation, *, whole: bool = True) -> Tail:

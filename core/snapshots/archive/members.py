@@ -53,6 +53,8 @@ Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Text = Annotated[str, msgspec.Meta(pattern=r"^b3t64:[0-9a-f]{64}$")]
 Document = TypeVar("Document")
+Place = Callable[[int, bytes], object]
+"""Takes a piece of the image and where it begins in it, in bytes. Called in threads, in any order."""
 
 PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 """What a page can measure in bytes."""
@@ -208,22 +210,23 @@ def read(
     watch: Watch,
     *,
     path: Path | None = None,
+    place: Place | None = None,
     recording: Recording | None = None,
     deflate: Deflate | None = None,
 ) -> tuple[Head, Tail]:
     """Read an archive, give its image to ``sink`` block by block, and prove all that it says of itself.
 
-    ``source`` is buffered and stands at the beginning; ``path`` names it in errors; ``recording`` hears of each member
-    that holds a block. What ``sink`` got is proven only when this returns. Memory stays at a few MiB whatever the
-    archive says, and no more than the expected size is ever expanded. Raises SnapshotDamaged, and what the sink and the
-    watch raise.
+    ``source`` is buffered and stands at the beginning; ``path`` names it in errors; ``place`` gets the image too, in
+    pieces; ``recording`` hears of each member that holds a block. What they got is proven only when this returns.
+    Memory stays at a few MiB whatever the archive says, and no more than the expected size is ever expanded. Raises
+    SnapshotDamaged, and what the sink and the watch raise.
     """
     cursor = framing.Cursor(source, path)
     head, seal = head_of(cursor)
     most = None if expected.size is None else _members(expected.size)
     fingerprint, members = Fingerprint(), 0
-    work = partial(_prove, deflate or deflating.chosen(), cursor, recording)
-    with closing(in_order(work, batches(_packed(cursor, most)))) as batches_proven:
+    work = partial(_prove, deflate or deflating.chosen(), cursor, recording, place)
+    with closing(in_order(work, batches(enumerate(_packed(cursor, most))))) as batches_proven:
         for batch in batches_proven:
             for offset, block, digest, member in batch:
                 if fingerprint.length % BLOCK:
@@ -284,16 +287,23 @@ def _pack(deflate: Deflate, hash_block: Callable[[bytes], Hashed], batch: list[b
 
 
 def _prove(
-    deflate: Deflate, cursor: framing.Cursor, recording: Recording | None, batch: list[framing.Packed]
+    deflate: Deflate,
+    cursor: framing.Cursor,
+    recording: Recording | None,
+    place: Place | None,
+    batch: list[tuple[int, framing.Packed]],
 ) -> list[tuple[int, bytes, bytes, bytes]]:
     proven = []
-    for packed in batch:
+    for _, packed in batch:
         try:
             block = framing.expand(packed, deflate)
         except deflating.DeflateError as error:
             raise cursor.damaged(str(error), packed.offset) from error
         member = b"" if recording is None else recording.hashed(packed)
         proven.append((packed.offset, block, blake3(block).digest(), member))
+    if place is not None:
+        # Every block but the last is a whole one, or the archive is refused in the end.
+        place(batch[0][0] * BLOCK, b"".join(block for _, block, _, _ in proven))
     return proven
 
 

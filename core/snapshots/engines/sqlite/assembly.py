@@ -6,7 +6,6 @@ their new content; together they must fold to the fingerprint of the chain's las
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +18,7 @@ from ...archive.fingerprint import BLOCK, DIGEST, of_digests
 from ...archive.members import Delta, Head
 from ...archive.reuse import MemberRecord, write_reusing
 from ...errors import SnapshotDamaged
+from ...files import read_at
 from ...watch import Watch
 from ..base import Part
 
@@ -87,14 +87,14 @@ class _Blocks:
             place = self._places.get(page)
             if place is not None:
                 at = (page - first) * self._page_size
-                content[at : at + self._page_size] = os.pread(self._spooled, self._page_size, place)
+                content[at : at + self._page_size] = read_at(self._spooled, self._page_size, place)
         return bytes(content)
 
     def _old(self, number: int) -> bytes:
         if number * BLOCK >= self._record.size:
             return b""
         start, end = self._record.offset(number), self._record.offset(number + 1)
-        return framing.expand_member(os.pread(self._base, end - start, start), self._deflate)
+        return framing.expand_member(read_at(self._base, end - start, start), self._deflate)
 
 
 def _digests(record: MemberRecord, blocks: _Blocks, watch: Watch) -> bytes:

@@ -20,6 +20,7 @@ import msgspec
 
 from ...archive.fingerprint import BLOCK
 from ...errors import DatabaseMissing
+from ...files import read_at
 from ...watch import Watch
 from .connections import beginning, reading, reading_image
 from .reader import read_image
@@ -68,7 +69,7 @@ class Source(msgspec.Struct, frozen=True):
     def _corrected(self, content: bytearray, start: int, fresh: list[tuple[int, int]]) -> bytes:
         """Make a part of the file a part of the image: with the log's pages, and without what means nothing."""
         for page, offset in fresh:
-            newest = os.pread(self.log, self.page_size, offset)
+            newest = read_at(self.log, self.page_size, offset)
             if len(newest) < self.page_size:
                 raise NotRecognised("the log ended while it was read")
             at = (page - 1) * self.page_size - start
@@ -96,6 +97,8 @@ def live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
 
     In rollback mode no writer gets through for as long as this lasts.
     """
+    if os.name == "nt":
+        raise NotRecognised("Windows keeps others from reading the files that SQLite has locked")
     with contextlib.ExitStack() as stack:
         # Entered first, so left last: after the connection is closed.
         descriptors = stack.enter_context(_descriptors())
@@ -170,9 +173,9 @@ def _descriptors() -> Iterator[_Descriptors]:
 
 def _pread(file: int, start: int, length: int) -> bytes:
     """Read a part of the file; what lies beyond its end is zeros, as SQLite reads it."""
-    content = os.pread(file, length, start)
+    content = read_at(file, length, start)
     while len(content) < length:
-        more = os.pread(file, length - len(content), start + len(content))
+        more = read_at(file, length - len(content), start + len(content))
         if not more:
             return content + bytes(length - len(content))
         content += more

@@ -25,7 +25,6 @@ taken.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import struct
 import sys
@@ -33,6 +32,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 
 import msgspec
+
+from ...files import read_at
 
 __all__ = ["LogState", "NotRecognised", "Overlay", "index_state", "overlay_of", "pinned"]
 
@@ -82,7 +83,7 @@ class Overlay:
 
 def index_state(index: int) -> LogState:
     """Read the header of the WAL-index behind a descriptor; raise NotRecognised where its two copies differ."""
-    both = os.pread(index, 2 * INDEX_HEADER.size, 0)
+    both = read_at(index, 2 * INDEX_HEADER.size, 0)
     header = both[: INDEX_HEADER.size]
     if len(both) < 2 * INDEX_HEADER.size or both[INDEX_HEADER.size :] != header:
         raise NotRecognised("the two copies of the WAL-index header differ")
@@ -117,7 +118,7 @@ def pinned(connection: sqlite3.Connection, index: int) -> Iterator[LogState]:
 
 def is_backfilled(index: int, state: LogState) -> bool:
     """Whether the database file alone holds the state; ask inside the transaction only."""
-    raw = os.pread(index, _BACKFILL.size, 2 * INDEX_HEADER.size)
+    raw = read_at(index, _BACKFILL.size, 2 * INDEX_HEADER.size)
     return len(raw) == _BACKFILL.size and int(_BACKFILL.unpack(raw)[0]) >= state.frames
 
 
@@ -149,7 +150,7 @@ def frame_offset(number: int, page_size: int) -> int:
 
 def frame_checksum(log: int, number: int, state: LogState) -> tuple[int, int]:
     """Give the running checksum of one frame, as it stands in the log; raise NotRecognised for another log's frame."""
-    raw = os.pread(log, _FRAME.size, frame_offset(number, state.page_size))
+    raw = read_at(log, _FRAME.size, frame_offset(number, state.page_size))
     if len(raw) < _FRAME.size:
         raise NotRecognised("the log is shorter than the WAL-index says")
     _page, _size, salts, one, two = _FRAME.unpack(raw)
@@ -159,7 +160,7 @@ def frame_checksum(log: int, number: int, state: LogState) -> tuple[int, int]:
 
 
 def _check_log_header(log: int, state: LogState) -> None:
-    raw = os.pread(log, _LOG_HEADER.size, 0)
+    raw = read_at(log, _LOG_HEADER.size, 0)
     if len(raw) < _LOG_HEADER.size:
         raise NotRecognised("the log has no header")
     magic, version, page_size, *_ = _LOG_HEADER.unpack(raw)
@@ -173,7 +174,7 @@ def _frames(log: int, state: LogState, first: int) -> Iterator[tuple[int, tuple[
     batch = max(1, _BATCH_BYTES // stride)
     for start in range(first, state.frames + 1, batch):
         count = min(batch, state.frames + 1 - start)
-        raw = os.pread(log, count * stride, frame_offset(start, state.page_size))
+        raw = read_at(log, count * stride, frame_offset(start, state.page_size))
         if len(raw) < count * stride:
             raise NotRecognised("the log is shorter than the WAL-index says")
         for number in range(count):
