@@ -7,11 +7,12 @@ this one, ``pages``; here they are refused, but for a look at their ends.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..files import write_at
 from ..watch import Watch
@@ -20,9 +21,13 @@ from .fingerprint import BLOCK
 from .framing import Cursor, last_label
 from .members import Expectation, Head, Indexing, Recording, Tail
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 __all__ = ["check", "created", "extract", "read_head", "read_tail", "write_full"]
 
 _BUFFER = 16 * BLOCK
+_STEADY = 8 * 1024 * 1024
 
 
 def write_full(
@@ -111,13 +116,32 @@ def _tail(file: BinaryIO, path: Path, expected: Expectation, *, whole: bool = Tr
     return members.tail_of(last_label(file, path), seal, expected)
 
 
+class _Steady(io.FileIO):
+    """A file that goes to the disk while it is written.
+
+    Otherwise hundreds of megabytes would go there at once, at the end, and a game that syncs its own commit would wait
+    behind them. On Linux the advice that pages are not needed starts writing them and waits for nothing (fadvise64 in
+    ``mm/fadvise.c``); the proof reads them from the disk anyway.
+    """
+
+    _behind = 0
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        written = super().write(data)
+        self._behind += written
+        if self._behind >= _STEADY and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            self._behind = 0
+        return written
+
+
 @contextmanager
 def created(path: Path) -> Iterator[BinaryIO]:
     """Give a new private file, durable where the block ends well and removed where it does not."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o600)
     try:
-        with os.fdopen(descriptor, "wb", buffering=_BUFFER) as file:
+        with io.BufferedWriter(_Steady(descriptor, "wb"), _BUFFER) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
