@@ -15,7 +15,6 @@ import contextlib
 import importlib.util
 import json
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -27,10 +26,15 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
+if TYPE_CHECKING:
+    import pwd
+
 __all__ = ["binaries", "installed_majors", "running"]
+
+_Command: TypeAlias = list[str | Path]
 
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """Right for a server whose data nobody needs after a power cut, and for no other."""
@@ -56,6 +60,8 @@ def running(major: int | None = None, **settings: str) -> Iterator[str]:
     127.0.0.1, at the port of the URL, asks for one (SCRAM). Raises RuntimeError, with the reason, where no server can
     be had.
     """
+    if os.name == "nt":
+        raise RuntimeError("a throw-away PostgreSQL server needs Unix sockets, so Linux or macOS")
     guard = subprocess.Popen(
         [sys.executable, Path(__file__).resolve(), "--guard", json.dumps([major, settings])],
         stdin=subprocess.PIPE,
@@ -155,6 +161,8 @@ def _user() -> pwd.struct_passwd | None:
     """Give whom the server runs as where this process is root, else None: it runs as whoever this is."""
     if os.geteuid() != 0:
         return None
+    import pwd  # Windows has none; this module can be imported there, though not start a server
+
     try:
         return pwd.getpwnam("postgres")
     except KeyError:
@@ -184,7 +192,7 @@ def _within_reach(programs: Path, folder: Path, user: pwd.struct_passwd) -> Path
 
 def _initialise(programs: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
     options = ["--no-sync", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
-    command: list[str | Path] = [programs / "initdb", "-D", folder / "data", *options]
+    command: _Command = [programs / "initdb", "-D", folder / "data", *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, **_as(user))
     if done.returncode:
         raise RuntimeError(done.stderr.strip())
@@ -195,33 +203,14 @@ def _start(
     programs: Path, folder: Path, user: pwd.struct_passwd | None, settings: dict[str, str]
 ) -> subprocess.Popen[bytes]:
     options = [f"-c{name}={value}" for name, value in settings.items()]
-    command: list[str | Path] = [
-        programs / "postgres",
-        "-D",
-        folder / "data",
-        "-k",
-        folder,
-        "-h",
-        "127.0.0.1",
-        *options,
-    ]
+    command: _Command = [programs / "postgres", "-D", folder / "data", "-k", folder, "-h", "127.0.0.1", *options]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, **_as(user))
 
 
 def _ready(server: subprocess.Popen[bytes], programs: Path, folder: Path, port: int) -> bool:
     """Wait until the server takes connections; False where it ended instead."""
-    question: list[str | Path] = [
-        programs / "psql",
-        "-h",
-        folder,
-        "-p",
-        str(port),
-        "-U",
-        "postgres",
-        "-Xqc",
-        "SELECT 1",
-    ]
+    question: _Command = [programs / "psql", "-h", folder, "-p", str(port), "-U", "postgres", "-Xqc", "SELECT 1"]
     limit = time.monotonic() + _READY_WITHIN
     while time.monotonic() < limit and server.poll() is None:
         if subprocess.run(question, capture_output=True, cwd=folder).returncode == 0:
