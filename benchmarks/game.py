@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from cogs.card_game import rules, schema
-from cogs.card_game.database import Database
 from cogs.card_game.models import Rarity
+from cogs.card_game.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from cogs.card_game.database import Transaction
@@ -89,7 +89,7 @@ def generate(path: Path, megabytes: int, *, seed: int = 20261123) -> None:
 def _create(connection: sqlite3.Connection) -> None:
     async def create() -> None:
         transaction = cast("Transaction", _Statements(connection))
-        await schema.create(transaction, Database.identity)
+        await schema.create(transaction, SqliteDatabase.identity)
         await schema.seed(transaction)
 
     asyncio.run(create())
