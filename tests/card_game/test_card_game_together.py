@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Iterable
 
 import pytest
 
-from cogs.card_game import market, players, rules
+from cogs.card_game import players, rules
+from cogs.card_game.database import Transaction
 from cogs.card_game.errors import CardNotOwned
+from cogs.card_game.models import Balance
 from tests.card_game.places import Place
 from tests.card_game.world import ALICE, BOB, World
 
@@ -61,17 +63,28 @@ async def test_two_players_who_buy_from_each_other_do_not_wait_for_one_another(p
     assert place.query("SELECT DISTINCT coins FROM users") == [(rules.STARTING_COINS - 5 * rules.PACK_PRICE,)]
 
 
-async def test_a_card_that_is_being_sold_is_not_listed_again_by_its_old_owner(place: Place) -> None:
+async def test_a_card_that_is_being_sold_is_not_listed_again_by_its_old_owner(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever comes second sees what the first one did, and a card has one owner who offers it."""
+    closed, go_on, pay = asyncio.Event(), asyncio.Event(), players.pay
+
+    async def pay_slowly(transaction: Transaction, *values: int) -> Balance:
+        closed.set()
+        await go_on.wait()
+        return await pay(transaction, *values)
+
+    monkeypatch.setattr(players, "pay", pay_slowly)
     async with World(place, busy_timeout=PATIENT) as world, World(place, busy_timeout=PATIENT) as other:
         card_id = await world.card_of(ALICE)
         listing = await world.game.list_card(ALICE, card_id, 10)
-        async with other.database.transaction() as transaction:
-            await players.ensure(transaction, BOB, "Bob", "now")
-            await market.buy(transaction, BOB, listing.id, "now")
-            listed_again = asyncio.create_task(world.game.list_card(ALICE, card_id, 900))
-            await asyncio.sleep(0.1)
-            assert not listed_again.done()
+        sale = asyncio.create_task(other.game.buy_listing(BOB, listing.id))
+        await closed.wait()
+        listed_again = asyncio.create_task(world.game.list_card(ALICE, card_id, 900))
+        await asyncio.sleep(0.2)
+        assert not listed_again.done()
+        go_on.set()
+        await sale
         with pytest.raises(CardNotOwned):
             await listed_again
     assert place.query("SELECT seller_id, status FROM marketplace_listings") == [(ALICE, "sold")]
