@@ -5,10 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo demo-postgres test check format clean
 
 demo: $(VENV)/.run
 	$(BIN)/python main.py demo
+
+# The same on a PostgreSQL server, which is made for it and removed. (On yours: make demo DATABASE_URL=postgresql://...)
+demo-postgres: $(VENV)/.dev
+	$(BIN)/python local_postgres.py $(BIN)/python main.py demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -q

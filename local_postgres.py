@@ -241,8 +241,14 @@ def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0].startswith("-"):
         sys.stderr.write(_USAGE)
         return 2
-    with running() as url:
-        return subprocess.run(arguments, env=os.environ | {"DATABASE_URL": url}).returncode
+    try:
+        with running() as url:
+            return subprocess.run(arguments, env=os.environ | {"DATABASE_URL": url}).returncode
+    except (OSError, RuntimeError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":
