@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-postgres test check format clean
+.PHONY: demo demo-postgres test check format benchmark clean
 
 demo: $(VENV)/.run
 	$(BIN)/python main.py demo
@@ -25,6 +25,10 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# OPTIONS='--sizes 10,100 --folder /somewhere' makes it quick; see benchmarks/README.md.
+benchmark: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.sqlite $(OPTIONS)
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +14,15 @@ from cogs.backup_cog import replies
 from core.snapshots import Form, Kind, Level, Snapshot, Verification
 from core.snapshots.catalog import Contents
 from core.snapshots.naming import INCREMENTAL_SUFFIX, relative_path
-from core.snapshots.repository import Repository
 
-from .measure import OtherPlayer, StallProbe, median, timed
-from .rounds import Place
-from .subject import Subject, opened
+from .measure import StallProbe, median, timed
+from .place import Place
+from .player import OtherPlayer
+from .results import CatalogFigures
+from .rounds import TRANSACTIONS
+from .subject import Subject, opened, repository_of
 
-__all__ = ["CatalogFigures", "measure_catalog"]
+__all__ = ["ENTRIES", "measure_catalog"]
 
 ENTRIES = 10_000
 _CHAIN = 50
@@ -31,59 +32,31 @@ _BYTES = 1000
 _TABLES = ("users", "cards", "creator_packs", "user_cards")
 
 
-class CatalogFigures(msgspec.Struct, frozen=True):
-    """All in milliseconds, each the median of the rounds.
-
-    ``small`` is a repeat snapshot with few in the catalog, ``large`` one with all. ``stall`` is the loop's longest.
-    """
-
-    entries: int
-    catalog_bytes: int
-    open: float
-    list_cold: float
-    list_warm: float
-    autocomplete: float
-    prune: float
-    publish: float
-    small: float
-    large: float
-    stall: float
-
-
-async def measure_catalog(databases: Path, megabytes: int, rounds: int) -> CatalogFigures:
+async def measure_catalog(place: Place, megabytes: int, rounds: int) -> CatalogFigures:
     """Measure on a small database, whose own snapshots cost little."""
-    place = await asyncio.to_thread(Place, databases, megabytes)
-    try:
-        return await _measure(place.database, place.repository, rounds)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, place.folder)
-
-
-async def _measure(database: Path, folder: Path, rounds: int) -> CatalogFigures:
+    database, folder = place.database, place.repository
     with OtherPlayer(database) as player:
         async with opened(database, folder, kept=_KEPT) as subject:
             small = await _repeats(subject, player, rounds)
         await asyncio.to_thread(_fill, folder)
         started = time.perf_counter()
-        async with opened(database, folder, kept=_KEPT, anew=False) as subject:
-            opening = time.perf_counter() - started
+        async with StallProbe() as opening, opened(database, folder, kept=_KEPT, anew=False) as subject:
+            open_seconds = time.perf_counter() - started
             async with StallProbe() as probe:
-                reading = await _reading(subject, rounds)
+                seen = await _reading(subject, rounds)
                 large = await _repeats(subject, player, rounds)
-            suggesting = [await asyncio.to_thread(timed, _suggest, subject) for _ in range(rounds)]
-            publishing = await asyncio.to_thread(_publish, folder, rounds)
-    ms = {
-        name: median(values) * 1000
-        for name, values in {**reading, "autocomplete": suggesting, "publish": publishing}.items()
-    }
+            seen["autocomplete"] = [await asyncio.to_thread(timed, _suggest, subject) for _ in range(rounds)]
+            seen["publish"] = await asyncio.to_thread(_publish, folder, rounds)
     return CatalogFigures(
+        megabytes=megabytes,
         entries=ENTRIES,
         catalog_bytes=(folder / "backup_metadata.json").stat().st_size,
-        open=opening * 1000,
+        open=open_seconds * 1000,
         small=median(small) * 1000,
         large=median(large) * 1000,
         stall=probe.worst,
-        **ms,
+        stall_opening=opening.worst,
+        **{name: median(values) * 1000 for name, values in seen.items()},
     )
 
 
@@ -109,20 +82,18 @@ def _suggest(subject: Subject) -> int:
 
 
 async def _repeats(subject: Subject, player: OtherPlayer, rounds: int) -> list[float]:
-    await subject.request()
-    player.play(20)
-    await subject.request()
+    """Give the seconds of repeat snapshots. The chain begins with a manual one: ``latest.*`` is to be a real file."""
+    await subject.full()
     seconds = []
-    for _ in range(rounds):
-        player.play(20)
+    for _ in range(rounds + 1):
+        await asyncio.to_thread(player.play, TRANSACTIONS)
         seconds.append((await subject.request())[0])
-    return seconds
+    return seconds[1:]
 
 
 def _publish(folder: Path, rounds: int) -> list[float]:
-    repository = Repository(folder.absolute(), ".db.gz")
-    contents = repository.refresh()
-    newest = contents.snapshots[-1]
+    repository = repository_of(folder)
+    newest = repository.catalog.contents.snapshots[-1]
     seconds = []
     for number in range(rounds):
         entry = _entry(newest.sequence + 1 + number, newest.created_at + dt.timedelta(seconds=number + 1), None)
@@ -135,8 +106,8 @@ def _publish(folder: Path, rounds: int) -> list[float]:
 
 
 def _fill(folder: Path) -> None:
-    repository = Repository(folder.absolute(), ".db.gz")
-    known = repository.refresh().snapshots
+    repository = repository_of(folder)
+    known = repository.catalog.contents.snapshots
     entries = list(_entries(ENTRIES - len(known), known[0].created_at))
     for entry in entries:
         with (folder / entry.path).open("wb") as file:

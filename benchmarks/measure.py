@@ -1,4 +1,4 @@
-"""Clocks, and three observers: of an event loop's stalls, of a worker's memory, of a writer's commits.
+"""Clocks, and two observers: of an event loop's stalls, and of a worker's memory.
 
 ``python -m benchmarks.measure PID`` is the observer of memory: a process of its own, so that looking costs the observed
 one nothing. It prints the most that any worker of that process has used, in KiB, when its standard input ends.
@@ -16,26 +16,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import msgspec
-
-from .game import Latencies
-
-__all__ = [
-    "MemoryObserver",
-    "OtherPlayer",
-    "StallProbe",
-    "median",
-    "module",
-    "percentile",
-    "run",
-    "size_of",
-    "timed",
-]
+__all__ = ["MemoryObserver", "StallProbe", "median", "module", "percentile", "run", "settle", "size_of", "timed"]
 
 _PROBE_PAUSE = 0.001
-_LOOK_EVERY = 0.003
+_LOOK_EVERY = 0.01
 _WORKER_MARK = b"worker_launch.py"
 
 
@@ -57,15 +43,20 @@ def timed(call: Callable[..., object], *arguments: object) -> float:
     return time.perf_counter() - started
 
 
+def settle() -> None:
+    """Wait until the disk has everything, so that nobody's sync waits for what somebody else wrote before."""
+    os.sync()
+
+
 def size_of(path: Path) -> int:
-    """Give the bytes of a file, or of all files in a folder."""
+    """Give the bytes of a file, or of all files in a folder; 0 if there is nothing."""
     if not path.is_dir():
         return path.stat().st_size if path.exists() else 0
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file() and not each.is_symlink())
 
 
 def run(*command: str | Path, **environment: str) -> None:
-    """Run a program to its end; raises CalledProcessError with what it said if it fails."""
+    """Run a program to its end; raises RuntimeError with what it said if it fails."""
     found = subprocess.run(
         [str(part) for part in command], env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
@@ -79,10 +70,11 @@ def module(name: str, *arguments: str | Path) -> list[str]:
 
 
 class StallProbe:
-    """A task that sleeps for a millisecond again and again, and remembers by how much it woke up late, in ms."""
+    """A task that sleeps for a millisecond again and again, and remembers the most by which it woke up late."""
 
     def __init__(self) -> None:
-        self.late: list[float] = []
+        self.worst = 0.0
+        """The longest stall so far, in ms."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._look())
@@ -94,20 +86,18 @@ class StallProbe:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
-    @property
-    def worst(self) -> float:
-        """The longest stall so far, in ms."""
-        return max(self.late, default=0.0)
-
     async def _look(self) -> None:
         while True:
             before = time.perf_counter()
             await asyncio.sleep(_PROBE_PAUSE)
-            self.late.append((time.perf_counter() - before - _PROBE_PAUSE) * 1000)
+            self.worst = max(self.worst, (time.perf_counter() - before - _PROBE_PAUSE) * 1000)
 
 
 class MemoryObserver:
-    """Knows the most memory that a worker of this process has used between entering and leaving; ``peak`` in bytes."""
+    """Knows the most memory that a worker of this process has used between entering and leaving: ``peak``, in bytes.
+
+    That is ``VmHWM``, which only Linux tells; elsewhere the peak stays 0.
+    """
 
     def __init__(self) -> None:
         self.peak = 0
@@ -125,62 +115,11 @@ class MemoryObserver:
         self.peak = int(answer) * 1024
 
 
-class OtherPlayer:
-    """A process that plays on the database: see ``game``."""
-
-    def __init__(self, database: Path, *, seed: int = 7) -> None:
-        self._process = subprocess.Popen(
-            module("game", database, "--play", "--seed", str(seed)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    def play(self, count: int) -> None:
-        """Do so many things and wait until they are done."""
-        self._say(f"play {count}")
-        self._hear()
-
-    def checkpoint(self) -> None:
-        """Empty the log into the database."""
-        self._say("checkpoint")
-        self._hear()
-
-    def start(self, rate: float) -> None:
-        """Go on playing, so many transactions a second."""
-        self._say(f"start {rate}")
-
-    def stop(self) -> list[float]:
-        """Stop playing; give how long each transaction took, in ms."""
-        self._say("stop")
-        return self._hear().transactions
-
-    def _say(self, command: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(command + "\n")
-        self._process.stdin.flush()
-
-    def _hear(self) -> Latencies:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the player ended with {self._process.wait()}")
-        return msgspec.json.decode(line, type=Latencies)
-
-
 def _workers(parent: int, known: dict[int, bool]) -> Iterator[int]:
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{parent}/task").iterdir():
             for child in map(int, (task / "children").read_text().split()):
-                if not known.get(child):
+                if not known.get(child):  # before it is a worker it is a copy of its parent
                     known[child] = _WORKER_MARK in Path(f"/proc/{child}/cmdline").read_bytes()
                 if known[child]:
                     yield child
@@ -194,7 +133,7 @@ def _peak(process: int) -> int:
 
 
 def _observe_memory(parent: int) -> int:
-    known: dict[int, Any] = {}
+    known: dict[int, bool] = {}
     most = 0
     while not select.select([sys.stdin], [], [], _LOOK_EVERY)[0]:
         most = max([most, *(_peak(worker) for worker in _workers(parent, known))])

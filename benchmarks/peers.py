@@ -2,6 +2,9 @@
 
 None of them proves what it wrote. All but Litestream, which follows the log, are fed with a copy that SQLite's backup
 interface makes, because none of them may read a live database's file; that copy is part of their time.
+
+A program is looked for in ``PATH``, in the folder of this Python's programs, and where ``BENCHMARK_RESTIC``,
+``BENCHMARK_BORG``, ``BENCHMARK_LITESTREAM`` or ``BENCHMARK_GZIP`` say.
 """
 
 from __future__ import annotations
@@ -12,30 +15,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from .measure import run
+from .results import BACKUP_GZIP, RESTIC
 
-__all__ = ["Peer", "feed", "missing", "peers", "versions"]
-
-
-class Peer(Protocol):
-    """One of them; what it keeps is in ``store``."""
-
-    name: ClassVar[str]
-    program: ClassVar[str]
-    store: Path
-
-    def begin(self) -> None:
-        """Forget everything: the next copy is a first one. Not timed."""
-
-    def copy(self) -> None:
-        """Keep the database as it is now."""
-
-    def give_back(self, target: Path) -> None:
-        """Write the newest copy to a new file."""
+__all__ = ["PEERS", "Peer", "feed", "found", "missing", "peers", "versions"]
 
 
 def feed(database: Path, target: Path) -> None:
@@ -45,197 +34,180 @@ def feed(database: Path, target: Path) -> None:
         source.backup(copy)
 
 
-class Gzip:
+class Peer(ABC):
+    """One of them. What it keeps is in ``store``; it has ``folder`` to itself."""
+
+    name: ClassVar[str]
+    program: ClassVar[str]
+    version: ClassVar[str] = "--version"
+    builds_on_the_last: ClassVar[bool] = True
+    """Whether a repeat is another thing than a first copy."""
+    own_database: ClassVar[bool] = False
+    """Whether it takes over the database's log, so that nobody else can be measured on it."""
+
+    def __init__(self, path: str, database: Path, folder: Path) -> None:
+        """Take the program's path."""
+        self._program = path
+        self._copy = folder / "feed.db"
+        self.database = database
+        self.folder = folder
+        self.store = folder / "store"
+
+    def begin(self) -> None:
+        """Forget everything: the next copy is a first one. Not timed."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+
+    @abstractmethod
+    def copy(self) -> None:
+        """Keep the database as it is now."""
+
+    @abstractmethod
+    def give_back(self, target: Path) -> None:
+        """Write the newest copy to a new file."""
+
+    def _environment(self) -> dict[str, str]:
+        return {}
+
+    def _run(self, *arguments: str | Path) -> None:
+        run(self._program, *arguments, **self._environment())
+
+    def _write(self, target: Path, *arguments: str | Path) -> None:
+        """Run the program with its output in a file."""
+        with target.open("wb") as output:
+            subprocess.run([self._program, *arguments], stdout=output, check=True, env=os.environ | self._environment())
+
+
+class Gzip(Peer):
     """SQLite's backup to a file, then ``gzip -6``: what most scripts do."""
 
-    name: ClassVar[str] = "backup + gzip -6"
-    program: ClassVar[str] = "gzip"
-
-    def __init__(self, database: Path, folder: Path) -> None:
-        self._database = database
-        self.store = folder
-        self._copy = folder / "feed.db"
-        self._packed = folder / "feed.db.gz"
+    name = BACKUP_GZIP
+    program = "gzip"
+    builds_on_the_last = False
 
     def begin(self) -> None:
         """Start anew."""
-        _emptied(self.store)
+        super().begin()
+        self.store = self._copy.with_suffix(".db.gz")
 
     def copy(self) -> None:
         """Copy and compress."""
-        feed(self._database, self._copy)
-        run("gzip", "-6", "-f", self._copy)
+        self.store.unlink(missing_ok=True)
+        feed(self.database, self._copy)
+        self._run("-6", self._copy)
 
     def give_back(self, target: Path) -> None:
         """Run gunzip."""
-        with target.open("wb") as output:
-            subprocess.run(["gunzip", "-c", str(self._packed)], stdout=output, check=True)
+        self._write(target, "-dc", self.store)
 
 
-class Restic:
+class Restic(Peer):
     """SQLite's backup to a file, then ``restic backup``, compressed as it is by default."""
 
-    name: ClassVar[str] = "restic, with its feed"
-    program: ClassVar[str] = "restic"
-
-    def __init__(self, database: Path, folder: Path) -> None:
-        self._database = database
-        self.store = folder / "repository"
-        self._folder = folder
-        self._copy = folder / "feed.db"
+    name = RESTIC
+    program = "restic"
+    version = "version"
 
     def begin(self) -> None:
         """Make a new repository."""
-        _emptied(self._folder)
-        self._restic("init", "--repository-version", "2")
+        super().begin()
+        self._run(*self._options(), "init", "--repository-version", "2")
 
     def copy(self) -> None:
         """Copy and back up."""
-        feed(self._database, self._copy)
-        self._restic("backup", self._copy)
+        feed(self.database, self._copy)
+        self._run(*self._options(), "backup", self._copy)
 
     def give_back(self, target: Path) -> None:
         """Run restic dump."""
-        with target.open("wb") as output:
-            command = [*self._command(), "dump", "latest", str(self._copy.absolute())]
-            subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=True, env=self._environment())
+        self._write(target, *self._options(), "dump", "latest", self._copy)
 
-    def _command(self) -> list[str]:
-        return ["restic", "-r", str(self.store), "--cache-dir", str(self._folder / "cache"), "-q"]
+    def _options(self) -> tuple[str | Path, ...]:
+        return "-q", "-r", self.store, "--cache-dir", self.folder / "cache"
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "RESTIC_PASSWORD": "benchmark"}
-
-    def _restic(self, *arguments: str | Path) -> None:
-        run(*self._command(), *arguments, **self._environment())
+        return {"RESTIC_PASSWORD": "benchmark"}
 
 
-class ResticDump(Restic):
-    """``sqlite3 .dump`` straight into restic: no copy on the disk, but text."""
-
-    name: ClassVar[str] = "restic, fed with .dump"
-
-    def copy(self) -> None:
-        """Dump into restic."""
-        with subprocess.Popen(["sqlite3", str(self._database), ".dump"], stdout=subprocess.PIPE) as dump:
-            command = [*self._command(), "backup", "--stdin", "--stdin-filename", "game.sql"]
-            subprocess.run(command, stdin=dump.stdout, capture_output=True, check=True, env=self._environment())
-
-    def give_back(self, target: Path) -> None:
-        """Replay the dump."""
-        command = [*self._command(), "dump", "latest", "/game.sql"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, env=self._environment()) as dump:
-            subprocess.run(["sqlite3", str(target)], stdin=dump.stdout, check=True)
-
-
-class Borg:
+class Borg(Peer):
     """SQLite's backup to a file, then ``borg create --compression zstd``."""
 
-    name: ClassVar[str] = "borg, with its feed"
-    program: ClassVar[str] = "borg"
-
-    def __init__(self, database: Path, folder: Path) -> None:
-        self._database = database
-        self._folder = folder
-        self.store = folder / "repository"
-        self._copy = folder / "feed.db"
-        self._count = 0
+    name = "borg, with its feed"
+    program = "borg"
+    _count = 0
 
     def begin(self) -> None:
         """Make a new repository."""
-        _emptied(self._folder)
-        self._borg("init", "--encryption", "none", self.store)
+        super().begin()
+        self._run("init", "--encryption", "none", self.store)
 
     def copy(self) -> None:
         """Copy and create an archive."""
         self._count += 1
-        feed(self._database, self._copy)
-        self._borg("create", "--compression", "zstd", f"{self.store}::{self._count}", self._copy)
+        feed(self.database, self._copy)
+        self._run("create", "--compression", "zstd", f"{self.store}::{self._count}", self._copy)
 
     def give_back(self, target: Path) -> None:
         """Run borg extract."""
-        with target.open("wb") as output:
-            command = ["borg", "extract", "--stdout", f"{self.store}::{self._count}"]
-            subprocess.run(command, stdout=output, check=True, env=self._environment())
+        self._write(target, "extract", "--stdout", f"{self.store}::{self._count}")
 
     def _environment(self) -> dict[str, str]:
-        folder = str(self._folder.absolute() / "base")
-        return {**os.environ, "BORG_BASE_DIR": folder, "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes"}
-
-    def _borg(self, *arguments: str | Path) -> None:
-        run("borg", *arguments, **self._environment())
+        return {"BORG_BASE_DIR": str(self.folder / "base"), "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes"}
 
 
-class Litestream:
-    """``litestream replicate -once`` to a folder. It takes over the database's log, so it has a copy of its own."""
+class Litestream(Peer):
+    """``litestream replicate -once`` to a folder, and ``litestream restore``."""
 
-    name: ClassVar[str] = "Litestream, once"
-    program: ClassVar[str] = "litestream"
-
-    def __init__(self, database: Path, folder: Path) -> None:
-        self._database = database
-        self.store = folder / "replica"
+    name = "Litestream, once"
+    program = "litestream"
+    version = "version"
+    own_database = True
 
     def begin(self) -> None:
-        """Forget the replica."""
-        _emptied(self.store.parent)
-        shutil.rmtree(self._database.with_name(f".{self._database.name}-litestream"), ignore_errors=True)
+        """Forget the replica, and what it notes beside the database."""
+        super().begin()
+        shutil.rmtree(self.database.with_name(f".{self.database.name}-litestream"), ignore_errors=True)
 
     def copy(self) -> None:
         """Ship what is not shipped yet."""
-        run(
-            _found(self.program) or self.program,
-            "replicate",
-            "-once",
-            self._database,
-            f"file://{self.store.absolute()}",
-        )
+        self._run("replicate", "-once", self.database, f"file://{self.store}")
 
     def give_back(self, target: Path) -> None:
         """Run litestream restore."""
-        target.unlink(missing_ok=True)
-        run(_found(self.program) or self.program, "restore", "-o", target, f"file://{self.store.absolute()}")
+        self._run("restore", "-o", target, f"file://{self.store}")
 
 
-_FED: tuple[type[Gzip | Restic | ResticDump | Borg], ...] = (Gzip, Restic, ResticDump, Borg)
+PEERS: tuple[type[Peer], ...] = (Gzip, Restic, Borg, Litestream)
 
 
-def peers(database: Path, followed: Path, folder: Path) -> list[Peer]:
-    """Give those that are installed; Litestream follows ``followed``, a copy on which the same is played."""
-    found: list[Peer] = [
-        each(database, folder / each.__name__.lower()) for each in _FED if _found(each.program) and _complete(each)
+def peers(database: Path, another: Callable[[], Path], folder: Path) -> list[Peer]:
+    """Give those that are installed; ``another`` gives a copy of the database for one that must have its own."""
+    return [
+        peer(program, another() if peer.own_database else database, folder.absolute() / peer.program)
+        for peer in PEERS
+        if (program := found(peer.program)) is not None
     ]
-    if _found(Litestream.program):
-        found.append(Litestream(followed, folder / "litestream"))
-    return found
 
 
 def missing() -> list[str]:
     """Name those that are not installed."""
-    absent = [each.name for each in _FED if not (_found(each.program) and _complete(each))]
-    return absent if _found(Litestream.program) else [*absent, Litestream.name]
+    return [peer.name for peer in PEERS if found(peer.program) is None]
 
 
 def versions() -> list[str]:
-    """Name those programs that are installed, with their versions."""
-    asked = (("gzip", "--version"), ("restic", "version"), ("borg", "--version"), ("litestream", "version"))
-    found = []
-    for program, question in asked:
-        if path := _found(program):
-            said = subprocess.run([path, question], capture_output=True, text=True, check=False).stdout
+    """Name the programs that are installed, with their versions."""
+    named = []
+    for peer in PEERS:
+        if path := found(peer.program):
+            said = subprocess.run([path, peer.version], capture_output=True, text=True, check=False).stdout
             number = re.search(r"[0-9]+(\.[0-9]+)+", said)
-            found.append(f"{program} {number[0] if number else '?'}")
-    return found
+            named.append(f"{peer.program} {number[0] if number else 'of unknown version'}")
+    return named
 
 
-def _complete(peer: type[object]) -> bool:
-    return peer is not ResticDump or _found("sqlite3") is not None
-
-
-def _found(program: str) -> str | None:
+def found(program: str) -> str | None:
+    """Give the path of a program, or None."""
+    named = os.environ.get(f"BENCHMARK_{program.upper()}")
+    if named:
+        return shutil.which(named)
     return shutil.which(program) or shutil.which(program, path=str(Path(sys.prefix) / "bin"))
-
-
-def _emptied(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)

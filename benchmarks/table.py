@@ -1,0 +1,28 @@
+"""Markdown: tables, and the place in a file where they are put."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+__all__ = ["BEGIN", "END", "put", "table"]
+
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Give a Markdown table; raise ValueError where a row has another number of cells than the head."""
+    lines = [head, ["---"] * len(head), *rows]
+    if any(len(cells) != len(head) for cells in lines):
+        raise ValueError("a row has another number of cells than the head")
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in lines)
+
+
+def put(path: Path, text: str) -> None:
+    """Replace what stands between the two markers in a file; raise ValueError where they are not there once each."""
+    content = path.read_text(encoding="utf-8")
+    before, begins, rest = content.partition(BEGIN)
+    _, ends, after = rest.partition(END)
+    if not begins or not ends or content.count(BEGIN) + content.count(END) != 2:
+        raise ValueError(f"{path.name} must have the lines {BEGIN} and {END}, once each and in this order")
+    path.write_text(f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}", encoding="utf-8")
