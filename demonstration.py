@@ -211,6 +211,6 @@ def _summary(
     result.add_row("rows compared", f"{total:,} in {len(before)} tables")
     result.add_row("tables that differ", str(len(different)) if different else "none")
     result.add_row("seconds", f"{seconds:.1f}")
-    result.add_row("snapshots", f"{REPOSITORY} (each a gzip file of the whole database)")
+    result.add_row("snapshots", f"{REPOSITORY} (latest.db.gz: gunzip gives the database)")
     result.add_row("damaged file", f"{REPOSITORY / 'quarantine'}")
     console.print(result)

@@ -17,7 +17,7 @@ from ..watch import Watch
 from . import members
 from .fingerprint import BLOCK
 from .framing import Cursor, last_label
-from .members import Expectation, Head, Tail
+from .members import Expectation, Head, Indexing, Tail
 
 __all__ = ["check", "created", "extract", "read_head", "read_tail", "write_full"]
 
@@ -25,16 +25,22 @@ _BUFFER = 16 * BLOCK
 
 
 def write_full(
-    target: Path, image: BinaryIO | Iterable[bytes], head: Head, rows: Mapping[str, int], watch: Watch
+    target: Path,
+    image: BinaryIO | Iterable[bytes],
+    head: Head,
+    rows: Mapping[str, int],
+    watch: Watch,
+    *,
+    indexing: Indexing | None = None,
 ) -> Tail:
     """Write a full snapshot to a new file (0600, synced) and give its tail; on any error no file is left.
 
     ``image`` is a file, or the image's bytes in pieces of any length, taken in this thread. Its bytes count into the
-    phase that the caller began. Raises what the image and the watch raise, FileExistsError where the target is there
-    already, and OSError.
+    phase that the caller began. ``indexing`` hears of each block. Raises what the image and the watch raise,
+    FileExistsError where the target is there already, and OSError.
     """
     with created(target) as file:
-        return members.write(file, image, head, rows, watch)
+        return members.write(file, image, head, rows, watch, indexing=indexing)
 
 
 def read_head(path: Path) -> Head:
