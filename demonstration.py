@@ -81,6 +81,7 @@ async def _demonstrate(stage: Stage) -> int:
     different = _differences(before, after)
     restored = report.outcome == "restored"
     _summary(events, before, different, restored, time.perf_counter() - started)
+    _places(stage, report)
     return 0 if restored and not different else 1
 
 
@@ -193,5 +194,11 @@ def _summary(
     result.add_row("rows compared", f"{total:,} in {len(before)} tables")
     result.add_row("tables that differ", str(len(different)) if different else "none")
     result.add_row("seconds", f"{seconds:.1f}")
-    result.add_row("snapshots", f"{REPOSITORY} (each a gzip file of the whole database)")
     console.print(result)
+
+
+def _places(stage: Stage, report: Any) -> None:
+    """Say where what is left can be looked at."""
+    console.print(f"The snapshots are in {REPOSITORY}; {stage.by_hand}", markup=False)
+    if report.restore is not None and report.restore.quarantine is not None:
+        console.print(f"The damaged database is {stage.kept(report.restore.quarantine, REPOSITORY)}.", markup=False)

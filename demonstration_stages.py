@@ -24,7 +24,10 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 SEED = 20261123
 DATABASE = "savepoint_demo"
-MARK = "Made by the demonstration of Savepoint; the next one drops it"
+MARK = "savepoint_demonstration"
+"""A schema in it, empty, which says that it may be dropped; unlike a comment it comes back with a restore."""
+
+_OURS = rf"^{DATABASE}(_before_\d{{8}}t\d+z)?$"
 
 
 class StageError(Exception):
@@ -37,6 +40,9 @@ class Stage(Protocol):
     accident: str
     """What happens to it, as a heading."""
 
+    by_hand: str
+    """How to do without Savepoint, as a sentence."""
+
     async def prepare(self) -> str:
         """Make way for an empty database and give its URL. Raises StageError."""
 
@@ -45,6 +51,9 @@ class Stage(Protocol):
 
     async def damage(self) -> list[str]:
         """Damage the database; give what was done and what the engine says to it, as lines."""
+
+    def kept(self, name: str, repository: Path) -> str:
+        """Say where the damaged database is, which the restore kept under a name."""
 
 
 def stage_for(url: str | None, folder: Path) -> Stage:
@@ -58,6 +67,7 @@ class FileStage:
     """A SQLite file, whose middle a failing disk overwrites."""
 
     accident = "The disk damages the database"
+    by_hand = "gunzip turns latest.db.gz into the database."
 
     def __init__(self, path: Path) -> None:
         """Name the file, in a folder that is there."""
@@ -93,11 +103,16 @@ class FileStage:
             lines.append(f"SQLite says: {error}.")
         return lines
 
+    def kept(self, name: str, repository: Path) -> str:
+        """It was moved into the repository."""
+        return f"in {repository / 'quarantine' / name}"
+
 
 class ServerStage:
     """A database on somebody's server, in which a clean-up goes wrong."""
 
     accident = "A clean-up script removes the players' cards"
+    by_hand = "gunzip -c latest.sql.gz | psql loads it into an empty database."
 
     def __init__(self, url: str) -> None:
         """Take the URL of any database on the server, for a role that may create one."""
@@ -111,20 +126,24 @@ class ServerStage:
             async with _connected(self._server) as server:
                 await self._remove(server)
                 await server.execute(f"CREATE DATABASE {DATABASE}")
-                await server.execute(f"COMMENT ON DATABASE {DATABASE} IS '{MARK}'")
+            async with _connected(self._url) as database:
+                await database.execute(f"CREATE SCHEMA {MARK}")
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise StageError(
-                f"The database {DATABASE} cannot be made on the server of DATABASE_URL: {error}"
-            ) from error
+            raise StageError(f"No database {DATABASE} can be made on the server of DATABASE_URL: {error}") from error
         return self._url
 
     async def _remove(self, server: Any) -> None:
-        marks = await server.fetch(
-            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1", DATABASE
-        )
-        if marks and marks[0][0] != MARK:
-            raise StageError(f"The server has a database {DATABASE} that no demonstration made: rename or drop it.")
-        await server.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        """Remove what an earlier demonstration left, the database that its restore kept among it."""
+        found = await server.fetch("SELECT datname FROM pg_database WHERE datname ~ $1 ORDER BY 1", _OURS)
+        names = [name for (name,) in found]
+        if DATABASE in names:
+            async with _connected(self._url) as database:
+                if await database.fetchval("SELECT to_regnamespace($1)", MARK) is None:
+                    raise StageError(
+                        f"The server has a database {DATABASE} that no demonstration made: rename it or drop it."
+                    )
+        for name in names:
+            await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     async def rows(self) -> Rows:
         """Read all of the public schema."""
@@ -145,6 +164,10 @@ class ServerStage:
             except asyncpg.PostgresError as error:
                 lines.append(f"PostgreSQL says: {error}.")
         return lines
+
+    def kept(self, name: str, repository: Path) -> str:
+        """It stays on the server, under another name."""
+        return f"the database {name} on the same server"
 
 
 @asynccontextmanager

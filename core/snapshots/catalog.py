@@ -179,4 +179,7 @@ class Catalog:
 
 
 def _encode(contents: Contents) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(contents), indent=1)
+    """Give the JSON with one snapshot a line: for people and for grep, at the speed of the encoder."""
+    around = msgspec.json.encode(msgspec.structs.replace(contents, snapshots=()))
+    lines = msgspec.json.Encoder().encode_lines(contents.snapshots).rstrip().replace(b"\n", b",\n")
+    return around.replace(b'"snapshots":[]', b'"snapshots":[\n' + lines + b"\n]", 1) + b"\n"

@@ -40,6 +40,7 @@ def choose_form(
     chain: Sequence[Snapshot],
     *,
     index_known: bool,
+    pinned: bool = False,
     last_periodic: dt.datetime | None = None,
     longest: int = LONGEST,
     weight: float = WEIGHT,
@@ -47,10 +48,15 @@ def choose_form(
     """Choose between a full and an incremental on the chain's last snapshot.
 
     ``chain`` is the sound chain that ends in the newest snapshot, its full first; empty where there is none.
-    ``index_known`` is whether the page index of that newest snapshot is at hand. ``last_periodic`` is when the newest
-    sound periodic snapshot was taken, which need not be in this chain. Days are those of UTC.
+    ``index_known`` is whether the page index of that newest snapshot is at hand. ``pinned`` is whether the next one is
+    kept for ever. ``last_periodic`` is when the newest sound periodic snapshot was taken, which need not be in this
+    chain. Days are those of UTC.
     """
-    full = _why_full(kind, now, chain, index_known, last_periodic) or _why_new_chain(chain, longest, weight)
+    full = (
+        ("a pinned snapshot stands alone" if pinned else None)
+        or _why_full(kind, now, chain, index_known, last_periodic)
+        or _why_new_chain(chain, longest, weight)
+    )
     if full:
         return Choice(form=Form.FULL, base=None, reason=full)
     place = f"{len(chain) + 1} of at most {longest} in the chain of {chain[0].id}"

@@ -113,7 +113,9 @@ async def _tidy(context: Context, snapshot: Snapshot) -> None:
     if snapshot.kind in context.settings.repository.latest_after:
         await refresh_latest(context)
     try:
-        await context.in_thread(prune_locked, context, context.repository.catalog.contents)
+        _, freed = await context.in_thread(prune_locked, context, context.repository.catalog.contents)
+        if freed:
+            await refresh_latest(context)
     except OSError as caught:
         log.error("Retention could not be applied: %s", caught)
         error = caught if isinstance(caught, SnapshotError) else translate_os_error(caught)
@@ -134,6 +136,7 @@ def _base(context: Context, contents: Contents, newest: Snapshot | None, wanted:
         context.clock(),
         chain,
         index_known=repository.page_index.exists(),
+        pinned=wanted.pinned,
         last_periodic=last_periodic(contents.snapshots, None, context.clock()),
     )
     base = Base(
@@ -142,7 +145,7 @@ def _base(context: Context, contents: Contents, newest: Snapshot | None, wanted:
         index=str(repository.page_index),
         record=str(repository.member_record),
         full=_newest_full(context, contents),
-        incremental=choice.form is Form.INCREMENTAL and not wanted.pinned,
+        incremental=choice.form is Form.INCREMENTAL,
         skip_unchanged=wanted.skip_unchanged,
     )
     return base, choice.reason

@@ -127,13 +127,17 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that an integrity check found; ``count`` says how often where one finding stands for many."""
+    """One thing that an integrity check found; ``count`` says how often where one finding stands for many.
+
+    ``by_hand`` is damage that no automatic restore may touch: it needs a person who looks at the server first.
+    """
 
     check: Check
     severity: Severity
     message: str
     table: str | None = None
     count: int = 1
+    by_hand: bool = False
 
 
 class IntegrityReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -145,19 +145,32 @@ class Repository:
         )
 
     def wanted_latest(self, kinds: Collection[Kind]) -> Snapshot | None:
-        """Give the newest restorable snapshot of these kinds if ``latest.*`` is not that one already."""
+        """Give the newest restorable snapshot of these kinds if ``latest.*`` is not that one already.
+
+        One that lacks a file, its own or one below it, is passed over.
+        """
         snapshots = self.catalog.contents.snapshots
         sound = restorable(snapshots)
-        newest = next((each for each in reversed(snapshots) if each.kind in kinds and each.id in sound), None)
-        return None if newest is None or self._is_latest(newest) else newest
+        for each in reversed(snapshots):
+            if each.kind in kinds and each.id in sound:
+                if self._is_latest(each):
+                    return None
+                if all(self.is_stored(below) for below in chain_of(each, snapshots)):
+                    return each
+        return None
 
     def _is_latest(self, snapshot: Snapshot) -> bool:
         if self.latest.is_symlink():
-            return str(self.latest.readlink()) == snapshot.path
+            return str(self.latest.readlink()) == snapshot.path and self.is_stored(snapshot)
         try:
             return full.read_head(self.latest).id == snapshot.id
         except (SnapshotDamaged, OSError):
             return False
+
+    def drop_dangling_latest(self) -> None:
+        """Remove ``latest.*`` where it is a link to a snapshot that is gone."""
+        if self.latest.is_symlink() and not self.latest.exists():
+            self.latest.unlink(missing_ok=True)
 
     def link_latest(self, snapshot: Snapshot) -> None:
         """Make ``latest.*`` a link to a full, in one step."""
@@ -169,6 +182,7 @@ class Repository:
     def place_latest(self, scratch: Path) -> None:
         """Put a finished file or link in the place of ``latest.*``, in one step."""
         scratch.replace(self.latest)
+        scratch.unlink(missing_ok=True)  # two links to one file stay both
         sync_folder(self.root)
 
     def _link(self, target: str, scratch: Path) -> None:

@@ -43,6 +43,7 @@ from .schedule import last_periodic, next_periodic, proof_due
 from .settings import Settings
 from .startup import start_up_locked
 from .tickets import Ticket
+from .tidying import tidy_locked
 from .turn import require_open, turn
 from .units import duration_text
 from .verification import damaged_error, verify_locked
@@ -94,6 +95,7 @@ class SnapshotService:
             async with context.lock.held("a start", 0.0):
                 await context.in_thread(context.repository.clean)
                 await adopt_locked(context)
+                await tidy_locked(context)
         except Busy:
             await context.in_thread(self._context.repository.refresh)
 
@@ -263,6 +265,7 @@ class SnapshotService:
         async with turn(self._context, "pruning") as contents:
             decisions, freed = await self._context.in_thread(prune_locked, self._context, contents)
             await refresh_latest(self._context)
+            await tidy_locked(self._context)
             return PruneReport(decisions=tuple(decisions), dry_run=False, freed=freed)
 
     async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:

@@ -65,7 +65,7 @@ async def _check(context: Context, contents: Contents) -> IntegrityReport:
         IntegrityJob,
         IntegrityReport,
         deadline=float(startup.deadline),
-        checks=context.checks(contents, quick=startup.check == "quick"),
+        checks=context.checks(contents, quick=startup.check == "quick", patient=True),
     )
 
 
@@ -77,6 +77,13 @@ def _clean_sentence(integrity: IntegrityReport) -> str:
 
 async def _heal(context: Context, contents: Contents, integrity: IntegrityReport) -> StartupReport:
     """Restore the newest snapshot that passes, or say why nothing was touched."""
+    by_hand = next((finding for finding in integrity.errors if finding.by_hand), None)
+    if by_hand is not None:
+        return StartupReport(
+            outcome=StartupOutcome.DAMAGED,
+            message=f"The database is damaged: {by_hand.message}",
+            integrity=integrity,
+        )
     damage = f"The database is damaged: {integrity.errors[0].message.rstrip('.')}."
     if not context.settings.startup.restore:
         message = f"{damage} Automatic restore is switched off ([startup] restore); nothing was touched."

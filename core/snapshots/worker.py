@@ -50,7 +50,10 @@ def main() -> int:
         return 2
     stopping = threading.Event()
     threading.Thread(target=_stop_with_parent, args=(source, stopping, Path(job.scratch)), daemon=True).start()
-    return _run(job, lines, stopping)
+    status = _run(job, lines, stopping)
+    # All is written and removed: taking the interpreter apart would only keep the bot waiting for what is done.
+    sys.stderr.flush()
+    os._exit(status)
 
 
 class Lines:

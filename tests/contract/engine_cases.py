@@ -52,7 +52,7 @@ def slow_watch(seconds: float, **options: Any) -> Watch:
 
     def hold_up(phase: str, done: int, _total: int) -> None:
         nonlocal before
-        if phase in ("read", "compress"):
+        if phase in ("read", "compare", "compress"):
             time.sleep(seconds * max(0, done - before) / (1 << 20))
         before = done
 
@@ -69,6 +69,8 @@ class EngineCase(Protocol):
     """One small game in one kind of database, and the ways in which it changes and goes wrong."""
 
     url: DatabaseUrl
+    incrementals: bool
+    """Whether the engine writes a snapshot that builds on another where that is allowed and little changed."""
 
     def create(self) -> None:
         """Make the game's database."""
@@ -97,6 +99,8 @@ class EngineCase(Protocol):
 
 class SqliteCase:
     """The game in a SQLite file in WAL mode."""
+
+    incrementals = True
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "game" / "game.db"

@@ -17,9 +17,10 @@ from core.snapshots.errors import (
     SnapshotError,
     from_wire,
 )
-from core.snapshots.models import Check, Finding, Method, Severity
+from core.snapshots.models import Check, Finding, Form, Method, Severity
 from core.snapshots.watch import Watch
-from tests.contract.engine_cases import CASES, CHECKS, HEAD, EngineCase, bounded
+from tests.contract.engine_cases import CASES, CHECKS, EngineCase, bounded
+from tests.snapshots.chain_world import Chain
 from tests.snapshots.game_database import CRITICAL_TABLES
 
 BUSY_TIMEOUT = 0.5
@@ -45,17 +46,37 @@ def work(tmp_path: Path) -> Path:
     return folder
 
 
-def take(engine: Engine, work: Path, *, known: str | None = None, watch: Watch | None = None) -> Taken:
-    scratch = work / f"scratch-{len(list(work.iterdir()))}"
-    scratch.mkdir()
-    return engine.snapshot(work / "snapshot", scratch, HEAD, CRITICAL_TABLES, known, watch or bounded(60))
+@pytest.fixture(params=["alone", "upon another"])
+def chain(request: pytest.FixtureRequest, case: EngineCase, engine: Engine, tmp_path: Path) -> Chain:
+    """No snapshot yet, or one upon which the next may build, and a game action after it."""
+    made = Chain(tmp_path / "taken", engine)
+    if request.param == "upon another":
+        made.take()
+        case.play()
+    return made
 
 
-def rebuild(engine: Engine, work: Path, taken: Taken) -> Path:
+def take(case: EngineCase, chain: Chain, *, watch: Watch | None = None) -> Taken:
+    """Take the next snapshot, which builds upon the one before it where there is one and the engine can."""
+    before = chain.parts[-1] if chain.parts else None
+    taken = chain.take(watch=watch or bounded(60))
+    assert (taken.form is Form.INCREMENTAL) == (before is not None and case.incrementals)
+    assert (taken.base is not None) == (taken.form is Form.INCREMENTAL)
+    return taken
+
+
+def image_of(chain: Chain, work: Path) -> Path:
+    """Rebuild the newest snapshot in a folder of its own."""
     image = work / "image" / "rebuilt"
     image.parent.mkdir()
-    engine.rebuild(work / "snapshot", image, taken.fingerprint, taken.database_size, bounded(60))
-    return image
+    return chain.rebuild(image)
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
 
 def only_finding(findings: tuple[Finding, ...]) -> Finding:
@@ -102,17 +123,17 @@ def test_inspect_says_why_a_destroyed_database_cannot_be_opened(case: EngineCase
 
 
 def test_a_snapshot_put_back_gives_every_row_again(
-    case: EngineCase, engine: Engine, work: Path, tmp_path: Path
+    case: EngineCase, engine: Engine, chain: Chain, work: Path, tmp_path: Path
 ) -> None:
     """Snapshot, play on, rebuild, check, replace in place: every row of every table is as it was."""
     before = case.contents()
-    taken = take(engine, work)
+    taken = take(case, chain)
     assert taken.rows == {table: len(before[table]) for table in CRITICAL_TABLES}
-    assert taken.size == (work / "snapshot").stat().st_size
+    assert taken.size == Path(chain.parts[-1].path).stat().st_size
     for _ in range(20):
         case.play()
     assert case.contents() != before
-    image = rebuild(engine, work, taken)
+    image = image_of(chain, work)
     assert engine.check_image(image, CHECKS, bounded(30)).findings == ()
     with case.idle():
         replaced = engine.replace(image, Method.ONLINE, tmp_path / "quarantine", taken.details, CHECKS, bounded(30))
@@ -120,40 +141,96 @@ def test_a_snapshot_put_back_gives_every_row_again(
     assert case.contents() == before
 
 
-def test_an_unchanged_database_is_recognised_and_nothing_is_written(
-    case: EngineCase, engine: Engine, work: Path
+def test_whatever_came_later_an_earlier_snapshot_of_a_chain_is_what_it_was(
+    case: EngineCase, engine: Engine, tmp_path: Path, work: Path
 ) -> None:
-    """With the fingerprint of the same state known, no file is written; after one commit there is one."""
-    first = take(engine, work)
-    (work / "snapshot").unlink()
-    again = take(engine, work, known=first.fingerprint)
-    assert again == Taken(unchanged=True, fingerprint=first.fingerprint)
-    assert not (work / "snapshot").exists()
+    """Each point of a chain is rebuilt from what is below it; what was taken after it changes nothing of that."""
+    chain, states = Chain(tmp_path / "taken", engine), []
+    for _ in range(4):
+        case.play()
+        states.append(case.contents())
+        take(case, chain)
+    parts = chain.chain()
+    for length in range(len(parts), 0, -1):
+        image = work / f"image-{length}"
+        engine.rebuild(parts[:length], image, bounded(30))
+        quarantine = tmp_path / "quarantine" / str(length)
+        engine.replace(image, Method.ONLINE, quarantine, {}, CHECKS, bounded(30))
+        assert case.contents() == states[len(states) - 1 - len(parts) + length]
+
+
+def test_a_snapshot_that_may_not_build_on_another_stands_alone(
+    case: EngineCase, engine: Engine, tmp_path: Path
+) -> None:
+    """``incremental`` allows, and nothing is built on what was not allowed."""
+    chain = Chain(tmp_path / "taken", engine)
+    take(case, chain)
     case.play()
-    changed = take(engine, work, known=first.fingerprint)
+    taken = chain.take(incremental=False, watch=bounded(60))
+    assert (taken.form, taken.base, len(chain.chain())) == (Form.FULL, None, 1)
+    chain.rebuild()
+
+
+def test_what_the_engine_keeps_for_itself_can_be_lost(case: EngineCase, engine: Engine, tmp_path: Path) -> None:
+    """Without what is kept beside the archives, or with the remains of it, the state is taken all the same."""
+    chain = Chain(tmp_path / "taken", engine)
+    for harm in (Path.unlink, flip, lambda path: path.write_bytes(b"")):
+        chain.take(watch=bounded(60))
+        case.play()
+        for path in (chain.index, chain.record):
+            if path.exists():
+                harm(path)
+        before = case.contents()
+        taken = chain.take(watch=bounded(60))
+        assert taken.rows == {table: len(before[table]) for table in CRITICAL_TABLES}
+        engine.prove(chain.chain(), chain.scratch, bounded(60))
+
+
+def test_an_unchanged_database_is_recognised_and_nothing_is_written(case: EngineCase, chain: Chain) -> None:
+    """With the snapshot of the same state known, no file is written; after one commit there is one."""
+    first = take(case, chain)
+    again = chain.take(skip_unchanged=True)
+    assert again == Taken(unchanged=True, fingerprint=first.fingerprint)
+    assert chain.unfinished() == []
+    chain.index.unlink(missing_ok=True)
+    assert chain.take(skip_unchanged=True) == again
+    case.play()
+    changed = chain.take(skip_unchanged=True)
     assert not changed.unchanged
     assert changed.fingerprint != first.fingerprint
-    assert (work / "snapshot").exists()
 
 
-def test_a_missing_database_gives_no_snapshot(case: EngineCase, engine: Engine, work: Path) -> None:
+def test_an_unchanged_database_is_written_again_where_that_is_wanted(
+    case: EngineCase, engine: Engine, chain: Chain
+) -> None:
+    """Without ``skip_unchanged`` there is an archive of the same state."""
+    first = take(case, chain)
+    again = chain.take()
+    assert (again.unchanged, again.fingerprint) == (False, first.fingerprint)
+    engine.prove(chain.chain(), chain.scratch, bounded(30))
+
+
+def test_a_missing_database_gives_no_snapshot(case: EngineCase, chain: Chain) -> None:
     """There is nothing to snapshot, which is an error of its own and leaves no file."""
     case.remove()
     with pytest.raises(DatabaseMissing):
-        take(engine, work)
-    assert not (work / "snapshot").exists()
+        chain.take()
+    assert chain.unfinished() == []
 
 
-def test_a_snapshot_past_its_deadline_leaves_no_file(case: EngineCase, engine: Engine, work: Path) -> None:
+def test_a_snapshot_past_its_deadline_leaves_no_file(chain: Chain) -> None:
     """The deadline ends the work wherever it is, with the limit in the error."""
     with pytest.raises(DeadlineExceeded) as caught:
-        take(engine, work, watch=Watch(deadline_at=0.0, seconds=0.25))
+        chain.take(watch=Watch(deadline_at=0.0, seconds=0.25))
     assert caught.value.seconds == 0.25
-    assert not (work / "snapshot").exists()
+    assert chain.unfinished() == []
 
 
-def test_a_cancelled_snapshot_leaves_no_file(case: EngineCase, engine: Engine, work: Path) -> None:
-    """Told to stop at whichever of its looks, the work stops there and nothing of the archive stays."""
+def test_a_cancelled_snapshot_leaves_no_file(case: EngineCase, chain: Chain) -> None:
+    """Told to stop at whichever of its looks, the work stops there and nothing of the archive stays.
+
+    What the engine keeps beside the archives is left fit for the next one.
+    """
     looks = 0
 
     def go_on() -> bool:
@@ -161,22 +238,27 @@ def test_a_cancelled_snapshot_leaves_no_file(case: EngineCase, engine: Engine, w
         looks += 1
         return False
 
-    take(engine, work, watch=Watch(cancelled=go_on))
-    (work / "snapshot").unlink()
+    before = {path: path.read_bytes() for path in (chain.index, chain.record) if path.exists()}
+    take(case, chain, watch=Watch(cancelled=go_on))
     assert looks > 3
     for last in range(looks):
+        Path(chain.parts.pop().path).unlink()
+        for path, content in before.items():
+            path.write_bytes(content)
         answers = iter([False] * last + [True] * 1000)
         with pytest.raises(OperationCancelled):
-            take(engine, work, watch=Watch(cancelled=answers.__next__))
-        assert not (work / "snapshot").exists(), last
+            chain.take(watch=Watch(cancelled=answers.__next__))
+        assert chain.unfinished() == [], last
+        take(case, chain)
+    assert chain.rows() == case.contents()
 
 
 def test_a_lock_that_is_never_let_go_ends_in_busy_and_changes_nothing(
-    case: EngineCase, engine: Engine, work: Path, tmp_path: Path
+    case: EngineCase, engine: Engine, chain: Chain, work: Path, tmp_path: Path
 ) -> None:
     """A restore in place waits for other people's locks for the busy timeout, then gives up; nothing changed."""
-    taken = take(engine, work)
-    image = rebuild(engine, work, taken)
+    taken = take(case, chain)
+    image = image_of(chain, work)
     case.play()
     before = case.contents()
     with case.locked(), pytest.raises(DatabaseBusy):
@@ -184,37 +266,56 @@ def test_a_lock_that_is_never_let_go_ends_in_busy_and_changes_nothing(
     assert case.contents() == before
 
 
-def test_a_snapshot_does_not_wait_for_a_writer(case: EngineCase, engine: Engine, work: Path) -> None:
+def test_a_snapshot_does_not_wait_for_a_writer(case: EngineCase, chain: Chain) -> None:
     """A game action that is not committed yet neither holds a snapshot up nor gets into it."""
     committed = case.contents()
     with case.locked():
-        taken = take(engine, work)
+        taken = take(case, chain)
     assert taken.rows == {table: len(committed[table]) for table in CRITICAL_TABLES}
-    again = take(engine, work, known=taken.fingerprint)
-    assert again.unchanged
+    assert chain.take(skip_unchanged=True).unchanged
 
 
-def test_a_damaged_archive_is_not_rebuilt(case: EngineCase, engine: Engine, work: Path) -> None:
-    """What does not give back the fingerprint is SnapshotDamaged, and no image is left of it."""
-    taken = take(engine, work)
-    with (work / "snapshot").open("r+b") as file:
-        file.seek(taken.size // 2)
-        byte = file.read(1)
-        file.seek(taken.size // 2)
-        file.write(bytes([byte[0] ^ 1]))
+@pytest.mark.parametrize("which", [0, -1])
+def test_a_damaged_archive_is_not_rebuilt(
+    case: EngineCase, engine: Engine, chain: Chain, work: Path, tmp_path: Path, which: int
+) -> None:
+    """What does not give back the fingerprint, or builds on such, is SnapshotDamaged; nothing is left of the try."""
+    take(case, chain)
+    culprit = Path(chain.chain()[which].path)
+    flip(culprit)
+    with pytest.raises(SnapshotDamaged) as caught:
+        image_of(chain, work)
+    assert caught.value.data["path"] == str(culprit)
     with pytest.raises(SnapshotDamaged):
-        rebuild(engine, work, taken)
+        engine.prove(chain.chain(), chain.scratch, bounded(30))
+    with pytest.raises(SnapshotDamaged):
+        chain.export(tmp_path / "exported")
     assert not (work / "image" / "rebuilt").exists()
+    assert not (tmp_path / "exported").exists()
+
+
+def test_an_export_stands_alone(case: EngineCase, engine: Engine, chain: Chain, work: Path, tmp_path: Path) -> None:
+    """It gives back the same fingerprint with nothing below it, and a file in its place is left alone."""
+    taken = take(case, chain)
+    engine.prove(chain.chain(), chain.scratch, bounded(30))
+    target = chain.export(tmp_path / f"exported{engine.suffix}")
+    part = msgspec.structs.replace(chain.parts[-1], path=str(target), form=Form.FULL, base=None)
+    engine.rebuild((part,), work / "image", bounded(30))
+    assert engine.check_image(work / "image", CHECKS, bounded(30)).rows == taken.rows
+    content = target.read_bytes()
+    with pytest.raises(FileExistsError):
+        chain.export(target)
+    assert target.read_bytes() == content
 
 
 @pytest.mark.parametrize("damage", ["destroy", "remove"])
 def test_a_database_that_cannot_be_opened_is_exchanged(
-    case: EngineCase, engine: Engine, work: Path, tmp_path: Path, damage: str
+    case: EngineCase, engine: Engine, chain: Chain, work: Path, tmp_path: Path, damage: str
 ) -> None:
     """What SQLite or a server refuses to open is moved to quarantine, and the snapshot takes its place."""
     before = case.contents()
-    taken = take(engine, work)
-    image = rebuild(engine, work, taken)
+    taken = take(case, chain)
+    image = image_of(chain, work)
     getattr(case, damage)()
     quarantine = tmp_path / "quarantine" / "now"
     replaced = engine.replace(image, Method.SWAP, quarantine, taken.details, CHECKS, bounded(30))
@@ -226,10 +327,10 @@ def test_a_database_that_cannot_be_opened_is_exchanged(
     assert case.contents() != before
 
 
-def test_an_exchange_can_be_undone(case: EngineCase, engine: Engine, work: Path, tmp_path: Path) -> None:
+def test_an_exchange_can_be_undone(case: EngineCase, engine: Engine, chain: Chain, work: Path, tmp_path: Path) -> None:
     """Put back means: what was in quarantine is at its place again, and the quarantine holds nothing of it."""
-    taken = take(engine, work)
-    image = rebuild(engine, work, taken)
+    taken = take(case, chain)
+    image = image_of(chain, work)
     case.play()
     before = case.contents()
     quarantine = tmp_path / "quarantine" / "now"
@@ -318,11 +419,11 @@ def test_an_integrity_check_ends_at_its_deadline(case: EngineCase, engine: Engin
         engine.integrity(CHECKS, work, Watch(deadline_at=0.0))
 
 
-def test_errors_survive_the_way_from_the_worker(case: EngineCase, engine: Engine, work: Path) -> None:
+def test_errors_survive_the_way_from_the_worker(case: EngineCase, chain: Chain) -> None:
     """Whatever an engine raises can be written as JSON and read back as the same error."""
     case.remove()
     with pytest.raises(SnapshotError) as caught:
-        take(engine, work)
+        chain.take()
     wire = msgspec.json.decode(msgspec.json.encode(caught.value.to_wire()))
     again = from_wire(wire)
     assert type(again) is type(caught.value)

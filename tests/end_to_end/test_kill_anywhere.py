@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots import StartupOutcome
+from core.snapshots import Form, StartupOutcome
 from tests.snapshots.game_database import assert_consistent, contents_of
 from tests.snapshots.service_world import played_world
 
@@ -78,6 +78,7 @@ async def test_killed_while_it_takes_snapshots_the_repository_is_sound(tmp_path:
     world = await played_world(tmp_path, journal_mode=journal_mode)
     dice = random.Random(f"snapshots {journal_mode}")
     newest = 0
+    forms: set[Form] = set()
     for round_number in range(SNAPSHOT_ROUNDS):
         bot = start("snapshots", tmp_path, round_number % 3)
         await asyncio.sleep(dice.uniform(0.0, 0.4))
@@ -89,6 +90,7 @@ async def test_killed_while_it_takes_snapshots_the_repository_is_sound(tmp_path:
                 assert world.temporary_files() == set()
             listed = await service.list()
             assert world.files() == {snapshot.path for snapshot in listed}
+            forms |= {snapshot.form for snapshot in listed}
             for snapshot in listed:
                 assert not snapshot.damaged
                 rows = world.rows_in(snapshot)
@@ -103,6 +105,7 @@ async def test_killed_while_it_takes_snapshots_the_repository_is_sound(tmp_path:
     async with world.opened():
         assert world.temporary_files() == set()
     assert newest > 2
+    assert forms == set(Form)
 
 
 @pytest.mark.parametrize("journal_mode", ["wal", "delete"])
@@ -110,7 +113,7 @@ async def test_killed_while_it_restores_the_database_is_the_old_or_the_new_one(
     tmp_path: Path, journal_mode: str
 ) -> None:
     """Never a mixture, whatever the moment; the next start finds it sound and takes nothing for damage."""
-    world = await played_world(tmp_path, journal_mode=journal_mode)
+    world = await played_world(tmp_path, journal_mode=journal_mode, newer=Form.INCREMENTAL)
     states = {
         repr(rows): name
         for name, rows in (
@@ -136,7 +139,7 @@ async def test_killed_while_it_restores_the_database_is_the_old_or_the_new_one(
 
 async def test_killed_while_files_are_exchanged_the_next_start_mends_it(tmp_path: Path) -> None:
     """A database that could not be opened is damaged, missing for an instant, or restored: never lost, never mixed."""
-    world = await played_world(tmp_path)
+    world = await played_world(tmp_path, newer=Form.INCREMENTAL)
     wanted = {repr(world.rows_in(snapshot)) for snapshot in (world.older, world.newer)}
     dice = random.Random("exchanges")
     for _ in range(EXCHANGE_ROUNDS):

@@ -15,14 +15,13 @@ from typing import Any
 
 from core.snapshots import Kind, Snapshot, SnapshotService
 from core.snapshots.archive import Head
-from core.snapshots.engines.base import Base, Part, Taken
+from core.snapshots.engines import Base, Engine, Part, Taken
 from core.snapshots.engines.sqlite import replay
-from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.models import Form
 from core.snapshots.naming import INCREMENTAL_SUFFIX, parse_name, relative_path
 from core.snapshots.watch import Watch
-from tests.snapshots.game_database import CRITICAL_TABLES, connected, contents_of, make_game_database
-from tests.snapshots.service_world import NOON, ServiceWorld
+from tests.snapshots.game_database import CRITICAL_TABLES, make_game_database
+from tests.snapshots.service_world import NOON, ServiceWorld, rows_of_sound
 
 PAGE_INDEX, MEMBER_RECORD = "pages.index", "members.record"
 GAME_BYTES = 300_000
@@ -74,12 +73,7 @@ class ChainWorld(ServiceWorld):
 def rows_of_image(image: bytes, scratch: Path) -> dict[str, list[tuple[Any, ...]]]:
     """See that SQLite finds an image sound, and give its rows."""
     scratch.write_bytes(image)
-    try:
-        with connected(scratch) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return contents_of(scratch)
-    finally:
-        scratch.unlink()
+    return rows_of_sound(scratch)
 
 
 def play_something(world: ChainWorld, dice: random.Random) -> None:
@@ -129,14 +123,14 @@ def head_of(number: int, kind: Kind = Kind.CRITICAL) -> Head:
 
 
 class Chain:
-    """Snapshots that the engine takes of a database, each on the one before it where that is possible."""
+    """Snapshots that an engine takes of a database, each on the one before it where that is possible."""
 
-    def __init__(self, folder: Path, database: Path) -> None:
+    def __init__(self, folder: Path, engine: Engine) -> None:
         self.folder = folder
         self.index, self.record = folder / PAGE_INDEX, folder / MEMBER_RECORD
         self.scratch = folder / "scratch"
-        self.scratch.mkdir()
-        self.engine = SqliteEngine(database, 1.0)
+        self.scratch.mkdir(parents=True)
+        self.engine = engine
         self.parts: list[Part] = []
         self._number = 0
 
@@ -146,7 +140,14 @@ class Chain:
         fulls = [part for part in self.parts if part.form is Form.FULL]
         return Path(fulls[-1].path) if fulls else None
 
-    def take(self, *, incremental: bool = True, skip_unchanged: bool = False) -> Taken:
+    def take(
+        self,
+        *,
+        incremental: bool = True,
+        skip_unchanged: bool = False,
+        tables: tuple[str, ...] = CRITICAL_TABLES,
+        watch: Watch | None = None,
+    ) -> Taken:
         """Take a snapshot; what was written becomes the newest of ``parts``."""
         self._number += 1
         head, target = head_of(self._number), self.scratch / f"target-{self._number}"
@@ -161,11 +162,11 @@ class Chain:
             incremental=incremental and newest is not None,
             skip_unchanged=skip_unchanged,
         )
-        taken = self.engine.snapshot(target, self.scratch, head, CRITICAL_TABLES, base, Watch())
+        taken = self.engine.snapshot(target, self.scratch, head, tables, base, watch or Watch())
         if taken.unchanged:
             assert not target.exists()
             return taken
-        suffix = ".db.gz" if taken.form is Form.FULL else INCREMENTAL_SUFFIX
+        suffix = self.engine.suffix if taken.form is Form.FULL else INCREMENTAL_SUFFIX
         name = relative_path(
             created_at=NOON, kind=head.kind, reason="buy", snapshot_id=head.id, suffix=suffix
         ).rpartition("/")[2]
@@ -181,24 +182,37 @@ class Chain:
         )
         return taken
 
+    def unfinished(self) -> list[str]:
+        """Give the archives that a snapshot left without being done."""
+        return sorted(path.name for path in self.scratch.glob("target-*"))
+
     def chain(self) -> tuple[Part, ...]:
         """Give the chain of the newest."""
         start = max(at for at, part in enumerate(self.parts) if part.form is Form.FULL)
         return tuple(self.parts[start:])
 
+    def rebuild(self, image: Path | None = None) -> Path:
+        """Rebuild the newest as ``image``."""
+        image = image or self.scratch / "rebuilt.db"
+        self.engine.rebuild(self.chain(), image, Watch())
+        return image
+
     def rebuilt(self) -> bytes:
         """Give what the newest rebuilds to."""
-        image = self.scratch / "rebuilt.db"
-        replay.rebuild(self.chain(), image, Watch())
+        image = self.rebuild()
         content = image.read_bytes()
         image.unlink()
         return content
 
+    def export(self, target: Path, record: Path | None = None) -> Path:
+        """Write the newest to ``target`` as a full."""
+        head = head_of(self._number)
+        self.engine.export(self.chain(), target, self.scratch, head, record or self.record, Watch())
+        return target
+
     def exported(self, record: Path | None = None) -> bytes:
         """Give the bytes of the newest's export."""
-        target = self.scratch / "exported.db.gz"
-        chain = self.chain()
-        replay.export(chain, target, self.scratch, head_of(self._number), record or self.record, Watch())
+        target = self.export(self.scratch / "exported.db.gz", record)
         content = target.read_bytes()
         target.unlink()
         return content
@@ -206,3 +220,16 @@ class Chain:
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Give the rows that the newest restores to."""
         return rows_of_image(self.rebuilt(), self.scratch / "looked-at.db")
+
+
+def empty_base(folder: Path) -> Base:
+    """Give what is said to an engine where there is no snapshot yet; what it keeps is kept in a folder."""
+    return Base(
+        id=None,
+        fingerprint=None,
+        index=str(folder / PAGE_INDEX),
+        record=str(folder / MEMBER_RECORD),
+        full=None,
+        incremental=False,
+        skip_unchanged=True,
+    )

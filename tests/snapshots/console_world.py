@@ -117,6 +117,10 @@ class World:
         with connected(self.database) as connection:
             connection.execute(statement)
 
+    def forget_pages(self) -> None:
+        """Lose what the engine knows of the newest state, so that the next snapshot is a full."""
+        (self.repository / ".work" / "pages.index").unlink()
+
     def path_of(self, snapshot: dict[str, Any]) -> Path:
         """Give the file of a snapshot."""
         return self.repository / str(snapshot["path"])

@@ -27,6 +27,7 @@ from core.snapshots.errors import SnapshotError
 from core.snapshots.models import Method
 from core.snapshots.watch import Watch
 from tests.contract.engine_cases import CHECKS, HEAD
+from tests.snapshots.chain_world import empty_base
 from tests.snapshots.game_database import CRITICAL_TABLES
 
 _EVENTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.chmod", "os.chown", "sqlite3.connect", "watch"})
@@ -36,7 +37,7 @@ def _do(job: dict[str, Any], watch: Watch) -> None:
     engine = SqliteEngine(Path(job["database"]), 5.0)
     other, quarantine = Path(job["other"]), Path(job["quarantine"])
     if job["operation"] == "snapshot":
-        engine.snapshot(other / "archive", other, HEAD, CRITICAL_TABLES, None, watch)
+        engine.snapshot(other / "archive", other, HEAD, CRITICAL_TABLES, empty_base(other), watch)
     elif job["operation"] == "copy":
         read_image(Path(job["database"]), other / "image.db", 5.0, watch)
     elif job["operation"] == "put back":

@@ -29,12 +29,17 @@ from core.snapshots import (
     SnapshotError,
     SnapshotService,
 )
+from core.snapshots.engines.sqlite import replay
+from core.snapshots.models import Form
+from core.snapshots.repository import Repository
 from core.snapshots.settings import JsonColumn, defaults
+from core.snapshots.watch import Watch
 from tests.snapshots.game_database import CRITICAL_TABLES, connected, contents_of, make_game_database, url_of
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 PLAYERS = 32
 CATALOG = "backup_metadata.json"
+SUFFIX = ".db.gz"
 FOLDER_OF = {
     Kind.PERIODIC: "daily",
     Kind.MANUAL: "daily",
@@ -171,6 +176,10 @@ class ServiceWorld:
         for number in numbers:
             self.play(f"INSERT INTO users (id, name, dust) VALUES ({number}, 'user {number}', 1000)")
 
+    def forget_pages(self) -> None:
+        """Lose what the engine knows of the newest state, so that the next snapshot is a full."""
+        (self.repository / ".work" / "pages.index").unlink(missing_ok=True)
+
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Give every row of the database."""
         return contents_of(self.database)
@@ -180,8 +189,16 @@ class ServiceWorld:
         return self.repository / snapshot.path
 
     def rows_in(self, snapshot: Snapshot) -> dict[str, list[tuple[Any, ...]]]:
-        """Give every row that a snapshot restores to, read from its file with nothing but gunzip and SQLite."""
-        return rows_of_gzip(self.file_of(snapshot), self.folder / "unpacked.db")
+        """Give every row that a snapshot restores to: of a full with nothing but gunzip and SQLite, of an incremental
+        from the chain that the catalog on the disk gives.
+        """
+        scratch = self.folder / "unpacked.db"
+        if snapshot.form is Form.FULL:
+            return rows_of_gzip(self.file_of(snapshot), scratch)
+        repository = Repository(self.repository, SUFFIX)
+        repository.refresh()
+        replay.rebuild(repository.chain(snapshot), scratch, Watch())
+        return rows_of_sound(scratch)
 
     def files(self) -> set[str]:
         """Give the snapshot files that are on the disk."""
@@ -197,6 +214,8 @@ class ServiceWorld:
             "lock",
             "operation.json",
             "catalog.previous.json",
+            "pages.index",
+            "members.record",
         }
 
     def database_files(self) -> dict[str, bytes]:
@@ -213,26 +232,28 @@ class PlayedWorld(ServiceWorld):
     newer: Snapshot
 
 
-_PLAYED: dict[str, tuple[tempfile.TemporaryDirectory[str], Snapshot, Snapshot]] = {}
-"""By journal mode, what a played world is copied from: made once, since each snapshot costs a process."""
+_PLAYED: dict[tuple[str, Form], tuple[tempfile.TemporaryDirectory[str], Snapshot, Snapshot]] = {}
+"""By journal mode and form, what a played world is copied from: made once, since each snapshot costs a process."""
 
 
-async def played_world(folder: Path, *, journal_mode: str = "wal") -> PlayedWorld:
-    """Give a world with a history in a folder."""
-    if journal_mode not in _PLAYED:
+async def played_world(folder: Path, *, journal_mode: str = "wal", newer: Form = Form.FULL) -> PlayedWorld:
+    """Give a world with a history in a folder, in which the ``newer`` snapshot stands alone or builds on the other."""
+    made = _PLAYED.get((journal_mode, newer))
+    if made is None:
         original = tempfile.TemporaryDirectory(prefix="played-world-")
         world = ServiceWorld(Path(original.name), journal_mode=journal_mode)
         async with world.opened() as service:
             older = (await service.create(note="older")).snapshot
             world.add_users(501)
-            newer = (await service.create(note="newer")).snapshot
+            kind = Kind.MANUAL if newer is Form.FULL else Kind.CRITICAL
+            second = (await service.create(kind, note="newer")).snapshot
+            assert second.form is newer
             world.add_users(502)
         sweep_into_file(world.database)
-        _PLAYED[journal_mode] = original, older, newer
-    original, older, newer = _PLAYED[journal_mode]
-    shutil.copytree(original.name, folder, symlinks=True, dirs_exist_ok=True)
+        made = _PLAYED[journal_mode, newer] = original, older, second
+    shutil.copytree(made[0].name, folder, symlinks=True, dirs_exist_ok=True)
     copy = PlayedWorld(folder, game=False)
-    copy.older, copy.newer = older, newer
+    _, copy.older, copy.newer = made
     copy.clock.advance(minutes=10)
     copy.ids = SeededIds(12)
     return copy
@@ -241,12 +262,17 @@ async def played_world(folder: Path, *, journal_mode: str = "wal") -> PlayedWorl
 def rows_of_gzip(archive: Path, scratch: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Unpack a standalone snapshot, see that SQLite finds it sound, and give every row."""
     scratch.write_bytes(gzip.decompress(archive.read_bytes()))
+    return rows_of_sound(scratch)
+
+
+def rows_of_sound(image: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """See that SQLite finds an image sound, give every row, and remove it."""
     try:
-        with connected(scratch) as connection:
+        with connected(image) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return contents_of(scratch)
+        return contents_of(image)
     finally:
-        scratch.unlink()
+        image.unlink()
 
 
 def flip_byte(path: Path, offset: int | None = None) -> None:

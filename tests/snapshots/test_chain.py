@@ -73,6 +73,12 @@ def test_what_people_rely_on_stands_alone(kind: Kind) -> None:
     assert choice == Choice(form=Form.FULL, base=None, reason=f"a {kind.value} snapshot stands alone")
 
 
+def test_what_is_kept_for_ever_stands_alone() -> None:
+    """A pinned incremental would keep its whole chain with it."""
+    choice = choose_form(Kind.CRITICAL, NOW, chained(1000, 5), index_known=True, pinned=True)
+    assert choice == Choice(form=Form.FULL, base=None, reason="a pinned snapshot stands alone")
+
+
 @pytest.mark.parametrize("kind", [Kind.PERIODIC, Kind.CRITICAL])
 def test_nothing_builds_on_nothing_or_on_damage(kind: Kind) -> None:
     """Without a sound chain the next snapshot begins one; so after damage it is full."""

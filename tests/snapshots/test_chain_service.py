@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import random
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from core.snapshots import Kind, Level, Snapshot, SnapshotService
-from core.snapshots.archive import read_head
+from core.snapshots.archive import read_head, read_tail
 from core.snapshots.chain import dependants_of
 from core.snapshots.errors import SnapshotDamaged
 from core.snapshots.models import Form
@@ -163,6 +164,41 @@ async def test_an_export_of_any_point_stands_alone(tmp_path: Path) -> None:
             assert [await world.exported(service, each) for each in made] == images
             world.work_file(MEMBER_RECORD).unlink(missing_ok=True)
         assert world.rows_of(images[-1]) == world.rows()
+
+
+async def test_what_stands_alone_says_what_is_in_it_and_is_for_nobody_else(tmp_path: Path) -> None:
+    """An export and ``latest.*`` carry the counts of the snapshot's rows, whichever way they were put together."""
+    async with chained(tmp_path, Kind.MANUAL, Kind.CRITICAL, Kind.PERIODIC, Kind.PERIODIC) as (world, service, made):
+        assert made[-1].form is Form.INCREMENTAL
+        assert read_tail(world.repository / "latest.db.gz").rows == made[-1].rows
+        for number, snapshot in enumerate(made):
+            if number == 2:
+                world.work_file(MEMBER_RECORD).unlink()
+            target = tmp_path / f"{number}.db.gz"
+            await service.export(snapshot.id, target)
+            assert read_tail(target).rows == snapshot.rows
+            assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+async def test_latest_goes_with_the_last_snapshot_it_can_be(tmp_path: Path) -> None:
+    """Retention can take the last one of the kinds it follows: it then is gone rather than a link to nowhere."""
+    sections = {
+        "retention": {"keep_all": Duration(3600), "daily": 0, "shutdown": Duration(3600)},
+        "repository": {"latest_after": (Kind.SHUTDOWN,)},
+    }
+    world = ChainWorld(tmp_path)
+    latest = world.repository / "latest.db.gz"
+    try:
+        async with world.opened(**sections) as service:
+            goes = await bought(world, service, Kind.SHUTDOWN)
+            assert latest.resolve() == world.file_of(goes)
+            world.clock.advance(hours=30)
+            stays = await bought(world, service, Kind.MANUAL)
+            assert await service.list() == (stays,)
+            assert not latest.is_symlink()
+            assert not latest.exists()
+    finally:
+        world.close()
 
 
 async def test_the_catalog_is_rebuilt_with_forms_and_bases_from_the_files_alone(tmp_path: Path) -> None:

@@ -283,25 +283,34 @@ def test_integrity_of_damaged_pages_ends_with_exit_code_4(world: World) -> None:
 
 
 def test_prune_says_of_each_snapshot_whether_and_why_it_stays(world: World) -> None:
-    """A dry run removes nothing and decides as the real one does."""
+    """A dry run removes nothing and decides as the real one does; what a kept one builds on stays."""
     world.configure(more='[retention]\ncritical = 1\nkeep_all = "0s"\n')
     old = world.snapshot("--kind", "critical")
     world.execute("UPDATE users SET dust = dust + 1 WHERE id = 1")
+    upon = world.snapshot("--kind", "critical")
+    assert (upon["form"], upon["base"]) == ("incremental", old["id"])
+    decided = {decision["id"]: decision for decision in world.answer("prune")["decisions"]}
+    assert decided[old["id"]]["keep"]
+    assert decided[old["id"]]["reasons"] == [f"base of {upon['id']}"]
+    world.execute("UPDATE users SET dust = dust + 1 WHERE id = 1")
     world.configure(more='[retention]\ncritical = 5\nkeep_all = "0s"\n')
+    world.forget_pages()
     new = world.snapshot("--kind", "critical")
     world.configure(more='[retention]\ncritical = 1\nkeep_all = "0s"\n')
 
     answer = world.answer("prune", "--dry-run")
     assert list(answer) == ["dry_run", "freed", "decisions"]
     assert (answer["dry_run"], answer["freed"]) == (True, 0)
-    assert [list(decision) for decision in answer["decisions"]] == [["id", "keep", "reasons"]] * 2
-    assert {decision["id"]: decision["keep"] for decision in answer["decisions"]} == {old["id"]: False, new["id"]: True}
+    assert [list(decision) for decision in answer["decisions"]] == [["id", "keep", "reasons"]] * 3
+    keeps = {decision["id"]: decision["keep"] for decision in answer["decisions"]}
+    assert keeps == {old["id"]: False, upon["id"]: False, new["id"]: True}
     assert all(decision["reasons"] for decision in answer["decisions"])
     assert world.path_of(old).exists()
 
     carried_out = world.answer("prune")
-    assert carried_out == {"dry_run": False, "freed": old["size"], "decisions": answer["decisions"]}
+    assert carried_out == {"dry_run": False, "freed": old["size"] + upon["size"], "decisions": answer["decisions"]}
     assert not world.path_of(old).exists()
+    assert not world.path_of(upon).exists()
     assert world.answer("list")["snapshots"] == [new]
 
 

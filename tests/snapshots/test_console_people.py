@@ -126,6 +126,7 @@ def test_prune_says_what_it_would_do_and_what_it_did(world: World) -> None:
     """A dry run gives the same figures in other words."""
     older = world.snapshot("--kind", "critical")
     world.execute("UPDATE users SET dust = dust + 1 WHERE id = 1")
+    world.forget_pages()
     newer = world.snapshot("--kind", "critical")
     world.configure(more="[retention]\ncritical = 1\n")
     would = world.show("prune", "--dry-run")

@@ -68,6 +68,13 @@ def publish(repository: Repository, *snapshots: Snapshot) -> None:
         repository.publish(source, each)
 
 
+def point_latest(repository: Repository) -> None:
+    """Let ``latest.*`` lead to the newest that it may, as the service does where that is a full."""
+    wanted = repository.wanted_latest(DAILY)
+    if wanted is not None:
+        repository.link_latest(wanted)
+
+
 def again(repository: Repository) -> Repository:
     """The same repository as another process sees it."""
     return Repository(repository.root, repository.suffix)
@@ -88,7 +95,7 @@ def test_everything_in_it_is_private(repository: Repository) -> None:
         shutil.rmtree(repository.root)
         repository.prepare()
         publish(repository, snapshot(1), snapshot(2, Kind.CRITICAL))
-        repository.point_latest(DAILY)
+        point_latest(repository)
     finally:
         os.umask(umask)
     found = modes(repository.root)
@@ -241,8 +248,11 @@ def test_what_a_crash_left_is_cleaned_and_what_is_in_use_is_not(repository: Repo
     (repository.work / "lock").touch()
     (repository.work / "operation.json").write_text("{}")
     publish(repository, snapshot(1), snapshot(2))
+    for name in ("pages.index", "members.record", "pages.index.new"):
+        (repository.work / name).write_bytes(b"what the engine keeps, and half of the next")
+    assert (repository.page_index.name, repository.member_record.name) == ("pages.index", "members.record")
     repository.clean()
-    kept = {"lock", "operation.json", PREVIOUS}
+    kept = {"lock", "operation.json", PREVIOUS, "pages.index", "members.record"}
     assert {path.name for path in repository.work.iterdir()} == kept | {"job-running", "job-running.lock"}
     assert (running / "image.db").exists()
     mark.let_go()
@@ -282,7 +292,7 @@ def test_a_job_of_another_process_is_left_alone_until_it_dies(repository: Reposi
 def test_latest_is_a_relative_link_to_the_newest_of_its_kinds(repository: Repository) -> None:
     """It follows the newest sound full of the kinds that the settings name, and survives a move of the repository."""
     publish(repository, snapshot(1), snapshot(2, Kind.PERIODIC), snapshot(3, Kind.CRITICAL), snapshot(4, Kind.SAFETY))
-    repository.point_latest(DAILY)
+    point_latest(repository)
     assert repository.latest.name == "latest.db.gz"
     assert str(repository.latest.readlink()) == snapshot(2, Kind.PERIODIC).path
     assert repository.latest.read_bytes() == content(2)
@@ -299,21 +309,50 @@ def test_latest_never_leads_to_what_cannot_be_restored(repository: Repository, h
         repository.update(snapshot(2, verification=failed))
     else:
         (repository.root / snapshot(2).path).unlink()
-    repository.point_latest(DAILY)
+    point_latest(repository)
     assert repository.latest.read_bytes() == content(1)
+
+
+@pytest.mark.parametrize("harm", ["damaged", "base damaged", "base gone"])
+def test_an_incremental_is_latest_only_with_all_that_it_builds_on(repository: Repository, harm: str) -> None:
+    """It is wanted while its chain is whole, and passed over for the newest that can be restored otherwise."""
+    periodic = [snapshot(number, Kind.PERIODIC) for number in (1, 2)]
+    upon = snapshot(3, Kind.PERIODIC, form=Form.INCREMENTAL, base=snapshot(2).id)
+    publish(repository, *periodic, upon)
+    assert repository.wanted_latest(DAILY) == upon
+    failed = Verification(level=Level.CHECKSUM, at=NOON, ok=False)
+    if harm == "damaged":
+        repository.update(msgspec.structs.replace(upon, verification=failed))
+    elif harm == "base damaged":
+        repository.update(msgspec.structs.replace(periodic[1], verification=failed))
+    else:
+        (repository.root / periodic[1].path).unlink()
+    assert repository.wanted_latest(DAILY) == (periodic[1] if harm == "damaged" else periodic[0])
+
+
+def test_a_link_to_a_file_that_is_gone_is_no_latest(repository: Repository) -> None:
+    """Somebody removed the file behind it: it leads to the one before, and goes where there is none."""
+    publish(repository, snapshot(1), snapshot(2))
+    point_latest(repository)
+    for number in (2, 1):
+        (repository.root / snapshot(number).path).unlink()
+        point_latest(repository)
+        repository.drop_dangling_latest()
+        assert os.path.lexists(repository.latest) == (number == 2)
+        assert number == 1 or repository.latest.read_bytes() == content(1)
 
 
 def test_latest_stays_where_there_is_nothing_newer(repository: Repository) -> None:
     """Without a sound snapshot of its kinds the link stays as it is: an old state is better than none."""
-    repository.point_latest(DAILY)
+    point_latest(repository)
     assert not os.path.lexists(repository.latest)
     publish(repository, snapshot(1))
-    repository.point_latest(DAILY)
+    point_latest(repository)
     before = repository.latest.lstat()
-    repository.point_latest(DAILY)
+    point_latest(repository)
     assert repository.latest.lstat().st_ino == before.st_ino
     publish(repository, snapshot(2, Kind.CRITICAL))
-    repository.point_latest(DAILY)
+    point_latest(repository)
     assert repository.latest.read_bytes() == content(1)
 
 
@@ -350,8 +389,8 @@ def test_latest_is_a_whole_file_where_there_are_no_symbolic_links(
     monkeypatch.setattr(Path, "replace", watched)
     for number in (1, 2):
         publish(repository, snapshot(number))
-        repository.point_latest(DAILY)
-        repository.point_latest(DAILY)
+        point_latest(repository)
+        point_latest(repository)
         assert not repository.latest.is_symlink()
         assert repository.latest.read_bytes() == content(number)
         assert stat.S_IMODE(repository.latest.stat().st_mode) == 0o600
@@ -366,7 +405,7 @@ def test_a_crash_before_the_link_is_moved_leaves_the_old_one(
 ) -> None:
     """The new link is made beside and renamed over the old one; what is left beside is no obstacle."""
     publish(repository, snapshot(1))
-    repository.point_latest(DAILY)
+    point_latest(repository)
     publish(repository, snapshot(2))
 
     def crash(self: Path, target: Path) -> None:
@@ -375,9 +414,9 @@ def test_a_crash_before_the_link_is_moved_leaves_the_old_one(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", crash)
         with pytest.raises(KeyboardInterrupt):
-            repository.point_latest(DAILY)
+            point_latest(repository)
     assert repository.latest.read_bytes() == content(1)
-    repository.point_latest(DAILY)
+    point_latest(repository)
     assert repository.latest.read_bytes() == content(2)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots import Kind, Level, Method
+from core.snapshots import Form, Kind, Level, Method
 from tests.snapshots.game_database import OtherProcess, assert_consistent, connected
 from tests.snapshots.service_world import PLAYERS, ids, played_world
 
@@ -42,30 +42,36 @@ async def test_a_plan_says_what_a_restore_would_do_and_changes_nothing(tmp_path:
 
 
 @MODES
-async def test_a_restore_gives_back_every_row_and_keeps_what_was_there(tmp_path: Path, journal_mode: str) -> None:
+@pytest.mark.parametrize("form", Form)
+async def test_a_restore_gives_back_every_row_and_keeps_what_was_there(
+    tmp_path: Path, journal_mode: str, form: Form
+) -> None:
     """Proven identical and checked; the safety snapshot holds the state before; the journal mode stays."""
-    world = await played_world(tmp_path, journal_mode=journal_mode)
-    wanted, before = world.rows_in(world.older), world.rows()
+    world = await played_world(tmp_path, journal_mode=journal_mode, newer=form)
+    chosen, users = (world.older, PLAYERS) if form is Form.FULL else (world.newer, PLAYERS + 1)
+    assert chosen.form is form
+    wanted, before = world.rows_in(chosen), world.rows()
     async with world.opened() as service:
-        plan = await service.restore_plan(world.older.id)
-        report = await service.restore(world.older.id, agreed=plan.token)
+        plan = await service.restore_plan(chosen.id)
+        report = await service.restore(chosen.id, agreed=plan.token)
         assert world.rows() == wanted != before
         assert_consistent(world.database)
         assert (report.ok, report.method, report.identical, report.automatic) == (True, Method.ONLINE, True, False)
-        assert report.restored.id == world.older.id
+        assert report.restored.id == chosen.id
         assert report.quarantine is None
         assert report.integrity is not None
         assert report.integrity.findings == ()
-        assert report.lost.rows["users"] == (PLAYERS, PLAYERS + 2)
+        assert report.lost.rows["users"] == (users, PLAYERS + 2)
         assert report.safety is not None
         assert (report.safety.kind, report.safety.path.partition("/")[0]) == (Kind.SAFETY, "critical")
-        assert report.safety.reasons == (f"before_restore_{world.older.id}",)
+        assert report.safety.reasons == (f"before_restore_{chosen.id}",)
+        assert report.safety.form is Form.FULL
         assert world.rows_in(report.safety) == before
         assert ids(await service.list()) == [report.safety.id, world.newer.id, world.older.id]
-        proven = await service.get(world.older.id)
+        proven = await service.get(chosen.id)
         assert proven.verification.level is Level.RESTORED
         assert proven.restored_at is not None
-        assert [heard.snapshot.id for heard in world.heard.plans] == [world.older.id]
+        assert [heard.snapshot.id for heard in world.heard.plans] == [chosen.id]
         assert world.heard.reports == [report]
         assert world.temporary_files() == set()
     with connected(world.database) as connection:

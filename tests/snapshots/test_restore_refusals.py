@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots import Busy, DatabaseBusy, Kind, PlanOutdated, SnapshotDamaged
+from core.snapshots import Busy, DatabaseBusy, Form, Kind, PlanOutdated, SnapshotDamaged
 from tests.snapshots.game_database import OtherProcess
 from tests.snapshots.service_world import flip_byte, ids, played_world
 
@@ -51,9 +51,10 @@ async def test_an_exclusive_lock_is_busy_before_anything_is_said_or_done(tmp_pat
     assert world.heard.plans == []
 
 
-async def test_a_damaged_snapshot_is_refused_and_marked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", Form)
+async def test_a_damaged_snapshot_is_refused_and_marked(tmp_path: Path, form: Form) -> None:
     """It is found before anything is touched; the sentence names it, the next restore chooses another."""
-    world = await played_world(tmp_path)
+    world = await played_world(tmp_path, newer=form)
     before = world.rows()
     flip_byte(world.file_of(world.newer))
     async with world.opened() as service:

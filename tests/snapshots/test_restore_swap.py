@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots import DatabaseBusy, Method
+from core.snapshots import DatabaseBusy, Form, Method
 from tests.snapshots.database_harm import (
     emptied,
     folder_missing,
@@ -27,6 +27,7 @@ def data_files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files if path.stat().st_size or path.name == "game.db"}
 
 
+@pytest.mark.parametrize("form", Form)
 @pytest.mark.parametrize(
     "harm",
     [
@@ -40,20 +41,21 @@ def data_files(folder: Path) -> dict[str, bytes]:
     ],
 )
 async def test_a_database_that_cannot_be_opened_is_exchanged_with_all_its_files(
-    tmp_path: Path, harm: Callable[[PlayedWorld], None]
+    tmp_path: Path, harm: Callable[[PlayedWorld], None], form: Form
 ) -> None:
     """The rows of the snapshot, nothing replayed into them, and the damaged files in quarantine, byte for byte."""
-    world = await played_world(tmp_path)
-    wanted = world.rows_in(world.older)
+    world = await played_world(tmp_path, newer=form)
+    chosen = world.older if form is Form.FULL else world.newer
+    wanted = world.rows_in(chosen)
     harm(world)
     damaged = data_files(world.database.parent)
     async with world.opened() as service:
-        plan = await service.restore_plan(world.older.id)
+        plan = await service.restore_plan(chosen.id)
         assert plan.method is Method.SWAP
         assert plan.database.problem
         assert not plan.database.openable
         assert plan.lost.rows["users"][1] is None
-        report = await service.restore(world.older.id, agreed=plan.token)
+        report = await service.restore(chosen.id, agreed=plan.token)
         assert (report.ok, report.method, report.identical, report.safety) == (True, Method.SWAP, True, None)
         assert world.temporary_files() == set()
         quarantine = world.repository / "quarantine"

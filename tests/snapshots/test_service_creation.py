@@ -54,7 +54,7 @@ async def test_each_kind_goes_to_its_folder_and_latest_follows_all_but_events(tm
     """Names say what they are, files are private, and ``latest.db.gz`` is a database that gunzip gives at once."""
     world = ServiceWorld(tmp_path)
     latest = world.repository / "latest.db.gz"
-    newest_state = None
+    newest_state, newest_id = None, None
     async with world.opened() as service:
         for number, kind in enumerate(Kind, start=1):
             world.add_users(500 + number)
@@ -69,7 +69,10 @@ async def test_each_kind_goes_to_its_folder_and_latest_follows_all_but_events(tm
                 snapshot.id,
                 f"reason-{number}",
             )
-            assert (snapshot.sequence, snapshot.kind, snapshot.form, snapshot.base) == (number, kind, Form.FULL, None)
+            form, base = (Form.INCREMENTAL, newest_id) if kind is Kind.CRITICAL else (Form.FULL, None)
+            assert (snapshot.sequence, snapshot.kind, snapshot.form, snapshot.base) == (number, kind, form, base)
+            assert parsed.suffix == (".pages.gz" if form is Form.INCREMENTAL else ".db.gz")
+            newest_id = snapshot.id
             assert before < snapshot.began_at <= snapshot.created_at < snapshot.verification.at
             assert snapshot.verification.ok
             assert snapshot.rows["users"] == PLAYERS + number
@@ -399,13 +402,19 @@ async def test_a_damaged_database_is_no_reason_to_give_up_its_snapshots(tmp_path
         assert world.temporary_files() == set()
 
 
-async def test_an_export_stands_alone_and_never_replaces_a_file(tmp_path: Path) -> None:
-    """It is the archive itself, proven first; a damaged one gives no file."""
+@pytest.mark.parametrize("form", Form)
+async def test_an_export_stands_alone_and_never_replaces_a_file(tmp_path: Path, form: Form) -> None:
+    """It is a full's archive itself, or put together from a chain; proven first: a damaged one gives no file."""
     world = ServiceWorld(tmp_path)
     async with world.opened() as service:
         made = (await service.create()).snapshot
+        if form is Form.INCREMENTAL:
+            world.play()
+            made = (await service.create(Kind.CRITICAL)).snapshot
+        assert made.form is form
         target = tmp_path / "out.db.gz"
-        assert (await service.export(made.id, target)).size == target.stat().st_size == made.size
+        assert (await service.export(made.id, target)).size == target.stat().st_size
+        assert (target.read_bytes() == world.file_of(made).read_bytes()) == (form is Form.FULL)
         assert rows_of_gzip(target, tmp_path / "unpacked.db") == world.rows()
         with pytest.raises(RepositoryError, match="is there already"):
             await service.export(made.id, target)

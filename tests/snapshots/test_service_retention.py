@@ -17,12 +17,15 @@ FEW_EVENTS = {"critical": 2}
 DAY = 86400.0
 
 
-async def events(service: SnapshotService, world: ServiceWorld, count: int) -> list[Snapshot]:
-    """Take so many event snapshots of so many states."""
+async def events(service: SnapshotService, world: ServiceWorld, forms: str) -> list[Snapshot]:
+    """Take event snapshots of so many states, with "f" a full and with "i" an incremental on the one before."""
     taken = []
-    for _ in range(count):
+    for form in forms:
         world.play()
+        if form == "f":
+            world.forget_pages()
         taken.append((await service.create(Kind.CRITICAL)).snapshot)
+    assert "".join(snapshot.form.value[0] for snapshot in taken) == forms
     return taken
 
 
@@ -34,19 +37,39 @@ async def test_each_publication_removes_what_retention_does_not_keep(tmp_path: P
     """File and entry go together, pins stay outside the count, and the newest ones stay."""
     world = ServiceWorld(tmp_path)
     async with world.opened(retention=FEW_EVENTS) as service:
-        pinned, *others = await events(service, world, 1)
+        (pinned,) = await events(service, world, "f")
         await service.pin(pinned.id)
-        others = await events(service, world, 4)
+        others = await events(service, world, "ffff")
         kept = [others[3], others[2], pinned]
         assert ids(await service.list()) == ids(kept)
         assert world.files() == {snapshot.path for snapshot in kept}
 
 
-async def test_a_dry_run_gives_its_reasons_and_changes_nothing(tmp_path: Path) -> None:
+async def test_what_a_kept_incremental_builds_on_stays_until_nothing_does(tmp_path: Path) -> None:
+    """A chain goes with the last of it that is kept, at the publication that takes its place."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened(retention=FEW_EVENTS) as service:
+        chain = await events(service, world, "fiii")
+        assert ids(await service.list()) == ids(reversed(chain))
+        (pinned,) = await events(service, world, "i")
+        await service.pin(pinned.id)
+        following = await events(service, world, "f")
+        assert ids(await service.list()) == ids(reversed([*chain, pinned, *following]))
+        following += await events(service, world, "i")
+        assert ids(await service.list()) == ids(reversed([*chain, pinned, *following]))
+        await service.pin(pinned.id, False)
+        await service.prune()
+        assert ids(await service.list()) == ids(reversed(following))
+        assert world.files() == {snapshot.path for snapshot in following}
+        assert world.rows_in(following[-1]) == world.rows()
+
+
+@pytest.mark.parametrize("forms", ["ffff", "fifi"])
+async def test_a_dry_run_gives_its_reasons_and_changes_nothing(tmp_path: Path, forms: str) -> None:
     """What it says is what carrying it out then does."""
     world = ServiceWorld(tmp_path)
     async with world.opened() as service:
-        taken = await events(service, world, 4)
+        taken = await events(service, world, forms)
     async with world.opened(retention=FEW_EVENTS) as service:
         before = {path: path.read_bytes() for path in sorted(world.repository.rglob("*")) if path.is_file()}
         said = await service.prune(dry_run=True)
@@ -125,29 +148,35 @@ async def test_periodic_snapshots_go_on_after_the_clock_was_wrong(tmp_path: Path
 
 def little_space(monkeypatch: pytest.MonkeyPatch, world: ServiceWorld, free: int) -> None:
     """Let the disk have so much free as if the repository's files were the only ones on it."""
-    whole = free + sum(path.stat().st_size for path in world.repository.rglob("*.db.gz") if not path.is_symlink())
+
+    def used() -> int:
+        return sum(path.stat().st_size for path in world.repository.rglob("*.gz") if not path.is_symlink())
+
+    whole = free + used()
 
     def free_space(_path: Path) -> int:
-        return whole - sum(path.stat().st_size for path in world.repository.rglob("*.db.gz") if not path.is_symlink())
+        return whole - used()
 
     monkeypatch.setattr("core.snapshots.files.free_space", free_space)
 
 
+@pytest.mark.parametrize(("forms", "stays"), [("ffff", [3]), ("fifi", [3, 2])])
 async def test_a_full_disk_loses_its_expired_snapshots_before_one_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forms: str, stays: list[int]
 ) -> None:
-    """What retention would drop anyway makes room; the new snapshot is taken, what is kept stays."""
+    """What retention would drop anyway makes room; the new snapshot is taken, what is kept stays with its base."""
     world = ServiceWorld(tmp_path)
     async with world.opened() as service:
-        taken = await events(service, world, 4)
+        taken = await events(service, world, forms)
         needed = 1 << 21
     async with world.opened(retention=FEW_EVENTS, repository={"min_free": 1000}) as service:
         world.play()
-        monkeypatch.setattr("core.snapshots.creation.needed_for_snapshot", lambda size, known: needed)
+        monkeypatch.setattr("core.snapshots.creation.needed_for_snapshot", lambda *_, **__: needed)
         little_space(monkeypatch, world, 1000 + needed - taken[0].size)
         made = (await service.create(Kind.CRITICAL)).snapshot
-        assert ids(await service.list()) == ids([made, taken[3]])
-        assert world.files() == {made.path, taken[3].path}
+        kept = [made, *(taken[number] for number in stays)]
+        assert ids(await service.list()) == ids(kept)
+        assert world.files() == {snapshot.path for snapshot in kept}
 
 
 async def test_a_disk_that_stays_full_refuses_with_the_figures_and_keeps_all_that_matters(

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots import Check, Level, Severity, SnapshotDamaged
+from core.snapshots import Check, Form, Level, Severity, SnapshotDamaged
 from tests.snapshots.game_database import CRITICAL_TABLES
 from tests.snapshots.service_world import PlayedWorld, ServiceWorld, flip_byte, played_world
 
 
 @pytest.mark.parametrize("level", list(Level))
-async def test_a_sound_snapshot_passes_and_the_catalog_remembers_when_and_how(tmp_path: Path, level: Level) -> None:
-    """Both levels; only ``restored`` counts as one."""
-    world = await played_world(tmp_path)
+@pytest.mark.parametrize("form", Form)
+async def test_a_sound_snapshot_passes_and_the_catalog_remembers_when_and_how(
+    tmp_path: Path, level: Level, form: Form
+) -> None:
+    """Both levels, both forms; only ``restored`` counts as one."""
+    world = await played_world(tmp_path, newer=form)
     made = world.newer
     async with world.opened() as service:
         report = await service.verify(made.id, level)
@@ -74,13 +77,14 @@ def exchanged(world: PlayedWorld) -> None:
         (exchanged, Level.RESTORED),
     ],
 )
+@pytest.mark.parametrize("form", Form)
 async def test_a_damaged_snapshot_is_marked_told_and_kept(
-    tmp_path: Path, harm: Callable[[PlayedWorld], None], level: Level
+    tmp_path: Path, harm: Callable[[PlayedWorld], None], level: Level, form: Form
 ) -> None:
     """Whatever happened to the file: not ok, with a reason, marked in the catalog, not deleted, not taken for
     newest.
     """
-    world = await played_world(tmp_path)
+    world = await played_world(tmp_path, newer=form)
     older, made = world.older, world.newer
     async with world.opened() as service:
         harm(world)
@@ -101,9 +105,10 @@ async def test_a_damaged_snapshot_is_marked_told_and_kept(
         assert (world.repository / "latest.db.gz").readlink() == Path(older.path)
 
 
-async def test_a_file_that_was_put_back_passes_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", Form)
+async def test_a_file_that_was_put_back_passes_again(tmp_path: Path, form: Form) -> None:
     """A mark is the outcome of the last look, not a sentence for life."""
-    world = await played_world(tmp_path)
+    world = await played_world(tmp_path, newer=form)
     made = world.newer
     async with world.opened() as service:
         flip_byte(world.file_of(made))

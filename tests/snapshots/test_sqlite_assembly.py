@@ -63,7 +63,7 @@ class Written:
 
     def assembled(self, name: str = "assembled") -> bytes:
         target = self.folder / name
-        assemble(self.parts, self.record, target, self.folder, head_of(9), Watch())
+        assemble(self.parts, self.record, target, self.folder, head_of(9), {}, Watch())
         return target.read_bytes()
 
     def rebuilt(self) -> bytes:

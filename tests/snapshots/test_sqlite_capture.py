@@ -16,6 +16,7 @@ from core.snapshots.archive import full
 from core.snapshots.archive.page_index import PageIndex
 from core.snapshots.archive.reuse import MemberRecord
 from core.snapshots.engines.sqlite.direct import Source
+from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.errors import SnapshotDamaged
 from core.snapshots.models import Form
 from core.snapshots.watch import Watch
@@ -34,9 +35,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def chain(tmp_path: Path, database: Path) -> Chain:
-    folder = tmp_path / "taken"
-    folder.mkdir()
-    return Chain(folder, database)
+    return Chain(tmp_path / "taken", SqliteEngine(database, 1.0))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ would pass with a copy that is torn.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sqlite3
 import time
 from pathlib import Path
@@ -16,8 +17,10 @@ import pytest
 from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.engines.sqlite.reader import read_image
 from core.snapshots.errors import DatabaseBusy, DeadlineExceeded
+from core.snapshots.models import Form
 from core.snapshots.watch import Watch
-from tests.contract.engine_cases import CHECKS, HEAD, bounded, slow_watch
+from tests.contract.engine_cases import CHECKS, bounded, slow_watch
+from tests.snapshots.chain_world import Chain
 from tests.snapshots.game_database import (
     CRITICAL_TABLES,
     OtherProcess,
@@ -54,6 +57,13 @@ def cards_given(path: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM user_cards").fetchone()[0])
 
 
+def take_each_way(chain: Chain) -> None:
+    """Take a full, what changed since, a full with copied members, and find nothing changed."""
+    forms = [chain.take(incremental=incremental, watch=bounded(30)).form for incremental in (True, True, False)]
+    assert forms == [Form.FULL, Form.INCREMENTAL, Form.FULL]
+    assert chain.take(skip_unchanged=True, watch=bounded(30)).unchanged
+
+
 def digest(path: Path) -> str:
     """What a file holds. Only for files that no connection of this process has open."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -76,19 +86,23 @@ def test_an_image_is_one_committed_state_while_the_game_writes(game: Path, tmp_p
 
 
 def test_a_snapshot_is_one_committed_state_while_the_game_writes(game: Path, tmp_path: Path) -> None:
-    """What is rebuilt from a slow snapshot is one state the game committed, whichever way the engine reads it."""
-    engine = SqliteEngine(game, 10.0)
+    """What is rebuilt from a slow snapshot is one state the game committed, whichever way the engine reads it.
+
+    A full first, then what changed since, then a full of which the rest is copied.
+    """
+    chain = Chain(tmp_path / "taken", SqliteEngine(game, 10.0))
     with Writer(game) as writer:
-        earliest = cards_given(game)
-        watch = slow_watch(0.06, deadline_at=10_000)
-        taken = engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, watch)
-        latest = cards_given(game)
-        while cards_given(game) == latest:
-            assert writer.process.poll() is None
-    rebuilt = tmp_path / "rebuilt.db"
-    engine.rebuild(tmp_path / "archive", rebuilt, taken.fingerprint, taken.database_size, bounded(30))
-    assert_consistent(rebuilt)
-    assert earliest <= cards_given(rebuilt) == taken.rows["user_cards"] <= latest
+        for form, incremental in ((Form.FULL, True), (Form.INCREMENTAL, True), (Form.FULL, False)):
+            earliest = cards_given(game)
+            taken = chain.take(incremental=incremental, watch=slow_watch(0.06, deadline_at=10_000))
+            latest = cards_given(game)
+            while cards_given(game) == latest:
+                assert writer.process.poll() is None
+            assert taken.form is form
+            rebuilt = chain.rebuild()
+            assert_consistent(rebuilt)
+            assert earliest <= cards_given(rebuilt) == taken.rows["user_cards"] <= latest
+            rebuilt.unlink()
 
 
 def test_the_game_writes_on_while_a_wal_database_is_read(wal_game: Path, tmp_path: Path) -> None:
@@ -107,8 +121,9 @@ def test_the_game_writes_on_while_a_wal_database_is_read(wal_game: Path, tmp_pat
 
 
 def test_a_rollback_database_is_let_go_as_soon_as_it_is_read(rollback_game: Path, tmp_path: Path) -> None:
-    """In rollback mode writers wait for the reader, so it compresses and proves after letting go."""
+    """In rollback mode writers wait for the reader, so it compares, compresses and proves after letting go."""
     blocked: dict[str, bool] = {}
+    chain = Chain(tmp_path / "taken", SqliteEngine(rollback_game, 1.0))
     with connected(rollback_game, timeout=0.0) as player:
 
         def play(phase: str, _done: int, _total: int) -> None:
@@ -119,10 +134,12 @@ def test_a_rollback_database_is_let_go_as_soon_as_it_is_read(rollback_game: Path
             else:
                 blocked.setdefault(phase, False)
 
-        engine = SqliteEngine(rollback_game, 1.0)
-        watch = Watch(progress=play, monotonic=iter(map(float, range(1_000_000))).__next__)
-        engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, watch)
-    assert blocked == {"read": True, "compress": False, "check": False}
+        clock = itertools.count(0.0, 1.0).__next__
+        assert chain.take(watch=Watch(progress=play, monotonic=clock)).form is Form.FULL
+        assert blocked == {"read": True, "compress": False, "check": False}
+        blocked.clear()
+        assert chain.take(watch=Watch(progress=play, monotonic=clock)).form is Form.INCREMENTAL
+        assert blocked == {"read": True, "compare": False, "compress": False, "check": False}
 
 
 def test_a_check_of_a_rollback_database_does_not_stop_the_game(rollback_game: Path, tmp_path: Path) -> None:
@@ -146,14 +163,13 @@ def test_a_check_of_a_rollback_database_does_not_stop_the_game(rollback_game: Pa
 
 def test_a_slow_read_ends_at_its_deadline_and_lets_the_game_go_on(game: Path, tmp_path: Path) -> None:
     """Past its deadline a read is given up, however busy the writer is, and no lock stays behind."""
+    chain = Chain(tmp_path / "taken", SqliteEngine(game, 10.0))
     with Writer(game) as writer:
         with pytest.raises(DeadlineExceeded):
-            SqliteEngine(game, 10.0).snapshot(
-                tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, slow_watch(0.02, deadline_at=6)
-            )
+            chain.take(watch=slow_watch(0.02, deadline_at=6))
         before = cards_given(game)
         writer.stop()
-    assert not (tmp_path / "archive").exists()
+    assert chain.unfinished() == []
     with connected(game, timeout=0.0) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("COMMIT")
@@ -167,7 +183,7 @@ def test_a_lock_that_keeps_readers_out_ends_in_busy(rollback_game: Path, tmp_pat
     with OtherProcess(rollback_game, "BEGIN EXCLUSIVE"):
         started = time.monotonic()
         with pytest.raises(DatabaseBusy):
-            engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, bounded(30))
+            Chain(tmp_path / "taken", engine).take(watch=bounded(30))
         with pytest.raises(DatabaseBusy):
             engine.inspect(CRITICAL_TABLES, bounded(30))
         with pytest.raises(DatabaseBusy):
@@ -197,7 +213,7 @@ def test_a_wal_database_is_left_as_it_was_to_the_byte(wal_game: Path, tmp_path: 
     with OtherProcess(wal_game, "PRAGMA wal_autocheckpoint = 0", GROW) as game_process:
         before = [(digest(path), path.stat().st_mtime_ns) for path in (wal_game, log)]
         engine = SqliteEngine(wal_game, 1.0)
-        engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, bounded(30))
+        take_each_way(Chain(tmp_path / "taken", engine))
         engine.inspect(CRITICAL_TABLES, bounded(30))
         assert engine.integrity(CHECKS, tmp_path, bounded(30)).ok
         assert [(digest(path), path.stat().st_mtime_ns) for path in (wal_game, log)] == before
@@ -215,7 +231,7 @@ def test_the_last_one_out_does_not_checkpoint(wal_game: Path, tmp_path: Path) ->
     assert log.stat().st_size > MIB
     before = [(digest(path), path.stat().st_mtime_ns) for path in (wal_game, log)]
     engine = SqliteEngine(wal_game, 1.0)
-    engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, bounded(30))
+    take_each_way(Chain(tmp_path / "taken", engine))
     engine.inspect(CRITICAL_TABLES, bounded(30))
     assert engine.integrity(CHECKS, tmp_path, bounded(30)).ok
     assert [(digest(path), path.stat().st_mtime_ns) for path in (wal_game, log)] == before
@@ -225,9 +241,8 @@ def test_a_rollback_database_is_left_as_it_was_to_the_byte(rollback_game: Path, 
     """Nothing is written, and nothing appears beside it."""
     before = digest(rollback_game), rollback_game.stat().st_mtime_ns
     scratch = tmp_path / "scratch"
-    scratch.mkdir()
     engine = SqliteEngine(rollback_game, 1.0)
-    engine.snapshot(scratch / "archive", scratch, HEAD, CRITICAL_TABLES, None, bounded(30))
+    take_each_way(Chain(scratch, engine))
     engine.inspect(CRITICAL_TABLES, bounded(30))
     assert engine.integrity(CHECKS, scratch, bounded(30)).ok
     assert (digest(rollback_game), rollback_game.stat().st_mtime_ns) == before

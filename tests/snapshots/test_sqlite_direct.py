@@ -19,7 +19,7 @@ from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.engines.sqlite.reader import copy_pinned
 from core.snapshots.engines.sqlite.replacement import same_content
 from core.snapshots.watch import Watch
-from tests.contract.engine_cases import HEAD
+from tests.snapshots.chain_world import Chain
 from tests.snapshots.game_database import OtherProcess, connected, contents_of, make_game_database
 
 WRITER = """
@@ -174,13 +174,10 @@ def test_what_the_quick_way_does_not_recognise_is_read_the_slow_way(
         "blocks",
         lambda source, watch: breaks_off(source, watch) if source.state is not None else blocks(source, watch),
     )
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    engine, archive = SqliteEngine(game, 5.0), tmp_path / "archive"
-    taken = engine.snapshot(archive, scratch, HEAD, (), None, Watch())
-    engine.rebuild(archive, tmp_path / "image.db", taken.fingerprint, taken.database_size, Watch())
-    assert contents_of(tmp_path / "image.db") == before
-    assert list(scratch.iterdir()) == []
+    chain = Chain(tmp_path / "taken", SqliteEngine(game, 5.0))
+    chain.take()
+    assert list(chain.scratch.iterdir()) == []
+    assert contents_of(chain.rebuild()) == before
 
 
 def test_an_index_whose_copies_differ_is_not_believed(tmp_path: Path) -> None:
@@ -206,6 +203,30 @@ def test_the_lock_byte_page_is_zeros_and_a_short_file_is_filled_up(
     assert image[3 * 4096 : 4 * 4096] == bytes(4096)
     assert image[4 * 4096 :] == b"x" * (4096 + 100) + bytes(2 * 4096 - 100)
     assert image[18:20] == b"\1\1"
+
+
+def test_a_database_of_more_than_a_gib_is_its_twins_around_the_lock_byte(tmp_path: Path) -> None:
+    """The real page, whatever stands there: SQLite takes its locks on it, and never reads or writes it."""
+    game = tmp_path / "game.db"
+    with connected(game) as connection:
+        for pragma in ("page_size = 65536", "journal_mode = off", "synchronous = off"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("CREATE TABLE pages (content BLOB)")
+        connection.executemany("INSERT INTO pages VALUES (zeroblob(?))", [(550_000_000,), (550_000_000,)])
+        connection.execute("PRAGMA journal_mode = wal")
+    with game.open("r+b") as file:
+        file.seek(1 << 30)
+        file.write(b"of no meaning")
+    twin = tmp_path / "twin.db"
+    with live(game, 10.0, Watch()) as source:
+        copy_pinned(source.connection, twin, Watch())
+        assert source.size > 1 << 30
+        with twin.open("rb") as file:
+            for number, block in enumerate(source.blocks(Watch())):
+                assert block == file.read(len(block)) or number == 0
+        assert source.block((1 << 30) // 65536) == bytes(65536)
+    twin.unlink()
+    game.unlink()
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="looks at /proc/locks, which only Linux has")

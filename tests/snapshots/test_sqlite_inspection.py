@@ -15,6 +15,7 @@ from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable
 from core.snapshots.models import Method
 from tests.contract.engine_cases import CHECKS, HEAD, bounded
+from tests.snapshots.chain_world import empty_base
 from tests.snapshots.game_database import (
     CRITICAL_TABLES,
     OtherProcess,
@@ -71,7 +72,7 @@ def test_damage_is_a_state_and_a_finding_and_stops_a_snapshot(
     assert "damaged" in str(state.problem)
     assert not engine.integrity(CHECKS, tmp_path, bounded(30)).ok
     with pytest.raises(DatabaseDamaged):
-        engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, bounded(30))
+        engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, empty_base(tmp_path), bounded(30))
     assert not (tmp_path / "archive").exists()
     assert game.read_bytes() == before
 
@@ -93,7 +94,7 @@ def test_an_empty_file_is_a_missing_database(game: Path, tmp_path: Path) -> None
     assert (state.exists, state.openable, state.size) == (False, False, 0)
     assert "empty" in str(state.problem)
     with pytest.raises(DatabaseMissing):
-        engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, bounded(30))
+        engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, empty_base(tmp_path), bounded(30))
 
 
 def test_the_log_of_an_emptied_database_is_left_for_the_quarantine(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_the_log_of_an_emptied_database_is_left_for_the_quarantine(tmp_path: Pat
     assert not engine.inspect(CRITICAL_TABLES, bounded(30)).openable
     engine.integrity(CHECKS, tmp_path, bounded(30))
     with pytest.raises(DatabaseMissing):
-        engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, bounded(30))
+        engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, empty_base(tmp_path), bounded(30))
     assert log.read_bytes() == before
 
 
@@ -118,7 +119,9 @@ def test_a_folder_in_the_place_of_the_database_is_no_damage(tmp_path: Path) -> N
     for look in (
         lambda: engine.inspect(CRITICAL_TABLES, bounded(30)),
         lambda: engine.integrity(CHECKS, tmp_path, bounded(30)),
-        lambda: engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, bounded(30)),
+        lambda: engine.snapshot(
+            tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, empty_base(tmp_path), bounded(30)
+        ),
     ):
         with pytest.raises(DatabaseUnavailable, match="folder"):
             look()
@@ -201,5 +204,5 @@ def test_a_collation_of_the_hosts_own_does_not_stop_counting_and_snapshots(game:
     before = len(contents_of(game)["user_cards"])
     engine = SqliteEngine(game, 1.0)
     assert engine.inspect(CRITICAL_TABLES, bounded(30)).rows["user_cards"] == before
-    taken = engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, None, bounded(30))
+    taken = engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, empty_base(tmp_path), bounded(30))
     assert taken.rows["user_cards"] == before

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from tests.contract.engine_cases import CHECKS, HEAD, bounded
+from tests.contract.engine_cases import CHECKS, bounded
+from tests.snapshots.chain_world import Chain
 from tests.snapshots.game_database import (
     CRITICAL_TABLES,
     OtherProcess,
@@ -40,9 +41,9 @@ def look(first_look: str, game: Path, scratch: Path) -> Path:
         assert engine.inspect(CRITICAL_TABLES, bounded(30)).openable
     elif first_look == "integrity":
         assert engine.integrity(CHECKS, scratch, bounded(30)).findings == ()
-    taken = engine.snapshot(scratch / "archive", scratch, HEAD, CRITICAL_TABLES, None, bounded(30))
-    engine.rebuild(scratch / "archive", scratch / "rebuilt.db", taken.fingerprint, taken.database_size, bounded(30))
-    return scratch / "rebuilt.db"
+    chain = Chain(scratch / "taken", engine)
+    chain.take(watch=bounded(30))
+    return chain.rebuild()
 
 
 def test_a_hot_journal_is_rolled_back(tmp_path: Path, first_look: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots import Kind, Method, StartupOutcome, duration_text
+from core.snapshots import Form, Kind, Method, StartupOutcome, duration_text
 from tests.snapshots.database_harm import (
     critical_table_dropped,
     emptied,
@@ -27,27 +27,31 @@ from tests.snapshots.service_world import PlayedWorld, flip_byte, ids, messages,
 
 
 @pytest.mark.parametrize(
-    ("harm", "journal_mode"),
+    ("harm", "journal_mode", "form"),
     [
-        (pages_of_a_table_damaged, "wal"),
-        (pages_of_a_minor_table_damaged, "delete"),
-        (header_destroyed, "wal"),
-        (header_destroyed_beside_a_log, "wal"),
-        (truncated, "delete"),
-        (emptied, "wal"),
-        (missing, "delete"),
-        (log_left_behind, "wal"),
-        (freshly_created, "wal"),
-        (emptied_of_tables, "wal"),
-        (critical_table_dropped, "delete"),
-        (json_broken, "wal"),
+        (pages_of_a_table_damaged, "wal", Form.FULL),
+        (pages_of_a_table_damaged, "wal", Form.INCREMENTAL),
+        (pages_of_a_minor_table_damaged, "delete", Form.FULL),
+        (header_destroyed, "wal", Form.FULL),
+        (header_destroyed, "delete", Form.INCREMENTAL),
+        (header_destroyed_beside_a_log, "wal", Form.FULL),
+        (truncated, "delete", Form.FULL),
+        (emptied, "wal", Form.FULL),
+        (missing, "delete", Form.FULL),
+        (missing, "wal", Form.INCREMENTAL),
+        (log_left_behind, "wal", Form.FULL),
+        (freshly_created, "wal", Form.FULL),
+        (emptied_of_tables, "wal", Form.FULL),
+        (critical_table_dropped, "delete", Form.FULL),
+        (json_broken, "wal", Form.FULL),
+        (json_broken, "wal", Form.INCREMENTAL),
     ],
 )
 async def test_a_damaged_database_is_restored_from_the_newest_snapshot(
-    tmp_path: Path, journal_mode: str, harm: Callable[[PlayedWorld], None]
+    tmp_path: Path, journal_mode: str, harm: Callable[[PlayedWorld], None], form: Form
 ) -> None:
     """Every row of the snapshot, the damaged file in quarantine as it was, and the owner told what is lost."""
-    world = await played_world(tmp_path, journal_mode=journal_mode)
+    world = await played_world(tmp_path, journal_mode=journal_mode, newer=form)
     harm(world)
     damaged = world.database.read_bytes() if world.database.exists() else None
     async with world.opened() as service:

@@ -23,6 +23,7 @@ from core.snapshots.errors import DatabaseBusy, DeadlineExceeded, OperationCance
 from core.snapshots.jobs import Failed, InspectJob, Outcome, Progress, SnapshotJob
 from core.snapshots.models import DatabaseState
 from tests.contract.engine_cases import HEAD
+from tests.snapshots.chain_world import empty_base
 from tests.snapshots.game_database import CRITICAL_TABLES, OtherProcess, make_game_database, url_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds its workers in Linux's /proc")
@@ -101,7 +102,7 @@ def snapshot_job(game: Path, work: Path, deadline: float = 60.0) -> SnapshotJob:
         target=str(work / "snapshot-1"),
         head=HEAD,
         tables=CRITICAL_TABLES,
-        known=None,
+        base=empty_base(work),
     )
 
 

@@ -36,14 +36,17 @@ job = InspectJob(url=sys.argv[1], busy_timeout=1.0, deadline=30.0, scratch=sys.a
 print(asyncio.run(worker_process.run(ThreadPoolExecutor(1), job, DatabaseState)).rows["users"])
 """
 SITE = """
-import atexit, os, sys
+import os, sys
 
-def note():
+leave = os._exit
+
+def note(status):
     if any("worker_launch" in argument for argument in sys.orig_argv):
         with open(os.environ["MODULES"], "w") as file:
             file.write("\\n".join(sorted(sys.modules)))
+    leave(status)
 
-atexit.register(note)
+os._exit = note  # how the worker ends, which passes over whatever is registered for the end
 """
 
 

@@ -24,6 +24,7 @@ from core.snapshots.errors import (
 from core.snapshots.jobs import Archived, Failed, InspectJob, Job, Outcome, Progress, ScanJob, Scanned, SnapshotJob
 from core.snapshots.models import DatabaseState
 from tests.contract.engine_cases import HEAD
+from tests.snapshots.chain_world import MEMBER_RECORD, PAGE_INDEX, empty_base
 from tests.snapshots.game_database import CRITICAL_TABLES, connected, make_game_database, url_of
 
 LAUNCHER = Path(core.snapshots.worker_process.__file__).with_name("worker_launch.py")
@@ -52,7 +53,7 @@ def snapshot_job(game: Path, work: Path, *, min_free: int = 0) -> SnapshotJob:
         target=str(work / "snapshot-1"),
         head=HEAD,
         tables=CRITICAL_TABLES,
-        known=None,
+        base=empty_base(work),
     )
 
 
@@ -108,13 +109,14 @@ def test_a_job_is_answered_by_progress_and_one_outcome(game: Path, work: Path) -
         assert done[0] == 0
         assert done == sorted(done)
         assert done[-1] == taken.database_size
-    assert [path.name for path in work.iterdir()] == ["snapshot-1"]
+    assert sorted(path.name for path in work.iterdir()) == [MEMBER_RECORD, PAGE_INDEX, "snapshot-1"]
 
 
 def test_what_the_worker_writes_is_private(game: Path, work: Path) -> None:
-    """A snapshot is player data: its file is for the owner alone, whatever umask the bot has."""
+    """A snapshot is player data: all its files are for the owner alone, whatever umask the bot has."""
     talk(snapshot_job(game, work))
-    assert (work / "snapshot-1").stat().st_mode & 0o777 == 0o600
+    modes = {path.name: path.stat().st_mode & 0o777 for path in work.iterdir()}
+    assert modes == dict.fromkeys((MEMBER_RECORD, PAGE_INDEX, "snapshot-1"), 0o600)
 
 
 @pytest.mark.parametrize(

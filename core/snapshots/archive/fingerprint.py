@@ -16,12 +16,13 @@ hashes only the blocks that changed. The length comes last so that an image can 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from blake3 import blake3
 
 from ..watch import Watch
 
-__all__ = ["BLOCK", "DIGEST", "Fingerprint", "of_digests", "of_file"]
+__all__ = ["BLOCK", "DIGEST", "Fingerprint", "Hashed", "hashed", "of_digests", "of_file"]
 
 BLOCK = 65536
 """The size of a block in bytes: SQLite's largest page, so that no page ever spans two blocks."""
@@ -29,8 +30,22 @@ BLOCK = 65536
 DIGEST = 32
 """The size of a block's digest in bytes."""
 
+
+class Hashed(NamedTuple):
+    """What one block hashes to: its digest, its length in bytes, and, where wanted, its pages' digests in order."""
+
+    digest: bytes
+    length: int
+    pages: bytes = b""
+
+
 _TAG = b"savepoint/b3t64/1"
 _READ = 16 * BLOCK
+
+
+def hashed(block: bytes) -> Hashed:
+    """Hash a block; may be called in any thread."""
+    return Hashed(blake3(block).digest(), len(block))
 
 
 class Fingerprint:

@@ -8,7 +8,7 @@ this one, ``pages``; here they are refused, but for a look at their ends.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +17,7 @@ from ..watch import Watch
 from . import members
 from .fingerprint import BLOCK
 from .framing import Cursor, last_label
-from .members import Expectation, Head, Tail
+from .members import Expectation, Head, Indexing, Tail
 
 __all__ = ["check", "created", "extract", "read_head", "read_tail", "write_full"]
 
@@ -25,16 +25,22 @@ _BUFFER = 16 * BLOCK
 
 
 def write_full(
-    target: Path, image: BinaryIO | Iterable[bytes], head: Head, rows: Mapping[str, int], watch: Watch
+    target: Path,
+    image: BinaryIO | Iterable[bytes],
+    head: Head,
+    rows: Mapping[str, int],
+    watch: Watch,
+    *,
+    indexing: Indexing | None = None,
 ) -> Tail:
     """Write a full snapshot to a new file (0600, synced) and give its tail; on any error no file is left.
 
     ``image`` is a file, or the image's bytes in pieces of any length, taken in this thread. Its bytes count into the
-    phase that the caller began. Raises what the image and the watch raise, FileExistsError where the target is there
-    already, and OSError.
+    phase that the caller began. ``indexing`` hears of each block. Raises what the image and the watch raise,
+    FileExistsError where the target is there already, and OSError.
     """
     with created(target) as file:
-        return members.write(file, image, head, rows, watch)
+        return members.write(file, image, head, rows, watch, indexing=indexing)
 
 
 def read_head(path: Path) -> Head:
@@ -49,20 +55,29 @@ def read_tail(path: Path) -> Tail:
         return _tail(file, path, Expectation(), whole=False)
 
 
-def check(path: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:
+def check(
+    path: Path,
+    *,
+    fingerprint: str | None,
+    size: int | None,
+    watch: Watch,
+    sink: Callable[[bytes], object] = len,
+    phase: str = "check",
+) -> Tail:
     """Prove that the file gives back the image it records, and the expected one; give its tail.
 
     ``size`` is the image's in bytes; nothing is expanded before it and the fingerprint were compared with the tail.
-    Reads from the disk rather than from memory where the platform allows. The watch's phase is ``check``, in bytes of
-    the image. Raises SnapshotDamaged, OSError, and what the watch raises.
+    Reads from the disk rather than from memory where the platform allows. The watch's phase is ``phase``, in bytes of
+    the image. ``sink`` gets the image block by block; what it got is proven only when this returns. Raises
+    SnapshotDamaged, OSError, and what the sink and the watch raise.
     """
     with path.open("rb", buffering=_BUFFER) as file:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         tail = _tail(file, path, Expectation(fingerprint, size))
-        watch.phase("check", tail.size)
+        watch.phase(phase, tail.size)
         file.seek(0)
-        return members.read(file, len, Expectation(tail.fingerprint, tail.size), watch, path=path)[1]
+        return members.read(file, sink, Expectation(tail.fingerprint, tail.size), watch, path=path)[1]
 
 
 def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:

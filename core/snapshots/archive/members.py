@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NamedTuple, TypeVar
+from typing import Annotated, Any, BinaryIO, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from blake3 import blake3
@@ -25,7 +25,7 @@ from ..watch import Watch
 from . import deflate as deflating
 from . import framing
 from .deflate import Deflate
-from .fingerprint import BLOCK, Fingerprint
+from .fingerprint import BLOCK, Fingerprint, Hashed, hashed
 from .pipeline import batches, blocks, in_order
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Delta",
     "Expectation",
     "Head",
+    "Indexing",
     "Tail",
     "head_of",
     "read",
@@ -126,6 +127,16 @@ class Expectation(NamedTuple):
     size: int | None = None
 
 
+class Indexing(Protocol):
+    """Who wants to know more of each block than its digest."""
+
+    def hashed(self, block: bytes) -> Hashed:
+        """Hash a block; called in any thread."""
+
+    def fold(self, block: Hashed) -> None:
+        """Take the next block, in order, in the thread that writes the archive."""
+
+
 class _Format(msgspec.Struct):
     format: int
 
@@ -137,24 +148,28 @@ def write(
     rows: Mapping[str, int],
     watch: Watch,
     *,
+    indexing: Indexing | None = None,
     deflate: Deflate | None = None,
 ) -> Tail:
     """Write the archive of an image (a file, or its bytes in pieces of any length) and give its tail.
 
-    Counts the image's bytes into the watch's phase. Raises what the image, the target and the watch raise, and
-    ValueError where the head's details or the rows do not fit a label.
+    ``indexing`` hashes each block, and hears of all of them in order. Counts the image's bytes into the watch's phase.
+    Raises what the image, the target and the watch raise, and ValueError where the head's details or the rows do not
+    fit a label.
     """
     seal = write_head(target, head)
     fingerprint, members = Fingerprint(), 0
-    work = partial(_pack, deflate or deflating.chosen())
+    work = partial(_pack, deflate or deflating.chosen(), hashed if indexing is None else indexing.hashed)
     with closing(in_order(work, batches(blocks(image)))) as batches_packed:
-        for packed, hashed in batches_packed:
+        for packed, batch in batches_packed:
             target.write(packed)
-            for digest, length in hashed:
-                fingerprint.fold(digest, length)
-            members += len(hashed)
+            for block in batch:
+                fingerprint.fold(block.digest, block.length)
+                if indexing is not None:
+                    indexing.fold(block)
+            members += len(batch)
             watch.wrote(len(packed))
-            watch.advance(sum(length for _, length in hashed))
+            watch.advance(sum(block.length for block in batch))
     tail = Tail(size=fingerprint.length, members=members, fingerprint=fingerprint.text(), rows=dict(rows))
     write_tail(target, tail, seal)
     return tail
@@ -243,9 +258,9 @@ def _packed(cursor: framing.Cursor, most: int | None) -> Iterator[framing.Packed
         yield cursor.block()
 
 
-def _pack(deflate: Deflate, batch: list[bytes]) -> tuple[bytes, list[tuple[bytes, int]]]:
+def _pack(deflate: Deflate, hash_block: Callable[[bytes], Hashed], batch: list[bytes]) -> tuple[bytes, list[Hashed]]:
     packed = b"".join(framing.block(block, deflate) for block in batch)
-    return packed, [(blake3(block).digest(), len(block)) for block in batch]
+    return packed, [hash_block(block) for block in batch]
 
 
 def _prove(deflate: Deflate, cursor: framing.Cursor, batch: list[framing.Packed]) -> list[tuple[int, bytes, bytes]]:

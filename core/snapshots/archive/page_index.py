@@ -20,11 +20,11 @@ import msgspec
 from blake3 import blake3
 
 from . import derived
-from .fingerprint import BLOCK, DIGEST, of_digests
+from .fingerprint import BLOCK, DIGEST, Hashed, of_digests
 from .members import PAGE_SIZES
-from .pipeline import batches, in_order
+from .pipeline import BATCH, in_order
 
-__all__ = ["Builder", "Difference", "Hashed", "IndexMismatch", "LogPosition", "PageIndex", "hashed"]
+__all__ = ["Builder", "Difference", "IndexMismatch", "LogPosition", "PageIndex"]
 
 PAGE_DIGEST = 16
 """The size of a page's digest in bytes."""
@@ -32,6 +32,8 @@ PAGE_DIGEST = 16
 _MAGIC = b"savepoint/pages/1\n"
 _Eight = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
 Sink = Callable[[int, bytes], object]
+Read = Callable[[int, int], bytes]
+"""Gives the bytes of an image from the beginning of a block, by its number from 0, and so many. Called in threads."""
 
 
 class IndexMismatch(Exception):
@@ -44,19 +46,6 @@ class LogPosition(msgspec.Struct, frozen=True, kw_only=True):
     salts: _Eight
     frames: Annotated[int, msgspec.Meta(ge=0)]
     checksum: _Eight
-
-
-class Hashed(NamedTuple):
-    """What one block hashes to: its digest, its pages' digests one after the other, its length in bytes."""
-
-    digest: bytes
-    pages: bytes
-    length: int
-
-
-def hashed(block: bytes, page_size: int) -> Hashed:
-    """Hash a block of whole pages and each page in it; may be called in any thread."""
-    return Hashed(blake3(block).digest(), _page_digests(block, page_size), len(block))
 
 
 class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +91,7 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
         self,
         candidates: Collection[int],
         page_count: int,
-        read_block: Callable[[int], bytes],
+        read: Read,
         sink: Sink,
         *,
         snapshot: str,
@@ -110,11 +99,11 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Difference:
         """Find what changed in an image of ``page_count`` pages when only the ``candidates`` and new pages can have.
 
-        ``read_block`` gives a block of the new image by its number from 0. Read are those that hold a candidate, and
-        all from the end of the shorter image on; that the others did not change is the caller's claim. ``sink`` gets
-        the number, from 1, and the bytes of each page that differs, in order; what it raises is raised. Raises
-        IndexMismatch where a block is not what the claim allows: another page in it changed, or its length is wrong.
-        ValueError says that a number is less than 1.
+        ``read`` gives parts of the new image. Read are the blocks that hold a candidate, and all from the end of the
+        shorter image on; that the others did not change is the caller's claim. ``sink`` gets the number, from 1, and
+        the bytes of each page that differs, in order; what it raises is raised. Raises IndexMismatch where a block is
+        not what the claim allows: another page in it changed, or its length is wrong. ValueError says that a number is
+        less than 1.
         """
         if page_count < 1 or min(candidates, default=1) < 1:
             raise ValueError("pages are numbered from 1, and an image has at least one")
@@ -122,46 +111,64 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
         touched = {(number - 1) // per_block for number in candidates if number <= page_count}
         if page_count != self.page_count:
             touched.update(range(min(page_count, self.page_count) // per_block, -(-page_count // per_block)))
-        draft, size, named = _Draft(self), page_count * self.page_size, frozenset(candidates)
-        for compared in self._compared((number, read_block(number)) for number in sorted(touched)):
-            if compared.length != min(BLOCK, size - compared.number * BLOCK):
-                raise IndexMismatch(f"block {compared.number} of the new image has {compared.length} bytes")
+        draft, named = _Draft(self), frozenset(candidates)
+        for compared in self._compared(sorted(touched), page_count, read):
             for number, _ in compared.changed:
                 if number <= self.page_count and number not in named:
                     raise IndexMismatch(f"page {number} changed and nothing had said so")
             draft.take(compared, sink)
-        return draft.finish(size, snapshot, log)
+        return draft.finish(page_count * self.page_size, snapshot, log)
 
-    def differing(self, blocks: Iterable[bytes], sink: Sink, *, snapshot: str, log: LogPosition | None) -> Difference:
-        """Find what changed in an image by looking at all of it, given as its blocks in order.
+    def differing(
+        self,
+        page_count: int,
+        read: Read,
+        sink: Sink,
+        *,
+        snapshot: str,
+        log: LogPosition | None,
+        progress: Callable[[int], object] = bool,
+    ) -> Difference:
+        """Find what changed in an image of ``page_count`` pages by looking at all of it.
 
-        ``sink`` is that of ``updated``. Raises ValueError for blocks that are no image of pages of this size, and
-        IndexMismatch where the index contradicts itself.
+        ``read`` and ``sink`` are those of ``updated``; ``progress`` gets the number of bytes of each block that was
+        looked at, and what it raises is raised. Raises IndexMismatch where the index contradicts itself or a block's
+        length is wrong, ValueError where there are no pages.
         """
-        draft, size = _Draft(self), 0
-        for compared in self._compared(enumerate(blocks)):
-            if size % BLOCK or not 0 < compared.length <= BLOCK or compared.length % self.page_size:
-                raise ValueError(f"block {compared.number} has {compared.length} bytes, only the last one is shorter")
-            size += compared.length
+        if page_count < 1:
+            raise ValueError("an image has at least one page")
+        draft, size = _Draft(self), page_count * self.page_size
+        for compared in self._compared(range(-(-size // BLOCK)), page_count, read):
+            progress(compared.length)
             draft.take(compared, sink)
         return draft.finish(size, snapshot, log)
 
-    def _compared(self, numbered: Iterable[tuple[int, bytes]]) -> Iterator[_Compared]:
-        with closing(in_order(self._compare, batches(numbered))) as batches_compared:
-            for batch in batches_compared:
-                yield from batch
+    def _compared(self, numbers: Iterable[int], page_count: int, read: Read) -> Iterator[_Compared]:
+        """Compare blocks, read where they are hashed: in two threads beside the caller's."""
+        size = page_count * self.page_size
 
-    def _compare(self, batch: list[tuple[int, bytes]]) -> list[_Compared]:
-        return [self._compare_one(number, block) for number, block in batch]
+        def compare(span: tuple[int, int]) -> list[_Compared]:
+            first, count = span
+            content = memoryview(read(first, min(count * BLOCK, size - first * BLOCK)))
+            # What is too long is seen to be: the last block takes all of the rest.
+            ends = [*range(BLOCK, count * BLOCK, BLOCK), len(content)]
+            return [self._compare_one(first + at, content[at * BLOCK : end]) for at, end in enumerate(ends)]
 
-    def _compare_one(self, number: int, block: bytes) -> _Compared:
+        with closing(in_order(compare, _spans(numbers))) as spans_compared:
+            for span in spans_compared:
+                for compared in span:
+                    if compared.length != min(BLOCK, size - compared.number * BLOCK):
+                        raise IndexMismatch(f"block {compared.number} of the new image has {compared.length} bytes")
+                    yield compared
+
+    def _compare_one(self, number: int, block: memoryview) -> _Compared:
         digest, at = blake3(block).digest(), number * DIGEST
         if digest == self.block_digests[at : at + DIGEST]:
             return _Compared(number, len(block), digest, b"", [])
         pages, size, before = _page_digests(block, self.page_size), self.page_size, number * BLOCK // self.page_size
         known = self.page_digests[before * PAGE_DIGEST : (before + BLOCK // size) * PAGE_DIGEST]
         changed = [
-            (before + at // PAGE_DIGEST + 1, block[at // PAGE_DIGEST * size :][:size])
+            (before + at // PAGE_DIGEST + 1, bytes(block[at // PAGE_DIGEST * size :][:size]))
             for at in range(0, len(pages), PAGE_DIGEST)
             if pages[at : at + PAGE_DIGEST] != known[at : at + PAGE_DIGEST]
         ]
@@ -187,7 +194,11 @@ class Builder:
 
     def add(self, block: bytes) -> None:
         """Take the next block (64 KiB, only the last may be shorter, all of whole pages); raises ValueError."""
-        self.fold(hashed(block, self._page_size))
+        self.fold(self.hashed(block))
+
+    def hashed(self, block: bytes) -> Hashed:
+        """Hash a block of whole pages and each page in it; may be called in any thread."""
+        return Hashed(blake3(block).digest(), len(block), _page_digests(block, self._page_size))
 
     def fold(self, block: Hashed) -> None:
         """Take the next block where it was hashed elsewhere; raises like ``add``."""
@@ -210,6 +221,20 @@ class _Compared(NamedTuple):
     digest: bytes
     pages: bytes
     changed: list[tuple[int, bytes]]
+
+
+def _spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Gather increasing numbers into runs, each given as its first number and its length, at most ``BATCH``."""
+    first, count = 0, 0
+    for number in numbers:
+        if count and number == first + count and count < BATCH:
+            count += 1
+            continue
+        if count:
+            yield first, count
+        first, count = number, 1
+    if count:
+        yield first, count
 
 
 class _Draft:
@@ -251,7 +276,7 @@ def _index(
     )
 
 
-def _page_digests(block: bytes, page_size: int) -> bytes:
+def _page_digests(block: bytes | memoryview, page_size: int) -> bytes:
     view = memoryview(block)
     starts = range(0, len(block), page_size)
     return b"".join([blake3(view[at : at + page_size]).digest(PAGE_DIGEST) for at in starts])

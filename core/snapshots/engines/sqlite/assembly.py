@@ -7,7 +7,7 @@ their new content; together they must fold to the fingerprint of the chain's las
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,7 +26,13 @@ __all__ = ["assemble"]
 
 
 def assemble(
-    chain: Sequence[Part], record: MemberRecord, target: Path, scratch: Path, head: Head, watch: Watch
+    chain: Sequence[Part],
+    record: MemberRecord,
+    target: Path,
+    scratch: Path,
+    head: Head,
+    rows: Mapping[str, int],
+    watch: Watch,
 ) -> None:
     """Write the last snapshot of a chain as a full, copying what its first one has; raise SnapshotDamaged, OSError."""
     spool = scratch / "pages"
@@ -37,7 +43,7 @@ def assemble(
         if of_digests(digests, delta.size) != chain[-1].fingerprint:
             raise SnapshotDamaged("The chain does not give back its last snapshot.", path=chain[-1].path)
         watch.phase("assemble", delta.size)
-        write_reusing(target, Path(chain[0].path), record, digests, delta.size, blocks.read, head, {}, watch)
+        write_reusing(target, Path(chain[0].path), record, digests, delta.size, blocks.read, head, rows, watch)
     spool.unlink()
 
 

@@ -9,7 +9,9 @@ not hold was compared with the index. So base and pages give the new fingerprint
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,14 +45,29 @@ def capture(
     Raises NotRecognised where the files could not be read this way after all, and what the watch raises; no file is
     left then.
     """
-    writer = _Writer(source, target, scratch, head, tables, base, watch)
-    index = _usable(base, source)
-    if index is not None:
-        with contextlib.suppress(IndexMismatch):
-            return writer.from_index(index)
-    if base.skip_unchanged and base.fingerprint and writer.fingerprint() == base.fingerprint:
-        return Taken(unchanged=True, fingerprint=base.fingerprint)
-    return writer.whole()
+    with _counting(source.connection, tables) as rows:
+        writer = _Writer(source, target, scratch, head, rows, base, watch)
+        index = _usable(base, source)
+        if index is not None:
+            with contextlib.suppress(IndexMismatch):
+                return writer.from_index(index)
+        if base.skip_unchanged and base.fingerprint and writer.fingerprint() == base.fingerprint:
+            return Taken(unchanged=True, fingerprint=base.fingerprint)
+        return writer.whole()
+
+
+@contextlib.contextmanager
+def _counting(connection: sqlite3.Connection, tables: tuple[str, ...]) -> Iterator[Callable[[], dict[str, int]]]:
+    """Count the rows in a thread, beside whatever is read from the files; give what waits for the counts."""
+    with ThreadPoolExecutor(1, thread_name_prefix="count") as pool:
+        counting = pool.submit(checks.count_rows, connection, tables)
+        try:
+            yield counting.result
+        finally:
+            # Nobody waits for it any more where the state is unchanged or something failed.
+            while not counting.done():
+                connection.interrupt()
+                wait([counting], timeout=0.01)
 
 
 def _usable(base: Base, source: Source) -> PageIndex | None:
@@ -68,14 +85,14 @@ class _Writer:
         target: Path,
         scratch: Path,
         head: Head,
-        tables: tuple[str, ...],
+        rows: Callable[[], dict[str, int]],
         base: Base,
         watch: Watch,
     ) -> None:
         self._source = source
         self._target = target
         self._scratch = scratch
-        self._tables = tables
+        self._rows = rows
         self._base = base
         self._watch = watch
         self._details = {"journal_mode": source.journal_mode, "page_size": source.page_size}
@@ -112,20 +129,14 @@ class _Writer:
             self._watch.wrote(len(page))
             self._watch.check()
 
-        log = _position(self._source)
-        candidates = _candidates(self._source, index.log)
+        source = self._source
+        log, candidates = _position(source), _candidates(source, index.log)
         if candidates is None:
-            self._watch.phase("compare", self._source.size)
-            with contextlib.closing(self._source.blocks(self._watch)) as blocks:
-                return index.differing(self._counted(blocks), keep, snapshot=self._head.id, log=log)
-        return index.updated(
-            candidates, self._source.page_count, self._source.block, keep, snapshot=self._head.id, log=log
-        )
-
-    def _counted(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        for block in blocks:
-            self._watch.advance(len(block))
-            yield block
+            self._watch.phase("compare", source.size)
+            return index.differing(
+                source.page_count, source.block, keep, snapshot=self._head.id, log=log, progress=self._watch.advance
+            )
+        return index.updated(candidates, source.page_count, source.block, keep, snapshot=self._head.id, log=log)
 
     def _increment(self, index: PageIndex, difference: Difference, changed: BinaryIO) -> Taken:
         delta = Delta(
@@ -137,34 +148,28 @@ class _Writer:
             pages=len(difference.pages),
         )
         head = msgspec.structs.replace(self._head, delta=delta)
-        rows = checks.count_rows(self._source.connection, self._tables)
+        rows = self._rows()
         self._watch.phase("compress", pages.payload_size(delta))
         changed.seek(0)
         contents = iter(lambda: changed.read(index.page_size), b"")
         pages.write_pages(self._target, head, difference.pages, contents, rows, self._watch)
-        with self._unless_proven():
+        with self._unless_done():
             pages.check_pages(self._target, delta=delta, watch=self._watch)
-        difference.index.save(Path(self._base.index))
+            difference.index.save(Path(self._base.index))
         return self._taken(Form.INCREMENTAL, index.snapshot, delta.fingerprint, delta.size, rows)
 
     def whole(self) -> Taken:
         """Write the whole image, and index it on the way."""
         source, builder = self._source, Builder(self._source.page_size)
-
-        def indexed(blocks: Iterable[bytes]) -> Iterator[bytes]:
-            for block in blocks:
-                builder.add(block)
-                yield block
-
-        rows = checks.count_rows(source.connection, self._tables)
         self._watch.phase("compress", source.size)
+        rows = self._rows()
         with contextlib.closing(source.blocks(self._watch)) as blocks:
-            tail: Tail = full.write_full(self._target, indexed(blocks), self._head, rows, self._watch)
-        with self._unless_proven():
+            tail: Tail = full.write_full(self._target, blocks, self._head, rows, self._watch, indexing=builder)
+        with self._unless_done():
             full.check(self._target, fingerprint=tail.fingerprint, size=tail.size, watch=self._watch)
-        index = builder.index(self._head.id, _position(source))
-        index.save(Path(self._base.index))
-        record_of(self._target, self._head.id, index.block_digests, self._watch).save(Path(self._base.record))
+            index = builder.index(self._head.id, _position(source))
+            index.save(Path(self._base.index))
+            record_of(self._target, self._head.id, index.block_digests, self._watch).save(Path(self._base.record))
         return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
 
     def _reusable(self) -> MemberRecord | None:
@@ -178,7 +183,7 @@ class _Writer:
     def _reusing(self, record: MemberRecord, difference: Difference) -> Taken:
         """Write a full of which the members that did not change are copied from the newest one."""
         source, index = self._source, difference.index
-        rows = checks.count_rows(source.connection, self._tables)
+        rows = self._rows()
         self._watch.phase("compress", source.size)
         assert self._base.full is not None
         previous, digests = Path(self._base.full), index.block_digests
@@ -190,12 +195,13 @@ class _Writer:
             # The earlier full is not what it was, or cannot be read; verification will find it. This one does not need
             # it. What was wrong with the target is wrong again.
             return self.whole()
-        index.save(Path(self._base.index))
-        recorded.save(Path(self._base.record))
+        with self._unless_done():
+            index.save(Path(self._base.index))
+            recorded.save(Path(self._base.record))
         return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
 
     @contextlib.contextmanager
-    def _unless_proven(self) -> Iterator[None]:
+    def _unless_done(self) -> Iterator[None]:
         try:
             yield
         except BaseException:

@@ -99,7 +99,13 @@ def writing(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.C
 def reading_image(image: Path, watch: Watch) -> Iterator[sqlite3.Connection]:
     """Open a private image that nobody writes: no locks, no recovery, nothing left beside it."""
     with translated(image, watch):
-        connection = sqlite3.connect(f"{image.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        # One thread at a time uses a connection, though not always the one that opened it.
+        connection = sqlite3.connect(
+            f"{image.absolute().as_uri()}?mode=ro&immutable=1",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
         with contextlib.closing(connection):
             watch_over(connection, watch)
             yield connection
@@ -108,7 +114,9 @@ def reading_image(image: Path, watch: Watch) -> Iterator[sqlite3.Connection]:
 def _open(path: Path, mode: str, busy_timeout: float, watch: Watch) -> sqlite3.Connection:
     _require_file(path)
     timeout = busy_timeout if watch.remaining() is None else min(busy_timeout, max(0.0, watch.remaining() or 0.0))
-    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None)
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
+    )
     try:
         watch_over(connection, watch)
         # The first read is where SQLite opens the files, recovers from a crash and sees whether this is a database.

@@ -53,31 +53,32 @@ class Source(msgspec.Struct, frozen=True):
         return self.page_size * self.page_count
 
     def block(self, number: int, length: int = BLOCK) -> bytes:
-        """Give ``length`` bytes of the image (fewer at its end) from a block's beginning, counted in 64 KiB from 0."""
+        """Give ``length`` bytes of the image from a block's beginning, counted in 64 KiB from 0; fewer at its end.
+
+        ``length`` is a number of blocks. May be called in any thread.
+        """
         start = number * BLOCK
         end = min(start + length, self.size)
-        content = bytearray(_pread(self.file, start, end - start))
-        self._lay_over(content, start, end)
-        if start <= _LOCK_BYTE < end:
+        content = _pread(self.file, start, end - start)
+        # No page spans two blocks: those that begin in this part end in it.
+        fresh = list(self.overlay.between(start // self.page_size + 1, -(-end // self.page_size)))
+        lock_byte = start <= _LOCK_BYTE < end
+        return self._corrected(bytearray(content), start, fresh) if fresh or lock_byte or start == 0 else content
+
+    def _corrected(self, content: bytearray, start: int, fresh: list[tuple[int, int]]) -> bytes:
+        """Make a part of the file a part of the image: with the log's pages, and without what means nothing."""
+        for page, offset in fresh:
+            newest = os.pread(self.log, self.page_size, offset)
+            if len(newest) < self.page_size:
+                raise NotRecognised("the log ended while it was read")
+            at = (page - 1) * self.page_size - start
+            content[at : at + self.page_size] = newest
+        if start <= _LOCK_BYTE < start + len(content):
             at = (_LOCK_BYTE // self.page_size) * self.page_size - start
             content[at : at + self.page_size] = bytes(self.page_size)
         if start == 0:
             content[FLAGS] = ROLLBACK_FLAGS
         return bytes(content)
-
-    def _lay_over(self, content: bytearray, start: int, end: int) -> None:
-        offsets = self.overlay.offsets
-        if not offsets:
-            return
-        # A page may be larger than what is asked for, or smaller.
-        for page in range(start // self.page_size + 1, -(-end // self.page_size) + 1):
-            offset = offsets.get(page)
-            if offset is not None:
-                fresh = os.pread(self.log, self.page_size, offset)
-                if len(fresh) < self.page_size:
-                    raise NotRecognised("the log ended while it was read")
-                at = (page - 1) * self.page_size - start
-                content[at : at + self.page_size] = fresh
 
     def blocks(self, watch: Watch) -> Generator[bytes, None, None]:
         """Give the whole image in blocks of 64 KiB; only the last can be shorter. The watch is asked, not advanced."""

@@ -86,13 +86,13 @@ def export(chain: Sequence[Part], target: Path, scratch: Path, head: Head, recor
     if recorded is not None:
         # Where this fails the whole way is taken: it does not need the record, and says which file is damaged.
         with contextlib.suppress(SnapshotDamaged):
-            assemble(chain, recorded, target, scratch, head, watch)
+            assemble(chain, recorded, target, scratch, head, _rows(chain), watch)
             return
     image = scratch / "exported.db"
     rebuild(chain, image, watch)
     watch.phase("compress", chain[-1].size)
     with image.open("rb") as content:
-        full.write_full(target, content, head, {}, watch)
+        full.write_full(target, content, head, _rows(chain), watch)
     image.unlink()
     try:
         full.check(target, fingerprint=chain[-1].fingerprint, size=chain[-1].size, watch=watch)
@@ -109,14 +109,15 @@ def _record_of(first: Part, path: Path) -> MemberRecord | None:
     return record if record.fingerprint == first.fingerprint else None
 
 
+def _rows(chain: Sequence[Part]) -> dict[str, int]:
+    """Give the rows that the last file of a chain records."""
+    return full.read_tail(Path(chain[-1].path)).rows
+
+
 def _copy(source: Path, target: Path, watch: Watch) -> None:
     watch.phase("export", source.stat().st_size)
-    with source.open("rb") as content, target.open("xb") as output:
-        try:
-            while block := content.read(_COPY):
-                output.write(block)
-                watch.wrote(len(block))
-                watch.advance(len(block))
-        except BaseException:
-            target.unlink()
-            raise
+    with source.open("rb") as content, full.created(target) as output:
+        while block := content.read(_COPY):
+            output.write(block)
+            watch.wrote(len(block))
+            watch.advance(len(block))

@@ -29,7 +29,8 @@ import os
 import sqlite3
 import struct
 import sys
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -64,10 +65,19 @@ class LogState(msgspec.Struct, frozen=True):
     checksum: tuple[int, int]
 
 
-class Overlay(msgspec.Struct, frozen=True):
+class Overlay:
     """Where in the log the newest content of each page begins, in bytes."""
 
-    offsets: dict[int, int]
+    def __init__(self, offsets: Mapping[int, int]) -> None:
+        """Take the places by page number."""
+        self.offsets = offsets
+        self._numbers = sorted(offsets)
+
+    def between(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Give number and place of each of its pages from ``first`` to ``last``."""
+        numbers = self._numbers
+        for at in range(bisect_left(numbers, first), bisect_right(numbers, last)):
+            yield numbers[at], self.offsets[numbers[at]]
 
 
 def index_state(index: int) -> LogState:

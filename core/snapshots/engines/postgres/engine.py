@@ -1,0 +1,205 @@
+"""The working side of the PostgreSQL engine: the steps that ``base.Engine`` names, from the parts beside."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from ...archive.members import Head
+from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotDamaged, SnapshotError
+from ...models import DatabaseState, IntegrityReport, Level, Method
+from ...watch import Watch
+from ..base import Base, Checks, Part, Replaced, Taken
+from . import checks as integrity_checks
+from .address import Address
+from .client_tools import find_tools
+from .databases import create_scratch, drop, kept_databases, kept_name, may_create, scratch_databases
+from .dump import dump
+from .exchange import exchange, go_back
+from .image import Image
+from .load import compare, load, prove, skipped_extensions
+from .relations import count_rows, meant, relations
+from .server import beside
+from .session import Session, connected
+
+__all__ = ["PostgresEngine"]
+
+
+class PostgresEngine:
+    """One PostgreSQL database. Runs in the worker only."""
+
+    name: ClassVar[str] = "postgresql"
+    suffix: ClassVar[str] = ".sql.gz"
+
+    def __init__(self, address: Address, busy_timeout: float) -> None:
+        """Take the database's address and how long to wait for other people's locks, in seconds."""
+        self._address = address
+        self._busy_timeout = busy_timeout
+
+    def inspect(self, tables: tuple[str, ...], watch: Watch) -> DatabaseState:
+        """Give the state of the database as it is now."""
+        try:
+            with self._connected(watch) as session:
+                present = relations(session)
+                rows = count_rows(session, meant(session, tables, present))
+                oid, size = session.rows(
+                    "SELECT oid::text, pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database "
+                    "WHERE datname = current_database()"
+                )[0]
+                details = {"server": session.version}
+        except (DatabaseMissing, DatabaseDamaged) as error:
+            damaged = isinstance(error, DatabaseDamaged)
+            return DatabaseState(
+                exists=damaged,
+                openable=False,
+                size=0,
+                tables=0,
+                rows={},
+                problem=str(error),
+                token="damaged" if damaged else "missing",
+            )
+        return DatabaseState(
+            exists=True, openable=True, size=int(size), tables=len(present), rows=rows, token=oid, details=details
+        )
+
+    def snapshot(
+        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: Base, watch: Watch
+    ) -> Taken:
+        """Write one committed state to ``target`` and prove it by reading it back; there are no incrementals."""
+        return dump(self._address, self._busy_timeout, target, scratch, head, tables, base, watch)
+
+    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch) -> Level:
+        """Load a snapshot into a scratch database and prove it equal; without CREATEDB, prove the archive alone."""
+        part = chain[-1]
+        with self._beside(watch) as session:
+            tools = find_tools(session.version)
+            if not may_create(session):
+                Image(None, part, prove(part, watch)).save(image)
+                return Level.CHECKSUM
+            name = create_scratch(session, self._address.database)
+            scratch = self._address.with_database(name)
+            try:
+                with connected(scratch, watch, lock_timeout=self._busy_timeout) as inside:
+                    skipped = skipped_extensions(inside)
+                content = load(part, scratch, tools, skipped, image.parent, watch)
+                with connected(scratch, watch, lock_timeout=self._busy_timeout) as inside:
+                    watch.phase("compare", 0)
+                    problems = compare(inside, content)
+                if problems:
+                    raise SnapshotDamaged(
+                        f"The database rebuilt from {Path(part.path).name} is not what was dumped: "
+                        f"{'; '.join(problems[:5])}.",
+                        path=part.path,
+                    )
+                Image(name, part, content).save(image)
+            except BaseException:
+                _drop_quietly(self._address, name)
+                raise
+        return Level.RESTORED
+
+    def discard(self, image: Path, watch: Watch) -> None:
+        """Drop the scratch database of an image that is not needed any more."""
+        if image.exists():
+            name = Image.read(image).database
+            if name is not None:
+                _drop_quietly(self._address, name)
+            image.unlink()
+
+    def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
+        """Prove that an archive gives back a whole dump with the rows that were counted."""
+        prove(chain[-1], watch)
+
+    def export(
+        self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
+    ) -> None:
+        """Copy a snapshot, which always stands alone, to a new file; it is proven first."""
+        source = Path(chain[-1].path)
+        self.prove(chain, scratch, watch)
+        with source.open("rb") as content, target.open("xb") as output:
+            try:
+                shutil.copyfileobj(content, output, 1 << 20)
+            except BaseException:
+                target.unlink()
+                raise
+
+    def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
+        """Check a rebuilt database."""
+        found = Image.read(image)
+        if found.database is None:
+            return integrity_checks.unrehearsed_report(found.content, checks, self._address.shown)
+        return self._check(self._address.with_database(found.database), checks, watch, 0.0)
+
+    def integrity(self, checks: Checks, scratch: Path, watch: Watch) -> IntegrityReport:
+        """Check the database; what damage says is a finding, that the server is away is an error."""
+        patience = (watch.remaining() or 0.0) if checks.patient else self._busy_timeout
+        return self._check(self._address, checks, watch, patience)
+
+    def _check(self, address: Address, checks: Checks, watch: Watch, patience: float) -> IntegrityReport:
+        started = time.monotonic()
+        try:
+            with connected(address, watch, lock_timeout=self._busy_timeout, patience=patience) as session:
+                return integrity_checks.check(session, checks, watch)
+        except DatabaseMissing as error:
+            return integrity_checks.missing_report(error, checks, started)
+        except DatabaseDamaged as error:
+            return integrity_checks.damaged_report(error, started)
+
+    def replace(
+        self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
+    ) -> Replaced:
+        """Put the scratch database in the game's place, or load the archive in place where there is none."""
+        found = Image.read(image)
+        assert found.database is not None
+        new = self._address.with_database(found.database)
+        with connected(new, watch, lock_timeout=self._busy_timeout) as session:
+            session.execute("ANALYZE")
+        kept = kept_name(self._address.database, quarantine.name)
+        there_was = exchange(self._address, found.database, kept, self._busy_timeout, watch)
+        image.unlink()
+        with self._beside(watch) as session:
+            for older in kept_databases(session, self._address.database):
+                if older.name != kept:
+                    drop(session, older.name)
+        checks = msgspec.structs.replace(checks, quick=True)
+        try:
+            report = self.integrity(checks, image.parent, watch)
+        except SnapshotError as error:
+            report = integrity_checks.unchecked_report(error)
+        return Replaced(integrity=report, identical=True, quarantine=kept if there_was else None)
+
+    def tidy(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
+        """Drop scratch databases that a crash left, and what restores kept, where they are old enough."""
+        name, dropped = self._address.database, []
+        with beside(self._address, watch, lock_timeout=self._busy_timeout) as session:
+            old = [each for each in scratch_databases(session, name) if each.age >= scratch_age]
+            old += [each for each in kept_databases(session, name) if each.age >= kept_age]
+            for each in old:
+                drop(session, each.name)
+                dropped.append(each.name)
+        return tuple(dropped)
+
+    def put_back(self, quarantine: Path, watch: Watch) -> None:
+        """Undo an exchange."""
+        watch.check()
+        go_back(self._address, kept_name(self._address.database, quarantine.name), self._busy_timeout, watch)
+
+    def _connected(self, watch: Watch) -> AbstractContextManager[Session]:
+        return connected(self._address, watch, lock_timeout=self._busy_timeout, patience=self._busy_timeout)
+
+    def _beside(self, watch: Watch) -> AbstractContextManager[Session]:
+        return beside(self._address, watch, lock_timeout=self._busy_timeout, patience=self._busy_timeout)
+
+
+def _drop_quietly(address: Address, name: str) -> None:
+    """Drop a scratch database also where the time is up; what cannot be dropped now, the next start finds."""
+    try:
+        with beside(address, Watch(), lock_timeout=5.0) as session:
+            drop(session, name)
+    except SnapshotError:
+        return

@@ -1,0 +1,67 @@
+"""The database as the bot's process sees it: one small connection of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import asyncpg
+
+from .address import Address
+
+__all__ = ["PostgresProbe"]
+
+_WITHIN = 5.0
+_REFUSALS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError)
+
+_TOKEN = """
+SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+            ELSE pg_catalog.pg_current_wal_insert_lsn() END::text
+"""
+
+
+class PostgresProbe:
+    """Tells whether anybody committed, by how far the server's write-ahead log has come.
+
+    The log is that of the whole server: it moves also for other databases, vacuum and checkpoints. So the answer may be
+    "changed" where nothing was, and never "unchanged" where something was. The insert position is asked for, since what
+    a commit wrote may not be on the disk yet.
+    """
+
+    def __init__(self, address: Address) -> None:
+        """Take the address; nothing is opened before ``token``."""
+        self._address = address
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._opened = 0
+
+    async def token(self) -> str | None:
+        """Give a text that differs after every commit by anybody, or None when that cannot be told now."""
+        position = await self._ask(_TOKEN)
+        return None if position is None else f"{self._opened}:{position}"
+
+    async def size(self) -> int:
+        """Give the database's size on the server in bytes, 0 if it is not there."""
+        size = await self._ask("SELECT pg_catalog.pg_database_size(current_database())")
+        return 0 if size is None else int(size)
+
+    async def close(self) -> None:
+        """Close the connection; the next question opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close(timeout=2.0)
+            except (*_REFUSALS, TimeoutError):
+                connection.terminate()
+
+    async def _ask(self, query: str) -> Any:
+        """Give a query's value, None where the server cannot be asked: whoever works with it next says why."""
+        for _ in range(2):  # the first connection may have been ended by a restore
+            try:
+                if self._connection is None or self._connection.is_closed():
+                    self._opened += 1
+                    self._connection = await asyncpg.connect(**self._address.for_asyncpg(_WITHIN))
+                return await self._connection.fetchval(query, timeout=_WITHIN)
+            except (*_REFUSALS, TimeoutError):
+                with contextlib.suppress(*_REFUSALS):
+                    await self.close()
+        return None
