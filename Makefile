@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-postgres test check format benchmark clean
+.PHONY: demo demo-postgres test check format benchmark benchmark-postgres clean
 
 demo: $(VENV)/.run
 	$(BIN)/python main.py demo
@@ -29,6 +29,9 @@ format: $(VENV)/.dev
 # OPTIONS='--sizes 10,100 --folder /somewhere' makes it quick; see benchmarks/README.md.
 benchmark: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.sqlite $(OPTIONS)
+
+benchmark-postgres: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.postgres $(OPTIONS)
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
