@@ -6,7 +6,10 @@ dump that lacks some, for whatever reason, is never published.
 
 from __future__ import annotations
 
+import gzip
+import re
 import secrets
+import zlib
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -14,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from ...archive import derived, full
+from ...archive import full
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, SnapshotError
 from ...watch import Watch
@@ -29,14 +32,9 @@ from .translation import of_output
 
 __all__ = ["dump"]
 
-_MAGIC = b"savepoint postgres dumps 1\n"
 _OPTIONS = ("--format=plain", "--no-owner", "--no-acl", "--no-subscriptions", "--encoding=UTF8", "--no-password")
-
-
-class _Kept(msgspec.Struct):
-    """What is kept from one dump for the next: the key that makes two dumps of the same data the same bytes."""
-
-    restrict_key: str
+_KEY = re.compile(rb"^\\restrict ([0-9a-zA-Z]+)\n", re.MULTILINE)
+_BEGINNING = 4096
 
 
 def dump(
@@ -82,13 +80,24 @@ def dump(
 
 
 def _restrict_key(tools: Tools, base: Base) -> list[str]:
+    """Give the option that makes two dumps of the same data the same bytes: the newest full's key, else a new one.
+
+    The key guards whoever feeds a dump to psql, so nobody who writes into the database may know it beforehand.
+    """
     if not tools.knows_restrict:
         return []
-    kept = derived.load(Path(base.index), _MAGIC, _Kept)
-    if kept is None:
-        kept = _Kept(secrets.token_hex(16))
-        derived.save(Path(base.index), _MAGIC, kept)
-    return [f"--restrict-key={kept.restrict_key}"]
+    return [f"--restrict-key={_key_of(base.full) or secrets.token_hex(16)}"]
+
+
+def _key_of(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        with gzip.open(path) as dump:
+            found = _KEY.search(dump.read(_BEGINNING))
+    except (OSError, EOFError, zlib.error):
+        return None
+    return found[1].decode() if found else None
 
 
 class _Stream:

@@ -12,17 +12,19 @@ from typing import Any, ClassVar
 import msgspec
 
 from ...archive.members import Head
-from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotDamaged, SnapshotError
+from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotDamaged, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Level, Method
 from ...watch import Watch
 from ..base import Base, Checks, Part, Replaced, Taken
 from . import checks as integrity_checks
 from .address import Address
+from .belongings import carry_over, of_database, of_objects
 from .client_tools import find_tools
 from .databases import create_scratch, drop, kept_databases, kept_name, may_create, scratch_databases
 from .dump import dump
 from .exchange import exchange, go_back
 from .image import Image
+from .in_place import load_in_place
 from .load import compare, load, prove, skipped_extensions
 from .relations import count_rows, meant, relations
 from .server import beside
@@ -155,23 +157,53 @@ class PostgresEngine:
     ) -> Replaced:
         """Put the scratch database in the game's place, or load the archive in place where there is none."""
         found = Image.read(image)
-        assert found.database is not None
-        new = self._address.with_database(found.database)
-        with connected(new, watch, lock_timeout=self._busy_timeout) as session:
-            session.execute("ANALYZE")
-        kept = kept_name(self._address.database, quarantine.name)
-        there_was = exchange(self._address, found.database, kept, self._busy_timeout, watch)
-        image.unlink()
-        with self._beside(watch) as session:
-            for older in kept_databases(session, self._address.database):
-                if older.name != kept:
-                    drop(session, older.name)
-        checks = msgspec.structs.replace(checks, quick=True)
+        identical: bool | None = True
+        kept = None
+        if found.database is None:
+            identical = self._replace_in_place(found, image.parent, watch)
+        else:
+            kept = self._exchange(found.database, quarantine, watch)
+            image.unlink()
+        # What was proven equal and passed the full check needs it only for what is new: its place.
+        checks = msgspec.structs.replace(checks, quick=identical is True)
         try:
             report = self.integrity(checks, image.parent, watch)
         except SnapshotError as error:
             report = integrity_checks.unchecked_report(error)
-        return Replaced(integrity=report, identical=True, quarantine=kept if there_was else None)
+        return Replaced(integrity=report, identical=identical, quarantine=kept)
+
+    def _exchange(self, new: str, quarantine: Path, watch: Watch) -> str | None:
+        """Put a proven scratch database in the game's place; give the name of what was there, where there was."""
+        name, kept = self._address.database, kept_name(self._address.database, quarantine.name)
+        with self._beside(watch) as session:
+            of_the_database = of_database(session, name, new)
+        try:
+            with self._connected(watch) as session:
+                inside = of_objects(session)
+        except (DatabaseMissing, DatabaseDamaged, DatabaseUnavailable):
+            inside = ()
+        with connected(self._address.with_database(new), watch, lock_timeout=self._busy_timeout) as session:
+            carry_over(session, inside)
+            session.execute("ANALYZE")
+        with self._beside(watch) as session:
+            carry_over(session, of_the_database)
+        there_was = exchange(self._address, new, kept, self._busy_timeout, watch)
+        with self._beside(watch) as session:
+            for older in kept_databases(session, name):
+                if older.name != kept:
+                    drop(session, older.name)
+        return kept if there_was else None
+
+    def _replace_in_place(self, found: Image, folder: Path, watch: Watch) -> bool | None:
+        """Load an archive in place; give whether the result was proven equal (None: somebody wrote meanwhile)."""
+        with self._connected(watch) as session:
+            tools = find_tools(session.version)
+        content = load_in_place(found.part, self._address, tools, self._busy_timeout, folder, watch)
+        with self._connected(watch) as session:
+            with session.snapshot():
+                equal = not compare(session, content)
+            session.execute("ANALYZE")
+        return True if equal else None
 
     def tidy(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
         """Drop scratch databases that a crash left, and what restores kept, where they are old enough."""

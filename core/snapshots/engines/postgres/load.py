@@ -27,7 +27,7 @@ from .programs import Program
 from .session import Session
 from .translation import of_output
 
-__all__ = ["Content", "Feeder", "compare", "load", "prove", "psql", "skipped_extensions"]
+__all__ = ["Content", "Feeder", "compare", "feed_proven", "load", "prove", "psql", "skipped_extensions"]
 
 _FIRST_DATA = b"\n-- Data for Name: "
 _RESTRICT = re.compile(rb"^\\restrict (?P<key>\w+)\n", re.MULTILINE)
@@ -79,9 +79,14 @@ def load(part: Part, address: Address, tools: Tools, skipped: frozenset[str], fo
     with address.for_programs(folder) as environment, psql(tools, environment, watch) as program:
         feed = Feeder(program, tools, skipped, address.shown)
         feed.write(b"BEGIN;\n")
-        content = _read(part, feed.take, watch, "load")
+        content = feed_proven(part, feed, watch)
         feed.finish(b"COMMIT;\n")
     return content
+
+
+def feed_proven(part: Part, feeder: Feeder, watch: Watch) -> Content:
+    """Give the dump of an archive to psql; when this returns, it was proven, and nothing is committed yet."""
+    return _read(part, feeder.take, watch, "load")
 
 
 def psql(tools: Tools, environment: dict[str, str], watch: Watch) -> Program:
