@@ -147,7 +147,8 @@ class SnapshotService:
     async def create_last(self) -> Snapshot | None:
         """Take the snapshot of a bot that goes down, within ``shutdown_deadline``, and cover what waits with it.
 
-        Gives None where shutdown snapshots are switched off.
+        Gives None where shutdown snapshots are switched off, or other processes still serve the database: the last one
+        takes it.
         """
         schedule = self.settings.schedule
         if not schedule.shutdown:
@@ -155,7 +156,8 @@ class SnapshotService:
         limit = float(schedule.shutdown_deadline)
         try:
             async with asyncio.timeout(limit):
-                created = await self.create(Kind.SHUTDOWN, deadline=limit)
+                last = await self._context.probe.leave(self._group)
+                created = await self.create(Kind.SHUTDOWN, deadline=limit) if last else None
                 await self._events.flush()
         except TimeoutError as error:
             if isinstance(error, SnapshotError):
@@ -165,7 +167,38 @@ class SnapshotService:
                 "newest one before it stands.",
                 seconds=limit,
             ) from error
-        return created.snapshot
+        return created.snapshot if created else None
+
+    async def attend(self, *, willing: bool) -> bool:
+        """Count as one of the bot's processes from now on, and tell whether this one keeps the schedule.
+
+        One of those that are ``willing`` does. Only for processes that run until they call ``create_last``. Call it
+        again now and then: the one that keeps the schedule can go away, and connections can be lost.
+        """
+        return await self._context.probe.attend(self._group, willing=willing)
+
+    async def periodic_wanted(self, *, willing: bool = True) -> bool:
+        """Attend, and tell whether this process is to take the periodic snapshot now.
+
+        The one that keeps the schedule is when it is due; another one only when it is overdue by a whole interval, so
+        that a process that hangs does not end the periodic snapshots of all.
+        """
+        leads = await self.attend(willing=willing)
+        if not willing or self._context.clock() < self.periodic_due():
+            return False
+        try:
+            await self._context.in_thread(self._context.repository.refresh)
+        except SnapshotError:
+            return leads  # taking the snapshot will mend it, or say what is wrong
+        now, due = self._context.clock(), self.periodic_due()
+        if now < due:
+            await self._context.tell(lambda listener: listener.covered())  # by another process
+            return False
+        return leads or now >= due + dt.timedelta(seconds=float(self.settings.schedule.periodic_interval))
+
+    @property
+    def _group(self) -> str:
+        return str(self._context.repository.root)
 
     def periodic_due(self) -> dt.datetime:
         """Give when the next periodic snapshot is due, from what this process knows of the catalog."""

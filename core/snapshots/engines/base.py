@@ -158,5 +158,15 @@ class Probe(Protocol):
     async def size(self) -> int:
         """Give the database's size in bytes, 0 if it is not there."""
 
+    async def attend(self, group: str, *, willing: bool) -> bool:
+        """Count as one of the processes that share a repository, and tell whether this one keeps its schedule.
+
+        Of those of a ``group`` that are ``willing`` one does, until it ends or loses its connection: ask again now and
+        then. Where the engine cannot tell processes apart, each does.
+        """
+
+    async def leave(self, group: str) -> bool:
+        """Count no more, and tell whether nobody else of the group is left."""
+
     async def close(self) -> None:
-        """Let go of the database; the next call to ``token`` opens it again."""
+        """Let go of the database; the next call to ``token`` opens it again, and ``attend`` must be called again."""

@@ -8,11 +8,18 @@ from typing import Any
 import asyncpg
 
 from .address import Address
+from .company import Company
 
 __all__ = ["PostgresProbe"]
 
 _WITHIN = 5.0
-_REFUSALS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError)
+_REFUSALS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a good-bye of the server that was read while nothing was asked
+    OSError,
+    ValueError,
+)
 
 _TOKEN = """
 SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
@@ -33,6 +40,7 @@ class PostgresProbe:
         self._address = address
         self._connection: asyncpg.Connection[Any] | None = None
         self._opened = 0
+        self._company = Company(address)
 
     async def token(self) -> str | None:
         """Give a text that differs after every commit by anybody, or None when that cannot be told now."""
@@ -44,8 +52,17 @@ class PostgresProbe:
         size = await self._ask("SELECT pg_catalog.pg_database_size(current_database())")
         return 0 if size is None else int(size)
 
+    async def attend(self, group: str, *, willing: bool) -> bool:
+        """Count as one of a group of processes, and tell whether this one keeps their schedule, if it is willing."""
+        return await self._company.attend(group, willing=willing)
+
+    async def leave(self, group: str) -> bool:
+        """Count no more, and tell whether nobody else of the group is left."""
+        return await self._company.leave(group)
+
     async def close(self) -> None:
-        """Close the connection; the next question opens another."""
+        """Close the connections; the next question opens others."""
+        await self._company.close()
         connection, self._connection = self._connection, None
         if connection is not None:
             try:

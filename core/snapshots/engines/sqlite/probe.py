@@ -44,6 +44,14 @@ class SqliteProbe:
         """Give the bytes of the database with its write-ahead log, 0 if it is not there."""
         return await asyncio.to_thread(self._measure)
 
+    async def attend(self, group: str, *, willing: bool) -> bool:
+        """A SQLite database knows nothing of who uses it: each process keeps the schedule."""
+        return willing
+
+    async def leave(self, group: str) -> bool:
+        """Nor who is left: each process takes the last snapshot."""
+        return True
+
     async def close(self) -> None:
         """Close the connection; the next ``token`` opens another."""
         connection, self._connection = self._connection, None
