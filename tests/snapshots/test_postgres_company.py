@@ -97,10 +97,13 @@ async def test_after_the_connections_were_ended_all_count_again(three: list[Post
     assert [await probe.leave(OURS) for probe in three] == [False, False, True]
 
 
-async def test_a_token_is_given_though_the_idle_connection_was_ended(three: list[PostgresProbe]) -> None:
-    """What the server says before it hangs up is no answer to the next question."""
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_token_is_given_though_the_idle_connection_was_ended(three: list[PostgresProbe], turns: int) -> None:
+    """Whatever the loop has read by then of what the server says before it hangs up."""
     before = await three[0].token()
     end_sessions()
+    for _ in range(turns):
+        await asyncio.sleep(0)
     after = await three[0].token()
     assert before is not None
     assert after is not None

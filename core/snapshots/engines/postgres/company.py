@@ -44,7 +44,9 @@ class Company:
         """
 
         async def ask(connection: asyncpg.Connection[Any]) -> bool:
-            if not self._present:
+            if self._present:
+                await connection.execute("SELECT 1", timeout=_WITHIN)  # raises where the locks are lost
+            else:
                 self._present = await _lock(connection, "pg_try_advisory_lock_shared", group, "presence")
             if willing and not self._leads:
                 self._leads = await _lock(connection, "pg_try_advisory_lock", group, "schedule")
