@@ -23,7 +23,7 @@ _REFUSALS = (
 
 _TOKEN = """
 SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-            ELSE pg_catalog.pg_current_wal_insert_lsn() END::text
+            ELSE pg_catalog.pg_current_wal_insert_lsn() END::text || ' ' || pg_catalog.pg_current_snapshot()::text
 """
 
 
@@ -32,7 +32,8 @@ class PostgresProbe:
 
     The log is that of the whole server: it moves also for other databases, vacuum and checkpoints. So the answer may be
     "changed" where nothing was, and never "unchanged" where something was. The insert position is asked for, since what
-    a commit wrote may not be on the disk yet.
+    a commit wrote may not be on the disk yet. A commit is in the log before anybody sees it, and stays unseen while it
+    waits for the disk or a standby: so the transactions that are under way belong to the answer.
     """
 
     def __init__(self, address: Address) -> None:
