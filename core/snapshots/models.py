@@ -167,11 +167,20 @@ class IntegrityReport(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
 
 
+class Method(StrEnum):
+    """How a restore puts the state back: through the running engine, by exchanging files, or whole databases."""
+
+    ONLINE = "online"
+    SWAP = "swap"
+    EXCHANGE = "exchange"
+
+
 class DatabaseState(msgspec.Struct, frozen=True, kw_only=True):
     """The database as it is now: cheap to ask for, never changes it.
 
     ``openable`` says whether the engine can work with it in place; where it cannot, ``problem`` is why. ``token``
-    changes whenever its content does (for a plan bound to the state it shows).
+    changes whenever its content does (for a plan bound to the state it shows). ``method`` is how a restore is made
+    where the engine has one way only.
     """
 
     exists: bool
@@ -181,6 +190,7 @@ class DatabaseState(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, int]
     problem: str | None = None
     token: str = ""
+    method: Method | None = None
     details: dict[str, Any] = {}
 
 
@@ -209,13 +219,6 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, tuple[int | None, int | None]]
     events: tuple[str, ...]
     event_count: int
-
-
-class Method(StrEnum):
-    """How a restore puts the state back: through the running engine, or by exchanging files."""
-
-    ONLINE = "online"
-    SWAP = "swap"
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -169,7 +169,10 @@ class PostgresGame:
     """One small game in a database of its own, that belongs to a role of its own."""
 
     def __init__(self, server_url: str | None = None, *, name: str | None = None, createdb: bool = True) -> None:
-        """Take the server (the test process's own by default); ``createdb`` is the role's right."""
+        """Take the server (the test process's own by default); ``createdb`` is the role's right.
+
+        The database is not there before ``create``.
+        """
         self.server = server_url or server()
         number = f"{os.getpid()}_{next(_numbers)}"
         self.name = name or f"game_{number}"
@@ -178,7 +181,6 @@ class PostgresGame:
         _template(self.server)
         options = "CREATEDB" if createdb else "NOCREATEDB"
         run_sql(self.server, f"CREATE ROLE {self.role} LOGIN {options} PASSWORD '{self.password}'")
-        self.create()
 
     @property
     def url(self) -> str:
