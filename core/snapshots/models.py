@@ -308,7 +308,7 @@ class StartupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The repository at a glance. Counts are snapshots; sizes are bytes."""
+    """The repository at a glance. Counts are snapshots; sizes are bytes. ``remarks`` are the engine's own sentences."""
 
     engine: str
     database: str
@@ -324,3 +324,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
     next_periodic: dt.datetime
     kinds: dict[str, int]
+    remarks: tuple[str, ...] = ()

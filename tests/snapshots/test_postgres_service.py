@@ -65,6 +65,7 @@ async def test_a_snapshot_put_back_gives_every_row_again(tmp_path: Path, major: 
         plan = await service.restore_plan(snapshot.id)
         assert plan.method is Method.EXCHANGE
         report = await service.restore(snapshot.id, agreed=plan.token)
+        assert report.integrity is not None
         assert (report.ok, report.identical, report.integrity.findings) == (True, True, ())
         assert world.game.contents() == before
         assert report.quarantine is not None
@@ -171,8 +172,8 @@ async def test_no_process_log_line_or_file_shows_the_password(
             snapshot = (await service.create()).snapshot
             await service.restore(snapshot.id)
             status = await service.status()
+            broken = world.service(database={"url": game.tcp_url.replace(game.role, "nobody")})
             with pytest.raises(DatabaseUnavailable) as caught:
-                broken = PostgresWorld.service(world, database={"url": game.tcp_url.replace(game.role, "nobody")})
                 await broken.integrity()
     assert {"pg_dump", "psql"} <= seen
     assert leaks == []
@@ -193,20 +194,11 @@ async def test_a_pool_lives_through_a_restore(tmp_path: Path) -> None:
     async with world.opened() as service, asyncpg.create_pool(world.game.url, min_size=2, max_size=4) as pool:
         snapshot = (await service.create()).snapshot
         await pool.execute("UPDATE users SET dust = 0")
-        held = await pool.acquire()
         restoring = asyncio.create_task(service.restore(snapshot.id))
-        errors = []
-        while not restoring.done():
-            try:
-                await held.fetchval("SELECT sum(dust) FROM users")
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                errors.append(error)
-                break
-            await asyncio.sleep(0.01)
+        with pytest.raises(asyncpg.AdminShutdownError, match="terminating connection due to administrator command"):
+            await pool.fetchval("SELECT pg_sleep(60)")
         assert (await restoring).identical
-        assert isinstance(errors[0], asyncpg.AdminShutdownError | asyncpg.ConnectionDoesNotExistError), errors
-        await pool.release(held)
-        for _ in range(8):
+        for _ in range(4):  # a connection that was idle then notices when it is used
             with contextlib.suppress(asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
                 await pool.fetchval("SELECT 1")
         assert await pool.fetchval("SELECT sum(dust) FROM users") == sum(row[2] for row in before["users"])
@@ -322,7 +314,7 @@ async def test_a_file_that_was_damaged_is_not_restored(tmp_path: Path) -> None:
 
 
 async def test_a_dump_that_was_cut_inside_a_table_is_found(tmp_path: Path) -> None:
-    """Cut at the end of a line inside COPY, in an archive that is sound by itself: psql would take it without a word."""
+    """Cut at the end of a line inside COPY, in an archive that is sound by itself: psql would take it in silence."""
     world = PostgresWorld(tmp_path)
     async with world.opened() as service:
         snapshot = (await service.create()).snapshot
@@ -409,7 +401,7 @@ async def test_a_server_killed_in_a_dump_and_in_a_restore_leaves_nothing_half_do
                 ("compress", lambda progress: service.create(on_progress=progress)),
                 ("load", lambda progress: service.restore(snapshot.id, on_progress=progress)),
             ):
-                killed = []
+                killed: list[int] = []
 
                 def kill(progress: object, phase: str = phase, killed: list[int] = killed) -> None:
                     if progress.phase == phase and progress.done > 1 << 20 and not killed:  # type: ignore[attr-defined]
