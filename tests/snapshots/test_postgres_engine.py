@@ -172,7 +172,7 @@ def test_a_server_whose_disk_is_full_says_so_and_keeps_the_old_database(tmp_path
         run_sql(url, f"CREATE TABLESPACE small LOCATION '{folder_of(url).parent / 'small'}'")
         run_sql(url, f"ALTER DATABASE {own.name} SET TABLESPACE small")
         run_sql(url, f"GRANT CREATE ON TABLESPACE small TO {own.role}")
-        own.execute("INSERT INTO cards SELECT i, 'x', 'y', repeat('story ', 300) FROM generate_series(100, 7000) i")
+        own.execute("INSERT INTO cards SELECT i, 'x', 'y', repeat('story ', 300) FROM generate_series(100, 8500) i")
         chain = Chain(tmp_path / "taken", engine_for(parse(own.url), 1.0))
         chain.take(watch=bounded(30))
         before = own.contents()
