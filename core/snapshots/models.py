@@ -82,7 +82,7 @@ class Check(StrEnum):
     FOREIGN_KEYS = "foreign_keys"
 
 
-class Verification(msgspec.Struct, frozen=True, kw_only=True):
+class Verification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """When and how a snapshot was last proven, and whether it passed."""
 
     level: Level
@@ -90,7 +90,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One restorable state. Its bytes never change; the catalog's ``verification``, ``pinned`` and ``reasons`` can.
 
     ``sequence`` orders snapshots by when they were taken even where the clock was wrong; ``began_at`` is the moment
@@ -268,7 +268,7 @@ class RetentionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     shutdown: Duration = Duration(30 * 86400)
 
 
-class PruneDecision(msgspec.Struct, frozen=True, kw_only=True):
+class PruneDecision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether retention keeps a snapshot, and every reason it has for that."""
 
     snapshot: Snapshot

@@ -267,7 +267,8 @@ class SnapshotService:
         """Carry out retention, or with ``dry_run`` only say what it would do and why."""
         if dry_run:
             contents = await self._context.in_thread(self._context.repository.refresh)
-            return PruneReport(decisions=tuple(expired(self._context, contents)), dry_run=True, freed=0)
+            decisions = await self._context.in_thread(expired, self._context, contents)
+            return PruneReport(decisions=tuple(decisions), dry_run=True, freed=0)
         async with turn(self._context, "pruning") as contents:
             decisions, freed = await self._context.in_thread(prune_locked, self._context, contents)
             await refresh_latest(self._context)
