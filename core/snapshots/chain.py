@@ -17,7 +17,7 @@ from .units import size_text
 
 __all__ = ["LONGEST", "WEIGHT", "Choice", "chain_of", "choose_form", "dependants_of"]
 
-LONGEST = 64
+LONGEST = 128
 """How many snapshots a chain has at most, its full included."""
 
 WEIGHT = 0.5

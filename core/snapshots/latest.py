@@ -28,7 +28,7 @@ async def refresh_latest(context: Context) -> None:
     try:
         wanted = await context.in_thread(repository.wanted_latest, kinds)
         if wanted is None:
-            await context.in_thread(repository.drop_dangling_latest)
+            await context.in_thread(repository.drop_unfit_latest)
             return
         if wanted.form is Form.FULL:
             await context.in_thread(repository.link_latest, wanted)

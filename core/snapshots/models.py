@@ -82,7 +82,7 @@ class Check(StrEnum):
     FOREIGN_KEYS = "foreign_keys"
 
 
-class Verification(msgspec.Struct, frozen=True, kw_only=True):
+class Verification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """When and how a snapshot was last proven, and whether it passed."""
 
     level: Level
@@ -90,7 +90,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One restorable state. Its bytes never change; the catalog's ``verification``, ``pinned`` and ``reasons`` can.
 
     ``sequence`` orders snapshots by when they were taken even where the clock was wrong; ``began_at`` is the moment
@@ -167,11 +167,20 @@ class IntegrityReport(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
 
 
+class Method(StrEnum):
+    """How a restore puts the state back: through the running engine, by exchanging files, or whole databases."""
+
+    ONLINE = "online"
+    SWAP = "swap"
+    EXCHANGE = "exchange"
+
+
 class DatabaseState(msgspec.Struct, frozen=True, kw_only=True):
     """The database as it is now: cheap to ask for, never changes it.
 
     ``openable`` says whether the engine can work with it in place; where it cannot, ``problem`` is why. ``token``
-    changes whenever its content does (for a plan bound to the state it shows).
+    changes whenever its content does (for a plan bound to the state it shows). ``method`` is how a restore is made
+    where the engine has one way only.
     """
 
     exists: bool
@@ -181,6 +190,7 @@ class DatabaseState(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, int]
     problem: str | None = None
     token: str = ""
+    method: Method | None = None
     details: dict[str, Any] = {}
 
 
@@ -209,13 +219,6 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, tuple[int | None, int | None]]
     events: tuple[str, ...]
     event_count: int
-
-
-class Method(StrEnum):
-    """How a restore puts the state back: through the running engine, or by exchanging files."""
-
-    ONLINE = "online"
-    SWAP = "swap"
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,7 +268,7 @@ class RetentionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     shutdown: Duration = Duration(30 * 86400)
 
 
-class PruneDecision(msgspec.Struct, frozen=True, kw_only=True):
+class PruneDecision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether retention keeps a snapshot, and every reason it has for that."""
 
     snapshot: Snapshot
@@ -305,7 +308,7 @@ class StartupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The repository at a glance. Counts are snapshots; sizes are bytes."""
+    """The repository at a glance. Counts are snapshots; sizes are bytes. ``remarks`` are the engine's own sentences."""
 
     engine: str
     database: str
@@ -321,3 +324,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
     next_periodic: dt.datetime
     kinds: dict[str, int]
+    remarks: tuple[str, ...] = ()

@@ -167,10 +167,14 @@ class Repository:
         except (SnapshotDamaged, OSError):
             return False
 
-    def drop_dangling_latest(self) -> None:
-        """Remove ``latest.*`` where it is a link to a snapshot that is gone."""
-        if self.latest.is_symlink() and not self.latest.exists():
-            self.latest.unlink(missing_ok=True)
+    def drop_unfit_latest(self) -> None:
+        """Remove ``latest.*`` where it is the file of a snapshot that is gone or damaged; a file of its own stays."""
+        if not self.latest.exists():
+            self.latest.unlink(missing_ok=True)  # a link to what is gone, or nothing
+            return
+        damaged = (self.root / each.path for each in self.catalog.contents.snapshots if each.damaged)
+        if any(path.exists() and self.latest.samefile(path) for path in damaged):
+            self.latest.unlink()
 
     def link_latest(self, snapshot: Snapshot) -> None:
         """Make ``latest.*`` a link to a full, in one step."""

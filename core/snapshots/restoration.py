@@ -51,7 +51,7 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> 
         deadline=float(context.settings.schedule.integrity_deadline),
         tables=context.settings.database.critical_tables,
     )
-    method = Method.ONLINE if database.openable else Method.SWAP
+    method = database.method or (Method.ONLINE if database.openable else Method.SWAP)
     now = context.clock()
     age = max(0.0, (now - snapshot.began_at).total_seconds())
     line = present_line(contents.snapshots, contents.restores)
@@ -279,7 +279,9 @@ async def _go_back(
     try:
         if replaced.quarantine is not None:
             await context.work(PutBackJob, type(None), deadline=300.0, quarantine=str(quarantine))
-            back = "what was there before is back"
+            back = "the files that were there before are back"
+            if plan.method is Method.EXCHANGE:
+                back = "the database that was there before is back"
         elif safety is not None:
             await _write_back(context, contents, plan, safety, on_progress)
             back = f"the database is back at the safety snapshot {safety.id}"
@@ -311,7 +313,7 @@ async def _write_back(
             image=str(image),
             checks=context.checks(contents, quick=True, of=safety),
         )
-        back = msgspec.structs.replace(plan, snapshot=safety, method=Method.ONLINE)
+        back = msgspec.structs.replace(plan, snapshot=safety, method=plan.database.method or Method.ONLINE)
         replaced = await _replace(context, contents, back, image, context.repository.work / "unused", on_progress)
     finally:
         await _let_go(context, image)

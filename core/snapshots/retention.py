@@ -84,7 +84,7 @@ def decide(
     _keep_bases(cases)
     return tuple(
         PruneDecision(
-            snapshot=case.snapshot, keep=bool(case.reasons_for), reasons=tuple(case.reasons_for or case.reasons_against)
+            snapshot=case.snapshot, keep=bool(case.reasons_for), reasons=case.reasons_for or case.reasons_against
         )
         for case in cases
     )
@@ -107,7 +107,7 @@ def restorable(snapshots: Iterable[Snapshot]) -> frozenset[str]:
 
 
 class _Case:
-    """One snapshot, and what the rules say for and against keeping it."""
+    """One snapshot, and what the rules say for and against keeping it, in tuples: 10,000 lists cost a collection."""
 
     __slots__ = ("age", "reasons_against", "reasons_for", "snapshot", "sound")
 
@@ -115,15 +115,15 @@ class _Case:
         self.snapshot = snapshot
         self.age = age
         self.sound = sound
-        self.reasons_for: list[str] = []
-        self.reasons_against: list[str] = []
+        self.reasons_for: tuple[str, ...] = ()
+        self.reasons_against: tuple[str, ...] = ()
 
     @property
     def flaw(self) -> str:
         return "damaged" if self.snapshot.damaged else "its base is damaged or missing"
 
     def keep(self, reason: str) -> None:
-        self.reasons_for.append(reason if self.sound else f"{reason} ({self.flaw})")
+        self.reasons_for += (reason if self.sound else f"{reason} ({self.flaw})",)
 
 
 def _cases(snapshots: Sequence[Snapshot], now: dt.datetime) -> list[_Case]:
@@ -148,10 +148,10 @@ def _keep_protected(cases: Sequence[_Case]) -> None:
             if case.sound:
                 case.keep(name)
                 break
-            case.reasons_for.append(f"{case.flaw}: stays until a newer one is the {name}")
+            case.reasons_for += (f"{case.flaw}: stays until a newer one is the {name}",)
     for case in cases:
         if case.snapshot.pinned:
-            case.reasons_for.append("pinned")
+            case.reasons_for += ("pinned",)
 
 
 def _keep_present(cases: Sequence[_Case], present: Snapshot | None) -> None:
@@ -167,9 +167,9 @@ def _keep_recent(daily: Sequence[_Case], rules: RetentionRules) -> None:
         if case.age <= rules.keep_all:
             case.keep(kept)
             continue
-        case.reasons_against.append(dropped)
+        case.reasons_against += (dropped,)
         if case.snapshot.form is not Form.FULL:
-            case.reasons_against.append("an incremental that nothing kept builds on")
+            case.reasons_against += ("an incremental that nothing kept builds on",)
 
 
 def _keep_firsts(daily: Sequence[_Case], rules: RetentionRules) -> None:
@@ -190,21 +190,21 @@ def _keep_firsts(daily: Sequence[_Case], rules: RetentionRules) -> None:
         for case, day in zip(fulls, days, strict=True):
             period = names[day]
             if period in taken:
-                case.reasons_against.append(f"not the first full of {period}")
+                case.reasons_against += (f"not the first full of {period}",)
                 continue
             if case.sound:
                 taken.add(period)
             if case.age <= count * length:
                 case.keep(f"first full of {period}")
             else:
-                case.reasons_against.append(f"first full of {period}, but older than {window}")
+                case.reasons_against += (f"first full of {period}, but older than {window}",)
 
 
 def _keep_events(events: Sequence[_Case], places: int) -> None:
     newest = f"one of the newest {places} event snapshots"
     for case in events:
         if places <= 0:
-            case.reasons_against.append(f"not {newest}")
+            case.reasons_against += (f"not {newest}",)
             continue
         case.keep(newest)
         if case.sound:
@@ -217,7 +217,7 @@ def _keep_by_age(cases: Sequence[_Case], limit: float) -> None:
         if case.age <= limit:
             case.keep(f"not older than {text}")
         else:
-            case.reasons_against.append(f"older than {text}")
+            case.reasons_against += (f"older than {text}",)
 
 
 def _keep_bases(cases: Sequence[_Case]) -> None:
@@ -236,4 +236,4 @@ def _keep_bases(cases: Sequence[_Case]) -> None:
     for base_id, building in builders.items():
         named = [case.snapshot.id for case in sorted(building, key=lambda case: case.snapshot.sequence)]
         more = f" and {len(named) - _BASES_NAMED} more" if len(named) > _BASES_NAMED else ""
-        known[base_id].reasons_for.append(f"base of {', '.join(named[:_BASES_NAMED])}{more}")
+        known[base_id].reasons_for += (f"base of {', '.join(named[:_BASES_NAMED])}{more}",)

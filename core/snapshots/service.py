@@ -24,6 +24,7 @@ from .errors import Busy, DeadlineExceeded, SnapshotError
 from .events import EventCoverage
 from .jobs import Exported, ExportJob, IntegrityJob
 from .latest import head_of, refresh_latest
+from .marking import Marking
 from .models import (
     IntegrityReport,
     Kind,
@@ -78,6 +79,7 @@ class SnapshotService:
         url = database_url.parse(settings.database.url)
         self._context = Context(settings, url, clock=clock, token_hex=token_hex)
         self._events = EventCoverage(self._context, monotonic)
+        self._marking = Marking(self._context)
         self._started_at = clock()
         self._restoring = False
 
@@ -102,6 +104,7 @@ class SnapshotService:
     async def close(self) -> None:
         """Let go of everything; requests that are not covered by now fail. Safe to call twice."""
         await self._events.close()
+        await self._marking.close()
         await self._context.probe.close()
         self._context.close()
 
@@ -113,6 +116,8 @@ class SnapshotService:
 
     def request(self, kind: Kind, reason: str) -> Ticket:
         """Ask for a snapshot that begins after this moment, in microseconds; await the ticket or forget it."""
+        if kind is Kind.CRITICAL:
+            self._marking.mark(reason)
         return self._events.request(kind, reason)
 
     async def settled(self) -> None:
@@ -249,6 +254,7 @@ class SnapshotService:
             running=self._context.lock.operation is not None,
             next_periodic=self.periodic_due(),
             kinds={kind.value: sum(snapshot.kind is kind for snapshot in snapshots) for kind in Kind},
+            remarks=await self._context.probe.remarks(),
         )
 
     async def integrity(self, *, quick: bool = False, on_progress: OnProgress | None = None) -> IntegrityReport:
@@ -294,7 +300,8 @@ class SnapshotService:
         """Carry out retention, or with ``dry_run`` only say what it would do and why."""
         if dry_run:
             contents = await self._context.in_thread(self._context.repository.refresh)
-            return PruneReport(decisions=tuple(expired(self._context, contents)), dry_run=True, freed=0)
+            decisions = await self._context.in_thread(expired, self._context, contents)
+            return PruneReport(decisions=tuple(decisions), dry_run=True, freed=0)
         async with turn(self._context, "pruning") as contents:
             decisions, freed = await self._context.in_thread(prune_locked, self._context, contents)
             await refresh_latest(self._context)

@@ -168,7 +168,6 @@ class PostgresCase:
     def __init__(self, folder: Path) -> None:
         self._game = PostgresGame()
         self.url = parse(self._game.url)
-        self._game.remove()  # the test makes it
 
     def create(self) -> None:
         """Make the game's database."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gzip
 import itertools
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,9 +22,9 @@ import asyncpg
 import pytest
 
 import local_postgres
+from core.snapshots import Settings, Snapshot
 from tests.snapshots.game_database import CRITICAL_TABLES
-
-__all__ = ["MAJORS", "NEWEST", "PostgresGame", "fresh_server", "needs", "server"]
+from tests.snapshots.service_world import ServiceWorld
 
 Value = TypeVar("Value")
 
@@ -169,7 +170,10 @@ class PostgresGame:
     """One small game in a database of its own, that belongs to a role of its own."""
 
     def __init__(self, server_url: str | None = None, *, name: str | None = None, createdb: bool = True) -> None:
-        """Take the server (the test process's own by default); ``createdb`` is the role's right."""
+        """Take the server (the test process's own by default); ``createdb`` is the role's right.
+
+        The database is not there before ``create``.
+        """
         self.server = server_url or server()
         number = f"{os.getpid()}_{next(_numbers)}"
         self.name = name or f"game_{number}"
@@ -178,7 +182,6 @@ class PostgresGame:
         _template(self.server)
         options = "CREATEDB" if createdb else "NOCREATEDB"
         run_sql(self.server, f"CREATE ROLE {self.role} LOGIN {options} PASSWORD '{self.password}'")
-        self.create()
 
     @property
     def url(self) -> str:
@@ -256,3 +259,22 @@ class PostgresGame:
         """Give the databases beside the game's that bear our names for its own."""
         mine = (f"savepoint_scratch_{self.name[:15]}", f"{self.name}_")
         return {name for name in databases_of(self.server) if name.startswith(mine)}
+
+
+class PostgresWorld(ServiceWorld):
+    """A service's folder whose game is a database on a real server."""
+
+    def __init__(self, folder: Path, game: PostgresGame | None = None, *, url: str | None = None) -> None:
+        super().__init__(folder, game=False)
+        self.game = game or PostgresGame()
+        self.game.create()
+        self._url = url or self.game.url
+
+    def settings(self, **sections: dict[str, Any]) -> Settings:
+        """Give settings for this game; ``schedule={"retry_first": 1.0}`` sets keys of a section."""
+        database = {"url": self._url, "busy_timeout": 5.0, **sections.pop("database", {})}
+        return super().settings(database=database, **sections)
+
+    def text_of(self, snapshot: Snapshot) -> bytes:
+        """Give the plain dump, as any gzip tool does."""
+        return gzip.decompress(self.file_of(snapshot).read_bytes())

@@ -183,7 +183,7 @@ def test_a_neighbour_that_changed_unnamed_is_a_mismatch() -> None:
 def test_a_block_of_the_wrong_length_is_a_mismatch(length: int) -> None:
     """A reader that gives more or less than the image has is not believed."""
     old = pages(64)
-    with pytest.raises(IndexMismatch, match=f"block 1 of the new image has {length} bytes"):
+    with pytest.raises(IndexMismatch, match=f"65536 bytes from block 1 on were wanted, and {length} came"):
         indexed(old).updated([20], 64, lambda *_: bytes(length), lambda *_: None, snapshot="new", log=None)
 
 

@@ -168,7 +168,16 @@ def test_a_block_that_is_not_the_one_that_was_hashed_is_found(tmp_path: Path, ol
 
 def test_a_cancelled_copy_leaves_no_file(tmp_path: Path, old: Old) -> None:
     """Neither while it copies nor while it proves."""
-    for looks in range(12):
+    counted = 0
+
+    def go_on() -> bool:
+        nonlocal counted
+        counted += 1
+        return False
+
+    reuse(old, with_blocks(old.image, 3), tmp_path / "whole.db.gz", watch=Watch(cancelled=go_on))
+    assert counted > 5
+    for looks in range(counted):
         left = iter([False] * looks)
         watch = Watch(cancelled=lambda left=left: next(left, True))  # type: ignore[misc]
         with pytest.raises(OperationCancelled):

@@ -63,7 +63,9 @@ def chosen(
 def test_an_event_builds_on_the_newest_snapshot() -> None:
     """The ordinary case: an incremental on the last of the chain, and the reason says where in the chain it stands."""
     choice = chosen(Kind.CRITICAL, chained(1000, 5, 7))
-    assert choice == Choice(form=Form.INCREMENTAL, base="s3", reason="builds on s3, 4 of at most 64 in the chain of s1")
+    assert choice == Choice(
+        form=Form.INCREMENTAL, base="s3", reason="builds on s3, 4 of at most 128 in the chain of s1"
+    )
 
 
 @pytest.mark.parametrize("kind", [Kind.MANUAL, Kind.SHUTDOWN, Kind.SAFETY])
@@ -127,10 +129,10 @@ def test_a_periodic_snapshot_outside_the_chain_counts_for_its_day() -> None:
 
 def test_a_chain_has_at_most_so_many_snapshots() -> None:
     """The full is one of them."""
-    assert LONGEST == 64
-    assert chosen(Kind.CRITICAL, chained(1000, *[1] * 62)).form is Form.INCREMENTAL
-    choice = chosen(Kind.CRITICAL, chained(1000, *[1] * 63))
-    assert (choice.form, choice.reason) == (Form.FULL, "the chain of s1 has 64 snapshots, at most 64 are allowed")
+    assert LONGEST == 128
+    assert chosen(Kind.CRITICAL, chained(1000, *[1] * 126)).form is Form.INCREMENTAL
+    choice = chosen(Kind.CRITICAL, chained(1000, *[1] * 127))
+    assert (choice.form, choice.reason) == (Form.FULL, "the chain of s1 has 128 snapshots, at most 128 are allowed")
 
 
 def test_incrementals_that_weigh_more_than_half_of_their_full_end_the_chain() -> None:

@@ -182,7 +182,7 @@ async def test_what_stands_alone_says_what_is_in_it_and_is_for_nobody_else(tmp_p
 
 async def test_latest_goes_with_the_last_snapshot_it_can_be(tmp_path: Path) -> None:
     """Retention can take the last one of the kinds it follows: it then is gone rather than a link to nowhere."""
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "retention": {"keep_all": Duration(3600), "daily": 0, "shutdown": Duration(3600)},
         "repository": {"latest_after": (Kind.SHUTDOWN,)},
     }

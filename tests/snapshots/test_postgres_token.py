@@ -14,7 +14,7 @@ from core.snapshots.engines.postgres.probe import PostgresProbe
 
 
 async def test_a_commit_that_waits_for_its_disk_or_standby_is_a_change_when_it_shows() -> None:
-    """It is in the write-ahead log before anybody sees it: a snapshot of that moment lacks it, and must not cover it."""
+    """It is in the log before anybody sees it: a snapshot of that moment lacks it, and must not cover it."""
     with local_postgres.running(autovacuum="off", synchronous_standby_names="nobody") as url:
         probe = PostgresProbe(Address(parse_conninfo(url)))
         observer, writer = await asyncpg.connect(url), await asyncpg.connect(url)

@@ -330,16 +330,28 @@ def test_an_incremental_is_latest_only_with_all_that_it_builds_on(repository: Re
     assert repository.wanted_latest(DAILY) == (periodic[1] if harm == "damaged" else periodic[0])
 
 
-def test_a_link_to_a_file_that_is_gone_is_no_latest(repository: Repository) -> None:
-    """Somebody removed the file behind it: it leads to the one before, and goes where there is none."""
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+@pytest.mark.parametrize("symbolic", [True, False])
+def test_latest_goes_with_the_last_file_that_it_can_be(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, harm: str, symbolic: bool
+) -> None:
+    """It leads to the one before a file that is gone or damaged, and where there is none it is none."""
+    if not symbolic:
+        no_links("symlink_to")(monkeypatch)
     publish(repository, snapshot(1), snapshot(2))
     point_latest(repository)
+    failed = Verification(level=Level.CHECKSUM, at=NOON, ok=False)
     for number in (2, 1):
-        (repository.root / snapshot(number).path).unlink()
+        if harm == "gone":
+            (repository.root / snapshot(number).path).unlink()
+        else:
+            repository.update(snapshot(number, verification=failed))
         point_latest(repository)
-        repository.drop_dangling_latest()
-        assert os.path.lexists(repository.latest) == (number == 2)
-        assert number == 1 or repository.latest.read_bytes() == content(1)
+        repository.drop_unfit_latest()
+        if number == 2:
+            assert repository.latest.read_bytes() == content(1)
+    # What a hard link leads to is not gone with one of its names.
+    assert os.path.lexists(repository.latest) == (harm == "gone" and not symbolic)
 
 
 def test_latest_stays_where_there_is_nothing_newer(repository: Repository) -> None:

@@ -54,7 +54,7 @@ async def test_each_kind_goes_to_its_folder_and_latest_follows_all_but_events(tm
     """Names say what they are, files are private, and ``latest.db.gz`` is a database that gunzip gives at once."""
     world = ServiceWorld(tmp_path)
     latest = world.repository / "latest.db.gz"
-    newest_state, newest_id = None, None
+    newest_state, newest_id = None, ""
     async with world.opened() as service:
         for number, kind in enumerate(Kind, start=1):
             world.add_users(500 + number)
@@ -69,9 +69,10 @@ async def test_each_kind_goes_to_its_folder_and_latest_follows_all_but_events(tm
                 snapshot.id,
                 f"reason-{number}",
             )
-            form, base = (Form.INCREMENTAL, newest_id) if kind is Kind.CRITICAL else (Form.FULL, None)
-            assert (snapshot.sequence, snapshot.kind, snapshot.form, snapshot.base) == (number, kind, form, base)
-            assert parsed.suffix == (".pages.gz" if form is Form.INCREMENTAL else ".db.gz")
+            upon = kind is Kind.CRITICAL
+            assert (snapshot.sequence, snapshot.kind) == (number, kind)
+            assert (snapshot.form, snapshot.base) == ((Form.INCREMENTAL, newest_id) if upon else (Form.FULL, None))
+            assert parsed.suffix == (".pages.gz" if upon else ".db.gz")
             newest_id = snapshot.id
             assert before < snapshot.began_at <= snapshot.created_at < snapshot.verification.at
             assert snapshot.verification.ok

@@ -17,7 +17,7 @@ from ..watch import Watch
 from . import members
 from .fingerprint import BLOCK
 from .framing import Cursor, last_label
-from .members import Expectation, Head, Indexing, Tail
+from .members import Expectation, Head, Indexing, Recording, Tail
 
 __all__ = ["check", "created", "extract", "read_head", "read_tail", "write_full"]
 
@@ -63,13 +63,14 @@ def check(
     watch: Watch,
     sink: Callable[[bytes], object] = len,
     phase: str = "check",
+    recording: Recording | None = None,
 ) -> Tail:
     """Prove that the file gives back the image it records, and the expected one; give its tail.
 
     ``size`` is the image's in bytes; nothing is expanded before it and the fingerprint were compared with the tail.
     Reads from the disk rather than from memory where the platform allows. The watch's phase is ``phase``, in bytes of
-    the image. ``sink`` gets the image block by block; what it got is proven only when this returns. Raises
-    SnapshotDamaged, OSError, and what the sink and the watch raise.
+    the image. ``sink`` gets the image block by block; what it got is proven only when this returns. ``recording`` hears
+    of each member. Raises SnapshotDamaged, OSError, and what the sink and the watch raise.
     """
     with path.open("rb", buffering=_BUFFER) as file:
         if hasattr(os, "posix_fadvise"):
@@ -77,7 +78,8 @@ def check(
         tail = _tail(file, path, Expectation(fingerprint, size))
         watch.phase(phase, tail.size)
         file.seek(0)
-        return members.read(file, sink, Expectation(tail.fingerprint, tail.size), watch, path=path)[1]
+        expected = Expectation(tail.fingerprint, tail.size)
+        return members.read(file, sink, expected, watch, path=path, recording=recording)[1]
 
 
 def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:

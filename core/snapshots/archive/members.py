@@ -35,6 +35,7 @@ __all__ = [
     "Expectation",
     "Head",
     "Indexing",
+    "Recording",
     "Tail",
     "head_of",
     "read",
@@ -137,6 +138,19 @@ class Indexing(Protocol):
         """Take the next block, in order, in the thread that writes the archive."""
 
 
+class Recording(Protocol):
+    """Who wants to know where the members that hold blocks are, and what they hash to."""
+
+    def hashed(self, member: framing.Packed) -> bytes:
+        """Hash a member; called in any thread."""
+
+    def took(self, offset: int, digest: bytes) -> None:
+        """Take the next member's place and hash, in order."""
+
+    def ended(self, offset: int) -> None:
+        """Take the place where the last member ends."""
+
+
 class _Format(msgspec.Struct):
     format: int
 
@@ -194,28 +208,34 @@ def read(
     watch: Watch,
     *,
     path: Path | None = None,
+    recording: Recording | None = None,
     deflate: Deflate | None = None,
 ) -> tuple[Head, Tail]:
     """Read an archive, give its image to ``sink`` block by block, and prove all that it says of itself.
 
-    ``source`` is buffered and stands at the beginning; ``path`` names it in errors. What ``sink`` got is proven only
-    when this returns. Memory stays at a few MiB whatever the archive says, and no more than the expected size is ever
-    expanded. Raises SnapshotDamaged, and what the sink and the watch raise.
+    ``source`` is buffered and stands at the beginning; ``path`` names it in errors; ``recording`` hears of each member
+    that holds a block. What ``sink`` got is proven only when this returns. Memory stays at a few MiB whatever the
+    archive says, and no more than the expected size is ever expanded. Raises SnapshotDamaged, and what the sink and the
+    watch raise.
     """
     cursor = framing.Cursor(source, path)
     head, seal = head_of(cursor)
     most = None if expected.size is None else _members(expected.size)
     fingerprint, members = Fingerprint(), 0
-    work = partial(_prove, deflate or deflating.chosen(), cursor)
+    work = partial(_prove, deflate or deflating.chosen(), cursor, recording)
     with closing(in_order(work, batches(_packed(cursor, most)))) as batches_proven:
         for batch in batches_proven:
-            for offset, block, digest in batch:
+            for offset, block, digest, member in batch:
                 if fingerprint.length % BLOCK:
                     raise cursor.damaged("a block follows one that is shorter and therefore must be the last", offset)
                 fingerprint.fold(digest, len(block))
                 sink(block)
+                if recording is not None:
+                    recording.took(offset, member)
             members += len(batch)
-            watch.advance(sum(len(block) for _, block, _ in batch))
+            watch.advance(sum(len(block) for _, block, _, _ in batch))
+    if recording is not None:
+        recording.ended(cursor.offset)
     tail = tail_of(cursor, seal, expected)
     if (tail.size, tail.members, tail.fingerprint) != (fingerprint.length, members, fingerprint.text()):
         raise cursor.damaged(
@@ -263,14 +283,17 @@ def _pack(deflate: Deflate, hash_block: Callable[[bytes], Hashed], batch: list[b
     return packed, [hash_block(block) for block in batch]
 
 
-def _prove(deflate: Deflate, cursor: framing.Cursor, batch: list[framing.Packed]) -> list[tuple[int, bytes, bytes]]:
+def _prove(
+    deflate: Deflate, cursor: framing.Cursor, recording: Recording | None, batch: list[framing.Packed]
+) -> list[tuple[int, bytes, bytes, bytes]]:
     proven = []
     for packed in batch:
         try:
             block = framing.expand(packed, deflate)
         except deflating.DeflateError as error:
             raise cursor.damaged(str(error), packed.offset) from error
-        proven.append((packed.offset, block, blake3(block).digest()))
+        member = b"" if recording is None else recording.hashed(packed)
+        proven.append((packed.offset, block, blake3(block).digest(), member))
     return proven
 
 

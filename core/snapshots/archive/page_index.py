@@ -11,7 +11,7 @@ quarter of building the index.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -112,11 +112,12 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
         if page_count != self.page_count:
             touched.update(range(min(page_count, self.page_count) // per_block, -(-page_count // per_block)))
         draft, named = _Draft(self), frozenset(candidates)
-        for compared in self._compared(sorted(touched), page_count, read):
-            for number, _ in compared.changed:
-                if number <= self.page_count and number not in named:
-                    raise IndexMismatch(f"page {number} changed and nothing had said so")
-            draft.take(compared, sink)
+        for _, changed in self._compared(sorted(touched), page_count, read):
+            for block in changed:
+                for number, _ in block.changed:
+                    if number <= self.page_count and number not in named:
+                        raise IndexMismatch(f"page {number} changed and nothing had said so")
+                draft.take(block, sink)
         return draft.finish(page_count * self.page_size, snapshot, log)
 
     def differing(
@@ -131,40 +132,41 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Difference:
         """Find what changed in an image of ``page_count`` pages by looking at all of it.
 
-        ``read`` and ``sink`` are those of ``updated``; ``progress`` gets the number of bytes of each block that was
-        looked at, and what it raises is raised. Raises IndexMismatch where the index contradicts itself or a block's
-        length is wrong, ValueError where there are no pages.
+        ``read`` and ``sink`` are those of ``updated``; ``progress`` gets the number of bytes that were looked at since
+        it was last called, and what it raises is raised. Raises IndexMismatch where the index contradicts itself or a
+        block's length is wrong, ValueError where there are no pages.
         """
         if page_count < 1:
             raise ValueError("an image has at least one page")
         draft, size = _Draft(self), page_count * self.page_size
-        for compared in self._compared(range(-(-size // BLOCK)), page_count, read):
-            progress(compared.length)
-            draft.take(compared, sink)
+        for length, changed in self._compared(range(-(-size // BLOCK)), page_count, read):
+            progress(length)
+            for block in changed:
+                draft.take(block, sink)
         return draft.finish(size, snapshot, log)
 
-    def _compared(self, numbers: Iterable[int], page_count: int, read: Read) -> Iterator[_Compared]:
-        """Compare blocks, read where they are hashed: in two threads beside the caller's."""
+    def _compared(
+        self, numbers: Iterable[int], page_count: int, read: Read
+    ) -> Generator[tuple[int, list[_Changed]], None, None]:
+        """Compare blocks where they are read, in two threads; give how much was looked at, and what changed in it."""
         size = page_count * self.page_size
 
-        def compare(span: tuple[int, int]) -> list[_Compared]:
+        def compare(span: tuple[int, int]) -> tuple[int, list[_Changed]]:
             first, count = span
-            content = memoryview(read(first, min(count * BLOCK, size - first * BLOCK)))
-            # What is too long is seen to be: the last block takes all of the rest.
-            ends = [*range(BLOCK, count * BLOCK, BLOCK), len(content)]
-            return [self._compare_one(first + at, content[at * BLOCK : end]) for at, end in enumerate(ends)]
+            wanted = min(count * BLOCK, size - first * BLOCK)
+            content = memoryview(read(first, wanted))
+            if len(content) != wanted:
+                raise IndexMismatch(f"{wanted} bytes from block {first} on were wanted, and {len(content)} came")
+            compared = (self._compare(first + at, content[at * BLOCK : (at + 1) * BLOCK]) for at in range(count))
+            return wanted, [block for block in compared if block is not None]
 
         with closing(in_order(compare, _spans(numbers))) as spans_compared:
-            for span in spans_compared:
-                for compared in span:
-                    if compared.length != min(BLOCK, size - compared.number * BLOCK):
-                        raise IndexMismatch(f"block {compared.number} of the new image has {compared.length} bytes")
-                    yield compared
+            yield from spans_compared
 
-    def _compare_one(self, number: int, block: memoryview) -> _Compared:
+    def _compare(self, number: int, block: memoryview) -> _Changed | None:
         digest, at = blake3(block).digest(), number * DIGEST
         if digest == self.block_digests[at : at + DIGEST]:
-            return _Compared(number, len(block), digest, b"", [])
+            return None
         pages, size, before = _page_digests(block, self.page_size), self.page_size, number * BLOCK // self.page_size
         known = self.page_digests[before * PAGE_DIGEST : (before + BLOCK // size) * PAGE_DIGEST]
         changed = [
@@ -174,7 +176,7 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
         ]
         if not changed and len(pages) == len(known):
             raise IndexMismatch(f"block {number} changed and none of its pages did")
-        return _Compared(number, len(block), digest, pages, changed)
+        return _Changed(number, digest, pages, changed)
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -213,11 +215,10 @@ class Builder:
         return _index(self._blocks, self._pages, self._page_size, self._length, snapshot, log)
 
 
-class _Compared(NamedTuple):
-    """A block of the new image: ``pages`` are its pages' digests and ``changed`` those that differ, if it does."""
+class _Changed(NamedTuple):
+    """A block that is not what it was: ``pages`` are its pages' digests and ``changed`` those that differ."""
 
     number: int
-    length: int
     digest: bytes
     pages: bytes
     changed: list[tuple[int, bytes]]
@@ -245,9 +246,7 @@ class _Draft:
         self._blocks, self._pages = bytearray(old.block_digests), bytearray(old.page_digests)
         self._changed = list[int]()
 
-    def take(self, block: _Compared, sink: Sink) -> None:
-        if not block.pages:
-            return
+    def take(self, block: _Changed, sink: Sink) -> None:
         at = block.number * DIGEST
         self._blocks[at : at + DIGEST] = block.digest
         at = block.number * (BLOCK // self._page_size) * PAGE_DIGEST

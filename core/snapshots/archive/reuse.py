@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,8 +27,9 @@ from . import deflate as deflating
 from . import derived, framing, members
 from .fingerprint import BLOCK, DIGEST, of_digests
 from .framing import Cursor
-from .full import created, read_tail
+from .full import check, created, read_tail
 from .members import Head, Tail
+from .pipeline import batches, in_order
 
 __all__ = ["MemberRecord", "ReadBlock", "record_of", "write_reusing"]
 
@@ -84,29 +86,43 @@ class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.members[number * _MEMBER_DIGEST : (number + 1) * _MEMBER_DIGEST]
 
 
-def record_of(path: Path, snapshot: str, blocks: bytes, watch: Watch) -> MemberRecord:
-    """Record the members of a full that was just proven to hold blocks with these digests.
+def record_of(
+    path: Path, snapshot: str, blocks: bytes, watch: Watch, *, fingerprint: str | None = None, size: int | None = None
+) -> MemberRecord:
+    """Prove a full like ``full.check`` and record its members; ``blocks`` are the digests of the blocks in it.
 
-    Raises SnapshotDamaged, OSError, and what the watch raises.
+    Raises like ``full.check``, and ValueError where these are not its digests.
     """
-    offsets, digests = bytearray(), bytearray()
-    with path.open("rb", buffering=16 * BLOCK) as file:
-        cursor = Cursor(file, path)
-        _, seal = members.head_of(cursor)
-        while cursor.at_block():
-            offsets += cursor.offset.to_bytes(_OFFSET, "little")
-            digests += _digest(cursor.block())
-            watch.check()
-        offsets += cursor.offset.to_bytes(_OFFSET, "little")
-        tail = members.tail_of(cursor, seal, members.Expectation())
-    return MemberRecord(
-        snapshot=snapshot,
-        fingerprint=tail.fingerprint,
-        size=tail.size,
-        offsets=bytes(offsets),
-        blocks=blocks,
-        members=bytes(digests),
-    )
+    recorder = _Recorder()
+    tail = check(path, fingerprint=fingerprint, size=size, watch=watch, recording=recorder)
+    return recorder.record(snapshot, tail, blocks)
+
+
+class _Recorder:
+    """Gathers what ``members.read`` tells of a full, for its record."""
+
+    def __init__(self) -> None:
+        self._offsets, self._digests = bytearray(), bytearray()
+
+    def hashed(self, member: framing.Packed) -> bytes:
+        return _digest(member)
+
+    def took(self, offset: int, digest: bytes) -> None:
+        self._offsets += offset.to_bytes(_OFFSET, "little")
+        self._digests += digest
+
+    def ended(self, offset: int) -> None:
+        self._offsets += offset.to_bytes(_OFFSET, "little")
+
+    def record(self, snapshot: str, tail: Tail, blocks: bytes) -> MemberRecord:
+        return MemberRecord(
+            snapshot=snapshot,
+            fingerprint=tail.fingerprint,
+            size=tail.size,
+            offsets=bytes(self._offsets),
+            blocks=blocks,
+            members=bytes(self._digests),
+        )
 
 
 def _digest(packed: framing.Packed) -> bytes:
@@ -142,8 +158,8 @@ def write_reusing(
         _write_members(file, old, record, reused, size, read_block, watch)
         members.write_tail(file, tail, seal)
     try:
-        _prove(target, tail, record, reused, digests, watch)
-        return tail, record_of(target, head.id, digests, watch)
+        recorder = _prove(target, tail, record, reused, digests, watch)
+        return tail, recorder.record(head.id, tail, digests)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -211,20 +227,34 @@ def _copy_in_kernel(source: BinaryIO, target: BinaryIO, start: int, length: int)
         return 0  # not between these file systems; the ordinary way says what is wrong, if anything is
 
 
-def _prove(path: Path, tail: Tail, record: MemberRecord, reused: list[bool], digests: bytes, watch: Watch) -> None:
+def _prove(path: Path, tail: Tail, record: MemberRecord, reused: list[bool], digests: bytes, watch: Watch) -> _Recorder:
     """Read the new full back: copied members by their bytes, the others by the block in them."""
-    deflate = deflating.chosen()
+    deflate, recorder = deflating.chosen(), _Recorder()
     with path.open("rb", buffering=16 * BLOCK) as file:
         cursor = Cursor(file, path)
-        _, seal = members.head_of(cursor)
-        for number, copied in enumerate(reused):
-            packed = cursor.block()
-            if copied and _digest(packed) != record.member(number):
-                raise cursor.damaged("the copied bytes are not what they were when they were proven", packed.offset)
-            if not copied and _block_digest(cursor, packed, deflate) != digests[number * DIGEST :][:DIGEST]:
+
+        def prove(batch: list[tuple[int, framing.Packed]]) -> list[tuple[int, bytes]]:
+            return [(packed.offset, prove_one(number, packed)) for number, packed in batch]
+
+        def prove_one(number: int, packed: framing.Packed) -> bytes:
+            digest = _digest(packed)
+            if reused[number]:
+                if digest != record.member(number):
+                    raise cursor.damaged("the copied bytes are not what they were when they were proven", packed.offset)
+            elif _block_digest(cursor, packed, deflate) != digests[number * DIGEST :][:DIGEST]:
                 raise cursor.damaged("the block in it is not the one that was read", packed.offset)
-            watch.check()
+            return digest
+
+        _, seal = members.head_of(cursor)
+        taken = ((number, cursor.block()) for number in range(len(reused)))
+        with closing(in_order(prove, batches(taken))) as batches_proven:
+            for batch in batches_proven:
+                for offset, digest in batch:
+                    recorder.took(offset, digest)
+                watch.check()
+        recorder.ended(cursor.offset)
         members.tail_of(cursor, seal, members.Expectation(tail.fingerprint, tail.size))
+    return recorder
 
 
 def _block_digest(cursor: Cursor, packed: framing.Packed, deflate: deflating.Deflate) -> bytes:

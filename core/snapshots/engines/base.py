@@ -158,6 +158,12 @@ class Probe(Protocol):
     async def size(self) -> int:
         """Give the database's size in bytes, 0 if it is not there."""
 
+    async def remarks(self) -> tuple[str, ...]:
+        """Give what the owner should know of the engine: sentences for the status, none where all is plain."""
+
+    async def mark(self, name: str) -> None:
+        """Name this moment in the database's own log, for its own tools; raise DatabaseUnavailable where it cannot."""
+
     async def attend(self, group: str, *, willing: bool) -> bool:
         """Count as one of the processes that share a repository, and tell whether this one keeps its schedule.
 

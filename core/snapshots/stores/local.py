@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,7 +55,8 @@ class LocalStore:
         for folder in FOLDERS:
             place = self.root / folder
             if place.is_dir():
-                yield from (f"{folder}/{path.name}" for path in place.iterdir() if path.is_file())
+                with os.scandir(place) as entries:
+                    yield from (f"{folder}/{entry.name}" for entry in entries if entry.is_file())
 
     def remove(self, name: str) -> None:
         """Remove a published file and sync the folder."""

@@ -127,9 +127,10 @@ class _Stream:
                 scanner.feed(piece)
                 yield piece
             status = self._program.wait()
+            # Where the count met damage, pg_dump lost the snapshot with it, and knows less of the reason.
+            counted = counting.result()
             if status != 0:
                 raise of_output("pg_dump", self._program.said, self._shown)
-            counted = counting.result()
         for name in scanner.blocks:
             if name not in counted:  # an extension's own table whose rows are the game's
                 counted[name] = int(self._session.value(f"SELECT count(*) FROM ONLY {name}"))

@@ -55,6 +55,7 @@ class PostgresEngine:
                     "WHERE datname = current_database()"
                 )[0]
                 details = {"server": session.version}
+                method = Method.EXCHANGE if may_create(session) else Method.ONLINE
         except (DatabaseMissing, DatabaseDamaged) as error:
             damaged = isinstance(error, DatabaseDamaged)
             return DatabaseState(
@@ -65,9 +66,17 @@ class PostgresEngine:
                 rows={},
                 problem=str(error),
                 token="damaged" if damaged else "missing",
+                method=Method.EXCHANGE,
             )
         return DatabaseState(
-            exists=True, openable=True, size=int(size), tables=len(present), rows=rows, token=oid, details=details
+            exists=True,
+            openable=True,
+            size=int(size),
+            tables=len(present),
+            rows=rows,
+            token=oid,
+            method=method,
+            details=details,
         )
 
     def snapshot(

@@ -44,7 +44,7 @@ _DAMAGED_WORDS = (
     "invalid memory alloc request size",
     "could not access status of transaction",
 )
-_BUSY_WORDS = ("lock timeout", "could not obtain lock", "could not lock", "deadlock detected")
+_BUSY_WORDS = ("lock timeout", "statement timeout", "could not obtain lock", "could not lock", "deadlock detected")
 _FULL_WORDS = ("no space left on device", "could not extend file")
 
 

@@ -166,10 +166,17 @@ class _Writer:
         with contextlib.closing(source.blocks(self._watch)) as blocks:
             tail: Tail = full.write_full(self._target, blocks, self._head, rows, self._watch, indexing=builder)
         with self._unless_done():
-            full.check(self._target, fingerprint=tail.fingerprint, size=tail.size, watch=self._watch)
             index = builder.index(self._head.id, _position(source))
+            recorded = record_of(
+                self._target,
+                self._head.id,
+                index.block_digests,
+                self._watch,
+                fingerprint=tail.fingerprint,
+                size=tail.size,
+            )
             index.save(Path(self._base.index))
-            record_of(self._target, self._head.id, index.block_digests, self._watch).save(Path(self._base.record))
+            recorded.save(Path(self._base.record))
         return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
 
     def _reusable(self) -> MemberRecord | None:
