@@ -21,6 +21,7 @@ _POSTGRES_FORM = (
     "a PostgreSQL URL is postgresql://user:password@host:5432/name; "
     "special characters of the password are percent-encoded (a slash is %2F, an at sign %40)"
 )
+_SCHEME = re.compile(r"(?P<engine>[a-z0-9]+)(?:\+\w+)?://")
 _ONLY_LIBPQ = re.compile(
     "channel_binding|connect_timeout|fallback_application_name|gssencmode|hostaddr|keepalives.*|load_balance_hosts|"
     "m(in|ax)_protocol_version|require_auth|requirepeer|sslcertmode|sslcompression|sslcrldir|sslsni|tcp_user_timeout"
@@ -39,9 +40,11 @@ def database_at(url: str) -> Database:
     Raises ValueError for another engine or a URL that names no database; the message does not repeat the URL, which
     can hold a password.
     """
-    scheme = url.partition(":")[0]
-    engine = scheme.partition("+")[0]
-    url = engine + url.removeprefix(scheme)
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        raise ValueError(f"the card game's database is given by a URL, e.g. {DEFAULT_URL}")
+    engine = scheme["engine"]
+    url = f"{engine}://{url[scheme.end() :]}"
     if engine == "sqlite":
         return SqliteDatabase(sqlite_path(url))
     if engine in ("postgresql", "postgres"):

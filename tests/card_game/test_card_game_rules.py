@@ -117,6 +117,8 @@ def test_a_sqlite_url_names_a_file(url: str, path: Path) -> None:
         "postgresql://bot:top:secret@localhost:none/game",
         "postgresql://bot:secret@localhost/game?sslmode",
         "postgresql://bot:secret@[localhost/game",
+        "host=localhost user=bot password=secret dbname=game",
+        "host=localhost password=secret:1 dbname=game",
         "sqlite://data/game.db",
         "sqlite:///",
         "sqlite:///:memory:",
