@@ -145,6 +145,7 @@ class SnapshotService:
             note=None if note is None else legible(note, NOTE_LENGTH),
             pinned=pin,
             skip_unchanged=kind is not Kind.MANUAL and not pin,
+            after=self._last_periodic if kind is Kind.PERIODIC else None,
             deadline=deadline or float(self.settings.schedule.snapshot_deadline),
         )
         return await create(self._context, wanted, on_progress=on_progress)
@@ -202,14 +203,19 @@ class SnapshotService:
         return leads or now >= due + dt.timedelta(seconds=float(self.settings.schedule.periodic_interval))
 
     @property
+    def _last_periodic(self) -> dt.datetime | None:
+        contents = self._contents
+        return last_periodic(contents.snapshots, contents.periodic_checked_at, self._context.clock())
+
+    @property
     def _group(self) -> str:
         return str(self._context.repository.root)
 
     def periodic_due(self) -> dt.datetime:
         """Give when the next periodic snapshot is due, from what this process knows of the catalog."""
-        contents, schedule = self._contents, self.settings.schedule
+        schedule = self.settings.schedule
         return next_periodic(
-            last_periodic(contents.snapshots, contents.periodic_checked_at, self._context.clock()),
+            self._last_periodic,
             self._started_at,
             self._context.clock(),
             float(schedule.periodic_interval),
