@@ -8,7 +8,7 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
-from cogs.card_game.errors import GameUnavailable
+from cogs.card_game.errors import GameBusy, GameUnavailable
 from cogs.card_game.postgres import PostgresDatabase, _numbered
 from tests.card_game.places import Place, PostgresPlace
 from tests.card_game.world import ALICE, World
@@ -87,6 +87,16 @@ async def test_a_database_that_takes_no_connections_is_unavailable_until_it_does
         await world.game.open_pack(ALICE)
     place.server.query("postgres", f'ALTER DATABASE "{place.name}" ALLOW_CONNECTIONS true')
     await world.game.open_pack(ALICE)
+
+
+async def test_tables_that_were_replaced_in_place_are_met_by_the_next_action(world: World) -> None:
+    """A restore without the right to create databases drops and makes them again, under a pool that knows the old."""
+    await world.game.open_pack(ALICE)
+    assert await world.game.balance(ALICE)
+    world.query("ALTER TABLE users ALTER COLUMN coins TYPE integer")
+    with pytest.raises(GameBusy):
+        await world.game.balance(ALICE)
+    assert (await world.game.balance(ALICE)).coins == 900
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
