@@ -14,7 +14,7 @@ from .archive.members import Head
 from .catalog import Contents
 from .chain import chain_of, choose_form
 from .context import Context
-from .engines import Base, Taken
+from .engines import Base, Taken, works_elsewhere
 from .errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
 from .files import remove, require_space, translate_os_error
 from .jobs import SnapshotJob
@@ -201,7 +201,8 @@ async def _record_covered(context: Context, newest: Snapshot, wanted: Wanted) ->
 
 async def _make_room(context: Context, contents: Contents, wanted: Wanted, *, incremental: bool) -> None:
     """See that the disk keeps its minimum; where it would not, expired snapshots go first."""
-    needed = needed_for_snapshot(await context.probe.size(), contents.snapshots, incremental=incremental)
+    size, elsewhere = await context.probe.size(), works_elsewhere(context.url)
+    needed = needed_for_snapshot(size, contents.snapshots, incremental=incremental, elsewhere=elsewhere)
     root, minimum = context.repository.root, int(context.settings.repository.min_free)
     try:
         await context.in_thread(require_space, root, needed, minimum)

@@ -204,7 +204,8 @@ async def _rebuild(
     """Rebuild and check the snapshot beside; record what that proved."""
     settings, repository = context.settings, context.repository
     chain = await context.in_thread(repository.chain, snapshot)
-    needed = needed_for_restore(snapshot.database_size, await context.probe.size(), contents.snapshots)
+    size, elsewhere = await context.probe.size(), works_elsewhere(context.url)
+    needed = needed_for_restore(snapshot.database_size, size, contents.snapshots, elsewhere=elsewhere)
     await context.in_thread(require_space, repository.root, needed, int(settings.repository.min_free))
     await context.in_thread(image.parent.mkdir, mode=0o700)
     verified = await context.work(

@@ -10,7 +10,7 @@ import msgspec
 
 from .archive import full, pages
 from .engines import Engine
-from .errors import DatabaseUnavailable, RepositoryError, SnapshotDamaged
+from .errors import RehearsalUnavailable, RepositoryError, SnapshotDamaged
 from .jobs import (
     Archived,
     DiscardJob,
@@ -64,7 +64,7 @@ def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
     finally:
         engine.discard(image, watch)
     if proves is not job.level:
-        raise DatabaseUnavailable(
+        raise RehearsalUnavailable(
             "The snapshot's bytes are proven, but it could not be rebuilt, so it is not proven by restored: "
             f"{report.findings[0].message if report.findings else 'the engine cannot do that here.'}"
         )

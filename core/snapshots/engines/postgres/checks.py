@@ -15,6 +15,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
+import msgspec
+
 from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotError
 from ...json_column import JsonColumn
 from ...models import Check, Finding, IntegrityReport, Severity
@@ -25,7 +27,7 @@ from .relations import Relation, count_rows, meant, relations
 from .session import Session, literal, quoted
 from .translation import ADVICE
 
-__all__ = ["check", "damaged_report", "missing_report", "unchecked_report", "unrehearsed_report"]
+__all__ = ["check", "damaged_report", "missing_report", "unchecked_report", "unrehearsed_report", "with_refused"]
 
 LISTED = 50
 """So many damaged tables and indexes are named one by one; the rest is one finding with a count."""
@@ -62,6 +64,15 @@ def unrehearsed_report(content: Content, checks: Checks, shown: str) -> Integrit
     rows = {table.name: table.rows for table in content.blocks.values()}
     present = {table: rows[table] for table in checks.critical_tables if table in rows}
     return IntegrityReport(findings=(finding,), checked={"tables": len(rows)}, rows=present, seconds=0.0)
+
+
+def with_refused(report: IntegrityReport, refused: list[str]) -> IntegrityReport:
+    """Add to a report what of the old database's owners, grants and settings the role may not give to the new one."""
+    if not refused:
+        return report
+    message = f"{len(refused)} owners, grants or settings could not be carried over, first {refused[0]}"
+    finding = Finding(check=Check.TABLES, severity=Severity.WARNING, message=message, count=len(refused))
+    return msgspec.structs.replace(report, findings=(*report.findings, finding))
 
 
 def _damage(check: Check, message: str, table: str | None = None, count: int = 1) -> Finding:

@@ -21,6 +21,7 @@ __all__ = [
     "create_scratch",
     "drop",
     "exists",
+    "is_scratch",
     "kept_databases",
     "kept_name",
     "may_create",
@@ -95,6 +96,11 @@ def _likeness(session: Session, database: str) -> str:
     if limit not in (-1, -2):
         parts.append(f"CONNECTION LIMIT {limit}")
     return " " + " ".join(parts)
+
+
+def is_scratch(name: str) -> bool:
+    """Whether a database is one that a snapshot was rebuilt in."""
+    return name.startswith(_SCRATCH)
 
 
 def drop(session: Session, name: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,15 +21,15 @@ from . import checks as integrity_checks
 from .address import Address
 from .belongings import carry_over, of_database, of_objects
 from .client_tools import find_tools
-from .databases import create_scratch, drop, kept_databases, kept_name, may_create, scratch_databases
+from .databases import create_scratch, drop, is_scratch, kept_databases, kept_name, may_create, scratch_databases
 from .dump import dump
 from .exchange import exchange, go_back
 from .image import Image
 from .in_place import load_in_place
-from .load import compare, load, prove, skipped_extensions
+from .load import Content, compare, holds, load, prove, skipped_extensions
 from .relations import count_rows, meant, relations
 from .server import beside
-from .session import Session, connected
+from .session import Session, connected, quoted
 
 __all__ = ["PostgresEngine"]
 
@@ -93,6 +94,10 @@ class PostgresEngine:
             if not may_create(session):
                 Image(None, part, prove(part, watch)).save(image)
                 return Level.CHECKSUM
+            kept = self._kept_equal(session, part, watch)
+            if kept is not None:
+                Image(kept[0], part, kept[1]).save(image)
+                return Level.RESTORED
             name = create_scratch(session, self._address.database)
             scratch = self._address.with_database(name)
             try:
@@ -114,11 +119,32 @@ class PostgresEngine:
                 raise
         return Level.RESTORED
 
+    def _kept_equal(self, session: Session, part: Part, watch: Watch) -> tuple[str, Content] | None:
+        """Give the database that the last restore kept, and its content, where that is what the snapshot holds.
+
+        So a restore of the safety snapshot, the way back from a restore, loads nothing.
+        """
+        kept = next(iter(kept_databases(session, self._address.database)), None)
+        if kept is None:
+            return None
+        content = prove(part, watch)
+        place = self._address.with_database(kept.name)
+        # Where it cannot be read, the snapshot is loaded as every other one is.
+        with (
+            contextlib.suppress(DatabaseDamaged, DatabaseUnavailable),
+            self._opened(kept.name, watch),
+            connected(place, watch, lock_timeout=self._busy_timeout) as inside,
+            inside.snapshot(),
+        ):
+            if holds(inside, content):
+                return kept.name, content
+        return None
+
     def discard(self, image: Path, watch: Watch) -> None:
         """Drop the scratch database of an image that is not needed any more."""
         if image.exists():
             name = Image.read(image).database
-            if name is not None:
+            if name is not None and is_scratch(name):
                 _drop_quietly(self._address, name)
             image.unlink()
 
@@ -144,7 +170,21 @@ class PostgresEngine:
         found = Image.read(image)
         if found.database is None:
             return integrity_checks.unrehearsed_report(found.content, checks, self._address.shown)
-        return self._check(self._address.with_database(found.database), checks, watch, 0.0)
+        with self._opened(found.database, watch):
+            return self._check(self._address.with_database(found.database), checks, watch, 0.0)
+
+    @contextlib.contextmanager
+    def _opened(self, name: str, watch: Watch) -> Iterator[None]:
+        """Let connections into a database that a restore kept, for as long as the block lasts."""
+        if is_scratch(name):
+            yield
+            return
+        with self._beside(watch) as session:
+            session.execute(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS true")
+            try:
+                yield
+            finally:
+                session.execute(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS false")
 
     def integrity(self, checks: Checks, scratch: Path, watch: Watch) -> IntegrityReport:
         """Check the database; what damage says is a finding, that the server is away is an error."""
@@ -167,11 +207,12 @@ class PostgresEngine:
         """Put the scratch database in the game's place, or load the archive in place where there is none."""
         found = Image.read(image)
         identical: bool | None = True
-        kept = None
+        kept: str | None = None
+        refused: list[str] = []
         if found.database is None:
             identical = self._replace_in_place(found, image.parent, watch)
         else:
-            kept = self._exchange(found.database, quarantine, watch)
+            kept, refused = self._exchange(found.database, quarantine, watch)
             image.unlink()
         # What was proven equal and passed the full check needs it only for what is new: its place.
         checks = msgspec.structs.replace(checks, quick=identical is True)
@@ -179,10 +220,14 @@ class PostgresEngine:
             report = self.integrity(checks, image.parent, watch)
         except SnapshotError as error:
             report = integrity_checks.unchecked_report(error)
+        report = integrity_checks.with_refused(report, refused)
         return Replaced(integrity=report, identical=identical, quarantine=kept)
 
-    def _exchange(self, new: str, quarantine: Path, watch: Watch) -> str | None:
-        """Put a proven scratch database in the game's place; give the name of what was there, where there was."""
+    def _exchange(self, new: str, quarantine: Path, watch: Watch) -> tuple[str | None, list[str]]:
+        """Put a proven database in the game's place.
+
+        Gives the name of what was there, where there was, and what of its owners and grants could not be carried over.
+        """
         name, kept = self._address.database, kept_name(self._address.database, quarantine.name)
         with self._beside(watch) as session:
             of_the_database = of_database(session, name, new)
@@ -191,17 +236,18 @@ class PostgresEngine:
                 inside = of_objects(session)
         except (DatabaseMissing, DatabaseDamaged, DatabaseUnavailable):
             inside = ()
-        with connected(self._address.with_database(new), watch, lock_timeout=self._busy_timeout) as session:
-            carry_over(session, inside)
+        place = self._address.with_database(new)
+        with self._opened(new, watch), connected(place, watch, lock_timeout=self._busy_timeout) as session:
+            refused = carry_over(session, inside)
             session.execute("ANALYZE")
         with self._beside(watch) as session:
-            carry_over(session, of_the_database)
+            refused += carry_over(session, of_the_database)
         there_was = exchange(self._address, new, kept, self._busy_timeout, watch)
         with self._beside(watch) as session:
             for older in kept_databases(session, name):
                 if older.name != kept:
                     drop(session, older.name)
-        return kept if there_was else None
+        return kept if there_was else None, refused
 
     def _replace_in_place(self, found: Image, folder: Path, watch: Watch) -> bool | None:
         """Load an archive in place; give whether the result was proven equal (None: somebody wrote meanwhile)."""
