@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
@@ -39,9 +40,11 @@ async def measure_catalog(place: Place, megabytes: int, rounds: int) -> CatalogF
         async with opened(database, folder, kept=_KEPT) as subject:
             small = await _repeats(subject, player, rounds)
         await asyncio.to_thread(_fill, folder)
-        started = time.perf_counter()
-        async with StallProbe() as opening, opened(database, folder, kept=_KEPT, anew=False) as subject:
-            open_seconds = time.perf_counter() - started
+        async with AsyncExitStack() as stack:
+            async with StallProbe() as opening:
+                started = time.perf_counter()
+                subject = await stack.enter_async_context(opened(database, folder, kept=_KEPT, anew=False))
+                open_seconds = time.perf_counter() - started
             async with StallProbe() as probe:
                 seen = await _reading(subject, rounds)
                 large = await _repeats(subject, player, rounds)

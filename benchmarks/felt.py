@@ -17,11 +17,11 @@ from .subject import Subject, opened
 __all__ = ["WRITER_RATE", "measure_felt"]
 
 WRITER_RATE = 100.0
-_SECONDS = 8.0
+_SECONDS = 6.0
 
 
 async def measure_felt(place: Place) -> tuple[Felt, ...]:
-    """Do each kind of work for eight seconds, at least once, while somebody plays; and nothing, before and after."""
+    """Do each kind of work for six seconds, at least once, while somebody plays; and nothing, before and after."""
     with OtherPlayer(place.database) as player:
         found = [await _felt("nothing", player, _nothing, busy=False)]
         found.append(await _felt("first snapshots", player, lambda: _first(place)))

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from core.snapshots import Form, Snapshot
+from core.snapshots import Snapshot
 
-from .measure import median, settle, size_of, timed
+from .measure import median, settle, size_of, timed, warm
 from .peers import Peer, peers
 from .place import Place
 from .player import OtherPlayer
@@ -59,17 +59,18 @@ class _Rounds:
         """Do each kind of work once."""
         place = self._place
         async with opened(place.database, place.repository) as subject:
-            await self._prepare()
+            await self._prepare(emptied=True)
             self._add_own("first", await subject.request("first"))
             await asyncio.to_thread(self._first_copies)
-            await self._prepare(emptied=True)
-            self._add_own(LOG_BEGUN_ANEW, await subject.request("anew"))
             await self._prepare()
-            self._add_own("repeat", await subject.request("repeat"))
+            repeat = self._add_own("repeat", await subject.request("repeat"))
             await asyncio.to_thread(self._copies)
+            await self._prepare(emptied=True)
+            chain = self._add_own(LOG_BEGUN_ANEW, await subject.request("anew"))
             await self._prepare()
-            self._add_own("full again", await subject.full())
-            await asyncio.to_thread(self._restores, subject)
+            full = self._add_own("full again", await subject.full())
+            await asyncio.to_thread(self._own_restores, subject, full, chain)
+            await asyncio.to_thread(self._restores, repeat)
 
     async def _prepare(self, *, emptied: bool = False) -> None:
         """Play, so that there is something to do, and let the disk come to rest."""
@@ -82,8 +83,10 @@ class _Rounds:
             player.play(TRANSACTIONS)
         settle()
 
-    def _add_own(self, work: str, found: tuple[float, Snapshot]) -> None:
-        self._add(work, SAVEPOINT, found[0], found[1].size)
+    def _add_own(self, work: str, found: tuple[float, Snapshot]) -> Snapshot:
+        seconds, snapshot = found
+        self._add(work, SAVEPOINT, seconds, snapshot.size)
+        return snapshot
 
     def _add(self, work: str, by: str, seconds: float, size: int) -> None:
         self._seen.setdefault((work, by), []).append((seconds, size))
@@ -104,28 +107,34 @@ class _Rounds:
             if not peer.builds_on_the_last:
                 self._add("first", peer.name, seconds, size_of(peer.store) - before)
 
-    def _restores(self, subject: Subject) -> None:
-        place, known = self._place, subject.service.known
-        chain = next(each for each in known if each.form is Form.INCREMENTAL)
-        for work, snapshot in (("restore", known[0]), ("restore, chain", chain)):
-            _forgotten(place.restored)
-            self._add(work, SAVEPOINT, subject.rebuild(snapshot, place.restored), 0)
-            _require_state(place.restored, snapshot.rows["user_cards"])
+    def _own_restores(self, subject: Subject, full: Snapshot, chain: Snapshot) -> None:
+        restored = self._place.restored
+        for work, snapshot in (("restore", full), ("restore, chain", chain)):
+            _forget(restored)
+            warm(*subject.files(snapshot))
+            self._add(work, SAVEPOINT, subject.rebuild(snapshot, restored), 0)
+            _require_state(restored, snapshot)
+        _forget(restored)
+
+    def _restores(self, copied: Snapshot) -> None:
+        restored = self._place.restored
         for peer in self._others:
-            _forgotten(place.restored)
-            self._add("restore", peer.name, timed(peer.give_back, place.restored), 0)
-            _require_state(place.restored, chain.rows["user_cards"])
-        _forgotten(place.restored)
+            _forget(restored)
+            warm(peer.store)
+            self._add("restore", peer.name, timed(peer.give_back, restored), 0)
+            _require_state(restored, copied)
+        _forget(restored)
 
 
-def _forgotten(path: Path) -> None:
+def _forget(path: Path) -> None:
     for each in path.parent.glob(f"{path.name}*"):
         each.unlink()
     settle()
 
 
-def _require_state(path: Path, cards: int) -> None:
+def _require_state(path: Path, copied: Snapshot) -> None:
     """Raise where a restored file is not the database in the state that was copied: who loses rows is not measured."""
+    cards = copied.rows["user_cards"]
     with closing(sqlite3.connect(path)) as connection:
         found = connection.execute("SELECT count(*) FROM user_cards").fetchone()[0]
     if found != cards:

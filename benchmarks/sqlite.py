@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import compileall
 import sys
 import tempfile
 import time
@@ -30,6 +31,7 @@ __all__ = ["SUBJECTS", "main"]
 
 SUBJECTS = ("rounds", "felt", "burst", "series", "catalog")
 _README = Path(__file__).with_name("README.md")
+_CORE = Path(__file__).resolve().parent.parent / "core"
 _RESULT = "run.json"
 _SERIES_MEGABYTES = 100
 _CATALOG_MEGABYTES = 10
@@ -85,6 +87,7 @@ class _Runner:
 
     def run(self, sizes: list[int], only: list[str]) -> Run:
         """Measure these subjects at these sizes."""
+        compileall.compile_dir(_CORE, quiet=1)  # as it is from the second start on; some environments never do it
         for megabytes in sizes:
             self._say(f"{megabytes} MB: the database")
             made(self._folder, megabytes)

@@ -45,6 +45,10 @@ class Subject:
         created = await self.service.create(Kind.MANUAL)
         return time.perf_counter() - started, created.snapshot
 
+    def files(self, snapshot: Snapshot) -> list[Path]:
+        """Give the files that a snapshot is restored from."""
+        return [Path(part.path) for part in repository_of(self.folder).chain(snapshot)]
+
     def rebuild(self, snapshot: Snapshot, target: Path) -> float:
         """Give the seconds in which a snapshot becomes a new image, proven and synced, in a process of its own."""
         repository = repository_of(self.folder)
