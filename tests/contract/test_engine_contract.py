@@ -486,3 +486,16 @@ async def test_the_probe_knows_nothing_of_a_missing_database(case: EngineCase, p
         assert await probe.size() > 0
     finally:
         await probe.close()
+
+
+async def test_a_process_that_is_alone_keeps_the_schedule_and_is_the_last(case: EngineCase, probe: Probe) -> None:
+    """Whether it attended before it leaves or not; one that is not willing keeps none."""
+    try:
+        assert await probe.leave("alone")
+        await probe.close()
+        assert not await probe.attend("alone", willing=False)
+        assert await probe.attend("alone", willing=True)
+        assert await probe.attend("alone", willing=True)
+        assert await probe.leave("alone")
+    finally:
+        await probe.close()
