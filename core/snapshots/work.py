@@ -56,7 +56,7 @@ def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
             engine.prove(job.chain, scratch, watch)
             return Verified(ok=True, findings=())
         image = scratch / "verify.db"
-        proves = engine.rebuild(job.chain, image, watch)
+        proves = engine.rebuild(job.chain, image, watch, fresh=True)
     except SnapshotDamaged as error:
         return _not_given_back(error)
     try:

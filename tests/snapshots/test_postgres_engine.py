@@ -19,6 +19,7 @@ import local_postgres
 from core.snapshots.database_url import parse
 from core.snapshots.engines import Checks, Engine, engine_for, probe_for
 from core.snapshots.engines.postgres import client_tools
+from core.snapshots.engines.postgres.session import Session
 from core.snapshots.errors import (
     DatabaseBusy,
     DatabaseDamaged,
@@ -28,7 +29,7 @@ from core.snapshots.errors import (
     SnapshotDamaged,
 )
 from core.snapshots.json_column import JsonColumn
-from core.snapshots.models import Check, Severity
+from core.snapshots.models import Check, Method, Severity
 from core.snapshots.watch import Watch
 from tests.contract.engine_cases import CHECKS, bounded
 from tests.snapshots.chain_world import Chain
@@ -367,6 +368,27 @@ def test_killed_at_any_step_the_old_database_serves_or_the_new_one(
     engine.tidy(0.0, 0.0, bounded(30))
     assert game.leftovers() == set()
     game.play()
+
+
+def test_a_connection_that_is_lost_after_the_commit_is_no_failure(
+    game: PostgresGame, engine: Engine, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server committed has happened, whether or not it could still say so."""
+    chain.take(watch=bounded(30))
+    before = game.contents()
+    game.play()
+    image, execute = chain.rebuild(), Session.execute
+
+    def losing(self: Session, statement: str, *arguments: object) -> None:
+        execute(self, statement, *arguments)
+        if statement.endswith("COMMIT"):
+            raise DatabaseUnavailable("The connection was lost.")
+
+    monkeypatch.setattr(Session, "execute", losing)
+    quarantine = Path("20261123T120000.000Z")
+    replaced = engine.replace(image, Method.EXCHANGE, quarantine, {}, CHECKS, bounded(30))
+    assert (replaced.identical, replaced.integrity.findings) == (True, ())
+    assert game.contents() == before
 
 
 # The probe

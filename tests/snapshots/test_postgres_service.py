@@ -21,6 +21,7 @@ from core.snapshots import (
     Kind,
     Level,
     Method,
+    Progress,
     RehearsalUnavailable,
     SnapshotDamaged,
     StartupOutcome,
@@ -105,15 +106,23 @@ async def test_the_safety_snapshot_undoes_a_restore(tmp_path: Path) -> None:
         report = await service.restore(snapshot.id)
         assert report.safety is not None
         phases: set[str] = set()
-        again = await service.restore(report.safety.id, on_progress=lambda progress: phases.add(progress.phase))
+
+        def seen(progress: Progress) -> None:
+            phases.add(progress.phase)
+
+        again = await service.restore(report.safety.id, on_progress=seen)
         assert "load" not in phases  # the very database that was kept came back
+        assert (await service.get(report.safety.id)).restored_at is None  # which proves nothing of the archive
         assert world.game.contents() == later
         assert world.game.leftovers() == {again.quarantine}
+        assert (await service.verify(snapshot.id, Level.RESTORED, on_progress=seen)).ok
+        assert "load" in phases  # a proof is always made from the archive
+        phases.clear()
         # One that differs from the snapshot in a single value is not taken for it.
         run_sql(world.game.server, f'ALTER DATABASE "{again.quarantine}" ALLOW_CONNECTIONS true')
         kept = with_database(world.game.server, str(again.quarantine))
         run_sql(kept, "UPDATE cards SET story = 'another' WHERE id = 7")
-        await service.restore(snapshot.id, on_progress=lambda progress: phases.add(progress.phase))
+        await service.restore(snapshot.id, on_progress=seen)
         assert "load" in phases
         world.game.play()
 

@@ -106,11 +106,12 @@ class Engine(Protocol):
         ``scratch`` is a folder for temporary files.
         """
 
-    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch) -> Level:
+    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Rebuild the last snapshot of a chain as ``image``; raise SnapshotDamaged if that does not give it back.
 
-        Gives the level that a passed ``check_image`` then proves: ``restored``, or ``checksum`` where the engine could
-        only look at the bytes. What an engine keeps elsewhere for an image goes with ``discard`` or ``replace``.
+        With ``fresh`` from the archives alone, also where the engine has the same state at hand. Gives the level that a
+        passed ``check_image`` then proves: ``restored``, or ``checksum`` where the archives were only read. What an
+        engine keeps elsewhere for an image goes with ``discard`` or ``replace``.
         """
 
     def discard(self, image: Path, watch: Watch) -> None:

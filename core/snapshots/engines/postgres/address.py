@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ...conninfo import without_secrets
+from .programs import bare_environment
 
 __all__ = ["APPLICATION", "Address"]
 
@@ -29,7 +30,6 @@ sslpassword ssl_min_protocol_version ssl_max_protocol_version target_session_att
 """
 _ASYNCPG = frozenset(_FOR_ASYNCPG.split())
 """The parameters that asyncpg takes in a URL; ``options`` goes on to the server."""
-_SECRET_VARIABLES = ("DATABASE_URL", "BACKUP_DATABASE_URL", "DISCORD_TOKEN", "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE")
 
 
 class Address:
@@ -91,7 +91,7 @@ class Address:
             service.pop("service", None)
             password = service.pop("password", None) or os.environ.get("PGPASSWORD")
             service |= {"dbname": self.database, "application_name": APPLICATION}
-            environment = {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
+            environment = bare_environment()
             # Dumps of the same data are the same bytes wherever they are taken.
             environment |= {"PGTZ": "UTC", "PGCLIENTENCODING": "UTF8", "LC_ALL": "C"}
             if "service" in self._parameters:

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from ...errors import DatabaseUnavailable
+from .programs import bare_environment
 
 __all__ = ["Tools", "choose", "find_tools", "installed"]
 
@@ -127,7 +128,12 @@ def _folders() -> Iterator[Path]:
 def _version(program: Path) -> tuple[int, int] | None:
     try:
         said = subprocess.run(
-            [program, "--version"], capture_output=True, timeout=_VERSION_WITHIN, stdin=subprocess.DEVNULL, check=True
+            [program, "--version"],
+            capture_output=True,
+            timeout=_VERSION_WITHIN,
+            stdin=subprocess.DEVNULL,
+            env=bare_environment(),
+            check=True,
         ).stdout.decode(errors="replace")
     except (OSError, subprocess.SubprocessError):
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from ...archive import full
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotDamaged, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Level, Method
@@ -86,7 +86,7 @@ class PostgresEngine:
         """Write one committed state to ``target`` and prove it by reading it back; there are no incrementals."""
         return dump(self._address, self._busy_timeout, target, scratch, head, tables, base, watch)
 
-    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch) -> Level:
+    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Load a snapshot into a scratch database and prove it equal; without CREATEDB, prove the archive alone."""
         part = chain[-1]
         with self._beside(watch) as session:
@@ -94,10 +94,10 @@ class PostgresEngine:
             if not may_create(session):
                 Image(None, part, prove(part, watch)).save(image)
                 return Level.CHECKSUM
-            kept = self._kept_equal(session, part, watch)
+            kept = None if fresh else self._kept_equal(session, part, watch)
             if kept is not None:
                 Image(kept[0], part, kept[1]).save(image)
-                return Level.RESTORED
+                return Level.CHECKSUM  # the same state, but not made from the archive
             name = create_scratch(session, self._address.database)
             scratch = self._address.with_database(name)
             try:
@@ -158,12 +158,12 @@ class PostgresEngine:
         """Copy a snapshot, which always stands alone, to a new file; it is proven first."""
         source = Path(chain[-1].path)
         self.prove(chain, scratch, watch)
-        with source.open("rb") as content, target.open("xb") as output:
-            try:
-                shutil.copyfileobj(content, output, 1 << 20)
-            except BaseException:
-                target.unlink()
-                raise
+        watch.phase("export", source.stat().st_size)
+        with source.open("rb") as content, full.created(target) as output:
+            while block := content.read(1 << 20):
+                output.write(block)
+                watch.wrote(len(block))
+                watch.advance(len(block))
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt database."""

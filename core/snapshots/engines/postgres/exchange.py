@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from ...errors import DatabaseBusy, DatabaseMissing, SnapshotError
+from ...errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, DeadlineExceeded, SnapshotError
 from ...watch import Watch
 from .address import Address
 from .databases import drop, exists
@@ -30,6 +30,7 @@ SELECT pid, usename, application_name, pg_catalog.pg_has_role(usesysid, 'USAGE')
  WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
 _ASK_AGAIN = 0.02
+_SERVER_BACK_WITHIN = 15.0
 
 
 def exchange(address: Address, new: str, kept: str, busy_timeout: float, watch: Watch) -> bool:
@@ -48,8 +49,22 @@ def exchange(address: Address, new: str, kept: str, busy_timeout: float, watch: 
             f"ALTER DATABASE {quoted(new)} RENAME TO {quoted(name)}",
             f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS true",
         )
-        _carry_out(address, session, statements, {name, new}, busy_timeout, watch)
+        try:
+            _carry_out(address, session, statements, {name, new}, busy_timeout, watch)
+        except (DatabaseUnavailable, DeadlineExceeded):
+            # The connection can be lost after the server has committed: then it has happened all the same.
+            if not _happened(address, new, kept):
+                raise
         return True
+
+
+def _happened(address: Address, new: str, kept: str) -> bool:
+    with (
+        contextlib.suppress(SnapshotError),
+        beside(address, Watch(), lock_timeout=1.0, patience=_SERVER_BACK_WITHIN) as session,
+    ):
+        return exists(session, kept) and not exists(session, new)
+    return False
 
 
 def go_back(address: Address, kept: str, busy_timeout: float, watch: Watch) -> None:

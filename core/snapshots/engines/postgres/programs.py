@@ -13,12 +13,19 @@ from typing import IO
 
 from ...watch import Watch
 
-__all__ = ["Program"]
+__all__ = ["Program", "bare_environment"]
+
+_NOT_PASSED_ON = ("DATABASE_URL", "BACKUP_DATABASE_URL", "DISCORD_TOKEN", "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE")
 
 _LOOK_EVERY = 0.2
 _PIECE = 1 << 20
 _LAST_WORDS = 8000
 _ENDS_WITHIN = 5.0
+
+
+def bare_environment() -> dict[str, str]:
+    """Give this process's environment without what is secret in it, and without what names another database."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
 
 
 class Program:

@@ -68,7 +68,7 @@ class SqliteEngine:
         with copied(self._path, scratch, self._busy_timeout, watch) as source:
             return capture(source, target, scratch, head, tables, base, watch)
 
-    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch) -> Level:
+    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Decompress a full, put the pages of the incrementals on it, and prove the fingerprint."""
         replay.rebuild(chain, image, watch)
         return Level.RESTORED
