@@ -5,10 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format benchmark clean
+.PHONY: demo demo-postgres test check format benchmark benchmark-postgres clean
 
 demo: $(VENV)/.run
 	$(BIN)/python main.py demo
+
+# The same on a PostgreSQL server, which is made for it and removed. (On yours: make demo DATABASE_URL=postgresql://...)
+demo-postgres: $(VENV)/.dev
+	$(BIN)/python local_postgres.py $(BIN)/python main.py demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -q
@@ -25,6 +29,9 @@ format: $(VENV)/.dev
 # OPTIONS='--sizes 10,100 --folder /somewhere' makes it quick; see benchmarks/README.md.
 benchmark: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.sqlite $(OPTIONS)
+
+benchmark-postgres: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.postgres $(OPTIONS)
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,9 +1,11 @@
 """The whole promise in ten seconds, measured: ``python main.py demo``.
 
 A real ``commands.Bot`` that never logs in loads the real cogs. Players play through the card game's own code, so that
-its events reach the backup cog by ``bot.dispatch``. Then the database file is damaged, the bot starts again, and every
-row is compared with what was there at the snapshot. Everything printed was measured in this run; a mismatch is exit
-status 1. What it leaves is in ``demo/``.
+its events reach the backup cog by ``bot.dispatch``. Then the database is damaged, the bot starts again, and every row
+is compared with what was there at the snapshot. Everything printed was measured in this run; a mismatch is exit status
+1. What it leaves is in ``demo/``.
+
+It plays on SQLite; with a PostgreSQL server's URL in DATABASE_URL it plays there, in a database of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import logging
 import os
 import random
 import shutil
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,12 +26,12 @@ from discord.ext import commands
 from rich.console import Console
 from rich.table import Table
 
+from demonstration_stages import Rows, Stage, StageError, stage_for
 from main import EXTENSIONS, make_bot
 
 __all__ = ["main"]
 
 FOLDER = Path("demo")
-DATABASE = FOLDER / "game.db"
 REPOSITORY = FOLDER / "backups"
 PLAYERS = 600
 ACTIVE = 60
@@ -42,7 +43,6 @@ ACTIONS = 100
 COVERED_WITHIN = 60.0
 SEED = 20261123
 
-Rows = dict[str, list[tuple[Any, ...]]]
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -52,32 +52,36 @@ def main() -> int:
     if FOLDER.exists():
         shutil.rmtree(FOLDER)
     FOLDER.mkdir()
-    os.environ |= {
-        "DATABASE_URL": f"sqlite:///{DATABASE.as_posix()}",
-        "BACKUP_REPOSITORY_PATH": REPOSITORY.as_posix(),
-        "BACKUP_REPOSITORY_MIN_FREE": "50 MiB",
-    }
-    return asyncio.run(_demonstrate())
+    stage = stage_for(os.environ.get("DATABASE_URL"), FOLDER)
+    os.environ |= {"BACKUP_REPOSITORY_PATH": REPOSITORY.as_posix(), "BACKUP_REPOSITORY_MIN_FREE": "50 MiB"}
+    try:
+        return asyncio.run(_demonstrate(stage))
+    except StageError as error:
+        console.print(error, markup=False)
+        return 1
 
 
-async def _demonstrate() -> int:
+async def _demonstrate(stage: Stage) -> int:
     started = time.perf_counter()
+    os.environ["DATABASE_URL"] = await stage.prepare()
     console.rule("1. A game is played", align="left")
     async with _running() as bot:
         events = await _play(bot)
         _show_coverage(bot)
-    before = _rows()
-    console.rule("2. The disk damages the database", align="left")
-    _damage()
+    before = await stage.rows()
+    console.rule(f"2. {stage.accident}", align="left")
+    for line in await stage.damage():
+        console.print(line, markup=False)
     console.rule("3. The bot starts again", align="left")
     async with _running() as bot:
         report = _backup(bot).lifecycle.startup
         console.print(report.message, markup=False)
-        after = _rows()
+        after = await stage.rows()
     console.rule("4. Every row is compared", align="left")
     different = _differences(before, after)
     restored = report.outcome == "restored"
     _summary(events, before, different, restored, time.perf_counter() - started)
+    _places(stage, report)
     return 0 if restored and not different else 1
 
 
@@ -166,27 +170,6 @@ def _show_coverage(bot: commands.Bot) -> None:
     console.print(table)
 
 
-def _rows() -> Rows:
-    """Read every row of every table, with nothing of Savepoint's."""
-    with contextlib.closing(sqlite3.connect(DATABASE)) as database:
-        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: sorted(database.execute(f'SELECT * FROM "{name}"'), key=repr) for name in tables}
-
-
-def _damage() -> None:
-    """Overwrite the middle of the file, as a failing disk does."""
-    size = DATABASE.stat().st_size
-    start, length = size // 3, size // 4
-    with DATABASE.open("r+b") as file:
-        file.seek(start)
-        file.write(random.Random(SEED).randbytes(length))
-    console.print(f"{length:,} of the {size:,} bytes of {DATABASE} are overwritten with noise.")
-    try:
-        _rows()
-    except sqlite3.DatabaseError as error:
-        console.print(f"SQLite says: {error}.")
-
-
 def _differences(before: Rows, after: Rows) -> dict[str, str]:
     different = {}
     for name in before.keys() | after.keys():
@@ -211,6 +194,11 @@ def _summary(
     result.add_row("rows compared", f"{total:,} in {len(before)} tables")
     result.add_row("tables that differ", str(len(different)) if different else "none")
     result.add_row("seconds", f"{seconds:.1f}")
-    result.add_row("snapshots", f"{REPOSITORY} (latest.db.gz: gunzip gives the database)")
-    result.add_row("damaged file", f"{REPOSITORY / 'quarantine'}")
     console.print(result)
+
+
+def _places(stage: Stage, report: Any) -> None:
+    """Say where what is left can be looked at."""
+    console.print(f"The snapshots are in {REPOSITORY}; {stage.by_hand}", markup=False)
+    if report.restore is not None and report.restore.quarantine is not None:
+        console.print(f"The damaged database is {stage.kept(report.restore.quarantine, REPOSITORY)}.", markup=False)

@@ -19,21 +19,22 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from cogs.card_game import rules, schema
-from cogs.card_game.database import Database
 from cogs.card_game.models import Rarity
+from cogs.card_game.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from cogs.card_game.database import Transaction
 
-__all__ = ["BEGINNING", "MEGABYTE", "VERSION", "cards_data", "generate"]
+__all__ = ["BEGINNING", "MEGABYTE", "SEED", "VERSION", "Book", "History", "cards_data", "generate"]
 
 VERSION = 2
 """Changes whenever the same seed gives another database, so that an old one that was kept is not taken for it."""
 
 MEGABYTE = 1_000_000
+SEED = 20261123
 BEGINNING = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 _CACHE_KIB = 1_500_000
 _DAY_SECONDS = 86_400
@@ -50,7 +51,7 @@ _REASONS = ("duplicates", "starting balance", "daily reward", "event", "duplicat
 _PACK_WORDS = ("Dawn", "Relics", "of the", "Deep", "Festival", "Winter", "Lost", "Legends", "Garden", "Clockwork")
 
 
-def generate(path: Path, megabytes: int, *, seed: int = 20261123) -> None:
+def generate(path: Path, megabytes: int, *, seed: int = SEED) -> None:
     """Write a new database in WAL mode, of as many MB (10^6 bytes) as asked and less than one more."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")
@@ -58,7 +59,7 @@ def generate(path: Path, megabytes: int, *, seed: int = 20261123) -> None:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("BEGIN")
         _create(connection)
-        history = _History(connection, random.Random(seed))
+        history = History(connection, random.Random(seed))
         while _size(connection) < megabytes * MEGABYTE:
             history.add_day()
         connection.execute("COMMIT")
@@ -84,7 +85,7 @@ class _Statements:
 def _create(connection: sqlite3.Connection) -> None:
     async def create() -> None:
         transaction = cast("Transaction", _Statements(connection))
-        await schema.create(transaction, Database.identity)
+        await schema.create(transaction, SqliteDatabase.identity)
         await schema.seed(transaction)
 
     asyncio.run(create())
@@ -95,10 +96,20 @@ def _size(connection: sqlite3.Connection) -> int:
     return int(pages) * int(page_size)
 
 
-class _History:
-    """The days of a game, one after the other."""
+class Book(Protocol):
+    """Where the game is written down: as much of a SQLite connection as that needs."""
 
-    def __init__(self, connection: sqlite3.Connection, chance: random.Random) -> None:
+    def execute(self, sql: str, /) -> Any:
+        """Do a query, whose rows ``fetchall`` gives."""
+
+    def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
+        """Do ``INSERT INTO table (columns) VALUES (…)`` for every row."""
+
+
+class History:
+    """The days of a game, one after the other, beginning with no players."""
+
+    def __init__(self, connection: Book, chance: random.Random) -> None:
         self._connection = connection
         self._chance = chance
         self._users: list[int] = []
@@ -194,7 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.generator", description="Make a game's database.")
     parser.add_argument("database", type=Path)
     parser.add_argument("--megabytes", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=20261123)
+    parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
     generate(given.database, given.megabytes, seed=given.seed)
 

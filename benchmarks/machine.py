@@ -6,12 +6,13 @@ import datetime as dt
 import os
 import platform
 import sqlite3
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .peers import missing, versions
 
-__all__ = ["machine"]
+__all__ = ["machine", "server_machine"]
 
 _PACKAGES = ("isal", "blake3", "msgspec")
 _VIRTUAL = ("vd", "xvd")
@@ -19,16 +20,30 @@ _VIRTUAL = ("vd", "xvd")
 
 def machine(folder: Path) -> tuple[str, ...]:
     """Describe the machine, the disk that ``folder`` is on, and how busy it is, one line each."""
+    return (
+        *_computer(folder),
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_versions(*_PACKAGES)}",
+        f"beside: {', '.join(versions())}; not installed: {', '.join(missing()) or 'none'}",
+    )
+
+
+def server_machine(folder: Path) -> tuple[str, ...]:
+    """Describe the same for a run with a PostgreSQL server."""
+    said = subprocess.run(["gzip", "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
+    return (*_computer(folder), f"Python {platform.python_version()}, {_versions('asyncpg', *_PACKAGES)}, {said}")
+
+
+def _computer(folder: Path) -> tuple[str, str]:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    absent = missing()
     return (
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC; load average at the beginning {load}",
         f"{_processor()}, {os.cpu_count()} cores, {_memory()}, {_disk(folder)}, "
         f"{platform.system()} {platform.release()}",
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        + ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
-        f"beside: {', '.join(versions())}; not installed: {', '.join(absent) or 'none'}",
     )
+
+
+def _versions(*packages: str) -> str:
+    return ", ".join(f"{name} {_version(name)}" for name in packages)
 
 
 def _processor() -> str:

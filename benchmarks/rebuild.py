@@ -1,4 +1,4 @@
-"""Rebuilds a snapshot as a file, proven: what the worker does in a restore before it checks and replaces.
+"""Rebuilds a snapshot, proven: what the worker does in a restore before it checks and replaces.
 
 ``python -m benchmarks.rebuild`` takes an ``Order`` as JSON on its standard input. Like the worker it takes from the
 core only what the job needs, under another name, so that its start costs what the worker's does.
@@ -18,6 +18,7 @@ __all__ = ["Link", "Order"]
 
 _CORE = Path(__file__).resolve().parent.parent / "core" / "snapshots"
 _NAME = "savepoint_snapshots"
+_BUSY_TIMEOUT = 15.0
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -31,10 +32,11 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to rebuild, and where to."""
+    """What to rebuild, as which image, and the URL of the database that it is of."""
 
     chain: tuple[Link, ...]
     target: str
+    url: str
 
 
 def _core(name: str) -> Any:
@@ -49,11 +51,10 @@ def _core(name: str) -> Any:
 def main() -> None:
     """Rebuild what standard input says."""
     order = sys.stdin.buffer.read()
-    part, watch = _core("engines.base").Part, _core("watch").Watch
-    replay = _core("engines.sqlite.replay")
     found = msgspec.json.decode(order, type=Order)
-    chain = [msgspec.convert(msgspec.to_builtins(link), type=part) for link in found.chain]
-    replay.rebuild(chain, Path(found.target), watch())
+    engine = _core("engines").engine_for(_core("database_url").parse(found.url), _BUSY_TIMEOUT)
+    chain = [msgspec.convert(msgspec.to_builtins(link), type=_core("engines").Part) for link in found.chain]
+    engine.rebuild(chain, Path(found.target), _core("watch").Watch())
 
 
 if __name__ == "__main__":

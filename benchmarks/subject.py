@@ -50,10 +50,10 @@ class Subject:
         return [Path(part.path) for part in repository_of(self.folder).chain(snapshot)]
 
     def rebuild(self, snapshot: Snapshot, target: Path) -> float:
-        """Give the seconds in which a snapshot becomes a new file, proven and synced, in a process of its own."""
+        """Give the seconds in which a snapshot becomes a new image, proven and synced, in a process of its own."""
         repository = repository_of(self.folder)
         links = [msgspec.convert(msgspec.to_builtins(part), type=Link) for part in repository.chain(snapshot)]
-        order = msgspec.json.encode(Order(tuple(links), str(target)))
+        order = msgspec.json.encode(Order(tuple(links), str(target), self.service.settings.database.url))
         started = time.perf_counter()
         subprocess.run(module("rebuild"), input=order, check=True)
         return time.perf_counter() - started
@@ -66,9 +66,10 @@ def repository_of(folder: Path) -> Repository:
     return repository
 
 
-def _settings(database: Path, folder: Path, spacing: float, kept: int) -> Settings:
+def _settings(database: Path | str, folder: Path, spacing: float, kept: int) -> Settings:
+    url = database if isinstance(database, str) else f"sqlite:///{database.absolute()}"
     return Settings(
-        database=DatabaseSettings(url=f"sqlite:///{database.absolute()}", busy_timeout=Duration(_BUSY_TIMEOUT)),
+        database=DatabaseSettings(url=url, busy_timeout=Duration(_BUSY_TIMEOUT)),
         repository=RepositorySettings(path=str(folder.absolute())),
         schedule=ScheduleSettings(critical_spacing=Duration(spacing)),
         retention=RetentionRules(critical=kept),
@@ -77,11 +78,12 @@ def _settings(database: Path, folder: Path, spacing: float, kept: int) -> Settin
 
 @contextlib.asynccontextmanager
 async def opened(
-    database: Path, folder: Path, *, spacing: float = 0.0, kept: int = 100, anew: bool = True
+    database: Path | str, folder: Path, *, spacing: float = 0.0, kept: int = 100, anew: bool = True
 ) -> AsyncIterator[Subject]:
     """Open a service with the default settings, on an empty repository unless it is not to be ``anew``.
 
-    ``spacing`` is the least time between two event snapshots in seconds, ``kept`` how many of them retention leaves.
+    ``database`` is a SQLite file or a URL, ``spacing`` the least time between two event snapshots in seconds, ``kept``
+    how many of them retention leaves.
     """
     if anew:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -18,11 +18,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in lines)
 
 
-def put(path: Path, text: str) -> None:
-    """Replace what stands between the two markers in a file; raise ValueError where they are not there once each."""
+def put(path: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
+    """Replace what stands between two markers in a file; raise ValueError where they are not there once each."""
     content = path.read_text(encoding="utf-8")
-    before, begins, rest = content.partition(BEGIN)
-    _, ends, after = rest.partition(END)
-    if not begins or not ends or content.count(BEGIN) + content.count(END) != 2:
-        raise ValueError(f"{path.name} must have the lines {BEGIN} and {END}, once each and in this order")
-    path.write_text(f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}", encoding="utf-8")
+    before, begins, rest = content.partition(begin)
+    _, ends, after = rest.partition(end)
+    if not begins or not ends or content.count(begin) + content.count(end) != 2:
+        raise ValueError(f"{path.name} must have the lines {begin} and {end}, once each and in this order")
+    path.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}", encoding="utf-8")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -45,10 +44,6 @@ _Note = app_commands.Range[str, 1, 200]
 _SnapshotName = app_commands.Range[str, 1, 100]
 
 
-def _utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 class BackupCog(commands.Cog):
     """Proven snapshots of the game's database."""
 
@@ -63,10 +58,9 @@ class BackupCog(commands.Cog):
         bot: Bot,
         service: SnapshotService,
         *,
-        clock: Callable[[], dt.datetime] = _utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the bot and the service of its database; for tests, the service's clock and another in seconds."""
+        """Take the bot and the service of its database; for tests, a clock in seconds."""
         self.bot = bot
         self.service = service
         settings = service.settings
@@ -74,9 +68,7 @@ class BackupCog(commands.Cog):
         self.outbox = Outbox(bot, settings.discord.alert_channel_id)
         self.alerts = Alerts(self.outbox.post, stale_after=float(settings.schedule.stale_after), monotonic=monotonic)
         self.bridge = Bridge(bot, self.alerts)
-        self.lifecycle = Lifecycle(
-            bot, service, self.alerts, self.bridge, flush=self.outbox.flush, clock=clock, monotonic=monotonic
-        )
+        self.lifecycle = Lifecycle(bot, service, self.alerts, self.bridge, flush=self.outbox.flush, monotonic=monotonic)
         self.triggers = tuple(Trigger(trigger, self._request) for trigger in settings.triggers)
         self._listeners = tuple((trigger.listener_name, trigger.listener()) for trigger in self.triggers)
         self._word = settings.discord.backup_group

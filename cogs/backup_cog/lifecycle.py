@@ -8,7 +8,6 @@ looked at, not healed: by that time the game is running on the database.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import logging
 from collections.abc import Callable
 
@@ -49,10 +48,9 @@ class Lifecycle:
         bridge: Bridge,
         *,
         flush: Callable[[], None],
-        clock: Callable[[], dt.datetime],
         monotonic: Callable[[], float],
     ) -> None:
-        """Take the parts; ``flush`` sends what waits, ``clock`` is the service's, ``monotonic`` counts seconds."""
+        """Take the parts; ``flush`` sends what waits, ``monotonic`` counts seconds."""
         self.problem: SnapshotError | None = None
         self.startup: StartupReport | None = None
         self._bot = bot
@@ -61,7 +59,6 @@ class Lifecycle:
         self._alerts = alerts
         self._bridge = bridge
         self._flush = flush
-        self._clock = clock
         self._monotonic = monotonic
         self._failures = 0
         self._not_before = monotonic()
@@ -82,6 +79,7 @@ class Lifecycle:
         if self._service.settings.discord.handle_sigterm:
             self._sigterm.install()
         if await self._open():
+            await self._service.attend(willing=False)
             self._report(await self._start_up())
         # Not after ready: backups must not need Discord.
         self._loop.start()
@@ -153,7 +151,7 @@ class Lifecycle:
         return bool(self._bot.guilds) or not self._schedule.only_with_guilds
 
     async def _take_periodic(self) -> None:
-        if not self._wanted or self._clock() < self._service.periodic_due():
+        if not await self._service.periodic_wanted(willing=self._wanted):
             return
         try:
             await self._service.create(Kind.PERIODIC)
@@ -225,6 +223,8 @@ class Lifecycle:
         else:
             if snapshot is not None:
                 log.info("The bot goes down; its last state is in snapshot %s", snapshot.id)
+            elif self._schedule.shutdown:
+                log.info("Other processes still serve the database; the last of them takes the shutdown snapshot")
 
     async def _fail_last(self, error: SnapshotError) -> None:
         log.error("The shutdown snapshot failed: %s", error)

@@ -226,6 +226,7 @@ def _repository(state: Status) -> list[tuple[str, str]]:
         ("Now", doing + waiting),
         ("Database", plain(state.database, 200)),
         ("Repository", plain(state.repository, 200)),
+        *([("Engine", listing([plain(remark, 300) for remark in state.remarks], 900))] if state.remarks else []),
     ]
 
 

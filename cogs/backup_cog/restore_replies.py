@@ -23,6 +23,7 @@ CONFIRMATION_LENGTH = 4
 _METHODS = {
     Method.ONLINE: "through the running database; the game can stay connected",
     Method.SWAP: "by exchanging the files; the damaged ones are kept in quarantine",
+    Method.EXCHANGE: "beside the database, then in its place; the game reconnects once, the old one is kept",
 }
 _ROWS_LIMIT = 900
 _EVENTS_LIMIT = 700
@@ -47,7 +48,7 @@ def preview(plan: RestorePlan) -> Reply:
     safety = (
         "A safety snapshot of what is there now is taken first."
         if plan.database.openable
-        else "What is there now cannot be opened, so its files go to quarantine instead of a safety snapshot."
+        else "What is there now cannot be opened, so it is kept in quarantine instead of a safety snapshot."
     )
     fields = [
         ("Rows then → now", _rows(plan.lost)),

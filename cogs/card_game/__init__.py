@@ -11,9 +11,8 @@ import random
 
 from discord.ext import commands
 
-from .address import database_url, sqlite_path
+from .address import database_at, database_url
 from .cog import CardGameCog
-from .database import Database
 from .game import CardGame
 
 __all__ = ["setup"]
@@ -25,7 +24,7 @@ def _now() -> dt.datetime:
 
 async def setup(bot: commands.Bot) -> None:
     """Open the game's database, create what is missing in it, and add the cog."""
-    database = Database(sqlite_path(database_url(bot)))
+    database = database_at(database_url(bot))
     # The system's randomness, so that nobody can work out the next pack from the last ones.
     game = CardGame(database, dispatch=bot.dispatch, random=random.SystemRandom(), clock=_now)
     await game.start()

@@ -57,7 +57,7 @@ class CardGame:
         """Open the database, create the tables that are missing and fill an empty catalogue."""
         await self._database.open()
         try:
-            async with self._database.transaction() as transaction:
+            async with self._database.founding() as transaction:
                 await schema.create(transaction, self._database.identity)
                 await schema.seed(transaction)
         except BaseException:

@@ -32,22 +32,7 @@ async def offer(transaction: Transaction, user_id: int, card_id: int, price: int
     Raises InvalidPrice, CardNotFound, CardNotOwned or CardAlreadyListed.
     """
     rules.checked_price(price)
-    card = (
-        await transaction.fetch_one(
-            """
-            SELECT user_cards.user_id, cards.name, cards.rarity
-            FROM user_cards JOIN cards ON cards.id = user_cards.card_id
-            WHERE user_cards.id = ?
-            """,
-            card_id,
-        )
-        if rules.is_row_id(card_id)
-        else None
-    )
-    if card is None:
-        raise CardNotFound(f"There is no card {card_id}.")
-    if card["user_id"] != user_id:
-        raise CardNotOwned(f"Card {card_id} is not yours.")
+    await _own_card(transaction, user_id, card_id)
     listed = await transaction.fetch_one(
         """
         INSERT INTO marketplace_listings (user_card_id, seller_id, price, status, listed_at)
@@ -60,6 +45,8 @@ async def offer(transaction: Transaction, user_id: int, card_id: int, price: int
     )
     if listed is None:
         raise CardAlreadyListed(f"Card {card_id} is on the market already.")
+    # Again: where transactions run side by side, the INSERT waited if somebody was just buying this very copy.
+    card = await _own_card(transaction, user_id, card_id)
     return Listing(
         id=listed["id"],
         card_id=card_id,
@@ -79,8 +66,7 @@ async def buy(transaction: Transaction, buyer_id: int, listing_id: int, now: str
     if listing.seller_id == buyer_id:
         raise OwnListing("That is your own listing.")
     await _close(transaction, listing, "sold", buyer_id, now)
-    balance = await players.change_coins(transaction, buyer_id, -listing.price)
-    await players.change_coins(transaction, listing.seller_id, listing.price)
+    balance = await players.pay(transaction, buyer_id, listing.seller_id, listing.price)
     await transaction.execute(
         "UPDATE user_cards SET user_id = ?, obtained_at = ? WHERE id = ?", buyer_id, now, listing.card_id
     )
@@ -102,6 +88,26 @@ async def open_listings(transaction: Transaction) -> list[Listing]:
         f"{_LISTINGS} WHERE marketplace_listings.status = 'open' ORDER BY marketplace_listings.id DESC"
     )
     return [_listing(row) for row in rows]
+
+
+async def _own_card(transaction: Transaction, user_id: int, card_id: int) -> Row:
+    card = (
+        await transaction.fetch_one(
+            """
+            SELECT user_cards.user_id, cards.name, cards.rarity
+            FROM user_cards JOIN cards ON cards.id = user_cards.card_id
+            WHERE user_cards.id = ?
+            """,
+            card_id,
+        )
+        if rules.is_row_id(card_id)
+        else None
+    )
+    if card is None:
+        raise CardNotFound(f"There is no card {card_id}.")
+    if card["user_id"] != user_id:
+        raise CardNotOwned(f"Card {card_id} is not yours.")
+    return card
 
 
 async def _open_listing(transaction: Transaction, listing_id: int) -> Listing:

@@ -7,7 +7,7 @@ from .database import Transaction
 from .errors import NotEnoughCoins, NotEnoughDust, PlayerNotFound
 from .models import Balance, Player
 
-__all__ = ["change_coins", "change_dust", "ensure", "player"]
+__all__ = ["change_coins", "change_dust", "ensure", "pay", "player"]
 
 
 async def ensure(transaction: Transaction, user_id: int, name: str | None, now: str) -> None:
@@ -51,6 +51,14 @@ async def change_coins(transaction: Transaction, user_id: int, amount: int) -> B
     if changed is None:
         raise NotEnoughCoins(need=-amount, have=found.coins)
     return Balance(coins=found.coins, dust=found.dust)
+
+
+async def pay(transaction: Transaction, payer_id: int, payee_id: int, price: int) -> Balance:
+    """Move coins from one player to another and give what the first has left; raise NotEnoughCoins."""
+    # In the order of their ids, so that two players who buy from each other never wait for one another.
+    changes = {payer_id: -price, payee_id: price}
+    balances = {user_id: await change_coins(transaction, user_id, changes[user_id]) for user_id in sorted(changes)}
+    return balances[payer_id]
 
 
 async def change_dust(transaction: Transaction, user_id: int, amount: int, reason: str, now: str) -> Balance:

@@ -31,7 +31,8 @@ With ``--json`` standard output is exactly one JSON document. These shapes are s
     restore           {"restored": id, "safety": id|null, "lost": LOST, "ok"}; needs --yes
     export            {"file", "size"}
     status            {"engine", "database", "repository", "snapshots", "damaged", "pinned", "kinds": {kind: count},
-                      "size", "free", "newest": SNAPSHOT|null, "newest_restored": SNAPSHOT|null, "next_periodic"}
+                      "size", "free", "newest": SNAPSHOT|null, "newest_restored": SNAPSHOT|null, "next_periodic",
+                      "remarks": [what the engine has to say, ..]}
     integrity         {"ok", "findings": [FINDING, ..]}
     prune             {"dry_run", "freed", "decisions": [{"id", "keep", "reasons": [..]}, ..]}
     pin, unpin        {"snapshot": SNAPSHOT}

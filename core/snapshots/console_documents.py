@@ -159,6 +159,7 @@ class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
     newest: SnapshotDocument | None
     newest_restored: SnapshotDocument | None
     next_periodic: dt.datetime
+    remarks: tuple[str, ...]
 
 
 class IntegrityDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,6 +288,7 @@ def status_document(status: Status) -> StatusDocument:
         newest=snapshot_document(status.newest) if status.newest else None,
         newest_restored=snapshot_document(status.newest_restored) if status.newest_restored else None,
         next_periodic=_utc(status.next_periodic),
+        remarks=status.remarks,
     )
 
 

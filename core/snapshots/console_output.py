@@ -205,6 +205,7 @@ def status_output(status: Status, now: dt.datetime) -> Shown:
                 ("newest", _named(status.newest, now)),
                 ("newest restored", _named(status.newest_restored, now)),
                 ("next periodic", f"{moment(status.next_periodic, now)}, while the bot runs"),
+                *(("engine", remark) for remark in status.remarks),
             ]
         ),
     )

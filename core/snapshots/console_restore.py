@@ -46,7 +46,10 @@ def restored_output(report: RestoreReport) -> Shown:
     if report.safety is not None:
         lines.append(sentence(f"The state before is safety snapshot {report.safety.id}; restoring it undoes this."))
     if report.quarantine is not None:
-        lines.append(sentence(f"The files that were there before are in {report.quarantine}."))
+        what = "database that was there before is kept as"
+        if report.method is not Method.EXCHANGE:
+            what = "files that were there before are in"
+        lines.append(sentence(f"The {what} {report.quarantine}."))
     if report.ok and report.identical is None:
         lines.append(sentence("Somebody wrote to it at once, so it was checked but not compared.", _WARNING))
     return *lines, Text(), _rows(lost)
@@ -63,12 +66,16 @@ def _events(lost: Lost) -> str:
 def _how(plan: RestorePlan) -> str:
     if plan.method is Method.ONLINE:
         return "through the engine, in one transaction; a bot that runs can keep running"
+    if plan.method is Method.EXCHANGE:
+        return "beside it, then in its place; every connection is cut once, and the old database is kept on the server"
     return "by exchanging the file; no process may have it open"
 
 
 def _safety(plan: RestorePlan) -> str:
     if plan.database.openable:
         return "a safety snapshot of the present state is taken"
+    if plan.database.exists and plan.method is Method.EXCHANGE:
+        return f"the present database is kept on the server ({plan.database.problem or 'it cannot be opened'})"
     if plan.database.exists:
         return f"the present files are moved into quarantine ({plan.database.problem or 'they cannot be opened'})"
     return "nothing: there is no database now"

@@ -122,7 +122,7 @@ class Context:
             await asyncio.shield(self.in_thread(remove, scratch))
             await asyncio.shield(self.in_thread(mark.let_go))
 
-    def checks(self, contents: Contents, *, quick: bool, of: Snapshot | None = None) -> Checks:
+    def checks(self, contents: Contents, *, quick: bool, of: Snapshot | None = None, patient: bool = False) -> Checks:
         """Say what an integrity check looks at: of the database as it is now, or of what a snapshot restores to."""
         database = self.settings.database
         expected = of or contents.newest_sound
@@ -134,6 +134,7 @@ class Context:
             expected_rows=expected.rows if expected else {},
             snapshots_exist=bool(contents.snapshots),
             quick=quick,
+            patient=patient,
         )
 
     async def tell(self, what: Callable[[Listener], Any]) -> None:

@@ -14,7 +14,7 @@ from .archive.members import Head
 from .catalog import Contents
 from .chain import chain_of, choose_form
 from .context import Context
-from .engines import Base, Taken
+from .engines import Base, Taken, works_elsewhere
 from .errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
 from .files import remove, require_space, translate_os_error
 from .jobs import SnapshotJob
@@ -33,7 +33,10 @@ log = logging.getLogger(__name__)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot somebody wants. ``skip_unchanged``: none is written if the newest one holds the same state."""
+    """A snapshot somebody wants. ``skip_unchanged``: none is written if the newest one holds the same state.
+
+    ``after`` is the last periodic one that a periodic one is to follow: a later one of another process does as well.
+    """
 
     kind: Kind
     reasons: tuple[str, ...]
@@ -41,6 +44,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     pinned: bool = False
     skip_unchanged: bool = False
+    after: dt.datetime | None = None
     deadline: float
 
 
@@ -59,11 +63,22 @@ async def create(
     ``wait`` is how long to wait for another operation, in seconds; None takes the setting.
     """
     async with turn(context, "a snapshot", wait=wait) as contents:
-        created = await create_locked(context, contents, wanted, on_progress)
+        created = _taken_meanwhile(contents, wanted, context.clock())
+        if created is None:
+            created = await create_locked(context, contents, wanted, on_progress)
     if not created.unchanged:
         await context.tell(lambda listener: listener.created(created.snapshot))
     await context.tell(lambda listener: listener.covered())
     return created
+
+
+def _taken_meanwhile(contents: Contents, wanted: Wanted, now: dt.datetime) -> Created | None:
+    """Give the snapshot of another process that makes a periodic one needless, None where there is none."""
+    newest = contents.newest_sound
+    last = last_periodic(contents.snapshots, contents.periodic_checked_at, now)
+    if wanted.after is None or newest is None or last is None or last <= wanted.after:
+        return None
+    return Created(snapshot=newest, unchanged=True)
 
 
 async def create_locked(
@@ -186,7 +201,8 @@ async def _record_covered(context: Context, newest: Snapshot, wanted: Wanted) ->
 
 async def _make_room(context: Context, contents: Contents, wanted: Wanted, *, incremental: bool) -> None:
     """See that the disk keeps its minimum; where it would not, expired snapshots go first."""
-    needed = needed_for_snapshot(await context.probe.size(), contents.snapshots, incremental=incremental)
+    size, elsewhere = await context.probe.size(), works_elsewhere(context.url)
+    needed = needed_for_snapshot(size, contents.snapshots, incremental=incremental, elsewhere=elsewhere)
     root, minimum = context.repository.root, int(context.settings.repository.min_free)
     try:
         await context.in_thread(require_space, root, needed, minimum)

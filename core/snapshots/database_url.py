@@ -3,6 +3,7 @@
 SQLite follows the form that SQLAlchemy made common: ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db``,
 ``sqlite:///C:/path.db``, with or without a driver (``sqlite+aiosqlite://``). Percent-encoding (RFC 3986) is decoded.
 Options after ``?`` speak to the host's driver: they are ignored, except for those that make it another database.
+PostgreSQL takes whatever libpq takes, a URL or ``host=… dbname=…``; ``conninfo`` reads both.
 """
 
 from __future__ import annotations
@@ -14,17 +15,22 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from .conninfo import parse_conninfo, without_secrets
 from .errors import SettingsError
 
 __all__ = ["KNOWN_ENGINES", "DatabaseUrl", "parse", "redact"]
 
-KNOWN_ENGINES = frozenset({"sqlite"})
+KNOWN_ENGINES = frozenset({"sqlite", "postgresql"})
 """The engines that this version has. An engine that is added is added here."""
 
 _ENGINES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 _TITLES = {"postgresql": "PostgreSQL"}
 _SQLITE = "sqlite:///relative/path.db or sqlite:////absolute/path.db"
+_POSTGRESQL = (
+    "postgresql://user:password@host:port/database or host=... dbname=..., with percent-encoded passwords in URLs"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PAIRS = re.compile(r"\s*(?:host|hostaddr|port|dbname|user|password|service|sslmode)\s*=")
 _DRIVE = re.compile(r"/[A-Za-z]:[\\/]")
 
 
@@ -41,6 +47,8 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def redacted(self) -> str:
         """The URL without password and options, fit for a message or a log line."""
+        if self.engine == "postgresql" and "://" not in self.text:
+            return without_secrets(parse_conninfo(self.text))
         return redact(self.text)
 
     def __repr__(self) -> str:
@@ -53,6 +61,8 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
 def parse(url: str, *, engines: Collection[str] = KNOWN_ENGINES) -> DatabaseUrl:
     """Read a database URL; raise ``SettingsError``, without its secrets, where it is none that ``engines`` can use."""
     text = url.strip()
+    if _PAIRS.match(text) and "postgresql" in engines:
+        return _postgresql(text)
     parts = _split(text)
     names = ", ".join(sorted(engines))
     if parts is None:
@@ -62,7 +72,9 @@ def parse(url: str, *, engines: Collection[str] = KNOWN_ENGINES) -> DatabaseUrl:
         raise _refused(text, f"a URL of {names}", f"{_TITLES[engine]} is not supported by this version of Savepoint")
     if engine is None or engine not in engines:
         raise _refused(text, f"a URL of {names}, like {_SQLITE}", "its engine is not known")
-    return DatabaseUrl(text=text, engine=engine, path=_sqlite_path(text, parts) if engine == "sqlite" else None)
+    if engine == "postgresql":
+        return _postgresql(text)
+    return DatabaseUrl(text=text, engine=engine, path=_sqlite_path(text, parts))
 
 
 def redact(text: str) -> str:
@@ -87,6 +99,16 @@ def _split(text: str) -> SplitResult | None:
         return urlsplit(text)
     except ValueError:  # its message can hold the password, so nothing of it goes on
         return None
+
+
+def _postgresql(text: str) -> DatabaseUrl:
+    try:
+        parse_conninfo(text)
+    except ValueError as error:  # says what is wrong without a word of the text
+        problem = str(error)
+    else:
+        return DatabaseUrl(text=text, engine="postgresql")
+    raise _refused(text, _POSTGRESQL, problem)
 
 
 def _sqlite_path(text: str, parts: SplitResult) -> str:

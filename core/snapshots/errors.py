@@ -15,6 +15,7 @@
     │   ├── DatabaseMissing      there is no database at that place
     │   ├── DatabaseDamaged      it is there and is not a sound database
     │   └── DatabaseUnavailable  permissions or input/output: says nothing about damage
+    │       └── RehearsalUnavailable  snapshots cannot be rebuilt for proof here
     ├── RestoreFailed            the restore did not happen, or was taken back
     │   ├── PlanOutdated         the state changed since the plan was shown
     │   └── RestoreRefused       it would do harm now (automatic restores too close together, nothing usable)
@@ -44,6 +45,7 @@ __all__ = [
     "NotEnoughSpace",
     "OperationCancelled",
     "PlanOutdated",
+    "RehearsalUnavailable",
     "RepositoryError",
     "RestoreFailed",
     "RestoreRefused",
@@ -151,6 +153,10 @@ class DatabaseDamaged(DatabaseError):
 
 class DatabaseUnavailable(DatabaseError, OSError):
     """Permissions, input/output or a wrong path: says nothing about whether the data is sound."""
+
+
+class RehearsalUnavailable(DatabaseUnavailable):
+    """Snapshots cannot be rebuilt for proof here, so nothing is proven by ``restored``; they can be restored."""
 
 
 class RestoreFailed(SnapshotError):

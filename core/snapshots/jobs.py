@@ -17,6 +17,7 @@ from .models import Finding, IntegrityReport, Level, Method, Snapshot
 
 __all__ = [
     "Archived",
+    "DiscardJob",
     "Exported",
     "Failed",
     "InspectJob",
@@ -30,6 +31,8 @@ __all__ = [
     "ScanJob",
     "Scanned",
     "SnapshotJob",
+    "Tidied",
+    "TidyJob",
     "Verified",
     "VerifyJob",
 ]
@@ -83,6 +86,19 @@ class ReplaceJob(Work, frozen=True, kw_only=True, tag=True):
     checks: Checks
 
 
+class DiscardJob(Work, frozen=True, kw_only=True, tag=True):
+    """Let go of what a RebuildJob made elsewhere than in ``image``."""
+
+    image: str
+
+
+class TidyJob(Work, frozen=True, kw_only=True, tag=True):
+    """Remove what is left elsewhere of work that never ended, and of restores; both ages are in seconds."""
+
+    scratch_age: float
+    kept_age: float
+
+
 class PutBackJob(Work, frozen=True, kw_only=True, tag=True):
     """Undo a swap."""
 
@@ -117,16 +133,38 @@ class ScanJob(Work, frozen=True, kw_only=True, tag=True):
     at: dt.datetime
 
 
-Job = SnapshotJob | VerifyJob | RebuildJob | ReplaceJob | PutBackJob | IntegrityJob | InspectJob | ExportJob | ScanJob
+Job = (
+    SnapshotJob
+    | VerifyJob
+    | RebuildJob
+    | DiscardJob
+    | TidyJob
+    | ReplaceJob
+    | PutBackJob
+    | IntegrityJob
+    | InspectJob
+    | ExportJob
+    | ScanJob
+)
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a VerifyJob or a RebuildJob; ``culprit`` is the path of the file of the chain that is damaged."""
+    """The outcome of a VerifyJob or a RebuildJob; ``culprit`` is the path of the file of the chain that is damaged.
+
+    ``level`` is what was proven where it is ``ok``.
+    """
 
     ok: bool
     findings: tuple[Finding, ...]
     culprit: str | None = None
+    level: Level = Level.RESTORED
     integrity: IntegrityReport | None = None
+
+
+class Tidied(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of a TidyJob; the names of what was removed."""
+
+    dropped: tuple[str, ...]
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):

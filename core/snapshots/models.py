@@ -127,13 +127,17 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that an integrity check found; ``count`` says how often where one finding stands for many."""
+    """One thing that an integrity check found; ``count`` says how often where one finding stands for many.
+
+    ``by_hand`` is damage that no automatic restore may touch: it needs a person who looks at the server first.
+    """
 
     check: Check
     severity: Severity
     message: str
     table: str | None = None
     count: int = 1
+    by_hand: bool = False
 
 
 class IntegrityReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,11 +167,20 @@ class IntegrityReport(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
 
 
+class Method(StrEnum):
+    """How a restore puts the state back: through the running engine, by exchanging files, or whole databases."""
+
+    ONLINE = "online"
+    SWAP = "swap"
+    EXCHANGE = "exchange"
+
+
 class DatabaseState(msgspec.Struct, frozen=True, kw_only=True):
     """The database as it is now: cheap to ask for, never changes it.
 
     ``openable`` says whether the engine can work with it in place; where it cannot, ``problem`` is why. ``token``
-    changes whenever its content does (for a plan bound to the state it shows).
+    changes whenever its content does (for a plan bound to the state it shows). ``method`` is how a restore is made
+    where the engine has one way only.
     """
 
     exists: bool
@@ -177,6 +190,7 @@ class DatabaseState(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, int]
     problem: str | None = None
     token: str = ""
+    method: Method | None = None
     details: dict[str, Any] = {}
 
 
@@ -205,13 +219,6 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, tuple[int | None, int | None]]
     events: tuple[str, ...]
     event_count: int
-
-
-class Method(StrEnum):
-    """How a restore puts the state back: through the running engine, or by exchanging files."""
-
-    ONLINE = "online"
-    SWAP = "swap"
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -301,7 +308,7 @@ class StartupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The repository at a glance. Counts are snapshots; sizes are bytes."""
+    """The repository at a glance. Counts are snapshots; sizes are bytes. ``remarks`` are the engine's own sentences."""
 
     engine: str
     database: str
@@ -317,3 +324,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
     next_periodic: dt.datetime
     kinds: dict[str, int]
+    remarks: tuple[str, ...] = ()

@@ -17,15 +17,14 @@ import msgspec
 from .catalog import Contents
 from .context import Context
 from .creation import Wanted, create_locked
-from .engines import Replaced
+from .engines import Replaced, works_elsewhere
 from .errors import PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
 from .files import remove, require_space
-from .jobs import InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
+from .jobs import DiscardJob, InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
 from .lineage import RestoreRecord, present_line
 from .models import (
     DatabaseState,
     Kind,
-    Level,
     Lost,
     Method,
     RestorePlan,
@@ -52,7 +51,7 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> 
         deadline=float(context.settings.schedule.integrity_deadline),
         tables=context.settings.database.critical_tables,
     )
-    method = Method.ONLINE if database.openable else Method.SWAP
+    method = database.method or (Method.ONLINE if database.openable else Method.SWAP)
     now = context.clock()
     age = max(0.0, (now - snapshot.began_at).total_seconds())
     line = present_line(contents.snapshots, contents.restores)
@@ -123,7 +122,17 @@ async def restore_locked(
         raise
     finally:
         await context.tell(lambda listener: listener.restore_finished(report))
-        await context.in_thread(remove, image.parent)
+        await _let_go(context, image)
+
+
+async def _let_go(context: Context, image: Path) -> None:
+    """Remove a rebuilt image with what the engine made for it elsewhere; a later tidying finds what cannot go now."""
+    if works_elsewhere(context.url) and await context.in_thread(image.exists):
+        try:
+            await context.work(DiscardJob, type(None), deadline=60.0, image=str(image))
+        except SnapshotError as error:
+            log.warning("What was rebuilt for a restore could not be removed yet: %s", error)
+    await context.in_thread(remove, image.parent)
 
 
 async def _carry_out(
@@ -195,7 +204,8 @@ async def _rebuild(
     """Rebuild and check the snapshot beside; record what that proved."""
     settings, repository = context.settings, context.repository
     chain = await context.in_thread(repository.chain, snapshot)
-    needed = needed_for_restore(snapshot.database_size, await context.probe.size(), contents.snapshots)
+    size, elsewhere = await context.probe.size(), works_elsewhere(context.url)
+    needed = needed_for_restore(snapshot.database_size, size, contents.snapshots, elsewhere=elsewhere)
     await context.in_thread(require_space, repository.root, needed, int(settings.repository.min_free))
     await context.in_thread(image.parent.mkdir, mode=0o700)
     verified = await context.work(
@@ -208,7 +218,7 @@ async def _rebuild(
         image=str(image),
         checks=context.checks(contents, quick=False, of=snapshot),
     )
-    await record_outcome(context, snapshot, Level.RESTORED, verified, context.clock())
+    await record_outcome(context, snapshot, verified.level, verified, context.clock())
     if not verified.ok:
         first = verified.findings[0].message if verified.findings else "it failed its check"
         raise SnapshotDamaged(
@@ -268,9 +278,11 @@ async def _go_back(
     findings = [finding.message for finding in replaced.integrity.errors] or ["it differs from the snapshot"]
     what = f"The restored database failed its check ({findings[0]})"
     try:
-        if plan.method is Method.SWAP and replaced.quarantine is not None:
+        if replaced.quarantine is not None:
             await context.work(PutBackJob, type(None), deadline=300.0, quarantine=str(quarantine))
             back = "the files that were there before are back"
+            if plan.method is Method.EXCHANGE:
+                back = "the database that was there before is back"
         elif safety is not None:
             await _write_back(context, contents, plan, safety, on_progress)
             back = f"the database is back at the safety snapshot {safety.id}"
@@ -302,9 +314,9 @@ async def _write_back(
             image=str(image),
             checks=context.checks(contents, quick=True, of=safety),
         )
-        back = msgspec.structs.replace(plan, snapshot=safety, method=Method.ONLINE)
+        back = msgspec.structs.replace(plan, snapshot=safety, method=plan.database.method or Method.ONLINE)
         replaced = await _replace(context, contents, back, image, context.repository.work / "unused", on_progress)
     finally:
-        await context.in_thread(remove, image.parent)
+        await _let_go(context, image)
     if replaced.identical is False:
         raise RestoreFailed("what was written back differs from it", safety=safety.id)

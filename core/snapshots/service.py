@@ -20,10 +20,11 @@ from . import database_url
 from .catalog import Contents
 from .context import Context, Listener
 from .creation import Created, Wanted, create, expired, prune_locked
-from .errors import Busy, DeadlineExceeded, SnapshotError
+from .errors import Busy, DeadlineExceeded, RehearsalUnavailable, SnapshotError
 from .events import EventCoverage
 from .jobs import Exported, ExportJob, IntegrityJob
 from .latest import head_of, refresh_latest
+from .marking import Marking
 from .models import (
     IntegrityReport,
     Kind,
@@ -43,6 +44,7 @@ from .schedule import last_periodic, next_periodic, proof_due
 from .settings import Settings
 from .startup import start_up_locked
 from .tickets import Ticket
+from .tidying import tidy_locked
 from .turn import require_open, turn
 from .units import duration_text
 from .verification import damaged_error, verify_locked
@@ -77,8 +79,10 @@ class SnapshotService:
         url = database_url.parse(settings.database.url)
         self._context = Context(settings, url, clock=clock, token_hex=token_hex)
         self._events = EventCoverage(self._context, monotonic)
+        self._marking = Marking(self._context)
         self._started_at = clock()
         self._restoring = False
+        self._unrehearsed_at: dt.datetime | None = None
 
     # Life
 
@@ -94,12 +98,14 @@ class SnapshotService:
             async with context.lock.held("a start", 0.0):
                 await context.in_thread(context.repository.clean)
                 await adopt_locked(context)
+                await tidy_locked(context)
         except Busy:
             await context.in_thread(self._context.repository.refresh)
 
     async def close(self) -> None:
         """Let go of everything; requests that are not covered by now fail. Safe to call twice."""
         await self._events.close()
+        await self._marking.close()
         await self._context.probe.close()
         self._context.close()
 
@@ -111,6 +117,8 @@ class SnapshotService:
 
     def request(self, kind: Kind, reason: str) -> Ticket:
         """Ask for a snapshot that begins after this moment, in microseconds; await the ticket or forget it."""
+        if kind is Kind.CRITICAL:
+            self._marking.mark(reason)
         return self._events.request(kind, reason)
 
     async def settled(self) -> None:
@@ -138,6 +146,7 @@ class SnapshotService:
             note=None if note is None else legible(note, NOTE_LENGTH),
             pinned=pin,
             skip_unchanged=kind is not Kind.MANUAL and not pin,
+            after=self._last_periodic if kind is Kind.PERIODIC else None,
             deadline=deadline or float(self.settings.schedule.snapshot_deadline),
         )
         return await create(self._context, wanted, on_progress=on_progress)
@@ -145,7 +154,8 @@ class SnapshotService:
     async def create_last(self) -> Snapshot | None:
         """Take the snapshot of a bot that goes down, within ``shutdown_deadline``, and cover what waits with it.
 
-        Gives None where shutdown snapshots are switched off.
+        Gives None where shutdown snapshots are switched off, or other processes still serve the database: the last one
+        takes it.
         """
         schedule = self.settings.schedule
         if not schedule.shutdown:
@@ -153,7 +163,8 @@ class SnapshotService:
         limit = float(schedule.shutdown_deadline)
         try:
             async with asyncio.timeout(limit):
-                created = await self.create(Kind.SHUTDOWN, deadline=limit)
+                last = await self._context.probe.leave(self._group)
+                created = await self.create(Kind.SHUTDOWN, deadline=limit) if last else None
                 await self._events.flush()
         except TimeoutError as error:
             if isinstance(error, SnapshotError):
@@ -163,13 +174,49 @@ class SnapshotService:
                 "newest one before it stands.",
                 seconds=limit,
             ) from error
-        return created.snapshot
+        return created.snapshot if created else None
+
+    async def attend(self, *, willing: bool) -> bool:
+        """Count as one of the bot's processes from now on, and tell whether this one keeps the schedule.
+
+        One of those that are ``willing`` does. Only for processes that run until they call ``create_last``. Call it
+        again now and then: the one that keeps the schedule can go away, and connections can be lost.
+        """
+        return await self._context.probe.attend(self._group, willing=willing)
+
+    async def periodic_wanted(self, *, willing: bool = True) -> bool:
+        """Attend, and tell whether this process is to take the periodic snapshot now.
+
+        The one that keeps the schedule is when it is due; another one only when it is overdue by a whole interval, so
+        that a process that hangs does not end the periodic snapshots of all.
+        """
+        leads = await self.attend(willing=willing)
+        if not willing or self._context.clock() < self.periodic_due():
+            return False
+        try:
+            await self._context.in_thread(self._context.repository.refresh)
+        except SnapshotError:
+            return leads  # taking the snapshot will mend it, or say what is wrong
+        now, due = self._context.clock(), self.periodic_due()
+        if now < due:
+            await self._context.tell(lambda listener: listener.covered())  # by another process
+            return False
+        return leads or now >= due + dt.timedelta(seconds=float(self.settings.schedule.periodic_interval))
+
+    @property
+    def _last_periodic(self) -> dt.datetime | None:
+        contents = self._contents
+        return last_periodic(contents.snapshots, contents.periodic_checked_at, self._context.clock())
+
+    @property
+    def _group(self) -> str:
+        return str(self._context.repository.root)
 
     def periodic_due(self) -> dt.datetime:
         """Give when the next periodic snapshot is due, from what this process knows of the catalog."""
-        contents, schedule = self._contents, self.settings.schedule
+        schedule = self.settings.schedule
         return next_periodic(
-            last_periodic(contents.snapshots, contents.periodic_checked_at, self._context.clock()),
+            self._last_periodic,
             self._started_at,
             self._context.clock(),
             float(schedule.periodic_interval),
@@ -214,6 +261,7 @@ class SnapshotService:
             running=self._context.lock.operation is not None,
             next_periodic=self.periodic_due(),
             kinds={kind.value: sum(snapshot.kind is kind for snapshot in snapshots) for kind in Kind},
+            remarks=await self._context.probe.remarks(),
         )
 
     async def integrity(self, *, quick: bool = False, on_progress: OnProgress | None = None) -> IntegrityReport:
@@ -242,10 +290,20 @@ class SnapshotService:
         return report
 
     async def verify_due(self) -> VerifyReport | None:
-        """Prove the newest snapshot by ``restored`` if that was last done longer ago than ``verify_interval``."""
-        interval = float(self.settings.schedule.verify_interval)
-        due = proof_due(self._contents.snapshots, self._context.clock(), interval)
-        return None if due is None else await self.verify(due.id, Level.RESTORED)
+        """Prove the newest snapshot by ``restored`` if that was last done longer ago than ``verify_interval``.
+
+        Where the engine cannot do that here, its bytes are proven instead, as often.
+        """
+        interval, now = float(self.settings.schedule.verify_interval), self._context.clock()
+        due = proof_due(self._contents.snapshots, now, interval)
+        if due is None or (self._unrehearsed_at and (now - self._unrehearsed_at).total_seconds() < interval):
+            return None
+        try:
+            return await self.verify(due.id, Level.RESTORED)
+        except RehearsalUnavailable as error:
+            log.warning("%s", error)
+            self._unrehearsed_at = now
+            return await self.verify(due.id, Level.CHECKSUM)
 
     async def pin(self, text: str, pinned: bool = True) -> Snapshot:
         """Keep a snapshot outside retention's counts, or give it back to them."""
@@ -264,6 +322,7 @@ class SnapshotService:
         async with turn(self._context, "pruning") as contents:
             decisions, freed = await self._context.in_thread(prune_locked, self._context, contents)
             await refresh_latest(self._context)
+            await tidy_locked(self._context)
             return PruneReport(decisions=tuple(decisions), dry_run=False, freed=freed)
 
     async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:

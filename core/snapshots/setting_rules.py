@@ -59,6 +59,7 @@ RULES: Mapping[str, Rule] = {
     "database.critical_tables": many(_TABLE, '["users"]'),
     "database.json_columns": many(_JSON_COLUMN, '["creator_packs.cards_data"]'),
     "database.busy_timeout": duration(longest=_DAY),
+    "database.restore_points": SWITCH,
     "repository.path": text("a folder's path", _is_name),
     "repository.min_free": size(),
     "repository.latest_after": many(Rule(allowed=_KIND.allowed, read=_read_kind), '["manual"]'),

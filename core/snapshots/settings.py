@@ -44,7 +44,8 @@ _HOUR = 3600
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The game's database, and what in it matters most.
 
-    ``busy_timeout`` is how long to wait for locks that others hold. ``url`` can hold a password: its text is never
+    ``busy_timeout`` is how long to wait for locks that others hold. ``restore_points`` names each critical event in the
+    log of a PostgreSQL server. ``url`` can hold a password: its text is never
     shown, neither by ``repr`` nor in an error.
     """
 
@@ -52,6 +53,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     critical_tables: tuple[str, ...] = ("users", "cards", "creator_packs", "user_cards")
     json_columns: tuple[JsonColumn, ...] = (JsonColumn(table="creator_packs", column="cards_data", expects="list"),)
     busy_timeout: Duration = Duration(15)
+    restore_points: bool = False
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         fields = [(name, getattr(self, name)) for name in self.__struct_fields__]

@@ -15,25 +15,31 @@ _FIXED = 1 << 20
 _RECENT = 20
 
 
-def needed_for_snapshot(database_size: int, snapshots: Sequence[Snapshot], *, incremental: bool = False) -> int:
+def needed_for_snapshot(
+    database_size: int, snapshots: Sequence[Snapshot], *, incremental: bool = False, elsewhere: bool = False
+) -> int:
     """Estimate the bytes for one snapshot: a temporary image, and an archive in the ratio of the newest full.
 
     An ``incremental`` is estimated by the largest of the newest ones, twice: spooled and compressed. In WAL mode it
-    needs no image; should it need to be a full after all, the worker itself keeps the minimum free.
+    needs no image; should it need to be a full after all, the worker itself keeps the minimum free. With ``elsewhere``
+    there is no image on this disk: the engine rebuilds on its server.
     """
     newest_first = sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True)
-    image = (
-        0 if incremental and newest_first and newest_first[0].details.get("journal_mode") == "wal" else database_size
-    )
+    image = 0 if elsewhere else database_size
+    if incremental and newest_first and newest_first[0].details.get("journal_mode") == "wal":
+        image = 0
     if incremental:
         recent = [each.size for each in newest_first if each.form is Form.INCREMENTAL][:_RECENT]
         return image + 2 * max(recent, default=database_size // 20) + _FIXED
     return image + int(database_size * _ratio(newest_first) * _MARGIN) + _FIXED
 
 
-def needed_for_restore(restored_size: int, database_size: int, snapshots: Sequence[Snapshot]) -> int:
+def needed_for_restore(
+    restored_size: int, database_size: int, snapshots: Sequence[Snapshot], *, elsewhere: bool = False
+) -> int:
     """Estimate the bytes for a restore: the rebuilt image, its proof, and a safety snapshot of what is there now."""
-    return 2 * restored_size + needed_for_snapshot(database_size, snapshots)
+    rebuilt = 0 if elsewhere else 2 * restored_size
+    return rebuilt + needed_for_snapshot(database_size, snapshots, elsewhere=elsewhere)
 
 
 def _ratio(snapshots: Sequence[Snapshot]) -> float:

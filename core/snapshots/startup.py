@@ -65,7 +65,7 @@ async def _check(context: Context, contents: Contents) -> IntegrityReport:
         IntegrityJob,
         IntegrityReport,
         deadline=float(startup.deadline),
-        checks=context.checks(contents, quick=startup.check == "quick"),
+        checks=context.checks(contents, quick=startup.check == "quick", patient=True),
     )
 
 
@@ -77,6 +77,13 @@ def _clean_sentence(integrity: IntegrityReport) -> str:
 
 async def _heal(context: Context, contents: Contents, integrity: IntegrityReport) -> StartupReport:
     """Restore the newest snapshot that passes, or say why nothing was touched."""
+    by_hand = next((finding for finding in integrity.errors if finding.by_hand), None)
+    if by_hand is not None:
+        return StartupReport(
+            outcome=StartupOutcome.DAMAGED,
+            message=f"The database is damaged: {by_hand.message}",
+            integrity=integrity,
+        )
     damage = f"The database is damaged: {integrity.errors[0].message.rstrip('.')}."
     if not context.settings.startup.restore:
         message = f"{damage} Automatic restore is switched off ([startup] restore); nothing was touched."
@@ -118,11 +125,11 @@ async def _restore(context: Context, snapshot: Snapshot) -> RestoreReport:
     """Exchange the files, so that the damaged ones stay to be looked at; online where others have them open."""
     contents = context.repository.catalog.contents
     plan = await plan_for(context, contents, snapshot)
-    exchange = msgspec.structs.replace(plan, method=Method.SWAP)
+    exchange = msgspec.structs.replace(plan, method=plan.database.method or Method.SWAP)
     try:
         return await restore_locked(context, contents, exchange, agreed=None, automatic=True)
     except DatabaseBusy:
-        if not plan.database.openable:
+        if not plan.database.openable or exchange.method is plan.method:
             raise
         return await restore_locked(context, contents, plan, agreed=None, automatic=True)
 
@@ -133,7 +140,13 @@ def _restored_sentence(report: RestoreReport) -> str:
     if lost.event_count:
         named = ", ".join(lost.events[:_EVENTS_NAMED]) + (", …" if len(lost.events) > _EVENTS_NAMED else "")
         events = f" and {lost.event_count} recorded events ({named})"
-    kept = f" The damaged files are in quarantine/{report.quarantine}." if report.quarantine else ""
+    kept = ""
+    if report.quarantine:
+        kept = (
+            f" The database that was there is kept as {report.quarantine}."
+            if report.method is Method.EXCHANGE
+            else f" The damaged files are in quarantine/{report.quarantine}."
+        )
     return (
         f"Snapshot {report.restored.id} of {report.restored.began_at:%Y-%m-%d %H:%M:%S} UTC was restored and checked. "
         f"Lost is what was written in the {duration_text(lost.seconds)} after it{events}.{kept}"

@@ -10,9 +10,10 @@ import msgspec
 
 from .archive import full, pages
 from .engines import Engine
-from .errors import RepositoryError, SnapshotDamaged
+from .errors import RehearsalUnavailable, RepositoryError, SnapshotDamaged
 from .jobs import (
     Archived,
+    DiscardJob,
     Exported,
     ExportJob,
     InspectJob,
@@ -24,6 +25,8 @@ from .jobs import (
     ScanJob,
     Scanned,
     SnapshotJob,
+    Tidied,
+    TidyJob,
     Verified,
     VerifyJob,
 )
@@ -53,10 +56,18 @@ def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
             engine.prove(job.chain, scratch, watch)
             return Verified(ok=True, findings=())
         image = scratch / "verify.db"
-        engine.rebuild(job.chain, image, watch)
+        proves = engine.rebuild(job.chain, image, watch, fresh=True)
     except SnapshotDamaged as error:
         return _not_given_back(error)
-    report = engine.check_image(image, job.checks, watch)
+    try:
+        report = engine.check_image(image, job.checks, watch)
+    finally:
+        engine.discard(image, watch)
+    if proves is not job.level:
+        raise RehearsalUnavailable(
+            "The snapshot's bytes are proven, but it could not be rebuilt, so it is not proven by restored: "
+            f"{report.findings[0].message if report.findings else 'the engine cannot do that here.'}"
+        )
     return Verified(ok=report.ok, findings=report.findings, integrity=report)
 
 
@@ -64,11 +75,11 @@ def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
 def _rebuild(job: RebuildJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     image = Path(job.image)
     try:
-        engine.rebuild(job.chain, image, watch)
+        proves = engine.rebuild(job.chain, image, watch)
     except SnapshotDamaged as error:
         return _not_given_back(error)
     report = engine.check_image(image, job.checks, watch)
-    return Verified(ok=report.ok, findings=report.findings, integrity=report)
+    return Verified(ok=report.ok, findings=report.findings, integrity=report, level=proves)
 
 
 def _not_given_back(error: SnapshotDamaged) -> Verified:
@@ -79,6 +90,16 @@ def _not_given_back(error: SnapshotDamaged) -> Verified:
 @do.register
 def _replace(job: ReplaceJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     return engine.replace(Path(job.image), job.method, Path(job.quarantine), job.details, job.checks, watch)
+
+
+@do.register
+def _discard(job: DiscardJob, engine: Engine, scratch: Path, watch: Watch) -> None:
+    engine.discard(Path(job.image), watch)
+
+
+@do.register
+def _tidy(job: TidyJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    return Tidied(dropped=engine.tidy(job.scratch_age, job.kept_age, watch))
 
 
 @do.register

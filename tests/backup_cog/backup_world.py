@@ -119,7 +119,7 @@ class Clock:
 async def add_cog(bot: HostBot, clock: Clock) -> BackupCog:
     """Add the cog as the extension does, with a clock of the test's own."""
     service = SnapshotService(bot.backup_settings, clock=clock, monotonic=clock.monotonic)
-    cog = BackupCog(bot, service, clock=clock, monotonic=clock.monotonic)
+    cog = BackupCog(bot, service, monotonic=clock.monotonic)
     await bot.add_cog(cog)
     return cog
 

@@ -125,6 +125,7 @@ def status_with(text: str) -> Status:
         running=True,
         next_periodic=NOON,
         kinds={"manual": 3},
+        remarks=(text, text),
     )
 
 

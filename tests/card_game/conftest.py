@@ -1,21 +1,62 @@
-"""A game to play with, and a bot that has it loaded."""
+"""A game to play with on either engine, and a bot that has it loaded."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import discord
 import pytest
 from discord.ext import commands
 
+import local_postgres
+from tests.card_game.places import ENGINES, Place, PostgresPlace, Server, SqlitePlace
 from tests.card_game.world import World
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """One PostgreSQL server for all the tests of this process."""
+    with local_postgres.running() as url:
+        server = Server(url)
+        yield server
+        server.close()
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each kind of database in turn."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """A new game on a file of its own."""
-    async with World(tmp_path / "game.db") as world:
+def new_place(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], Place]]:
+    """Make empty databases of the engine, removed afterwards."""
+    made: list[Place] = []
+
+    def make() -> Place:
+        if engine == "sqlite":
+            made.append(SqlitePlace(tmp_path / f"game{len(made)}.db"))
+        else:
+            made.append(request.getfixturevalue("postgres_server").make())
+        return made[-1]
+
+    yield make
+    for place in made:
+        if isinstance(place, PostgresPlace):
+            place.server.remove(place)
+
+
+@pytest.fixture
+def place(new_place: Callable[[], Place]) -> Place:
+    """One empty database."""
+    return new_place()
+
+
+@pytest.fixture
+async def world(place: Place) -> AsyncIterator[World]:
+    """A new game on a database of its own."""
+    async with World(place) as world:
         yield world
 
 
@@ -32,8 +73,8 @@ class HostBot(commands.Bot):
 
 
 @pytest.fixture
-async def simcord_bot(tmp_path: Path) -> AsyncIterator[HostBot]:
+async def simcord_bot(place: Place) -> AsyncIterator[HostBot]:
     """The bot that ``simcord_env`` runs; its extension is unloaded here, as simcord never closes a bot."""
-    bot = HostBot(f"sqlite:///{tmp_path}/game.db")
+    bot = HostBot(place.url)
     yield bot
     await bot.unload_extension("cogs.card_game")

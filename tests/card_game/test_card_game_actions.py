@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
+import sqlite3
 from random import Random
 from typing import Any
 
-import aiosqlite
+import asyncpg
 import pytest
 
-from cogs.card_game import rules
+from cogs.card_game import players, rules
+from cogs.card_game.database import Transaction
 from cogs.card_game.errors import GameBusy, ListingClosed, PackUnreadable, PlayerNotFound
 from cogs.card_game.models import Balance, Rarity
+from tests.card_game.places import Place
 from tests.card_game.world import ALICE, BOB, CAROL, World
 
 
@@ -55,7 +57,7 @@ async def test_a_card_drawn_again_gives_dust(world: World) -> None:
         def choices(self, population: Any, *_: Any, k: int = 1, **__: Any) -> list[Any]:
             return [population[0]] * k
 
-    async with World(world.path, SameCard()) as lucky:
+    async with World(world.place, SameCard()) as lucky:
         opened = await lucky.game.open_pack(ALICE)
     assert opened.dust_gained == (rules.PACK_CARDS - 1) * rules.DUPLICATE_DUST[Rarity.COMMON]
     assert opened.balance.dust == rules.STARTING_DUST + opened.dust_gained
@@ -108,9 +110,9 @@ async def test_of_two_buyers_at_once_exactly_one_wins(world: World) -> None:
 
 
 async def test_of_two_processes_that_sell_the_same_listing_exactly_one_does(world: World) -> None:
-    """A second connection to the file is as good as a second bot: the database decides, not the lock in memory."""
+    """A second connection is as good as a second bot: the database decides, not a lock in memory."""
     listing_id = await world.listing_of(ALICE, 300)
-    async with World(world.path) as other:
+    async with World(world.place) as other:
         outcomes = await asyncio.gather(
             world.game.buy_listing(BOB, listing_id), other.game.buy_listing(CAROL, listing_id), return_exceptions=True
         )
@@ -165,7 +167,7 @@ async def test_a_pack_with_damaged_contents_is_not_sold(world: World, contents: 
     assert world.rows() == before
 
 
-async def test_a_listener_with_its_own_connection_sees_what_the_event_is_about(tmp_path: Path) -> None:
+async def test_a_listener_with_its_own_connection_sees_what_the_event_is_about(place: Place) -> None:
     """Every event is dispatched after the commit, when a snapshot taken at once would hold the row."""
     seen: dict[str, list[tuple[Any, ...]]] = {}
 
@@ -180,7 +182,7 @@ async def test_a_listener_with_its_own_connection_sees_what_the_event_is_about(t
             }[event]
             seen[event] = self.query(sql)
 
-    async with Watched(tmp_path / "game.db") as world:
+    async with Watched(place) as world:
         listing_id = await world.listing_of(ALICE)
         await world.game.buy_listing(BOB, listing_id)
         pack = await world.game.publish_pack(ALICE, "Foxes", ["Ember Fox"])
@@ -199,20 +201,20 @@ async def test_an_action_cancelled_while_it_commits_still_announces_what_it_did(
 ) -> None:
     """What is in the database was announced, even if the player's command went away meanwhile."""
     action = asyncio.create_task(world.game.open_pack(ALICE))
-    commit = aiosqlite.Connection.commit
+    commit = Transaction.end
 
-    async def cancelled_commit(connection: aiosqlite.Connection) -> None:
+    async def cancelled_commit(transaction: Transaction) -> None:
         action.cancel()
-        await commit(connection)
+        await commit(transaction)
 
-    monkeypatch.setattr(aiosqlite.Connection, "commit", cancelled_commit)
+    monkeypatch.setattr(Transaction, "end", cancelled_commit)
     with pytest.raises(asyncio.CancelledError):
         await action
     assert len(world.query("SELECT id FROM user_cards")) == rules.PACK_CARDS
     assert [event for event, _ in world.events] == ["pack_opened"]
 
 
-async def test_an_action_cancelled_before_it_commits_leaves_nothing(tmp_path: Path) -> None:
+async def test_an_action_cancelled_before_it_commits_leaves_nothing(place: Place) -> None:
     """It is rolled back, announces nothing, and does not stand in the way of the next one."""
 
     class Cancelling(Random):
@@ -225,7 +227,7 @@ async def test_an_action_cancelled_before_it_commits_leaves_nothing(tmp_path: Pa
                 task.cancel()
             return super().choices(*values, **named)
 
-    async with World(tmp_path / "game.db", Cancelling(3)) as world:
+    async with World(place, Cancelling(3)) as world:
         before = world.rows()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.create_task(world.game.open_pack(ALICE))
@@ -236,8 +238,9 @@ async def test_an_action_cancelled_before_it_commits_leaves_nothing(tmp_path: Pa
 
 async def test_a_database_that_somebody_else_holds_is_busy_and_not_broken(world: World) -> None:
     """After the time-out the player is asked to try again, and it works once the lock is gone."""
-    async with World(world.path) as other:
-        async with other.database.transaction():
+    async with World(world.place) as other:
+        async with other.database.transaction() as transaction:
+            await players.ensure(transaction, ALICE, "Alice", "now")
             with pytest.raises(GameBusy):
                 await world.game.open_pack(ALICE)
         assert world.events == []
@@ -249,16 +252,23 @@ async def test_a_game_that_starts_again_keeps_its_data_and_its_catalogue(world: 
     await world.game.open_pack(ALICE)
     before = world.rows()
     await world.game.close()
-    async with World(world.path) as again:
+    async with World(world.place) as again:
         pass
     assert again.rows() == before
     assert len(before["cards"]) == 60
 
 
-async def test_the_connection_keeps_foreign_keys_and_a_write_ahead_log(world: World) -> None:
-    """A row that refers to nothing is refused by the database itself, also after a reconnect."""
-    await world.database.reconnect()
-    with pytest.raises(aiosqlite.IntegrityError):
+async def test_the_database_itself_refuses_a_row_that_refers_to_nothing(world: World) -> None:
+    """Also on a connection that was taken up again."""
+    await world.game.pause()
+    await world.game.resume()
+    with pytest.raises((sqlite3.IntegrityError, asyncpg.ForeignKeyViolationError)):
         async with world.database.transaction() as transaction:
             await transaction.execute("INSERT INTO user_cards (user_id, card_id, obtained_at) VALUES (1, 1, 'never')")
+    assert world.query("SELECT id FROM user_cards") == []
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_a_sqlite_file_is_in_wal_mode(world: World) -> None:
+    """Readers, a backup among them, do not keep the game from writing."""
     assert world.query("PRAGMA journal_mode") == [("wal",)]

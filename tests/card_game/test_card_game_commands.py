@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +13,7 @@ from simcord.interactions import base_payload
 from simcord.results import InteractionResult
 
 from cogs.card_game.game import CardGame
+from tests.card_game.places import Place
 
 DEFERRED = 5
 
@@ -259,14 +257,13 @@ async def test_a_refusal_is_answered_with_the_games_sentence(
 
 
 async def test_a_failure_that_is_not_the_games_is_logged_and_answered_without_details(
-    table: Table, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    table: Table, place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A broken database is not explained to players; the log has it."""
-    with closing(sqlite3.connect(tmp_path / "game.db")) as connection:
-        connection.execute("ALTER TABLE user_cards RENAME TO lost_cards")
+    place.query("ALTER TABLE user_cards RENAME TO lost_cards")
     result = await table.slash(table.alice, "pack open")
     assert text_of(result).strip() == "Something went wrong on our side. It has been noted."
-    assert "no such table: user_cards" in caplog.text
+    assert "no such table: user_cards" in caplog.text or 'relation "user_cards" does not exist' in caplog.text
     assert len(table.env.errors) == 1
 
 

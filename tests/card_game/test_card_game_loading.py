@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import sqlite3
 import threading
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from discord import app_commands
 from discord.ext import commands
 
+from tests.card_game.places import Place, SqlitePlace
 from tests.card_game.world import ALICE
 
 PACKAGE = Path(__file__).resolve().parents[2] / "cogs" / "card_game"
@@ -45,43 +44,43 @@ def open_connections(before: list[threading.Thread]) -> list[str]:
     return [thread.name for thread in threads if thread.is_alive()]
 
 
-def count(path: Path, table: str) -> int:
-    """Count rows through a connection of its own."""
-    with closing(sqlite3.connect(path)) as connection:
-        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
-
-
-async def test_a_bot_that_never_logs_in_plays_and_hears_the_events(tmp_path: Path) -> None:
-    """The folder and the tables are made, the game is found by the cog's name, and bot.dispatch carries the events."""
-    path = tmp_path / "new folder" / "game.db"
+async def test_a_bot_that_never_logs_in_plays_and_hears_the_events(place: Place) -> None:
+    """The tables are made, the game is found by the cog's name, and bot.dispatch carries the events."""
     heard: list[Any] = []
 
     async def on_pack_opened(*, user_id: int, rarities: list[str]) -> None:
         heard.append((user_id, len(rarities)))
 
-    async with new_bot(f"sqlite:///{tmp_path}/new%20folder/game.db") as bot:
+    async with new_bot(place.url) as bot:
         bot.add_listener(on_pack_opened)
         await bot.load_extension("cogs.card_game")
         await game_of(bot).open_pack(ALICE)
         await game_of(bot).balance(ALICE)
     assert heard == [(ALICE, 5)]
-    assert count(path, "cards") == 60
+    assert place.query("SELECT count(*) FROM cards") == [(60,)]
 
 
-async def test_closing_the_bot_closes_the_database(tmp_path: Path) -> None:
-    """No thread and no write-ahead log stay behind."""
+async def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    """And the URL's percent-encoding is undone."""
+    async with new_bot(f"sqlite:///{tmp_path}/new%20folder/game.db") as bot:
+        await bot.load_extension("cogs.card_game")
+    assert SqlitePlace(tmp_path / "new folder" / "game.db").query("SELECT count(*) FROM cards") == [(60,)]
+
+
+async def test_closing_the_bot_closes_the_database(place: Place) -> None:
+    """No thread, no write-ahead log and no connection stay behind."""
     before = threading.enumerate()
-    async with new_bot(f"sqlite:///{tmp_path}/game.db") as bot:
+    async with new_bot(place.url) as bot:
         await bot.load_extension("cogs.card_game")
         await game_of(bot).open_pack(ALICE)
-        assert (tmp_path / "game.db-wal").exists()
-    assert not (tmp_path / "game.db-wal").exists()
+        assert place.is_held()
+    assert place.is_free()
     assert open_connections(before) == []
 
 
-async def test_a_reload_keeps_the_data(tmp_path: Path) -> None:
-    """A new game takes up the file where the old one left it."""
-    async with new_bot(f"sqlite:///{tmp_path}/game.db") as bot:
+async def test_a_reload_keeps_the_data(place: Place) -> None:
+    """A new game takes up the database where the old one left it."""
+    async with new_bot(place.url) as bot:
         await bot.load_extension("cogs.card_game")
         opened = await game_of(bot).open_pack(ALICE)
         await bot.reload_extension("cogs.card_game")
@@ -101,43 +100,42 @@ async def test_without_any_setting_the_database_is_in_the_working_directory(
         await game_of(bot).pause()
         await game_of(bot).resume()
         await game_of(bot).open_pack(ALICE)
-    assert count(tmp_path / "data" / "game.db", "users") == 1
+    assert SqlitePlace(tmp_path / "data" / "game.db").query("SELECT count(*) FROM users") == [(1,)]
 
 
 async def test_an_engine_that_the_game_does_not_know_stops_the_loading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bot told to use another database never plays on a default one instead."""
-    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/game")
+    monkeypatch.setenv("DATABASE_URL", "mysql://localhost/game")
     monkeypatch.chdir(tmp_path)
     async with new_bot() as bot:
-        with pytest.raises(commands.ExtensionFailed, match="postgresql"):
+        with pytest.raises(commands.ExtensionFailed, match="mysql"):
             await bot.load_extension("cogs.card_game")
     assert not (tmp_path / "data").exists()
 
 
-async def test_a_cog_that_cannot_be_added_leaves_nothing_open(tmp_path: Path) -> None:
+async def test_a_cog_that_cannot_be_added_leaves_nothing_open(place: Place) -> None:
     """Where the host has a /pack of its own, the loading fails and the database is closed again."""
     before = threading.enumerate()
-    async with new_bot(f"sqlite:///{tmp_path}/game.db") as bot:
+    async with new_bot(place.url) as bot:
         bot.tree.add_command(app_commands.Group(name="pack", description="The host's own"))
         with pytest.raises(commands.ExtensionFailed, match="pack"):
             await bot.load_extension("cogs.card_game")
         assert open_connections(before) == []
+        assert place.is_free()
 
 
-async def test_a_database_of_something_else_leaves_nothing_open(tmp_path: Path) -> None:
+async def test_a_database_of_something_else_leaves_nothing_open(place: Place) -> None:
     """A start that fails in the middle is rolled back, and closes what it opened."""
-    path = tmp_path / "other.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE cards (id INTEGER PRIMARY KEY, owner TEXT)")
+    place.query("CREATE TABLE cards (id INTEGER PRIMARY KEY, owner TEXT)")
     before = threading.enumerate()
-    async with new_bot(f"sqlite:///{path}") as bot:
-        with pytest.raises(commands.ExtensionFailed, match="no column named"):
+    async with new_bot(place.url) as bot:
+        with pytest.raises(commands.ExtensionFailed, match=r"no column named|does not exist"):
             await bot.load_extension("cogs.card_game")
         assert open_connections(before) == []
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("cards",)]
+        assert place.is_free()
+    assert place.rows() == {"cards": []}
 
 
 def imports_of(path: Path) -> set[str]:

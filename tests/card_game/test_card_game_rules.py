@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -13,8 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cogs.card_game import address, cards, rules
+from cogs.card_game.database import Database
 from cogs.card_game.errors import CardNotFound, Invalid, InvalidPack, InvalidPrice
 from cogs.card_game.models import Card, Rarity
+from cogs.card_game.postgres import PostgresDatabase
+from cogs.card_game.sqlite import SqliteDatabase
 
 
 def test_a_new_game_has_sixty_cards_with_different_names_and_every_rarity() -> None:
@@ -108,7 +112,13 @@ def test_a_sqlite_url_names_a_file(url: str, path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://bot:secret@localhost/game",
+        "mysql://bot:secret@localhost/game",
+        "postgresql://bot:secret/with/slashes@localhost/game",
+        "postgresql://bot:top:secret@localhost:none/game",
+        "postgresql://bot:secret@localhost/game?sslmode",
+        "postgresql://bot:secret@[localhost/game",
+        "host=localhost user=bot password=secret dbname=game",
+        "host=localhost password=secret:1 dbname=game",
         "sqlite://data/game.db",
         "sqlite:///",
         "sqlite:///:memory:",
@@ -119,9 +129,37 @@ def test_a_sqlite_url_names_a_file(url: str, path: Path) -> None:
 )
 def test_any_other_url_is_refused_without_repeating_it(url: str) -> None:
     """The game never falls back to a database that nobody configured, and a password in a URL is not shown."""
-    with pytest.raises(ValueError, match="sqlite:///") as refused:
-        address.sqlite_path(url)
-    assert "secret" not in str(refused.value)
+    with pytest.raises(ValueError, match=r"sqlite:///|postgresql://user:password@host") as refused:
+        address.database_at(url)
+    assert "secret" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("sqlite:///data/game.db", SqliteDatabase),
+        ("sqlite+aiosqlite:///data/game.db", SqliteDatabase),
+        ("postgresql://bot:secret@localhost/game", PostgresDatabase),
+        ("postgresql+asyncpg://bot:secret@localhost/game", PostgresDatabase),
+        ("postgres://localhost", PostgresDatabase),
+        ("postgresql:///game?host=%2Frun%2Fpostgresql", PostgresDatabase),
+        ("postgresql://bot@[::1]:5432,second:5433/game", PostgresDatabase),
+    ],
+)
+def test_the_scheme_says_which_engine_it_is(url: str, kind: type[Database]) -> None:
+    """As hosts write it: with the driver that SQLAlchemy wants or without, short or long."""
+    assert type(address.database_at(url)) is kind
+
+
+def test_what_asyncpg_knows_of_a_url_is_passed_on_and_what_only_libpq_knows_is_not() -> None:
+    """Asyncpg would send an option that it does not know to the server, which refuses the connection for it."""
+    given = (
+        "postgresql://b%40t:p%2Fw@db.example/game"
+        "?sslmode=require&channel_binding=require&host=%2Ftmp&options=-csearch_path%3Dx"
+    )
+    assert address.postgres_dsn(given) == (
+        "postgresql://b%40t:p%2Fw@db.example/game?sslmode=require&host=%2Ftmp&options=-csearch_path%3Dx"
+    )
 
 
 def test_the_bots_own_url_comes_before_the_environment_and_that_before_the_default(

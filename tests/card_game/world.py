@@ -1,31 +1,26 @@
-"""A card game on a real SQLite file, with everything that is not the game held still."""
+"""A card game on a real database, with everything that is not the game held still."""
 
 from __future__ import annotations
 
 import datetime as dt
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from random import Random
 from typing import Any, Self
 
-from cogs.card_game.database import Database
 from cogs.card_game.game import CardGame
+from tests.card_game.places import Place, Rows
 
 ALICE, BOB, CAROL = 101, 202, 303
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
-Rows = dict[str, list[tuple[Any, ...]]]
-
 
 class World:
-    """One game, the events it dispatched, and a look at its file from outside."""
+    """One game, the events it dispatched, and a look at its database from outside."""
 
-    def __init__(self, path: Path, random: Random | None = None) -> None:
-        self.path = path
+    def __init__(self, place: Place, random: Random | None = None, *, busy_timeout: float = 0.2) -> None:
+        self.place = place
         self.seconds = 0.0
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.database = Database(path, busy_timeout=0.2, monotonic=lambda: self.seconds)
+        self.database = place.database(busy_timeout=busy_timeout, monotonic=lambda: self.seconds)
         self.game = CardGame(self.database, dispatch=self.dispatch, random=random or Random(7), clock=lambda: NOON)
 
     async def __aenter__(self) -> Self:
@@ -40,14 +35,12 @@ class World:
         self.events.append((event, payload))
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask the file through a connection of its own, which sees only what was committed."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            return connection.execute(sql, values).fetchall()
+        """Ask the database from outside; ``?`` stands for a value."""
+        return self.place.query(sql, *values)
 
     def rows(self) -> Rows:
-        """Give every row of every table, SQLite's own number keeping included."""
-        names = [name for (name,) in self.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-        return {name: sorted(self.query(f'SELECT * FROM "{name}"')) for name in names}
+        """Give every row of every table."""
+        return self.place.rows()
 
     async def card_of(self, user_id: int) -> int:
         """Let a player open a pack, and give the card_id of its first copy."""

@@ -17,8 +17,9 @@ from typing import Any, Protocol
 from core.snapshots.archive import Head
 from core.snapshots.database_url import DatabaseUrl, parse
 from core.snapshots.engines import Checks
+from core.snapshots.engines.postgres.image import Image
 from core.snapshots.json_column import JsonColumn
-from core.snapshots.models import Kind
+from core.snapshots.models import Kind, Method
 from core.snapshots.watch import Watch
 from tests.snapshots.game_database import (
     CRITICAL_TABLES,
@@ -29,6 +30,7 @@ from tests.snapshots.game_database import (
     play,
     url_of,
 )
+from tests.snapshots.postgres_world import PostgresGame
 
 HEAD = Head(
     id="3fa9c1d2e4b5",
@@ -96,6 +98,12 @@ class EngineCase(Protocol):
     def remove(self) -> None:
         """Take the database away."""
 
+    def kept(self, method: Method, quarantine: Path) -> str | None:
+        """Give how a restore of a database that was there names what it kept of it, if it does."""
+
+    def contents_of(self, image: Path) -> dict[str, list[tuple[Any, ...]]]:
+        """Give every row of every table of what a snapshot was rebuilt to."""
+
 
 class SqliteCase:
     """The game in a SQLite file in WAL mode."""
@@ -143,6 +151,66 @@ class SqliteCase:
         for side in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + side).unlink(missing_ok=True)
 
+    def kept(self, method: Method, quarantine: Path) -> str | None:
+        """Only an exchange moves the files to quarantine."""
+        return quarantine.name if method is Method.SWAP else None
 
-CASES: dict[str, Callable[[Path], EngineCase]] = {"sqlite": SqliteCase}
+    def contents_of(self, image: Path) -> dict[str, list[tuple[Any, ...]]]:
+        """The image is a database file."""
+        return contents_of(image)
+
+
+class PostgresCase:
+    """The game in a database on a real server of the newest version that is installed."""
+
+    incrementals = False
+
+    def __init__(self, folder: Path) -> None:
+        self._game = PostgresGame()
+        self.url = parse(self._game.url)
+
+    def create(self) -> None:
+        """Make the game's database."""
+        self._game.create()
+
+    def contents(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Give every row of every table."""
+        return self._game.contents()
+
+    def play(self) -> None:
+        """Commit one game action."""
+        self._game.play()
+
+    def execute(self, statement: str) -> None:
+        """Commit one SQL statement, with foreign keys not enforced."""
+        self._game.execute(statement)
+
+    def locked(self) -> AbstractContextManager[object]:
+        """Let a superuser hold a lock; an ordinary role cannot end that session."""
+        return self._game.session("BEGIN", "LOCK TABLE users IN EXCLUSIVE MODE", superuser=True)
+
+    def idle(self) -> AbstractContextManager[object]:
+        """Let a session of the game's own role stay connected."""
+        return self._game.session("SELECT count(*) FROM users")
+
+    def destroy(self) -> None:
+        """Damage the database so that its engine cannot open it."""
+        self._game.destroy()
+
+    def remove(self) -> None:
+        """Take the database away."""
+        self._game.remove()
+
+    def kept(self, method: Method, quarantine: Path) -> str | None:
+        """Every restore keeps the database that it replaced."""
+        return f"{self._game.name}_before_{quarantine.name}"
+
+    def contents_of(self, image: Path) -> dict[str, list[tuple[Any, ...]]]:
+        """The image names a scratch database."""
+        name = Image.read(image).database
+        assert name is not None
+        return self._game.contents(name)
+
+
+CASES: dict[str, Callable[[Path], EngineCase]] = {"sqlite": SqliteCase, "postgresql": PostgresCase}
 """Every engine by its name in ``ENGINES``, as a function of a folder of its own."""

@@ -135,9 +135,11 @@ def test_a_snapshot_put_back_gives_every_row_again(
     assert case.contents() != before
     image = image_of(chain, work)
     assert engine.check_image(image, CHECKS, bounded(30)).findings == ()
+    quarantine = tmp_path / "quarantine"
     with case.idle():
-        replaced = engine.replace(image, Method.ONLINE, tmp_path / "quarantine", taken.details, CHECKS, bounded(30))
-    assert (replaced.identical, replaced.quarantine, replaced.integrity.findings) == (True, None, ())
+        replaced = engine.replace(image, Method.ONLINE, quarantine, taken.details, CHECKS, bounded(30))
+    assert (replaced.identical, replaced.integrity.findings) == (True, ())
+    assert replaced.quarantine == case.kept(Method.ONLINE, quarantine)
     assert case.contents() == before
 
 
@@ -250,7 +252,7 @@ def test_a_cancelled_snapshot_leaves_no_file(case: EngineCase, chain: Chain) -> 
             chain.take(watch=Watch(cancelled=answers.__next__))
         assert chain.unfinished() == [], last
         take(case, chain)
-    assert chain.rows() == case.contents()
+    assert case.contents_of(chain.rebuild()) == case.contents()
 
 
 def test_a_lock_that_is_never_let_go_ends_in_busy_and_changes_nothing(
@@ -321,7 +323,7 @@ def test_a_database_that_cannot_be_opened_is_exchanged(
     replaced = engine.replace(image, Method.SWAP, quarantine, taken.details, CHECKS, bounded(30))
     assert replaced.integrity.findings == ()
     assert replaced.identical is True
-    assert replaced.quarantine == ("now" if damage == "destroy" else None)
+    assert replaced.quarantine == (case.kept(Method.SWAP, quarantine) if damage == "destroy" else None)
     assert case.contents() == before
     case.play()
     assert case.contents() != before
@@ -482,5 +484,18 @@ async def test_the_probe_knows_nothing_of_a_missing_database(case: EngineCase, p
         case.create()
         assert await probe.token() is not None
         assert await probe.size() > 0
+    finally:
+        await probe.close()
+
+
+async def test_a_process_that_is_alone_keeps_the_schedule_and_is_the_last(case: EngineCase, probe: Probe) -> None:
+    """Whether it attended before it leaves or not; one that is not willing keeps none."""
+    try:
+        assert await probe.leave("alone")
+        await probe.close()
+        assert not await probe.attend("alone", willing=False)
+        assert await probe.attend("alone", willing=True)
+        assert await probe.attend("alone", willing=True)
+        assert await probe.leave("alone")
     finally:
         await probe.close()

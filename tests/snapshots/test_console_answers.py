@@ -227,6 +227,7 @@ def test_status_answers_with_counts_sizes_and_what_is_newest(world: World) -> No
         "newest",
         "newest_restored",
         "next_periodic",
+        "remarks",
     ]
     assert TIME.fullmatch(answer.pop("next_periodic"))
     assert answer.pop("free") > 0
@@ -241,6 +242,7 @@ def test_status_answers_with_counts_sizes_and_what_is_newest(world: World) -> No
         "size": first["size"] + second["size"],
         "newest": newest,
         "newest_restored": newest,
+        "remarks": [],
     }
 
 

@@ -173,7 +173,7 @@ def test_a_settings_error_is_wrong_usage(world: World, more: str) -> None:
 
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["person", "program"])
 @pytest.mark.parametrize(
-    "url", ["postgresql://bot:hunter2@db/game", "mysql://bot:hunter2@db/game", "sqlite://bot:hunter2@db/game"]
+    "url", ["postgresql://bot:hunter2@db:x/game", "mysql://bot:hunter2@db/game", "sqlite://bot:hunter2@db/game"]
 )
 def test_an_error_about_the_url_keeps_its_password(world: World, url: str, options: list[str]) -> None:
     """Neither stream has the secret, whoever reads it."""

@@ -172,7 +172,7 @@ def test_a_variable_that_may_be_the_hosts_is_left_with_a_warning(caplog: pytest.
 def test_no_refusal_shows_a_secret_of_the_environment() -> None:
     """A password in a URL, or in a variable that we do not have, is not repeated."""
     for name, text in (
-        ("DATABASE_URL", "postgresql://bot:hunter2@db/game"),
+        ("DATABASE_URL", "mysql://bot:hunter2@db/game"),
         ("BACKUP_DATABASE_PASSWORD", "hunter2"),
         ("BACKUP_DISCORD_TOKEN", "hunter2"),
         ("BACKUP_DATABASE_URI", "host=db password=hunter2"),

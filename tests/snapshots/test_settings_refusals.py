@@ -158,7 +158,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        '[database]\nurl = "postgresql://bot:hunter2@db/game"',
+        '[database]\nurl = "mysql://bot:hunter2@db/game"',
         '[database]\nurl = ["postgresql://bot:hunter2@db/game"]',
         '[database]\nurk = "postgresql://bot:hunter2@db/game"',
         '[database]\npassword = "hunter2"',

@@ -64,3 +64,10 @@ def test_there_is_always_room_for_the_image_and_an_archive_in_the_known_ratio(si
 def test_a_restore_needs_the_rebuilt_image_its_proof_and_a_safety_snapshot(restored: int, present: int) -> None:
     """A restore must not begin what the disk cannot finish."""
     assert needed_for_restore(restored, present, []) >= 2 * restored + needed_for_snapshot(present, [])
+
+
+def test_an_engine_that_works_elsewhere_needs_no_image_here() -> None:
+    """A server rebuilds on its own disk: here there is only the archive, and before a restore the safety snapshot's."""
+    archive = needed_for_snapshot(10**9, ())
+    assert needed_for_snapshot(10**9, (), elsewhere=True) == archive - 10**9
+    assert needed_for_restore(10**10, 10**9, (), elsewhere=True) == archive - 10**9

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -67,22 +67,25 @@ def check(
     fingerprint: str | None,
     size: int | None,
     watch: Watch,
+    sink: Callable[[bytes], object] = len,
+    phase: str = "check",
     recording: Recording | None = None,
 ) -> Tail:
     """Prove that the file gives back the image it records, and the expected one; give its tail.
 
     ``size`` is the image's in bytes; nothing is expanded before it and the fingerprint were compared with the tail.
-    Reads from the disk rather than from memory where the platform allows. ``recording`` hears of each member. The
-    watch's phase is ``check``, in bytes of the image. Raises SnapshotDamaged, OSError, and what the watch raises.
+    Reads from the disk rather than from memory where the platform allows. The watch's phase is ``phase``, in bytes of
+    the image. ``sink`` gets the image block by block; what it got is proven only when this returns. ``recording`` hears
+    of each member. Raises SnapshotDamaged, OSError, and what the sink and the watch raise.
     """
     with path.open("rb", buffering=_BUFFER) as file:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         tail = _tail(file, path, Expectation(fingerprint, size))
-        watch.phase("check", tail.size)
+        watch.phase(phase, tail.size)
         file.seek(0)
         expected = Expectation(tail.fingerprint, tail.size)
-        return members.read(file, len, expected, watch, path=path, recording=recording)[1]
+        return members.read(file, sink, expected, watch, path=path, recording=recording)[1]
 
 
 def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:

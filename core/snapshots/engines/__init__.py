@@ -19,10 +19,12 @@ __all__ = [
     "engine_for",
     "probe_for",
     "suffix_for",
+    "works_elsewhere",
 ]
 
-ENGINES: dict[str, str] = {"sqlite": ".sqlite"}
-"""Every engine by the name its URL scheme has, as the module that gives ``make_engine``, ``make_probe`` and ``SUFFIX``.
+ENGINES: dict[str, str] = {"sqlite": ".sqlite", "postgresql": ".postgres"}
+"""Every engine by the name its URL scheme has, as the module that gives ``make_engine``, ``make_probe``, ``SUFFIX``
+and ``ELSEWHERE``.
 
 Modules are imported when they are needed: the worker has no use for aiosqlite, nor the bot for the readers.
 """
@@ -44,3 +46,9 @@ def suffix_for(url: DatabaseUrl) -> str:
     """Give what names of full snapshots of this kind of database end with, such as ``.db.gz``."""
     suffix: str = importlib.import_module(ENGINES[url.engine], __package__).SUFFIX
     return suffix
+
+
+def works_elsewhere(url: DatabaseUrl) -> bool:
+    """Whether this kind of engine makes things elsewhere than in the repository, which must be let go of and tidied."""
+    elsewhere: bool = importlib.import_module(ENGINES[url.engine], __package__).ELSEWHERE
+    return elsewhere

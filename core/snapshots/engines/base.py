@@ -15,7 +15,7 @@ import msgspec
 
 from ..archive.members import Head
 from ..json_column import JsonColumn
-from ..models import DatabaseState, Form, IntegrityReport, Method
+from ..models import DatabaseState, Form, IntegrityReport, Level, Method
 from ..watch import Watch
 
 __all__ = ["Base", "Checks", "Engine", "Part", "Probe", "Replaced", "Taken"]
@@ -25,7 +25,8 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
     """What an integrity check looks at.
 
     ``expected_rows`` are the row counts of the newest snapshot, ``snapshots_exist`` whether there is one: both tell an
-    emptied database from a new one. ``quick`` leaves out the comparison of indexes with their tables.
+    emptied database from a new one. ``quick`` leaves out the comparison of indexes with their tables. ``patient`` waits
+    for a server that is away until the deadline, for a start beside it.
     """
 
     critical_tables: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
     expected_rows: dict[str, int] = {}
     snapshots_exist: bool = False
     quick: bool = False
+    patient: bool = False
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +79,10 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replaced(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``replace`` gives: whether the result was proven identical (None: somebody wrote meanwhile)."""
+    """What ``replace`` gives: whether the result was proven identical (None: somebody wrote meanwhile).
+
+    ``quarantine`` names what was kept of the state before; ``put_back`` can go back to it.
+    """
 
     integrity: IntegrityReport
     identical: bool | None
@@ -101,8 +106,16 @@ class Engine(Protocol):
         ``scratch`` is a folder for temporary files.
         """
 
-    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch) -> None:
-        """Rebuild the last snapshot of a chain as ``image``; raise SnapshotDamaged if that does not give it back."""
+    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
+        """Rebuild the last snapshot of a chain as ``image``; raise SnapshotDamaged if that does not give it back.
+
+        With ``fresh`` from the archives alone, also where the engine has the same state at hand. Gives the level that a
+        passed ``check_image`` then proves: ``restored``, or ``checksum`` where the archives were only read. What an
+        engine keeps elsewhere for an image goes with ``discard`` or ``replace``.
+        """
+
+    def discard(self, image: Path, watch: Watch) -> None:
+        """Let go of what ``rebuild`` made; fine where there is nothing, or ``replace`` has used it."""
 
     def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
         """Prove that a chain gives back its last snapshot; raise SnapshotDamaged otherwise."""
@@ -123,7 +136,14 @@ class Engine(Protocol):
     ) -> Replaced:
         """Make the database what ``image`` is and check the result; a crash leaves the old state or the new one.
 
-        With Method.SWAP the damaged files are moved to ``quarantine`` first.
+        With Method.SWAP the damaged files are moved to ``quarantine`` first. An engine that keeps the replaced state
+        elsewhere takes its name from that folder's.
+        """
+
+    def tidy(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
+        """Remove what work that never ended left elsewhere, and what restores kept there; give its names.
+
+        Only what is older than so many seconds: ``scratch_age`` for the one, ``kept_age`` for the other.
         """
 
     def put_back(self, quarantine: Path, watch: Watch) -> None:
@@ -139,5 +159,21 @@ class Probe(Protocol):
     async def size(self) -> int:
         """Give the database's size in bytes, 0 if it is not there."""
 
+    async def remarks(self) -> tuple[str, ...]:
+        """Give what the owner should know of the engine: sentences for the status, none where all is plain."""
+
+    async def mark(self, name: str) -> None:
+        """Name this moment in the database's own log, for its own tools; raise DatabaseUnavailable where it cannot."""
+
+    async def attend(self, group: str, *, willing: bool) -> bool:
+        """Count as one of the processes that share a repository, and tell whether this one keeps its schedule.
+
+        Of those of a ``group`` that are ``willing`` one does, until it ends or loses its connection: ask again now and
+        then. Where the engine cannot tell processes apart, each does.
+        """
+
+    async def leave(self, group: str) -> bool:
+        """Count no more, and tell whether nobody else of the group is left."""
+
     async def close(self) -> None:
-        """Let go of the database; the next call to ``token`` opens it again."""
+        """Let go of the database; the next call to ``token`` opens it again, and ``attend`` must be called again."""

@@ -15,9 +15,10 @@ from ...errors import SettingsError
 if TYPE_CHECKING:
     from ..base import Engine, Probe
 
-__all__ = ["SUFFIX", "make_engine", "make_probe"]
+__all__ = ["ELSEWHERE", "SUFFIX", "make_engine", "make_probe"]
 
 SUFFIX = ".db.gz"
+ELSEWHERE = False
 
 
 def make_engine(url: DatabaseUrl, busy_timeout: float) -> Engine:

@@ -11,7 +11,7 @@ import msgspec
 
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
-from ...models import DatabaseState, IntegrityReport, Method
+from ...models import DatabaseState, IntegrityReport, Level, Method
 from ...watch import Watch
 from ..base import Base, Checks, Part, Replaced, Taken
 from . import checks as integrity_checks
@@ -68,9 +68,13 @@ class SqliteEngine:
         with copied(self._path, scratch, self._busy_timeout, watch) as source:
             return capture(source, target, scratch, head, tables, base, watch)
 
-    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch) -> None:
+    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Decompress a full, put the pages of the incrementals on it, and prove the fingerprint."""
         replay.rebuild(chain, image, watch)
+        return Level.RESTORED
+
+    def discard(self, image: Path, watch: Watch) -> None:
+        """Do nothing: the image is a file in a folder that goes by itself."""
 
     def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
         """Prove that a chain gives back its last snapshot."""
@@ -129,6 +133,10 @@ class SqliteEngine:
             return same_content(image, self._path, watch)
         except (SnapshotError, OSError):
             return None  # it is exchanged all the same
+
+    def tidy(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
+        """Do nothing: all that SQLite's side makes is in the repository."""
+        return ()
 
     def put_back(self, quarantine: Path, watch: Watch) -> None:
         """Undo a swap."""

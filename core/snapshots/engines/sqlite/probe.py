@@ -8,6 +8,8 @@ from pathlib import Path
 
 import aiosqlite
 
+from ...errors import DatabaseUnavailable
+
 __all__ = ["SqliteProbe"]
 
 
@@ -43,6 +45,22 @@ class SqliteProbe:
     async def size(self) -> int:
         """Give the bytes of the database with its write-ahead log, 0 if it is not there."""
         return await asyncio.to_thread(self._measure)
+
+    async def remarks(self) -> tuple[str, ...]:
+        """Give nothing: there is nothing to install and nothing to allow."""
+        return ()
+
+    async def mark(self, name: str) -> None:
+        """Raise DatabaseUnavailable: SQLite keeps no log of the past."""
+        raise DatabaseUnavailable("SQLite has no restore points; switch [database] restore_points off.")
+
+    async def attend(self, group: str, *, willing: bool) -> bool:
+        """A SQLite database knows nothing of who uses it: each process keeps the schedule."""
+        return willing
+
+    async def leave(self, group: str) -> bool:
+        """Nor who is left: each process takes the last snapshot."""
+        return True
 
     async def close(self) -> None:
         """Close the connection; the next ``token`` opens another."""

@@ -1,0 +1,148 @@
+"""Snapshots and restores of a PostgreSQL database beside its own programs: each once a round, on the same state.
+
+pg_dump and psql prove nothing of what they do; ours are proven, and that is part of their time. What theirs give back
+must have the rows that were dumped: who loses rows is not measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from core.snapshots import Level, Snapshot
+from core.snapshots.database_url import parse
+from core.snapshots.engines import engine_for
+from core.snapshots.watch import Watch
+
+from .measure import StallProbe, median
+from .results import SAVEPOINT
+from .server import Server
+from .subject import Subject, opened
+
+__all__ = ["DUMP_GZIP", "LOAD_GZIP", "REBUILD", "SNAPSHOT", "Figures", "Seen", "measure"]
+
+T = TypeVar("T")
+
+SNAPSHOT, REBUILD = "a copy of the database", "the copy loaded into a new database"
+VERIFY, RESTORE = "loaded, compared, checked and removed (verify)", "a whole restore, safety snapshot included"
+DUMP_GZIP, LOAD_GZIP = "pg_dump | gzip -6", "gunzip | psql -1"
+DUMP_CUSTOM, LOAD_CUSTOM = "pg_dump -Fc", "pg_restore -1"
+
+_TRANSACTIONS = 20
+_BY_HAND = "by_hand"
+
+
+class Seen:
+    """What was seen of one work done by one program.
+
+    ``seconds`` of each time, ``stall`` the event loop's longest in ms, ``size`` the bytes of the newest copy.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.stall = 0.0
+        self.size = 0
+
+
+class Figures:
+    """All that a run measured, on a database of ``size`` bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.works: dict[tuple[str, str], Seen] = {}
+
+    @property
+    def stall(self) -> float:
+        """The longest stall of all, in ms."""
+        return max(seen.stall for seen in self.works.values())
+
+    def add(self, work: str, by: str, seconds: float, *, size: int = 0, stall: float = 0.0) -> None:
+        """Note what one work took."""
+        seen = self.works.setdefault((work, by), Seen())
+        seen.seconds.append(seconds)
+        seen.stall = max(seen.stall, stall)
+        seen.size = size
+
+    def seconds(self, work: str, by: str) -> float:
+        """Give the median."""
+        return median(self.works[work, by].seconds)
+
+
+async def measure(server: Server, folder: Path, rounds: int, say: Callable[[str], None]) -> Figures:
+    """Do everything so many times."""
+    figures = Figures(server.size())
+    async with opened(server.url, folder / "repository") as subject:
+        for number in range(rounds):
+            say(f"round {number + 1} of {rounds}")
+            await _Round(server, folder, figures, subject).done()
+    return figures
+
+
+class _Round:
+    def __init__(self, server: Server, folder: Path, figures: Figures, subject: Subject) -> None:
+        self._server = server
+        self._folder = folder
+        self._figures = figures
+        self._subject = subject
+
+    async def done(self) -> None:
+        """Copy, load, verify and restore."""
+        await asyncio.to_thread(self._server.play, _TRANSACTIONS)
+        snapshot = await self._snapshot()
+        await asyncio.to_thread(self._by_hand, snapshot)
+        await self._own(VERIFY, lambda: self._subject.service.verify(snapshot.id, Level.RESTORED))
+        await self._own(RESTORE, lambda: self._subject.service.restore(snapshot.id))
+
+    async def _snapshot(self) -> Snapshot:
+        await asyncio.to_thread(self._server.settle)
+        async with StallProbe() as probe:
+            seconds, snapshot = await self._subject.request()
+        self._figures.add(SNAPSHOT, SAVEPOINT, seconds, size=snapshot.size, stall=probe.worst)
+        return snapshot
+
+    async def _own(self, work: str, do: Callable[[], Awaitable[T]]) -> None:
+        await asyncio.to_thread(self._server.settle)
+        started = time.perf_counter()
+        async with StallProbe() as probe:
+            report = await do()
+        if not getattr(report, "ok", True):
+            raise RuntimeError(f"{work}: {report}")
+        self._figures.add(work, SAVEPOINT, time.perf_counter() - started, stall=probe.worst)
+
+    def _by_hand(self, snapshot: Snapshot) -> None:
+        plain, custom = self._folder / "dump.sql.gz", self._folder / "dump"
+        self._dumped(DUMP_GZIP, "{pg_dump} {url} | gzip -6 > {file}", plain)
+        self._dumped(DUMP_CUSTOM, "{pg_dump} -Fc {url} > {file}", custom)
+        self._rebuilt(snapshot)
+        self._loaded(LOAD_GZIP, "gunzip -c {file} | {psql} -Xq1 -v ON_ERROR_STOP=1 -d {url} > /dev/null", plain)
+        self._loaded(LOAD_CUSTOM, "{pg_restore} -1 -d {url} {file}", custom)
+
+    def _dumped(self, by: str, line: str, file: Path) -> None:
+        file.unlink(missing_ok=True)
+        self._server.settle()
+        self._figures.add(SNAPSHOT, by, self._shell(line, file, self._server.url), size=file.stat().st_size)
+
+    def _rebuilt(self, snapshot: Snapshot) -> None:
+        image = self._folder / "image"
+        self._server.settle()
+        self._figures.add(REBUILD, SAVEPOINT, self._subject.rebuild(snapshot, image))
+        engine_for(parse(self._server.url), 15.0).discard(image, Watch())
+
+    def _loaded(self, by: str, line: str, file: Path) -> None:
+        self._server.create(_BY_HAND)
+        self._server.settle()
+        self._figures.add(REBUILD, by, self._shell(line, file, self._server.url_of(_BY_HAND)))
+        if self._server.rows(_BY_HAND) != self._server.rows("game"):
+            raise RuntimeError(f"{by} did not give back what was dumped")
+        self._server.drop(_BY_HAND)
+
+    def _shell(self, line: str, file: Path, url: str) -> float:
+        programs = {name: self._server.programs / name for name in ("pg_dump", "pg_restore", "psql")}
+        command = line.format(file=file, url=f"'{url}'", **programs)
+        started = time.perf_counter()
+        subprocess.run(["bash", "-o", "pipefail", "-ec", command], check=True)
+        return time.perf_counter() - started

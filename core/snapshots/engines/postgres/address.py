@@ -1,0 +1,123 @@
+"""Where the database is, as asyncpg and libpq's programs want to be told.
+
+No secret is ever handed to a program in its arguments or its environment, where every user of the machine can read
+it: the parameters go in a service file and the password in a password file, both 0600 in a folder of their own
+(https://www.postgresql.org/docs/current/libpq-pgservice.html and libpq-pgpass.html).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from ...conninfo import without_secrets
+from .programs import bare_environment
+
+__all__ = ["APPLICATION", "Address"]
+
+APPLICATION = "savepoint"
+"""What the server's administrator sees in ``pg_stat_activity`` (application_name)."""
+
+_SERVICE = "savepoint"
+_FOR_ASYNCPG = """
+host port user password dbname passfile service sslmode sslcert sslkey sslrootcert sslnegotiation sslcrl
+sslpassword ssl_min_protocol_version ssl_max_protocol_version target_session_attrs krbsrvname gsslib options
+"""
+_ASYNCPG = frozenset(_FOR_ASYNCPG.split())
+"""The parameters that asyncpg takes in a URL; ``options`` goes on to the server."""
+
+
+class Address:
+    """The parameters of one connection string; the environment's defaults (PGHOST, ~/.pgpass) are libpq's affair."""
+
+    def __init__(self, parameters: Mapping[str, str]) -> None:
+        """Take the parameters by libpq's names."""
+        self._parameters = dict(parameters)
+
+    @property
+    def database(self) -> str:
+        """The database's name; that of the user where none is given, as libpq has it."""
+        given = self._parameters
+        return given.get("dbname") or os.environ.get("PGDATABASE") or self._user
+
+    @property
+    def shown(self) -> str:
+        """The place, fit for a message."""
+        return without_secrets(self._parameters)
+
+    @property
+    def _user(self) -> str:
+        import getpass
+
+        return self._parameters.get("user") or os.environ.get("PGUSER") or getpass.getuser()
+
+    @property
+    def _password(self) -> str | None:
+        return self._parameters.get("password") or os.environ.get("PGPASSWORD")
+
+    def with_database(self, name: str) -> Address:
+        """Give the address of another database on the same server."""
+        return Address({**self._parameters, "dbname": name})
+
+    def for_asyncpg(self, connect_timeout: float) -> dict[str, Any]:
+        """Give the arguments of ``asyncpg.connect``; its own parser makes of them what they mean."""
+        given = {name: value for name, value in self._parameters.items() if name in _ASYNCPG}
+        given["dbname"] = self.database
+        if "hostaddr" in self._parameters:
+            given["host"] = self._parameters["hostaddr"]
+        if "passfile" not in given and self._password is not None:
+            given["password"] = self._password
+        return {
+            "dsn": "postgresql://?" + urlencode(given),
+            "timeout": connect_timeout,
+            "server_settings": {"application_name": APPLICATION},
+            # A pooler between us and the server (PgBouncer) need not keep statements for us.
+            "statement_cache_size": 0,
+        }
+
+    @contextlib.contextmanager
+    def for_programs(self, folder: Path) -> Iterator[dict[str, str]]:
+        """Give the environment with which libpq's programs find the database; the files behind it go at the end.
+
+        ``folder`` is where the files' own folder is made. The environment names that folder and nothing secret.
+        """
+        with tempfile.TemporaryDirectory(prefix="libpq-", dir=folder) as place:  # made 0700
+            service = dict(self._parameters)
+            service.pop("service", None)
+            password = service.pop("password", None) or os.environ.get("PGPASSWORD")
+            service |= {"dbname": self.database, "application_name": APPLICATION}
+            environment = bare_environment()
+            # Dumps of the same data are the same bytes wherever they are taken.
+            environment |= {"PGTZ": "UTC", "PGCLIENTENCODING": "UTF8", "LC_ALL": "C"}
+            if "service" in self._parameters:
+                # An operator's own service file says the rest; only what stands beside the name is added.
+                environment |= {"PGSERVICE": self._parameters["service"]}
+                environment |= {k: v for k, v in os.environ.items() if k == "PGSERVICEFILE"}
+                environment |= {"PGDATABASE": self.database}
+            else:
+                _write(Path(place) / "service.conf", _service_file(service))
+                environment |= {"PGSERVICE": _SERVICE, "PGSERVICEFILE": str(Path(place) / "service.conf")}
+            if password is not None:
+                _write(Path(place) / "pass", f"*:*:*:*:{_escaped(password)}\n")
+                environment["PGPASSFILE"] = str(Path(place) / "pass")
+            yield environment
+
+
+def _service_file(parameters: Mapping[str, str]) -> str:
+    lines = [f"[{_SERVICE}]", *(f"{name}={value}" for name, value in parameters.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(password: str) -> str:
+    return password.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def _write(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,341 @@
+"""What is looked at to call a PostgreSQL database sound: the same findings and severities as for SQLite.
+
+Errors: damage that the server reports, missing critical tables, critical JSON that does not parse. Warnings: foreign
+keys, a critical table that had rows in the newest snapshot and has none now, JSON of another type than expected,
+indexes that are not valid. Damage in pages is looked for by the extension amcheck where the database has it
+(https://www.postgresql.org/docs/current/amcheck.html), since no dump reads an index; and in the server's own count of
+pages whose checksum was wrong (https://www.postgresql.org/docs/current/checksums.html).
+
+Damage that the server reports is ``by_hand``: no program should decide what becomes of such a server.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+
+from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotError
+from ...json_column import JsonColumn
+from ...models import Check, Finding, IntegrityReport, Severity
+from ...watch import Watch
+from ..base import Checks
+from .load import Content
+from .relations import Relation, count_rows, meant, relations
+from .session import Session, literal, quoted
+from .translation import ADVICE
+
+__all__ = ["check", "damaged_report", "missing_report", "unchecked_report", "unrehearsed_report", "with_refused"]
+
+LISTED = 50
+"""So many damaged tables and indexes are named one by one; the rest is one finding with a count."""
+
+
+def _report_of(finding: Finding, started: float) -> IntegrityReport:
+    return IntegrityReport(findings=(finding,), checked={}, rows={}, seconds=time.monotonic() - started)
+
+
+def missing_report(error: DatabaseMissing, checks: Checks, started: float) -> IntegrityReport:
+    """Make the report on a database that is not there: an error only when there was one before."""
+    severity = Severity.ERROR if checks.snapshots_exist else Severity.WARNING
+    return _report_of(Finding(check=Check.EMPTY, severity=severity, message=str(error)), started)
+
+
+def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
+    """Make the report on a database that the server cannot open."""
+    return _report_of(_damage(Check.FILE, str(error)), started)
+
+
+def unchecked_report(error: SnapshotError) -> IntegrityReport:
+    """Make the report of a check that could not be made, which says nothing against the database."""
+    message = f"The database could not be checked: {error}"
+    return _report_of(Finding(check=Check.FILE, severity=Severity.WARNING, message=message), time.monotonic())
+
+
+def unrehearsed_report(content: Content, checks: Checks, shown: str) -> IntegrityReport:
+    """Make the report on an archive that could only be read, since the role may not create databases."""
+    message = (
+        f"The dump was proven whole, but not rebuilt: the role of {shown} may not create databases (ALTER ROLE … "
+        "CREATEDB), and a rehearsal needs one."
+    )
+    finding = Finding(check=Check.FILE, severity=Severity.WARNING, message=message)
+    rows = {table.name: table.rows for table in content.blocks.values()}
+    present = {table: rows[table] for table in checks.critical_tables if table in rows}
+    return IntegrityReport(findings=(finding,), checked={"tables": len(rows)}, rows=present, seconds=0.0)
+
+
+def with_refused(report: IntegrityReport, refused: list[str]) -> IntegrityReport:
+    """Add to a report what of the old database's owners, grants and settings the role may not give to the new one."""
+    if not refused:
+        return report
+    message = f"{len(refused)} owners, grants or settings could not be carried over, first {refused[0]}"
+    finding = Finding(check=Check.TABLES, severity=Severity.WARNING, message=message, count=len(refused))
+    return msgspec.structs.replace(report, findings=(*report.findings, finding))
+
+
+def _damage(check: Check, message: str, table: str | None = None, count: int = 1) -> Finding:
+    return Finding(
+        check=check, severity=Severity.ERROR, message=f"{message} {ADVICE}", table=table, count=count, by_hand=True
+    )
+
+
+def check(session: Session, checks: Checks, watch: Watch) -> IntegrityReport:
+    """Run every check on the database and give what was found.
+
+    A check that damage stops is itself a finding. Raises DatabaseBusy, DatabaseUnavailable, or what the watch raises.
+    """
+    started = time.monotonic()
+    findings: list[Finding] = []
+    checked: Counter[str] = Counter()
+    rows: dict[str, int] = {}
+    present = relations(session)
+    parts = (
+        _pages(session, checks, checked),
+        _tables(session, checks, checked, present),
+        _rows(session, checks, checked, present, rows),
+        _json(session, checks, checked, present),
+        _foreign_keys(session, checked),
+    )
+    watch.phase("check", len(parts))
+    for part in parts:
+        try:
+            findings.extend(part)
+        except DatabaseDamaged as error:
+            finding = _damage(Check.PAGES, str(error))
+            if finding not in findings:
+                findings.append(finding)
+        watch.advance(1)
+    return IntegrityReport(
+        findings=tuple(findings), checked=dict(checked), rows=rows, seconds=time.monotonic() - started
+    )
+
+
+def _pages(session: Session, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
+    checked["pages"] = int(
+        session.value(
+            """SELECT coalesce(sum(pg_catalog.pg_relation_size(c.oid)), 0)::bigint
+                      / current_setting('block_size')::int
+                 FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'i', 't', 'm', 'S')"""
+        )
+    )
+    failures = session.value(
+        "SELECT checksum_failures FROM pg_catalog.pg_stat_database WHERE datname = current_database()"
+    )
+    if failures:
+        message = f"The server counted {failures:,} pages with a wrong checksum."
+        yield _damage(Check.PAGES, message, count=int(failures))
+    for schema, index, table in session.rows(
+        """SELECT n.nspname, c.relname, t.relname FROM pg_catalog.pg_index i
+             JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE NOT (i.indisvalid AND i.indisready) AND c.relkind = 'i' ORDER BY 1, 2"""
+    ):
+        message = f"The index {quoted(schema, index)} of {table} is not valid: REINDEX INDEX it, or drop it."
+        yield Finding(check=Check.PAGES, severity=Severity.WARNING, message=message, table=table)
+    if not checks.quick:
+        yield from _amcheck(session, checked)
+
+
+def _amcheck(session: Session, checked: Counter[str]) -> Iterator[Finding]:
+    """Let amcheck read every table and compare every B-tree index with its table, where it may be used."""
+    schema = session.value(
+        """SELECT n.nspname FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+            WHERE e.extname = 'amcheck'"""
+    )
+    if schema is None:
+        return
+    damaged = 0
+    for kind, oid, name, table in session.rows(
+        """SELECT c.relkind::text, c.oid, c.oid::pg_catalog.regclass::text, coalesce(t.relname, c.relname)
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am a ON a.oid = c.relam
+             LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+             LEFT JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+            WHERE c.relpersistence <> 't' AND (c.relkind IN ('r', 't', 'm') AND a.amname = 'heap'
+                  OR c.relkind = 'i' AND a.amname = 'btree' AND i.indisvalid AND i.indisready)
+            ORDER BY 1 DESC, 2"""
+    ):
+        try:
+            problem = _problem(session, quoted(schema), kind, oid)
+        except DatabaseUnavailable as error:  # not granted to this role
+            message = f"amcheck is installed but cannot be used: {error}"
+            yield Finding(check=Check.PAGES, severity=Severity.WARNING, message=message)
+            return
+        checked["amcheck"] += 1
+        if problem is not None:
+            damaged += 1
+            if damaged <= LISTED:
+                yield _damage(Check.PAGES, f"{name} is damaged: {problem}.", table)
+    if damaged > LISTED:
+        yield _damage(Check.PAGES, f"{damaged - LISTED} more tables and indexes are damaged.", count=damaged - LISTED)
+
+
+def _problem(session: Session, schema: str, kind: str, oid: int) -> str | None:
+    try:
+        if kind == "i":
+            session.value(f"SELECT {schema}.bt_index_check($1::oid::pg_catalog.regclass, true)", oid)
+            return None
+        if session.version < 14:
+            return None
+        found = session.value(f"SELECT msg FROM {schema}.verify_heapam($1::oid::pg_catalog.regclass) LIMIT 1", oid)
+        return None if found is None else str(found)
+    except DatabaseDamaged as error:
+        return str(error.detail)
+
+
+def _tables(
+    session: Session, checks: Checks, checked: Counter[str], present: tuple[Relation, ...]
+) -> Iterator[Finding]:
+    own = [each for each in present if not each.from_extension]
+    checked["tables"] = len(own)
+    if not own and not checks.snapshots_exist:
+        yield Finding(check=Check.EMPTY, severity=Severity.WARNING, message="The database has no tables yet.")
+        return
+    if not own:
+        message = "The database has no tables, yet there are snapshots of it: it was emptied or freshly created."
+        yield Finding(check=Check.EMPTY, severity=Severity.ERROR, message=message)
+    known = meant(session, checks.critical_tables, own)
+    for table in checks.critical_tables:
+        if table not in known:
+            message = f"The critical table {table} is missing."
+            yield Finding(check=Check.TABLES, severity=Severity.ERROR, message=message, table=table)
+
+
+def _rows(
+    session: Session, checks: Checks, checked: Counter[str], present: tuple[Relation, ...], rows: dict[str, int]
+) -> Iterator[Finding]:
+    rows.update(count_rows(session, meant(session, checks.critical_tables, present)))
+    checked["rows"] = sum(rows.values())
+    emptied = {table: checks.expected_rows.get(table, 0) for table, count in rows.items() if count == 0}
+    emptied = {table: before for table, before in emptied.items() if before > 0}
+    if len(emptied) > 1 and not any(rows.values()):
+        # Hosts make their tables as they start: this is what a lost database looks like a moment later.
+        yield Finding(
+            check=Check.EMPTY,
+            severity=Severity.ERROR,
+            message="Every critical table is empty, yet the newest snapshot has rows: the database was freshly "
+            "created.",
+        )
+    for table, before in emptied.items():
+        message = f"The critical table {table} is empty; it had {before:,} rows in the newest snapshot."
+        yield Finding(check=Check.ROWS, severity=Severity.WARNING, message=message, table=table)
+
+
+def _json(session: Session, checks: Checks, checked: Counter[str], present: tuple[Relation, ...]) -> Iterator[Finding]:
+    known = meant(session, [each.table for each in checks.json_columns], present)
+    for expectation in checks.json_columns:
+        if expectation.table in known:
+            yield from _json_column(session, known[expectation.table], expectation, checked)
+
+
+_JSON_TYPES = {"list": "array", "object": "object"}
+_COLUMN = """
+SELECT a.attname, t.typname::text FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+ WHERE a.attrelid = $1::text::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped
+   AND lower(a.attname) = lower($2)
+ ORDER BY a.attname <> $2 LIMIT 1
+"""
+_PIECE = 2000
+
+
+def _json_column(
+    session: Session, relation: Relation, expectation: JsonColumn, checked: Counter[str]
+) -> Iterator[Finding]:
+    name = f"{expectation.table}.{expectation.column}"
+    found = session.rows(_COLUMN, relation.quoted, expectation.column)
+    if not found:
+        # A warning: a renamed column is a matter of settings, and no snapshot could mend it.
+        message = f"The column {name} is not there; see [database] json_columns."
+        yield Finding(check=Check.JSON, severity=Severity.WARNING, message=message, table=expectation.table)
+        return
+    column, kind = quoted(found[0][0]), found[0][1]
+    checked["json_values"] += int(session.value(f"SELECT count({column}) FROM {relation.quoted}"))
+    broken, strange = _count_json(session, relation, column, kind, _JSON_TYPES.get(expectation.expects))
+    if broken:
+        message = f"{name}: {broken:,} values are not JSON."
+        yield Finding(check=Check.JSON, severity=Severity.ERROR, message=message, table=expectation.table, count=broken)
+    if strange:
+        message = f"{name}: {strange:,} values are JSON but not a {expectation.expects}."
+        yield Finding(
+            check=Check.JSON, severity=Severity.WARNING, message=message, table=expectation.table, count=strange
+        )
+
+
+def _count_json(session: Session, relation: Relation, column: str, kind: str, wanted: str | None) -> tuple[int, int]:
+    """Count the values that are no JSON, and those that are JSON of another type than ``wanted``."""
+    if kind in ("json", "jsonb"):
+        if wanted is None:
+            return 0, 0
+        other = f"pg_catalog.{kind}_typeof({column}) <> {literal(wanted)}"
+        return 0, int(session.value(f"SELECT count(*) FROM {relation.quoted} WHERE {column} IS NOT NULL AND {other}"))
+    if session.version >= 16:
+        text = f"{column}::text"
+        is_json = f"{text} IS JSON"
+        right = "true" if wanted is None else f"{text} IS JSON {wanted.upper()}"
+        query = (
+            f"SELECT count(*) FILTER (WHERE NOT {is_json}), count(*) FILTER (WHERE {is_json} AND NOT {right}) "
+            f"FROM {relation.quoted} WHERE {column} IS NOT NULL"
+        )
+        broken, strange = session.rows(query)[0]
+        return int(broken), int(strange)
+    return _count_json_here(session, relation, column, wanted)
+
+
+def _count_json_here(session: Session, relation: Relation, column: str, wanted: str | None) -> tuple[int, int]:
+    """The same for servers before 16, which cannot ask whether a text is JSON without failing where it is not."""
+    import json
+
+    kinds = {"array": list, "object": dict}
+    broken = strange = 0
+    with session.cursor(f"SELECT {column}::text FROM {relation.quoted} WHERE {column} IS NOT NULL") as cursor:
+        while rows := cursor(_PIECE):
+            for (text,) in rows:
+                try:
+                    value = json.loads(text)
+                except ValueError:
+                    broken += 1
+                    continue
+                if wanted is not None and not isinstance(value, kinds[wanted]):
+                    strange += 1
+    return broken, strange
+
+
+_KEYS = """
+SELECT c.conname, c.convalidated, cn.nspname, ct.relname, pn.nspname, pt.relname, c.confmatchtype::text,
+       (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(c.conkey) WITH ORDINALITY k (num, n)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
+       (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY k (num, n)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num)
+  FROM pg_catalog.pg_constraint c
+  JOIN pg_catalog.pg_class ct ON ct.oid = c.conrelid JOIN pg_catalog.pg_namespace cn ON cn.oid = ct.relnamespace
+  JOIN pg_catalog.pg_class pt ON pt.oid = c.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = pt.relnamespace
+ WHERE c.contype = 'f' AND c.conparentid = 0
+ ORDER BY 3, 4, 1
+"""
+
+
+def _foreign_keys(session: Session, checked: Counter[str]) -> Iterator[Finding]:
+    keys = session.rows(_KEYS)
+    checked["foreign_keys"] = len(keys)
+    for name, validated, schema, table, parent_schema, parent, match, columns, parent_columns in keys:
+        if not validated:
+            message = f"The foreign key {name} of {table} was never validated (NOT VALID)."
+            yield Finding(check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=table)
+        # MATCH SIMPLE looks only at rows without a NULL in the key, MATCH FULL at those that are not all NULL.
+        joint = " OR " if match == "f" else " AND "
+        looked_at = joint.join(f"c.{quoted(column)} IS NOT NULL" for column in columns)
+        same = " AND ".join(
+            f"p.{quoted(there)} = c.{quoted(here)}" for here, there in zip(columns, parent_columns, strict=True)
+        )
+        orphans = int(
+            session.value(
+                f"SELECT count(*) FROM {quoted(schema, table)} c WHERE ({looked_at}) AND NOT EXISTS "
+                f"(SELECT FROM {quoted(parent_schema, parent)} p WHERE {same})"
+            )
+        )
+        if orphans:
+            message = f"{orphans:,} rows of {table} refer to rows of {parent} that are not there."
+            yield Finding(
+                check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=table, count=orphans
+            )

@@ -1,0 +1,160 @@
+"""One state of the database as an archive: pg_dump in an exported snapshot, streamed, counted and proven.
+
+The rows that the manifest promises are counted by the server itself in the same snapshot, while pg_dump runs; so a
+dump that lacks some, for whatever reason, is never published.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import secrets
+import zlib
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from ...archive import full
+from ...archive.members import Head
+from ...errors import DatabaseDamaged, SnapshotError
+from ...watch import Watch
+from ..base import Base, Taken
+from .address import Address
+from .client_tools import Tools, find_tools
+from .copy_blocks import Manifest, Scanner, Table, manifest_lines
+from .programs import Program
+from .relations import Relation, count_rows, meant, relations
+from .session import Session, connected
+from .translation import of_output
+
+__all__ = ["dump"]
+
+_OPTIONS = ("--format=plain", "--no-owner", "--no-acl", "--no-subscriptions", "--encoding=UTF8", "--no-password")
+_KEY = re.compile(rb"^\\restrict ([0-9a-zA-Z]+)\n", re.MULTILINE)
+_BEGINNING = 4096
+
+
+def dump(
+    address: Address,
+    lock_timeout: float,
+    target: Path,
+    scratch: Path,
+    head: Head,
+    tables: tuple[str, ...],
+    base: Base,
+    watch: Watch,
+) -> Taken:
+    """Write one state to ``target`` and prove it by reading it back; on any error no file is left."""
+    with connected(address, watch, lock_timeout=lock_timeout, patience=lock_timeout) as session:
+        tools = find_tools(session.version)
+        details = {"server": session.version, "pg_dump": tools.major}
+        with session.snapshot() as snapshot, address.for_programs(scratch) as environment:
+            present = relations(session)
+            watch.phase("compress", int(session.value("SELECT pg_database_size(current_database())")))
+            command = [tools.pg_dump, *_OPTIONS, f"--snapshot={snapshot}"]
+            command += [f"--lock-wait-timeout={max(1, int(lock_timeout * 1000))}", *_restrict_key(tools, base)]
+            with Program(command, environment, watch) as program:
+                stream = _Stream(program, session, present, tables, address.shown)
+                with closing(stream.pieces()) as pieces:
+                    tail = full.write_full(target, pieces, msgspec.structs.replace(head, details=details), {}, watch)
+            rows = stream.rows
+    try:
+        if base.skip_unchanged and tail.fingerprint == base.fingerprint:
+            target.unlink()
+            return Taken(unchanged=True, fingerprint=tail.fingerprint)
+        full.check(target, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return Taken(
+        unchanged=False,
+        fingerprint=tail.fingerprint,
+        size=target.stat().st_size,
+        database_size=tail.size,
+        rows=rows,
+        details=details,
+    )
+
+
+def _restrict_key(tools: Tools, base: Base) -> list[str]:
+    """Give the option that makes two dumps of the same data the same bytes: the newest full's key, else a new one.
+
+    The key guards whoever feeds a dump to psql, so nobody who writes into the database may know it beforehand.
+    """
+    if not tools.knows_restrict:
+        return []
+    return [f"--restrict-key={_key_of(base.full) or secrets.token_hex(16)}"]
+
+
+def _key_of(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        with gzip.open(path) as dump:
+            found = _KEY.search(dump.read(_BEGINNING))
+    except (OSError, EOFError, zlib.error):
+        return None
+    return found[1].decode() if found else None
+
+
+class _Stream:
+    """What pg_dump writes, with the manifest after it; raises where the two do not agree."""
+
+    def __init__(
+        self,
+        program: Program,
+        session: Session,
+        present: tuple[Relation, ...],
+        tables: tuple[str, ...],
+        shown: str,
+    ) -> None:
+        self._program = program
+        self._session = session
+        self._present = present
+        self._tables = tables
+        self._shown = shown
+        self.rows: dict[str, int] = {}
+
+    def pieces(self) -> Generator[bytes, None, None]:
+        scanner = Scanner()
+        with ThreadPoolExecutor(1, thread_name_prefix="count") as pool:
+            # The session is idle while pg_dump works, so one thread may use it.
+            counting = pool.submit(self._count)
+            for piece in self._program.pieces():
+                scanner.feed(piece)
+                yield piece
+            status = self._program.wait()
+            # Where the count met damage, pg_dump lost the snapshot with it, and knows less of the reason.
+            counted = counting.result()
+            if status != 0:
+                raise of_output("pg_dump", self._program.said, self._shown)
+        for name in scanner.blocks:
+            if name not in counted:  # an extension's own table whose rows are the game's
+                counted[name] = int(self._session.value(f"SELECT count(*) FROM ONLY {name}"))
+        manifest = Manifest(
+            {
+                name: Table(rows, scanner.blocks[name].digest if name in scanner.blocks else "")
+                for name, rows in counted.items()
+            }
+        )
+        problems = list(scanner.problems(manifest))
+        if problems:
+            raise self._disagreement(problems)
+        yield manifest_lines(manifest)
+
+    def _count(self) -> dict[str, int]:
+        self.rows = count_rows(self._session, meant(self._session, self._tables, self._present))
+        own = [each for each in self._present if each.kind == "r" and not each.from_extension]
+        return {each.quoted: int(self._session.value(f"SELECT count(*) FROM ONLY {each.quoted}")) for each in own}
+
+    def _disagreement(self, problems: list[str]) -> SnapshotError:
+        detail = "; ".join(problems[:5])
+        return DatabaseDamaged(
+            f"pg_dump did not give what the server counts in the same snapshot of {self._shown}: {detail}. Nothing was "
+            "kept of it.",
+            path=self._shown,
+            detail=detail,
+        )

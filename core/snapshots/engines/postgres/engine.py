@@ -1,0 +1,292 @@
+"""The working side of the PostgreSQL engine: the steps that ``base.Engine`` names, from the parts beside."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from ...archive import full
+from ...archive.members import Head
+from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotDamaged, SnapshotError
+from ...models import DatabaseState, IntegrityReport, Level, Method
+from ...watch import Watch
+from ..base import Base, Checks, Part, Replaced, Taken
+from . import checks as integrity_checks
+from .address import Address
+from .belongings import carry_over, of_database, of_objects
+from .client_tools import find_tools
+from .databases import create_scratch, drop, is_scratch, kept_databases, kept_name, may_create, scratch_databases
+from .dump import dump
+from .exchange import exchange, go_back
+from .image import Image
+from .in_place import load_in_place
+from .load import Content, compare, holds, load, prove, skipped_extensions
+from .relations import count_rows, meant, relations
+from .server import beside
+from .session import Session, connected, quoted
+
+__all__ = ["PostgresEngine"]
+
+
+class PostgresEngine:
+    """One PostgreSQL database. Runs in the worker only."""
+
+    name: ClassVar[str] = "postgresql"
+    suffix: ClassVar[str] = ".sql.gz"
+
+    def __init__(self, address: Address, busy_timeout: float) -> None:
+        """Take the database's address and how long to wait for other people's locks, in seconds."""
+        self._address = address
+        self._busy_timeout = busy_timeout
+
+    def inspect(self, tables: tuple[str, ...], watch: Watch) -> DatabaseState:
+        """Give the state of the database as it is now."""
+        try:
+            with self._connected(watch) as session:
+                present = relations(session)
+                rows = count_rows(session, meant(session, tables, present))
+                oid, size = session.rows(
+                    "SELECT oid::text, pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database "
+                    "WHERE datname = current_database()"
+                )[0]
+                details = {"server": session.version}
+                method = Method.EXCHANGE if may_create(session) else Method.ONLINE
+        except (DatabaseMissing, DatabaseDamaged) as error:
+            damaged = isinstance(error, DatabaseDamaged)
+            return DatabaseState(
+                exists=damaged,
+                openable=False,
+                size=0,
+                tables=0,
+                rows={},
+                problem=str(error),
+                token="damaged" if damaged else "missing",
+                method=Method.EXCHANGE,
+            )
+        return DatabaseState(
+            exists=True,
+            openable=True,
+            size=int(size),
+            tables=len(present),
+            rows=rows,
+            token=oid,
+            method=method,
+            details=details,
+        )
+
+    def snapshot(
+        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: Base, watch: Watch
+    ) -> Taken:
+        """Write one committed state to ``target`` and prove it by reading it back; there are no incrementals."""
+        return dump(self._address, self._busy_timeout, target, scratch, head, tables, base, watch)
+
+    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
+        """Load a snapshot into a scratch database and prove it equal; without CREATEDB, prove the archive alone."""
+        part = chain[-1]
+        with self._beside(watch) as session:
+            tools = find_tools(session.version)
+            if not may_create(session):
+                Image(None, part, prove(part, watch)).save(image)
+                return Level.CHECKSUM
+            kept = None if fresh else self._kept_equal(session, part, watch)
+            if kept is not None:
+                Image(kept[0], part, kept[1]).save(image)
+                return Level.CHECKSUM  # the same state, but not made from the archive
+            name = create_scratch(session, self._address.database)
+            scratch = self._address.with_database(name)
+            try:
+                with connected(scratch, watch, lock_timeout=self._busy_timeout) as inside:
+                    skipped = skipped_extensions(inside)
+                content = load(part, scratch, tools, skipped, image.parent, watch)
+                with connected(scratch, watch, lock_timeout=self._busy_timeout) as inside:
+                    watch.phase("compare", 0)
+                    problems = compare(inside, content)
+                if problems:
+                    raise SnapshotDamaged(
+                        f"The database rebuilt from {Path(part.path).name} is not what was dumped: "
+                        f"{'; '.join(problems[:5])}.",
+                        path=part.path,
+                    )
+                Image(name, part, content).save(image)
+            except BaseException:
+                _drop_quietly(self._address, name)
+                raise
+        return Level.RESTORED
+
+    def _kept_equal(self, session: Session, part: Part, watch: Watch) -> tuple[str, Content] | None:
+        """Give the database that the last restore kept, and its content, where that is what the snapshot holds.
+
+        So a restore of the safety snapshot, the way back from a restore, loads nothing.
+        """
+        kept = next(iter(kept_databases(session, self._address.database)), None)
+        if kept is None:
+            return None
+        content = prove(part, watch)
+        place = self._address.with_database(kept.name)
+        # Where it cannot be read, the snapshot is loaded as every other one is.
+        with (
+            contextlib.suppress(DatabaseDamaged, DatabaseUnavailable),
+            self._opened(kept.name, watch),
+            connected(place, watch, lock_timeout=self._busy_timeout) as inside,
+            inside.snapshot(),
+        ):
+            if holds(inside, content):
+                return kept.name, content
+        return None
+
+    def discard(self, image: Path, watch: Watch) -> None:
+        """Drop the scratch database of an image that is not needed any more."""
+        if image.exists():
+            name = Image.read(image).database
+            if name is not None and is_scratch(name):
+                _drop_quietly(self._address, name)
+            image.unlink()
+
+    def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
+        """Prove that an archive gives back a whole dump with the rows that were counted."""
+        prove(chain[-1], watch)
+
+    def export(
+        self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
+    ) -> None:
+        """Copy a snapshot, which always stands alone, to a new file; it is proven first."""
+        source = Path(chain[-1].path)
+        self.prove(chain, scratch, watch)
+        watch.phase("export", source.stat().st_size)
+        with source.open("rb") as content, full.created(target) as output:
+            while block := content.read(1 << 20):
+                output.write(block)
+                watch.wrote(len(block))
+                watch.advance(len(block))
+
+    def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
+        """Check a rebuilt database."""
+        found = Image.read(image)
+        if found.database is None:
+            return integrity_checks.unrehearsed_report(found.content, checks, self._address.shown)
+        with self._opened(found.database, watch):
+            return self._check(self._address.with_database(found.database), checks, watch, 0.0)
+
+    @contextlib.contextmanager
+    def _opened(self, name: str, watch: Watch) -> Iterator[None]:
+        """Let connections into a database that a restore kept, for as long as the block lasts."""
+        if is_scratch(name):
+            yield
+            return
+        with self._beside(watch) as session:
+            session.execute(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS true")
+            try:
+                yield
+            finally:
+                session.execute(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS false")
+
+    def integrity(self, checks: Checks, scratch: Path, watch: Watch) -> IntegrityReport:
+        """Check the database; what damage says is a finding, that the server is away is an error."""
+        patience = (watch.remaining() or 0.0) if checks.patient else self._busy_timeout
+        return self._check(self._address, checks, watch, patience)
+
+    def _check(self, address: Address, checks: Checks, watch: Watch, patience: float) -> IntegrityReport:
+        started = time.monotonic()
+        try:
+            with connected(address, watch, lock_timeout=self._busy_timeout, patience=patience) as session:
+                return integrity_checks.check(session, checks, watch)
+        except DatabaseMissing as error:
+            return integrity_checks.missing_report(error, checks, started)
+        except DatabaseDamaged as error:
+            return integrity_checks.damaged_report(error, started)
+
+    def replace(
+        self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
+    ) -> Replaced:
+        """Put the scratch database in the game's place, or load the archive in place where there is none."""
+        found = Image.read(image)
+        identical: bool | None = True
+        kept: str | None = None
+        refused: list[str] = []
+        if found.database is None:
+            identical = self._replace_in_place(found, image.parent, watch)
+        else:
+            kept, refused = self._exchange(found.database, quarantine, watch)
+            image.unlink()
+        # What was proven equal and passed the full check needs it only for what is new: its place.
+        checks = msgspec.structs.replace(checks, quick=identical is True)
+        try:
+            report = self.integrity(checks, image.parent, watch)
+        except SnapshotError as error:
+            report = integrity_checks.unchecked_report(error)
+        report = integrity_checks.with_refused(report, refused)
+        return Replaced(integrity=report, identical=identical, quarantine=kept)
+
+    def _exchange(self, new: str, quarantine: Path, watch: Watch) -> tuple[str | None, list[str]]:
+        """Put a proven database in the game's place.
+
+        Gives the name of what was there, where there was, and what of its owners and grants could not be carried over.
+        """
+        name, kept = self._address.database, kept_name(self._address.database, quarantine.name)
+        with self._beside(watch) as session:
+            of_the_database = of_database(session, name, new)
+        try:
+            with self._connected(watch) as session:
+                inside = of_objects(session)
+        except (DatabaseMissing, DatabaseDamaged, DatabaseUnavailable):
+            inside = ()
+        place = self._address.with_database(new)
+        with self._opened(new, watch), connected(place, watch, lock_timeout=self._busy_timeout) as session:
+            refused = carry_over(session, inside)
+            session.execute("ANALYZE")
+        with self._beside(watch) as session:
+            refused += carry_over(session, of_the_database)
+        there_was = exchange(self._address, new, kept, self._busy_timeout, watch)
+        with self._beside(watch) as session:
+            for older in kept_databases(session, name):
+                if older.name != kept:
+                    drop(session, older.name)
+        return kept if there_was else None, refused
+
+    def _replace_in_place(self, found: Image, folder: Path, watch: Watch) -> bool | None:
+        """Load an archive in place; give whether the result was proven equal (None: somebody wrote meanwhile)."""
+        with self._connected(watch) as session:
+            tools = find_tools(session.version)
+        content = load_in_place(found.part, self._address, tools, self._busy_timeout, folder, watch)
+        with self._connected(watch) as session:
+            with session.snapshot():
+                equal = not compare(session, content)
+            session.execute("ANALYZE")
+        return True if equal else None
+
+    def tidy(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
+        """Drop scratch databases that a crash left, and what restores kept, where they are old enough."""
+        name, dropped = self._address.database, []
+        with beside(self._address, watch, lock_timeout=self._busy_timeout) as session:
+            old = [each for each in scratch_databases(session, name) if each.age >= scratch_age]
+            old += [each for each in kept_databases(session, name) if each.age >= kept_age]
+            for each in old:
+                drop(session, each.name)
+                dropped.append(each.name)
+        return tuple(dropped)
+
+    def put_back(self, quarantine: Path, watch: Watch) -> None:
+        """Undo an exchange."""
+        watch.check()
+        go_back(self._address, kept_name(self._address.database, quarantine.name), self._busy_timeout, watch)
+
+    def _connected(self, watch: Watch) -> AbstractContextManager[Session]:
+        return connected(self._address, watch, lock_timeout=self._busy_timeout, patience=self._busy_timeout)
+
+    def _beside(self, watch: Watch) -> AbstractContextManager[Session]:
+        return beside(self._address, watch, lock_timeout=self._busy_timeout, patience=self._busy_timeout)
+
+
+def _drop_quietly(address: Address, name: str) -> None:
+    """Drop a scratch database also where the time is up; what cannot be dropped now, the next start finds."""
+    try:
+        with beside(address, Watch(), lock_timeout=5.0) as session:
+            drop(session, name)
+    except SnapshotError:
+        return

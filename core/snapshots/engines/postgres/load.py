@@ -1,0 +1,201 @@
+"""From an archive back into a database: psql in one transaction, committed only when everything was proven.
+
+The archive is proven as it is read, and psql is given the end of its input only then; until that it has an open
+transaction, which goes with it. What psql executed and what then lies in the tables are two things: ``compare`` reads
+the tables back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from blake3 import blake3
+
+from ...archive import full
+from ...errors import DatabaseUnavailable, SnapshotDamaged
+from ...watch import Watch
+from ..base import Part
+from .address import Address
+from .client_tools import Tools
+from .copy_blocks import Block, Scanner, Table, differences, unquoted
+from .programs import Program
+from .relations import relations
+from .session import Session
+from .translation import of_output
+
+__all__ = ["Content", "Feeder", "compare", "feed_proven", "holds", "load", "prove", "psql", "skipped_extensions"]
+
+_FIRST_DATA = b"\n-- Data for Name: "
+_RESTRICT = re.compile(rb"^\\restrict (?P<key>\w+)\n", re.MULTILINE)
+_EXTENSION = re.compile(
+    rb"^CREATE EXTENSION IF NOT EXISTS (?P<name>\"(?:[^\"]|\"\")*\"|\w+) WITH SCHEMA [^\n]*;\n", re.MULTILINE
+)
+_EXTENSION_COMMENT = re.compile(rb"^COMMENT ON EXTENSION (?:[^'\n]*) IS E?'(?:[^']|'')*';\n", re.MULTILINE)
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What a proven dump holds: its tables by quoted name, and how large it is in bytes."""
+
+    blocks: dict[str, Block]
+    size: int
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """The tables as a manifest has them."""
+        return {name: Table(block.rows, block.digest) for name, block in self.blocks.items()}
+
+
+def prove(part: Part, watch: Watch) -> Content:
+    """Prove that an archive gives back its dump, and that the dump is whole; raise SnapshotDamaged otherwise."""
+    return _read(part, lambda _piece: None, watch, "check")
+
+
+def _read(part: Part, sink: Callable[[bytes], object], watch: Watch, phase: str) -> Content:
+    path, scanner = Path(part.path), Scanner()
+
+    def take(block: bytes) -> None:
+        scanner.feed(block)
+        sink(block)
+
+    tail = full.check(path, fingerprint=part.fingerprint, size=part.size, watch=watch, sink=take, phase=phase)
+    problems = list(scanner.problems(scanner.manifest()))
+    if problems:
+        raise SnapshotDamaged(
+            f"The dump in {path.name} is not whole: {'; '.join(problems[:5])}.", path=str(path), detail=problems[0]
+        )
+    return Content(scanner.blocks, tail.size)
+
+
+def load(part: Part, address: Address, tools: Tools, skipped: frozenset[str], folder: Path, watch: Watch) -> Content:
+    """Load an archive into an empty database, all or nothing, without the extensions in ``skipped``.
+
+    ``folder`` is for temporary files. Raises SnapshotDamaged where the archive is not sound, and an error with psql's
+    words where it refuses.
+    """
+    with address.for_programs(folder) as environment, psql(tools, environment, watch) as program:
+        feed = Feeder(program, tools, skipped, address.shown)
+        feed.write(b"BEGIN;\n")
+        content = feed_proven(part, feed, watch)
+        feed.finish(b"COMMIT;\n")
+    return content
+
+
+def feed_proven(part: Part, feeder: Feeder, watch: Watch) -> Content:
+    """Give the dump of an archive to psql; when this returns, it was proven, and nothing is committed yet."""
+    return _read(part, feeder.take, watch, "load")
+
+
+def psql(tools: Tools, environment: dict[str, str], watch: Watch) -> Program:
+    """Give psql, ready to be fed: no start-up file, no password prompt, the first error ends it."""
+    command = [tools.psql, "-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-o", os.devnull]
+    return Program(command, environment, watch, feed=True)
+
+
+class Feeder:
+    """Gives a dump to psql, without what this role and this psql cannot take."""
+
+    def __init__(self, program: Program, tools: Tools, skipped: frozenset[str], shown: str) -> None:
+        """Take the names of the extensions that are left out, and the place as it is shown in errors."""
+        self._program = program
+        self._tools = tools
+        self._skipped = skipped
+        self._shown = shown
+        self._beginning: bytearray | None = bytearray()
+        self._closing = b""
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        """Write as it is; raise what psql says where it gave up."""
+        if not self._program.write(data):
+            self._program.wait()
+            raise of_output("psql", self._program.said, self._shown)
+
+    def take(self, block: bytes) -> None:
+        """Take the next piece of the dump."""
+        if self._beginning is None:
+            self._pass(block)
+            return
+        self._beginning += block
+        if _FIRST_DATA in self._beginning:
+            self._begin()
+
+    def finish(self, last: bytes) -> None:
+        """End the dump, write what comes last, and wait for psql; raise what it says where it failed."""
+        if self._beginning is not None:
+            self._begin()
+        if self._held:
+            self.write(self._held)
+        self.write(last)
+        if self._program.wait() != 0:
+            raise of_output("psql", self._program.said, self._shown)
+
+    def _begin(self) -> None:
+        assert self._beginning is not None
+        before, mark, after = bytes(self._beginning).partition(_FIRST_DATA)
+        self._beginning = None
+        restricted = _RESTRICT.search(before)
+        if restricted and not self._tools.knows_restrict:
+            before = _RESTRICT.sub(b"", before, count=1)
+            self._closing = b"\n\\unrestrict " + restricted["key"] + b"\n"
+        elif not restricted and self._tools.knows_restrict:
+            # Whatever is in the dump, psql takes SQL from it and no commands of its own.
+            self.write(b"\\restrict " + secrets.token_hex(16).encode() + b"\n")
+        before = _EXTENSION_COMMENT.sub(b"", before)
+        before = _EXTENSION.sub(lambda found: b"" if unquoted(found["name"]) in self._skipped else found[0], before)
+        self._pass(before + mark + after)
+
+    def _pass(self, block: bytes) -> None:
+        if not self._closing:
+            self.write(block)
+            return
+        data = (self._held + block).replace(self._closing, b"\n")
+        keep = len(self._closing) - 1
+        self._held = data[-keep:]
+        self.write(data[:-keep])
+
+
+def compare(session: Session, content: Content) -> list[str]:
+    """Read every table of a database and say in which ones it is not the content of the dump."""
+    found = {}
+    for name, block in content.blocks.items():
+        digest, rows = blake3(), 0
+
+        def take(piece: bytes, digest: blake3 = digest) -> None:
+            nonlocal rows
+            digest.update(piece)
+            rows += piece.count(b"\n")
+
+        session.copy(block.schema, block.name, block.columns, take)
+        found[name] = Table(rows, digest.hexdigest(16))
+    return list(differences(found, content.tables))
+
+
+def holds(session: Session, content: Content) -> bool:
+    """Whether a database's tables are those of a dump, with the same content; quick to say no."""
+    tables = {each.quoted for each in relations(session) if each.kind == "r" and not each.from_extension}
+    if not tables <= content.blocks.keys():
+        return False
+    try:
+        counts = all(
+            session.value(f"SELECT count(*) FROM ONLY {name}") == block.rows for name, block in content.blocks.items()
+        )
+    except DatabaseUnavailable:  # a table of the dump is not there
+        return False
+    return counts and not compare(session, content)
+
+
+def skipped_extensions(session: Session) -> frozenset[str]:
+    """Give the extensions of which this role cannot make one: they stay as they are, or out."""
+    if session.value("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"):
+        return frozenset()
+    rows = session.rows(
+        """SELECT e.name FROM pg_catalog.pg_available_extensions e
+             JOIN pg_catalog.pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version
+            WHERE v.superuser AND NOT v.trusted"""
+    )
+    return frozenset(str(name) for (name,) in rows)

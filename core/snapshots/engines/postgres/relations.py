@@ -1,0 +1,80 @@
+"""The tables of a database, and which of them the settings mean by a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from .session import Session, quoted
+
+__all__ = ["Relation", "count_rows", "meant", "relations"]
+
+_TABLES = """
+SELECT n.nspname, c.relname, c.relkind::text,
+       EXISTS (SELECT FROM pg_catalog.pg_depend d
+                WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ ORDER BY 1, 2
+"""
+_SEARCH_PATH = """
+SELECT nspname FROM pg_catalog.pg_namespace,
+       pg_catalog.unnest(pg_catalog.string_to_array(
+           (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'), ','))
+       WITH ORDINALITY AS p (part, n)
+ WHERE nspname = pg_catalog.btrim(pg_catalog.replace(part, '"$user"', current_user::text), ' "')
+ ORDER BY n
+"""
+
+
+class Relation(NamedTuple):
+    """One table: ``kind`` is ``r``, or ``p`` for one that only has partitions."""
+
+    schema: str
+    name: str
+    kind: str
+    from_extension: bool
+
+    @property
+    def quoted(self) -> str:
+        """The table's name for SQL."""
+        return quoted(self.schema, self.name)
+
+
+def relations(session: Session) -> tuple[Relation, ...]:
+    """Give every table that is not the server's own."""
+    return tuple(Relation(*row) for row in session.rows(_TABLES))
+
+
+def meant(session: Session, names: Iterable[str], present: Iterable[Relation]) -> dict[str, Relation]:
+    """Give for each name of the settings the table it means, where there is one.
+
+    ``users`` means what the database's own search path finds, else a table of that name in whichever schema;
+    ``shop.users`` means that one. Upper and lower case count only where two tables differ in nothing else.
+    """
+    path = [schema for (schema,) in session.rows(_SEARCH_PATH)]
+    found = {}
+    for name in names:
+        fitting = sorted(
+            (each for each in present if _fits(name, each)),
+            key=lambda each: (
+                path.index(each.schema) if each.schema in path else len(path),
+                name not in (each.name, f"{each.schema}.{each.name}"),
+                each.schema,
+                each.name,
+            ),
+        )
+        if fitting:
+            found[name] = fitting[0]
+    return found
+
+
+def _fits(name: str, relation: Relation) -> bool:
+    return name.lower() in (relation.name.lower(), f"{relation.schema}.{relation.name}".lower())
+
+
+def count_rows(session: Session, wanted: Mapping[str, Relation]) -> dict[str, int]:
+    """Count the rows of tables, those of their partitions and heirs included."""
+    return {name: int(session.value(f"SELECT count(*) FROM {each.quoted}")) for name, each in wanted.items()}

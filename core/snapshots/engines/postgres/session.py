@@ -1,0 +1,158 @@
+"""One connection of our own, used from blocking code: the worker does one thing at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+
+from ...watch import Watch
+from .address import Address
+from .translation import is_passing, of_exception
+
+__all__ = ["Session", "connected", "literal", "quoted"]
+
+Value = TypeVar("Value")
+
+_LOOK_EVERY = 0.2
+"""So often, in seconds, whoever waits for the server looks whether to go on."""
+_CONNECT_WITHIN = 10.0
+_PAUSE = 0.5
+
+_SETTINGS = (
+    "SET search_path = ''; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; "
+    "SET extra_float_digits = 3; SET bytea_output = 'hex'; SET synchronize_seqscans = off; SET row_security = off; "
+    "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+)
+"""What pg_dump sets too: the same data must be the same text, and nothing of the host's may get in between."""
+
+
+def quoted(*names: str) -> str:
+    """Quote an identifier, with what it is in before it, for SQL."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def literal(text: str) -> str:
+    """Quote a text for SQL where a parameter cannot stand."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f" E'{escaped}'" if "\\" in text else f"'{escaped}'"
+
+
+class Session:
+    """An open connection; every call looks at the watch while it waits, and raises SnapshotErrors only."""
+
+    def __init__(self, runner: asyncio.Runner, connection: asyncpg.Connection[Any], shown: str, watch: Watch) -> None:
+        self._runner = runner
+        self._connection = connection
+        self._shown = shown
+        self._watch = watch
+
+    @property
+    def version(self) -> int:
+        """The server's major version."""
+        return int(self._connection.get_server_version().major)
+
+    def execute(self, statement: str, *arguments: object) -> None:
+        """Carry out a statement, or several where there are no arguments."""
+        self._wait(self._connection.execute(statement, *arguments))
+
+    def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Give the rows of a query."""
+        return [tuple(row) for row in self._wait(self._connection.fetch(query, *arguments))]
+
+    def value(self, query: str, *arguments: object) -> Any:
+        """Give the first column of the first row of a query, None where there is no row."""
+        return self._wait(self._connection.fetchval(query, *arguments))
+
+    def copy(self, schema: str, table: str, columns: Sequence[str], sink: Callable[[bytes], object]) -> None:
+        """Give what ``COPY schema.table (columns) TO STDOUT`` says to ``sink``, piece by piece."""
+
+        async def take(piece: bytes) -> None:
+            sink(piece)
+
+        copying = self._connection.copy_from_table(
+            table, columns=list(columns) or None, schema_name=schema, output=take
+        )
+        self._wait(copying)
+
+    @contextlib.contextmanager
+    def cursor(self, query: str) -> Iterator[Callable[[int], list[tuple[Any, ...]]]]:
+        """Give a function that gives so many more rows of a query at each call, none at the end."""
+        self.execute("BEGIN READ ONLY")
+        try:
+            cursor = self._wait(self._cursor(query))
+            yield lambda count: [tuple(row) for row in self._wait(cursor.fetch(count))]
+        finally:
+            with contextlib.suppress(Exception):
+                self._runner.run(self._connection.execute("ROLLBACK"))
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[str]:
+        """Hold one state of the database, without hindering anybody, and give the name under which others see it."""
+        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield str(self.value("SELECT pg_catalog.pg_export_snapshot()"))
+        finally:
+            # The server ends the transaction itself where this cannot be said any more.
+            with contextlib.suppress(Exception):
+                self._runner.run(self._connection.execute("ROLLBACK"))
+
+    async def _cursor(self, query: str) -> Any:
+        return await self._connection.cursor(query)
+
+    def _wait(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
+        return self._runner.run(_watched(coroutine, self._watch, self._shown))
+
+
+async def _watched(coroutine: Coroutine[Any, Any, Value], watch: Watch, shown: str) -> Value:
+    task = asyncio.ensure_future(coroutine)
+    try:
+        while not (await asyncio.wait({task}, timeout=_LOOK_EVERY))[0]:
+            watch.check()
+        return task.result()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise of_exception(error, shown) from error
+    finally:
+        if not task.done():
+            task.cancel()  # asyncpg tells the server to stop, too
+            await asyncio.wait({task}, timeout=5.0)
+
+
+@contextlib.contextmanager
+def connected(address: Address, watch: Watch, *, lock_timeout: float, patience: float = 0.0) -> Iterator[Session]:
+    """Give a session, and close it at the end.
+
+    ``lock_timeout`` is how long its statements wait for others' locks, ``patience`` how long to wait for a server that
+    is away; both in seconds. Raises DatabaseMissing, DatabaseUnavailable, DatabaseDamaged, and what the watch raises.
+    """
+    watch.check()
+    with asyncio.Runner() as runner:
+        connection = runner.run(_watched(_connect(address, patience), watch, address.shown))
+        try:
+            session = Session(runner, connection, address.shown, watch)
+            session.execute(f"{_SETTINGS}; SET lock_timeout = {max(1, int(lock_timeout * 1000))}")
+            yield session
+        finally:
+            runner.run(_close(connection))
+
+
+async def _connect(address: Address, patience: float) -> asyncpg.Connection[Any]:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return await asyncpg.connect(**address.for_asyncpg(_CONNECT_WITHIN))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            if not is_passing(error) or time.monotonic() + _PAUSE > until:
+                raise
+        await asyncio.sleep(_PAUSE)
+
+
+async def _close(connection: asyncpg.Connection[Any]) -> None:
+    try:
+        await connection.close(timeout=2.0)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        connection.terminate()

@@ -1,0 +1,105 @@
+"""What the server and its programs say went wrong, as errors of ours.
+
+Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html. Corruption is DatabaseDamaged; a server that is
+away, shutting down or full of connections is DatabaseUnavailable and says nothing about the data.
+"""
+
+from __future__ import annotations
+
+import asyncpg
+
+from ...errors import (
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseMissing,
+    DatabaseUnavailable,
+    NotEnoughSpace,
+    SnapshotError,
+)
+
+__all__ = ["ADVICE", "is_passing", "of_exception", "of_output"]
+
+ADVICE = (
+    "Nothing was restored and nothing will be by itself: stop the bot, copy the server's data directory while the "
+    "server is down, look at the disk and the server's log (https://wiki.postgresql.org/wiki/Corruption), then restore "
+    "a snapshot into a new server or database."
+)
+"""What to do about a server that reports corruption."""
+
+_MISSING = frozenset({"3D000"})
+_BUSY = frozenset({"55P03", "55006", "40P01", "57014", "25P03"})
+_FULL = frozenset({"53100"})
+_DAMAGED = frozenset({"XX000", "XX001", "XX002", "58P01", "58P02"})
+_PASSING = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "08000", "08001", "08003", "08004", "08006"})
+
+_DAMAGED_WORDS = (
+    "invalid page in block",
+    "could not read block",
+    "could not read blocks",
+    "missing chunk number",
+    "unexpected chunk number",
+    "compressed pglz data is corrupt",
+    "page verification failed",
+    "relation mapping file",
+    "invalid memory alloc request size",
+    "could not access status of transaction",
+)
+_BUSY_WORDS = ("lock timeout", "statement timeout", "could not obtain lock", "could not lock", "deadlock detected")
+_FULL_WORDS = ("no space left on device", "could not extend file")
+
+
+def of_exception(error: BaseException, shown: str) -> SnapshotError:
+    """Give the error that an exception of asyncpg's, or of the network under it, amounts to."""
+    if isinstance(error, SnapshotError):
+        return error
+    if isinstance(error, asyncpg.PostgresError):
+        return _of_code(error, shown)
+    reason = str(error) or type(error).__name__
+    return DatabaseUnavailable(
+        f"The PostgreSQL server of {shown} cannot be reached: {reason}. That says nothing about the data; start the "
+        "server or mend the address.",
+        detail=reason,
+    )
+
+
+def _of_code(error: asyncpg.PostgresError, shown: str) -> SnapshotError:
+    code, said = error.sqlstate or "", str(error)
+    if code in _MISSING:
+        return DatabaseMissing(f"There is no database at {shown}: {said}.", path=shown)
+    if code in _BUSY:
+        return DatabaseBusy(f"Somebody holds a lock on {shown}: {said}. Try again.", path=shown)
+    if code in _FULL:
+        return _full(said)
+    if code in _DAMAGED:
+        return DatabaseDamaged(f"The server of {shown} reports damage: {said}.", path=shown, detail=said)
+    return DatabaseUnavailable(f"The server of {shown} refused: {said}.", detail=said, code=code)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether waiting can help: the server is away, starting, stopping or full of connections."""
+    if isinstance(error, asyncpg.PostgresError):
+        return error.sqlstate in _PASSING
+    return isinstance(error, (OSError, asyncpg.InterfaceError)) and not isinstance(error, PermissionError)
+
+
+def of_output(program: str, said: str, shown: str) -> SnapshotError:
+    """Give the error that the last words of one of libpq's programs amount to."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    first = next((line for line in lines if "error:" in line.lower()), lines[-1] if lines else "it said nothing")
+    low = said.lower()
+    if any(word in low for word in _FULL_WORDS):
+        return _full(first)
+    if any(word in low for word in _DAMAGED_WORDS):
+        return DatabaseDamaged(f"{program} met damage in {shown}: {first}.", path=shown, detail=first)
+    if any(word in low for word in _BUSY_WORDS):
+        return DatabaseBusy(f"{program} waited in vain for a lock in {shown}: {first}. Try again.", path=shown)
+    return DatabaseUnavailable(f"{program} failed on {shown}: {first}.", detail=first)
+
+
+def _full(said: str) -> NotEnoughSpace:
+    return NotEnoughSpace(
+        f"The PostgreSQL server's disk is full: {said}. Nothing half-done is left; make room there.",
+        free=0,
+        needed=0,
+        minimum=0,
+    )

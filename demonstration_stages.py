@@ -1,0 +1,179 @@
+"""Where the demonstration plays: a SQLite file in ``demo/``, or a database of its own on a PostgreSQL server.
+
+A stage can be read with nothing of Savepoint's, and damaged as accidents damage it. Whatever DATABASE_URL names stays
+untouched: on a server, the demonstration makes a database beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import asyncpg
+
+__all__ = ["FileStage", "Rows", "ServerStage", "Stage", "StageError", "stage_for"]
+
+Rows = dict[str, list[tuple[Any, ...]]]
+"""Every row of every table, by the table's name."""
+
+SEED = 20261123
+DATABASE = "savepoint_demo"
+MARK = "savepoint_demonstration"
+"""A schema in it, empty, which says that it may be dropped; unlike a comment it comes back with a restore."""
+
+_OURS = rf"^{DATABASE}(_before_\d{{8}}t\d+z)?$"
+
+
+class StageError(Exception):
+    """There is nowhere to play; the sentence says why."""
+
+
+class Stage(Protocol):
+    """A place to play."""
+
+    accident: str
+    """What happens to it, as a heading."""
+
+    by_hand: str
+    """How to do without Savepoint, as a sentence."""
+
+    async def prepare(self) -> str:
+        """Make way for an empty database and give its URL. Raises StageError."""
+
+    async def rows(self) -> Rows:
+        """Read every row of every table."""
+
+    async def damage(self) -> list[str]:
+        """Damage the database; give what was done and what the engine says to it, as lines."""
+
+    def kept(self, name: str, repository: Path) -> str:
+        """Say where the damaged database is, which the restore kept under a name."""
+
+
+def stage_for(url: str | None, folder: Path) -> Stage:
+    """Give the stage for what DATABASE_URL says: on its server if it names one, else a file in the folder."""
+    if url is not None and urlsplit(url).scheme.partition("+")[0] in ("postgresql", "postgres"):
+        return ServerStage(url)
+    return FileStage(folder / "game.db")
+
+
+class FileStage:
+    """A SQLite file, whose middle a failing disk overwrites."""
+
+    accident = "The disk damages the database"
+    by_hand = "gunzip turns latest.db.gz into the database."
+
+    def __init__(self, path: Path) -> None:
+        """Name the file, in a folder that is there."""
+        self._path = path
+
+    async def prepare(self) -> str:
+        """Give the URL; the game makes the file."""
+        return f"sqlite:///{self._path.as_posix()}"
+
+    async def rows(self) -> Rows:
+        """Read the file through SQLite."""
+        return await asyncio.to_thread(self._rows)
+
+    def _rows(self) -> Rows:
+        with closing(sqlite3.connect(self._path)) as database:
+            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return {name: sorted(database.execute(f'SELECT * FROM "{name}"'), key=repr) for name in tables}
+
+    async def damage(self) -> list[str]:
+        """Overwrite a quarter of the file with noise."""
+        return await asyncio.to_thread(self._damage)
+
+    def _damage(self) -> list[str]:
+        size = self._path.stat().st_size
+        start, length = size // 3, size // 4
+        with self._path.open("r+b") as file:
+            file.seek(start)
+            file.write(random.Random(SEED).randbytes(length))
+        lines = [f"{length:,} of the {size:,} bytes of {self._path} are overwritten with noise."]
+        try:
+            self._rows()
+        except sqlite3.DatabaseError as error:
+            lines.append(f"SQLite says: {error}.")
+        return lines
+
+    def kept(self, name: str, repository: Path) -> str:
+        """It was moved into the repository."""
+        return f"in {repository / 'quarantine' / name}"
+
+
+class ServerStage:
+    """A database on somebody's server, in which a clean-up goes wrong."""
+
+    accident = "A clean-up script removes the players' cards"
+    by_hand = "gunzip -c latest.sql.gz | psql loads it into an empty database."
+
+    def __init__(self, url: str) -> None:
+        """Take the URL of any database on the server, for a role that may create one."""
+        parts = urlsplit(url)
+        self._server = parts._replace(scheme="postgresql").geturl()
+        self._url = parts._replace(scheme="postgresql", path=f"/{DATABASE}").geturl()
+
+    async def prepare(self) -> str:
+        """Make the database anew; one of this name that no demonstration made is left alone."""
+        try:
+            async with _connected(self._server) as server:
+                await self._remove(server)
+                await server.execute(f"CREATE DATABASE {DATABASE}")
+            async with _connected(self._url) as database:
+                await database.execute(f"CREATE SCHEMA {MARK}")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise StageError(f"No database {DATABASE} can be made on the server of DATABASE_URL: {error}") from error
+        return self._url
+
+    async def _remove(self, server: Any) -> None:
+        """Remove what an earlier demonstration left, the database that its restore kept among it."""
+        found = await server.fetch("SELECT datname FROM pg_database WHERE datname ~ $1 ORDER BY 1", _OURS)
+        names = [name for (name,) in found]
+        if DATABASE in names:
+            async with _connected(self._url) as database:
+                if await database.fetchval("SELECT to_regnamespace($1)", MARK) is None:
+                    raise StageError(
+                        f"The server has a database {DATABASE} that no demonstration made: rename it or drop it."
+                    )
+        for name in names:
+            await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    async def rows(self) -> Rows:
+        """Read all of the public schema."""
+        async with _connected(self._url) as database:
+            names = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            return {
+                name: sorted((tuple(row) for row in await database.fetch(f'SELECT * FROM "{name}"')), key=repr)
+                for (name,) in names
+            }
+
+    async def damage(self) -> list[str]:
+        """Drop the table of the players' cards, and with it what refers to it."""
+        async with _connected(self._url) as database:
+            await database.execute("DROP TABLE user_cards CASCADE")
+            lines = [f"DROP TABLE user_cards CASCADE, in the database {DATABASE}."]
+            try:
+                await database.execute("SELECT count(*) FROM user_cards")
+            except asyncpg.PostgresError as error:
+                lines.append(f"PostgreSQL says: {error}.")
+        return lines
+
+    def kept(self, name: str, repository: Path) -> str:
+        """It stays on the server, under another name."""
+        return f"the database {name} on the same server"
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()

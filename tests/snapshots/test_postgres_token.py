@@ -1,0 +1,37 @@
+"""What the probe says about a PostgreSQL database never hides a commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import asyncpg
+
+import local_postgres
+from core.snapshots.conninfo import parse_conninfo
+from core.snapshots.engines.postgres.address import Address
+from core.snapshots.engines.postgres.probe import PostgresProbe
+
+
+async def test_a_commit_that_waits_for_its_disk_or_standby_is_a_change_when_it_shows() -> None:
+    """It is in the log before anybody sees it: a snapshot of that moment lacks it, and must not cover it."""
+    with local_postgres.running(autovacuum="off", synchronous_standby_names="nobody") as url:
+        probe = PostgresProbe(Address(parse_conninfo(url)))
+        observer, writer = await asyncpg.connect(url), await asyncpg.connect(url)
+        await writer.execute("SET synchronous_commit = on")
+        await observer.execute("CREATE TABLE cards (id INT)")
+        committing = asyncio.create_task(writer.execute("INSERT INTO cards VALUES (1)"))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        async with asyncio.timeout(20):
+            while not await observer.fetchval(waiting):
+                await asyncio.sleep(0.01)
+        before = await probe.token()
+        assert await observer.fetchval("SELECT count(*) FROM cards") == 0
+        assert await probe.token() == before
+        await observer.execute("SELECT pg_cancel_backend($1)", writer.get_server_pid())
+        with contextlib.suppress(asyncpg.QueryCanceledError):
+            await committing
+        assert await observer.fetchval("SELECT count(*) FROM cards") == 1
+        assert await probe.token() != before
+        for each in (probe, observer, writer):
+            await each.close()
