@@ -13,6 +13,7 @@ from ...watch import Watch
 from .address import Address
 from .copy_blocks import Block, Table, differences
 from .load import read_table
+from .relations import relations
 from .session import Session, connected, quoted
 
 __all__ = ["Comparison"]
@@ -30,6 +31,7 @@ class Comparison:
         self._stopping = threading.Event()
         self._blocks: queue.SimpleQueue[Block | None] = queue.SimpleQueue()
         self._problems: list[str] = []
+        self._foreign: set[str] | None = None
         self._loaded = threading.Event()
         self._outside = watch
         self._watch = Watch(cancelled=self._stopping.is_set)
@@ -75,6 +77,10 @@ class Comparison:
 
     def _compare(self, session: Session, block: Block) -> None:
         name = quoted(block.schema, block.name)
+        if self._foreign is None:  # by now all tables are there
+            self._foreign = {each.quoted for each in relations(session) if each.from_extension}
+        if name in self._foreign:
+            return  # it has the extension's rows besides those of the dump
         found = read_table(session, block)
         self._problems += differences({name: found}, {name: Table(block.rows, block.digest)})
 

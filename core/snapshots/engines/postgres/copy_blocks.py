@@ -45,11 +45,16 @@ class Block(NamedTuple):
     digest: str
 
 
-class Table(msgspec.Struct, frozen=True):
-    """One table of a manifest: its rows as the server counted them, and the hash (BLAKE3) of what COPY gives of it."""
+class Table(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One table of a manifest: its rows as the server counted them, and the hash (BLAKE3) of what COPY gives of it.
+
+    Of an extension's table (not ``own``) a dump has only the rows that the extension calls the user's, and a restored
+    one has the extension's besides: nothing can be counted or compared.
+    """
 
     rows: int
     digest: str
+    own: bool = True
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -120,7 +125,8 @@ class Scanner:
         if manifest is None:
             yield "the manifest of its tables is missing"
             return
-        yield from differences({name: Table(b.rows, b.digest) for name, b in self.blocks.items()}, manifest.tables)
+        found = {name: Table(block.rows, block.digest) for name, block in self.blocks.items()}
+        yield from differences(found, manifest.tables)
 
     def _outside(self, data: bytes, at: int) -> tuple[int, bool]:
         found = _COPY.search(data, at)

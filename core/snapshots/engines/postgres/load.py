@@ -25,7 +25,7 @@ from .client_tools import Tools
 from .copy_blocks import Block, Scanner, Table, differences, unquoted
 from .programs import Program
 from .relations import relations
-from .session import Session
+from .session import Session, literal
 from .translation import of_output
 
 __all__ = [
@@ -50,7 +50,7 @@ _EXTENSION_COMMENT = re.compile(rb"^COMMENT ON EXTENSION (?:[^'\n]*) IS E?'(?:[^
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What a proven dump holds: its tables by quoted name, and how large it is in bytes."""
+    """What a proven dump holds: its tables but for extensions' by quoted name, and how large it is in bytes."""
 
     blocks: dict[str, Block]
     size: int
@@ -74,12 +74,14 @@ def _read(part: Part, sink: Callable[[bytes, Scanner], object], watch: Watch, ph
         sink(block, scanner)
 
     tail = full.check(path, fingerprint=part.fingerprint, size=part.size, watch=watch, sink=take, phase=phase)
-    problems = list(scanner.problems(scanner.manifest()))
-    if problems:
+    manifest = scanner.manifest()
+    problems = list(scanner.problems(manifest))
+    if problems or manifest is None:
         raise SnapshotDamaged(
             f"The dump in {path.name} is not whole: {'; '.join(problems[:5])}.", path=str(path), detail=problems[0]
         )
-    return Content(scanner.blocks, tail.size)
+    own = {name: block for name, block in scanner.blocks.items() if manifest.tables[name].own}
+    return Content(own, tail.size)
 
 
 def load(
@@ -106,6 +108,16 @@ def load(
     return content
 
 
+def _emptied(table: str) -> str:
+    """Give the statement that empties a table, but for an extension's: that has rows of its own already."""
+    body = (
+        "BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND "
+        f"d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = {literal(table)}::pg_catalog.regclass) "
+        f"THEN TRUNCATE ONLY {table}; END IF; END"
+    )
+    return f"DO {literal(body)}"
+
+
 class _TableByTable:
     """Puts each table's COPY into a transaction of its own.
 
@@ -126,7 +138,7 @@ class _TableByTable:
         for mark in marks:
             self._pass(mark.offset)
             if mark.block is None:
-                self._feeder.take(f"BEGIN; TRUNCATE ONLY {mark.table};\n".encode())
+                self._feeder.take(f"BEGIN; {_emptied(mark.table)};\n".encode())
             else:
                 self._feeder.take(b"COMMIT;\n")
                 self._loaded(mark.block)
