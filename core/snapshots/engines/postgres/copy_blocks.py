@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from .session import quoted
 
-__all__ = ["COMPLETE", "Block", "Manifest", "Scanner", "Table", "differences", "manifest_lines", "unquoted"]
+__all__ = ["COMPLETE", "Block", "Manifest", "Mark", "Scanner", "Table", "differences", "manifest_lines", "unquoted"]
 
 COMPLETE = b"-- PostgreSQL database dump complete\n"
 _MARK = b"-- Savepoint manifest: "
@@ -26,7 +26,7 @@ _DATA = b"-- Data for Name: "
 _END = b"\n\\.\n"
 _IDENT = rb'(?:"(?:[^"]|"")*"|[^"\s.(;]+)'
 _COPY = re.compile(
-    rb"-- Data for Name: [^\n]*; Type: TABLE DATA; [^\n]*\n--\n\nCOPY "
+    rb"-- Data for Name: [^\n]*; Type: TABLE DATA; [^\n]*\n--\n\n(?P<copy>COPY) "
     rb"(?P<schema>" + _IDENT + rb")\.(?P<name>" + _IDENT + rb')(?: \((?P<columns>(?:[^"()]|"(?:[^"]|"")*")*)\))? +'
     rb"FROM stdin;\n"
 )
@@ -45,11 +45,16 @@ class Block(NamedTuple):
     digest: str
 
 
-class Table(msgspec.Struct, frozen=True):
-    """One table of a manifest: its rows as the server counted them, and the hash (BLAKE3) of what COPY gives of it."""
+class Table(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One table of a manifest: its rows as the server counted them, and the hash (BLAKE3) of what COPY gives of it.
+
+    Of an extension's table (not ``own``) a dump has only the rows that the extension calls the user's, and a restored
+    one has the extension's besides: nothing can be counted or compared.
+    """
 
     rows: int
     digest: str
+    own: bool = True
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -63,13 +68,28 @@ def manifest_lines(manifest: Manifest) -> bytes:
     return b"\n" + _MARK + msgspec.json.encode(manifest) + b"\n"
 
 
+class Mark(NamedTuple):
+    """Where in a dump, in bytes, a table's COPY begins (``block`` is None), or where what follows its rows begins."""
+
+    offset: int
+    table: str
+    block: Block | None
+
+
 class Scanner:
-    """Takes a dump in pieces of any length; what it found is in ``blocks`` by table."""
+    """Takes a dump in pieces of any length; what it found is in ``blocks`` by table.
+
+    ``marks`` are the borders of the tables in what was fed, for whoever takes them out; all before ``decided``, an
+    offset in bytes, is known.
+    """
 
     def __init__(self) -> None:
         self.blocks: dict[str, Block] = {}
         self.complete = False
+        self.marks: list[Mark] = []
+        self.decided = 0
         self._rest = b""
+        self._begin = 0
         self._open: tuple[str, str, tuple[str, ...]] | None = None
         self._skip = 0
         self._rows = 0
@@ -78,11 +98,12 @@ class Scanner:
     def feed(self, piece: bytes) -> None:
         """Take the next piece."""
         data, self._rest = self._rest + piece if self._rest else piece, b""
-        at = 0
+        self._begin, at = self.decided, 0
         while True:
             at, found = self._inside(data, at) if self._open else self._outside(data, at)
             if not found:
                 self._rest = data[at:]
+                self.decided = self._begin + at
                 return
 
     def manifest(self) -> Manifest | None:
@@ -104,7 +125,8 @@ class Scanner:
         if manifest is None:
             yield "the manifest of its tables is missing"
             return
-        yield from differences({name: Table(b.rows, b.digest) for name, b in self.blocks.items()}, manifest.tables)
+        found = {name: Table(block.rows, block.digest) for name, block in self.blocks.items()}
+        yield from differences(found, manifest.tables)
 
     def _outside(self, data: bytes, at: int) -> tuple[int, bool]:
         found = _COPY.search(data, at)
@@ -118,6 +140,7 @@ class Scanner:
             return keep, False
         columns = tuple(unquoted(column) for column in _COLUMN.findall(found["columns"] or b""))
         self._open = unquoted(found["schema"]), unquoted(found["name"]), columns
+        self.marks.append(Mark(self._begin + found.start("copy"), quoted(*self._open[:2]), None))
         self._rows, self._digest = 0, blake3()
         # From the line break on, so that the end of an empty table looks like every end.
         self._skip = 1
@@ -136,7 +159,9 @@ class Scanner:
         if end < 0:
             return upto, False
         schema, name, columns = self._open
-        self.blocks[quoted(schema, name)] = Block(schema, name, columns, self._rows, self._digest.hexdigest(16))
+        block = Block(schema, name, columns, self._rows, self._digest.hexdigest(16))
+        self.blocks[quoted(schema, name)] = block
+        self.marks.append(Mark(self._begin + end + len(_END), quoted(schema, name), block))
         self._open = None
         return end + len(_END), True
 

@@ -10,7 +10,7 @@ import gzip
 import re
 import secrets
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +24,7 @@ from ...watch import Watch
 from ..base import Base, Taken
 from .address import Address
 from .client_tools import Tools, find_tools
-from .copy_blocks import Manifest, Scanner, Table, manifest_lines
+from .copy_blocks import Block, Manifest, Scanner, Table, manifest_lines
 from .programs import Program
 from .relations import Relation, count_rows, meant, relations
 from .session import Session, connected
@@ -131,15 +131,7 @@ class _Stream:
             counted = counting.result()
             if status != 0:
                 raise of_output("pg_dump", self._program.said, self._shown)
-        for name in scanner.blocks:
-            if name not in counted:  # an extension's own table whose rows are the game's
-                counted[name] = int(self._session.value(f"SELECT count(*) FROM ONLY {name}"))
-        manifest = Manifest(
-            {
-                name: Table(rows, scanner.blocks[name].digest if name in scanner.blocks else "")
-                for name, rows in counted.items()
-            }
-        )
+        manifest = self._manifest(counted, scanner.blocks)
         problems = list(scanner.problems(manifest))
         if problems:
             raise self._disagreement(problems)
@@ -149,6 +141,14 @@ class _Stream:
         self.rows = count_rows(self._session, meant(self._session, self._tables, self._present))
         own = [each for each in self._present if each.kind == "r" and not each.from_extension]
         return {each.quoted: int(self._session.value(f"SELECT count(*) FROM ONLY {each.quoted}")) for each in own}
+
+    def _manifest(self, counted: Mapping[str, int], blocks: Mapping[str, Block]) -> Manifest:
+        digests = {name: block.digest for name, block in blocks.items()}
+        tables = {name: Table(rows, digests.get(name, "")) for name, rows in counted.items()}
+        for each in self._present:
+            if each.from_extension and each.quoted in blocks:
+                tables[each.quoted] = Table(blocks[each.quoted].rows, digests[each.quoted], own=False)
+        return Manifest(tables)
 
     def _disagreement(self, problems: list[str]) -> SnapshotError:
         detail = "; ".join(problems[:5])

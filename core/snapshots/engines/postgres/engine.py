@@ -21,6 +21,7 @@ from . import checks as integrity_checks
 from .address import Address
 from .belongings import carry_over, of_database, of_objects
 from .client_tools import find_tools
+from .comparison import Comparison
 from .databases import create_scratch, drop, is_scratch, kept_databases, kept_name, may_create, scratch_databases
 from .dump import dump
 from .exchange import exchange, go_back
@@ -103,14 +104,13 @@ class PostgresEngine:
             try:
                 with connected(scratch, watch, lock_timeout=self._busy_timeout) as inside:
                     skipped = skipped_extensions(inside)
-                content = load(part, scratch, tools, skipped, image.parent, watch)
-                with connected(scratch, watch, lock_timeout=self._busy_timeout) as inside:
-                    watch.phase("compare", 0)
-                    problems = compare(inside, content)
-                if problems:
+                comparison = Comparison(scratch, self._busy_timeout, watch)
+                with comparison.begun():
+                    content = load(part, scratch, tools, skipped, image.parent, watch, comparison.add)
+                if comparison.problems:
                     raise SnapshotDamaged(
                         f"The database rebuilt from {Path(part.path).name} is not what was dumped: "
-                        f"{'; '.join(problems[:5])}.",
+                        f"{'; '.join(comparison.problems[:5])}.",
                         path=part.path,
                     )
                 Image(name, part, content).save(image)

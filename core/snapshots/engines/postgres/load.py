@@ -1,8 +1,8 @@
-"""From an archive back into a database: psql in one transaction, committed only when everything was proven.
+"""From an archive back into a database, by psql.
 
-The archive is proven as it is read, and psql is given the end of its input only then; until that it has an open
-transaction, which goes with it. What psql executed and what then lies in the tables are two things: ``compare`` reads
-the tables back.
+The archive is proven as it is read. In place everything is one transaction, which psql is told to commit only when the
+whole archive was proven; a scratch database needs none, since it is dropped where anything fails. What psql executed
+and what then lies in the tables are two things: the tables are read back and compared.
 """
 
 from __future__ import annotations
@@ -25,10 +25,21 @@ from .client_tools import Tools
 from .copy_blocks import Block, Scanner, Table, differences, unquoted
 from .programs import Program
 from .relations import relations
-from .session import Session
+from .session import Session, literal
 from .translation import of_output
 
-__all__ = ["Content", "Feeder", "compare", "feed_proven", "holds", "load", "prove", "psql", "skipped_extensions"]
+__all__ = [
+    "Content",
+    "Feeder",
+    "compare",
+    "feed_proven",
+    "holds",
+    "load",
+    "prove",
+    "psql",
+    "read_table",
+    "skipped_extensions",
+]
 
 _FIRST_DATA = b"\n-- Data for Name: "
 _RESTRICT = re.compile(rb"^\\restrict (?P<key>\w+)\n", re.MULTILINE)
@@ -39,7 +50,7 @@ _EXTENSION_COMMENT = re.compile(rb"^COMMENT ON EXTENSION (?:[^'\n]*) IS E?'(?:[^
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What a proven dump holds: its tables by quoted name, and how large it is in bytes."""
+    """What a proven dump holds: its tables but for extensions' by quoted name, and how large it is in bytes."""
 
     blocks: dict[str, Block]
     size: int
@@ -52,42 +63,102 @@ class Content(msgspec.Struct, frozen=True):
 
 def prove(part: Part, watch: Watch) -> Content:
     """Prove that an archive gives back its dump, and that the dump is whole; raise SnapshotDamaged otherwise."""
-    return _read(part, lambda _piece: None, watch, "check")
+    return _read(part, lambda _piece, _scanner: None, watch, "check")
 
 
-def _read(part: Part, sink: Callable[[bytes], object], watch: Watch, phase: str) -> Content:
+def _read(part: Part, sink: Callable[[bytes, Scanner], object], watch: Watch, phase: str) -> Content:
     path, scanner = Path(part.path), Scanner()
 
     def take(block: bytes) -> None:
         scanner.feed(block)
-        sink(block)
+        sink(block, scanner)
 
     tail = full.check(path, fingerprint=part.fingerprint, size=part.size, watch=watch, sink=take, phase=phase)
-    problems = list(scanner.problems(scanner.manifest()))
-    if problems:
+    manifest = scanner.manifest()
+    problems = list(scanner.problems(manifest))
+    if problems or manifest is None:
         raise SnapshotDamaged(
             f"The dump in {path.name} is not whole: {'; '.join(problems[:5])}.", path=str(path), detail=problems[0]
         )
-    return Content(scanner.blocks, tail.size)
+    own = {name: block for name, block in scanner.blocks.items() if manifest.tables[name].own}
+    return Content(own, tail.size)
 
 
-def load(part: Part, address: Address, tools: Tools, skipped: frozenset[str], folder: Path, watch: Watch) -> Content:
-    """Load an archive into an empty database, all or nothing, without the extensions in ``skipped``.
+def load(
+    part: Part,
+    address: Address,
+    tools: Tools,
+    skipped: frozenset[str],
+    folder: Path,
+    watch: Watch,
+    loaded: Callable[[Block], object],
+) -> Content:
+    """Load an archive into an empty database that goes if this fails, without the extensions in ``skipped``.
 
-    ``folder`` is for temporary files. Raises SnapshotDamaged where the archive is not sound, and an error with psql's
-    words where it refuses.
+    Each table is a transaction of its own, so that it can be read back while the next one is loaded; ``loaded`` hears
+    of each. ``folder`` is for temporary files. Raises SnapshotDamaged where the archive is not sound, and an error with
+    psql's words where it refuses.
     """
     with address.for_programs(folder) as environment, psql(tools, environment, watch) as program:
         feed = Feeder(program, tools, skipped, address.shown)
-        feed.write(b"BEGIN;\n")
-        content = feed_proven(part, feed, watch)
-        feed.finish(b"COMMIT;\n")
+        tables = _TableByTable(feed, loaded)
+        content = _read(part, tables.take, watch, "load")
+        tables.finish()
+        feed.finish(b"")
     return content
+
+
+def _emptied(table: str) -> str:
+    """Give the statement that empties a table, but for an extension's: that has rows of its own already."""
+    body = (
+        "BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND "
+        f"d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = {literal(table)}::pg_catalog.regclass) "
+        f"THEN TRUNCATE ONLY {table}; END IF; END"
+    )
+    return f"DO {literal(body)}"
+
+
+class _TableByTable:
+    """Puts each table's COPY into a transaction of its own.
+
+    With TRUNCATE before it in the same one, the rows go one after another into a new file, as they do where the table
+    is made in that transaction: so they lie in the order of the dump, and COPY gives back the same bytes.
+    """
+
+    def __init__(self, feeder: Feeder, loaded: Callable[[Block], object]) -> None:
+        self._feeder = feeder
+        self._loaded = loaded
+        self._held = bytearray()
+        self._at = 0
+
+    def take(self, block: bytes, scanner: Scanner) -> None:
+        """Take the next piece; what the scanner has not decided yet is held back."""
+        self._held += block
+        marks, scanner.marks = scanner.marks, []
+        for mark in marks:
+            self._pass(mark.offset)
+            if mark.block is None:
+                self._feeder.take(f"BEGIN; {_emptied(mark.table)};\n".encode())
+            else:
+                self._feeder.take(b"COMMIT;\n")
+                self._loaded(mark.block)
+        self._pass(scanner.decided)
+
+    def finish(self) -> None:
+        """Pass on what is still held back."""
+        self._pass(self._at + len(self._held))
+
+    def _pass(self, offset: int) -> None:
+        length = offset - self._at
+        if length:
+            self._feeder.take(bytes(memoryview(self._held)[:length]))
+            del self._held[:length]
+            self._at = offset
 
 
 def feed_proven(part: Part, feeder: Feeder, watch: Watch) -> Content:
     """Give the dump of an archive to psql; when this returns, it was proven, and nothing is committed yet."""
-    return _read(part, feeder.take, watch, "load")
+    return _read(part, lambda piece, _scanner: feeder.take(piece), watch, "load")
 
 
 def psql(tools: Tools, environment: dict[str, str], watch: Watch) -> Program:
@@ -161,18 +232,21 @@ class Feeder:
 
 def compare(session: Session, content: Content) -> list[str]:
     """Read every table of a database and say in which ones it is not the content of the dump."""
-    found = {}
-    for name, block in content.blocks.items():
-        digest, rows = blake3(), 0
-
-        def take(piece: bytes, digest: blake3 = digest) -> None:
-            nonlocal rows
-            digest.update(piece)
-            rows += piece.count(b"\n")
-
-        session.copy(block.schema, block.name, block.columns, take)
-        found[name] = Table(rows, digest.hexdigest(16))
+    found = {name: read_table(session, block) for name, block in content.blocks.items()}
     return list(differences(found, content.tables))
+
+
+def read_table(session: Session, block: Block) -> Table:
+    """Read a table back as it was dumped; give its rows and the hash of what COPY gives."""
+    digest, rows = blake3(), 0
+
+    def take(piece: bytes) -> None:
+        nonlocal rows
+        digest.update(piece)
+        rows += piece.count(b"\n")
+
+    session.copy(block.schema, block.name, block.columns, take)
+    return Table(rows, digest.hexdigest(16))
 
 
 def holds(session: Session, content: Content) -> bool:
