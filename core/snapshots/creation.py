@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot somebody wants. ``skip_unchanged``: none is written if the newest one holds the same state.
 
-    ``after`` is the last periodic one that a periodic one is to follow: a later one of another process does as well.
+    ``after`` is when the last periodic one was taken that a periodic one is to follow: one of another process that came
+    later does as well. None: whatever came meanwhile, this one is wanted.
     """
 
     kind: Kind

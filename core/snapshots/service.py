@@ -55,6 +55,9 @@ __all__ = ["SnapshotService"]
 log = logging.getLogger(__name__)
 
 
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
 def _utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
@@ -146,7 +149,7 @@ class SnapshotService:
             note=None if note is None else legible(note, NOTE_LENGTH),
             pinned=pin,
             skip_unchanged=kind is not Kind.MANUAL and not pin,
-            after=self._last_periodic if kind is Kind.PERIODIC else None,
+            after=(self._last_periodic or _NEVER) if kind is Kind.PERIODIC else None,
             deadline=deadline or float(self.settings.schedule.snapshot_deadline),
         )
         return await create(self._context, wanted, on_progress=on_progress)

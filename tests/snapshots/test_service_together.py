@@ -46,6 +46,15 @@ async def test_a_periodic_snapshot_of_another_process_does_as_well(tmp_path: Pat
         assert not third.unchanged
 
 
+async def test_the_very_first_periodic_snapshot_is_taken_once(tmp_path: Path) -> None:
+    """Where none was there before, one of another process does as well, too."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as one, world.opened() as other:
+        first = await begun(one, world)
+        second = await other.create(Kind.PERIODIC)
+        assert (second.snapshot.id, second.unchanged) == (first.id, True)
+
+
 async def test_the_one_that_keeps_the_schedule_takes_it_when_it_is_due(
     tmp_path: Path, keeps_the_schedule: Callable[[SnapshotService, bool], None]
 ) -> None:
