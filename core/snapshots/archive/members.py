@@ -2,8 +2,8 @@
 
 The head is written before anything is known of the image, the tail after all of it is; both are labels in the sense
 of ``framing``, and both are JSON. Between them stand the image's blocks of 64 KiB, each a gzip member of its own. Any
-gzip tool reads the whole as the image, because labels expand to nothing. The same snapshot gives the same bytes with zlib; isal can choose other matches for the
-same block, depending on what was in its memory before.
+gzip tool reads the whole as the image, because labels expand to nothing. The same snapshot gives the same bytes with
+zlib; isal can choose other matches for the same block, depending on what was in its memory before.
 
 An incremental snapshot (``.pages.gz``, see ``pages``) is the same around changed pages in place of an image, and its
 head says so with a ``delta``.
