@@ -22,7 +22,7 @@ from tests.snapshots.postgres_world import PostgresGame, PostgresWorld, ask, fol
 
 PROGRAM = shutil.which("pgbackrest")
 KNOWS = {16: (2, 48), 15: (2, 41)}
-"""The pgBackRest that was the first to know a version of PostgreSQL; 16 is installed wherever these tests run."""
+"""From which pgBackRest on a version of PostgreSQL can be taken for known; 16 comes with requirements-dev.txt."""
 SETTINGS = """\
 [global]
 repo1-path={folder}/repository
