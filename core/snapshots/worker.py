@@ -28,7 +28,7 @@ from .watch import Watch
 
 __all__ = ["main"]
 
-_NICENESS = 10
+_NICENESS = 5
 """Compressing takes both cores of a small machine; the bot's loop comes first."""
 
 _GRACE = 3.0

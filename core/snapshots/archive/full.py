@@ -24,7 +24,7 @@ from .members import Expectation, Head, Indexing, Recording, Tail
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["begin_writing", "check", "created", "extract", "read_head", "read_tail", "write_full"]
+__all__ = ["check", "created", "extract", "read_head", "read_tail", "write_full"]
 
 _BUFFER = 16 * BLOCK
 _STEADY = 8 * 1024 * 1024
@@ -123,7 +123,8 @@ class _Steady(io.FileIO):
     """A file that goes to the disk while it is written.
 
     Otherwise hundreds of megabytes would go there at once, at the end, and a game that syncs its own commit would wait
-    behind them. The proof reads it from the disk anyway.
+    behind them. On Linux the advice that pages are not needed starts writing them and waits for nothing (fadvise64 in
+    ``mm/fadvise.c``); the proof reads them from the disk anyway.
     """
 
     _behind = 0
@@ -131,19 +132,10 @@ class _Steady(io.FileIO):
     def write(self, data: ReadableBuffer, /) -> int:
         written = super().write(data)
         self._behind += written
-        if self._behind >= _STEADY:
+        if self._behind >= _STEADY and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             self._behind = 0
-            begin_writing(self.fileno())
         return written
-
-
-def begin_writing(descriptor: int) -> None:
-    """Let what was written to a file go to the disk from now on, without waiting; does nothing where that is unknown.
-
-    On Linux the advice that pages are not needed starts writing them (fadvise64 in ``mm/fadvise.c``).
-    """
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from . import deflate as deflating
 from . import derived, framing, members
 from .fingerprint import BLOCK, DIGEST, of_digests
 from .framing import Cursor
-from .full import begin_writing, check, created, read_tail
+from .full import check, created, read_tail
 from .members import Head, Tail
 from .pipeline import batches, in_order
 
@@ -214,7 +214,6 @@ def _copy(source: BinaryIO, target: BinaryIO, start: int, end: int, watch: Watch
                 f"The snapshot file {Path(source.name).name} ends before byte {end}.", path=str(source.name)
             )
         start += copied
-        begin_writing(target.fileno())
         watch.wrote(copied)
         watch.check()
 

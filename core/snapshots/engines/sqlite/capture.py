@@ -33,9 +33,6 @@ from .wal import NotRecognised, frame_checksum, overlay_of
 
 __all__ = ["capture"]
 
-_MAPPED = 0x7FFF0000
-"""The most that SQLite maps as it is usually built, in bytes."""
-
 _MOST_OF_IMAGE = 0.5
 """Where more than this part of the image changed, a full is written: it is no larger, and it stands alone."""
 
@@ -61,12 +58,7 @@ def capture(
 
 @contextlib.contextmanager
 def _counting(connection: sqlite3.Connection, tables: tuple[str, ...]) -> Iterator[Callable[[], dict[str, int]]]:
-    """Count the rows in a thread, beside whatever is read from the files; give what waits for the counts.
-
-    Through a memory map, which is four times as fast: nobody shortens a file whose state a transaction holds still. A
-    disk that fails under it ends the worker, which the service reports like any other failure.
-    """
-    connection.execute(f"PRAGMA mmap_size = {_MAPPED}")
+    """Count the rows in a thread, beside whatever is read from the files; give what waits for the counts."""
     with ThreadPoolExecutor(1, thread_name_prefix="count") as pool:
         counting = pool.submit(checks.count_rows, connection, tables)
         try:
