@@ -205,6 +205,23 @@ def test_the_lock_byte_page_is_zeros_and_a_short_file_is_filled_up(
     assert image[18:20] == b"\1\1"
 
 
+def test_a_log_that_is_started_over_under_the_transaction_is_not_read(tmp_path: Path) -> None:
+    """Where all was backfilled when it began, nobody waits for it: what the log says then is of another state."""
+    game = make_pages(tmp_path / "game.db", 4096, "wal")
+    with connected(game) as keeping:
+        keeping.execute("INSERT INTO pages (content) VALUES (randomblob(9))")
+        keeping.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        with (
+            game.with_name("game.db-shm").open("rb") as index,
+            reading(game, 5.0, Watch()) as connection,
+            wal.pinned(connection, index.fileno()) as state,
+        ):
+            assert wal.is_backfilled(index.fileno(), state)
+            other = OtherProcess(game, "INSERT INTO pages (content) VALUES (randomblob(9))")
+            with other, pytest.raises(NotRecognised, match="started over"):
+                wal.is_backfilled(index.fileno(), state)
+
+
 def test_a_database_of_more_than_a_gib_is_its_twins_around_the_lock_byte(tmp_path: Path) -> None:
     """The real page, whatever stands there: SQLite takes its locks on it, and never reads or writes it."""
     game = tmp_path / "game.db"

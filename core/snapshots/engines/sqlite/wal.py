@@ -117,8 +117,16 @@ def pinned(connection: sqlite3.Connection, index: int) -> Iterator[LogState]:
 
 
 def is_backfilled(index: int, state: LogState) -> bool:
-    """Whether the database file alone holds the state; ask inside the transaction only."""
+    """Whether the database file alone holds the state; ask inside the transaction only.
+
+    A transaction that began when all was backfilled keeps nobody from starting the log over, which sets the number
+    back after it wrote a header with new salts. So the number counts only if the salts, read after it, are the same;
+    then one that is too small says that the transaction holds a mark in the log, and nobody starts that over. Raises
+    NotRecognised where they are not.
+    """
     raw = read_at(index, _BACKFILL.size, 2 * INDEX_HEADER.size)
+    if index_state(index).salts != state.salts:
+        raise NotRecognised("the log was started over since the transaction began")
     return len(raw) == _BACKFILL.size and int(_BACKFILL.unpack(raw)[0]) >= state.frames
 
 
