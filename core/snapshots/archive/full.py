@@ -24,7 +24,7 @@ from .members import Expectation, Head, Indexing, Recording, Tail
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["check", "created", "extract", "read_head", "read_tail", "write_full"]
+__all__ = ["check", "copy", "created", "extract", "read_head", "read_tail", "write_full"]
 
 _BUFFER = 16 * BLOCK
 _STEADY = 8 * 1024 * 1024
@@ -108,6 +108,19 @@ def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | No
 
             expected = Expectation(tail.fingerprint, tail.size)
             return members.read(file, sink, expected, watch, path=path, place=place)[1]
+
+
+def copy(path: Path, target: Path, watch: Watch) -> None:
+    """Copy the file as it is to a new one (0600, synced); on any error none is left.
+
+    The watch's phase is ``export``, in bytes of the file. Raises OSError, and what the watch raises.
+    """
+    watch.phase("export", path.stat().st_size)
+    with path.open("rb") as content, created(target) as output:
+        while piece := content.read(_BUFFER):
+            output.write(piece)
+            watch.wrote(len(piece))
+            watch.advance(len(piece))
 
 
 def _tail(file: BinaryIO, path: Path, expected: Expectation, *, whole: bool = True) -> Tail:

@@ -17,41 +17,26 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotError
+from ...errors import DatabaseDamaged, DatabaseUnavailable
 from ...json_column import JsonColumn
 from ...models import Check, Finding, IntegrityReport, Severity
 from ...watch import Watch
 from ..base import Checks
+from ..reports import report_of
 from .load import Content
 from .relations import Relation, count_rows, meant, relations
 from .session import Session, literal, quoted
 from .translation import ADVICE
 
-__all__ = ["check", "damaged_report", "missing_report", "unchecked_report", "unrehearsed_report", "with_refused"]
+__all__ = ["check", "damaged_report", "unrehearsed_report", "with_refused"]
 
 LISTED = 50
 """So many damaged tables and indexes are named one by one; the rest is one finding with a count."""
 
 
-def _report_of(finding: Finding, started: float) -> IntegrityReport:
-    return IntegrityReport(findings=(finding,), checked={}, rows={}, seconds=time.monotonic() - started)
-
-
-def missing_report(error: DatabaseMissing, checks: Checks, started: float) -> IntegrityReport:
-    """Make the report on a database that is not there: an error only when there was one before."""
-    severity = Severity.ERROR if checks.snapshots_exist else Severity.WARNING
-    return _report_of(Finding(check=Check.EMPTY, severity=severity, message=str(error)), started)
-
-
 def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
     """Make the report on a database that the server cannot open."""
-    return _report_of(_damage(Check.FILE, str(error)), started)
-
-
-def unchecked_report(error: SnapshotError) -> IntegrityReport:
-    """Make the report of a check that could not be made, which says nothing against the database."""
-    message = f"The database could not be checked: {error}"
-    return _report_of(Finding(check=Check.FILE, severity=Severity.WARNING, message=message), time.monotonic())
+    return report_of(_damage(Check.FILE, str(error)), started)
 
 
 def unrehearsed_report(content: Content, checks: Checks, shown: str) -> IntegrityReport:

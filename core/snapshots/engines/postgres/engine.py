@@ -17,6 +17,7 @@ from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, Sna
 from ...models import DatabaseState, IntegrityReport, Level, Method
 from ...watch import Watch
 from ..base import Base, Checks, Part, Replaced, Taken
+from ..reports import missing_report, unchecked_report
 from . import checks as integrity_checks
 from .address import Address
 from .belongings import carry_over, of_database, of_objects
@@ -156,14 +157,8 @@ class PostgresEngine:
         self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
     ) -> None:
         """Copy a snapshot, which always stands alone, to a new file; it is proven first."""
-        source = Path(chain[-1].path)
         self.prove(chain, scratch, watch)
-        watch.phase("export", source.stat().st_size)
-        with source.open("rb") as content, full.created(target) as output:
-            while block := content.read(1 << 20):
-                output.write(block)
-                watch.wrote(len(block))
-                watch.advance(len(block))
+        full.copy(Path(chain[-1].path), target, watch)
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt database."""
@@ -197,7 +192,7 @@ class PostgresEngine:
             with connected(address, watch, lock_timeout=self._busy_timeout, patience=patience) as session:
                 return integrity_checks.check(session, checks, watch)
         except DatabaseMissing as error:
-            return integrity_checks.missing_report(error, checks, started)
+            return missing_report(error, checks, started)
         except DatabaseDamaged as error:
             return integrity_checks.damaged_report(error, started)
 
@@ -219,7 +214,7 @@ class PostgresEngine:
         try:
             report = self.integrity(checks, image.parent, watch)
         except SnapshotError as error:
-            report = integrity_checks.unchecked_report(error)
+            report = unchecked_report(error)
         report = integrity_checks.with_refused(report, refused)
         return Replaced(integrity=report, identical=identical, quarantine=kept)
 

@@ -14,14 +14,15 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
+from ...errors import DatabaseDamaged
 from ...json_column import JsonColumn
 from ...models import Check, Finding, IntegrityReport, Severity
 from ...watch import Watch
 from ..base import Checks
+from ..reports import report_of
 from .connections import translated
 
-__all__ = ["check", "count_rows", "damaged_report", "missing_report", "quoted", "table_names", "unchecked_report"]
+__all__ = ["check", "count_rows", "damaged_report", "quoted", "table_names"]
 
 LISTED = 50
 """So many page findings are named one by one; the rest is one finding with a count."""
@@ -65,26 +66,9 @@ def _needs_the_host(error: sqlite3.OperationalError) -> bool:
     return str(error).startswith(("no such collation", "unknown function", "no such function"))
 
 
-def _report_of(finding: Finding, started: float) -> IntegrityReport:
-    """Make the report of a check that could not go on after its first finding."""
-    return IntegrityReport(findings=(finding,), checked={}, rows={}, seconds=time.monotonic() - started)
-
-
-def missing_report(error: DatabaseMissing, checks: Checks, started: float) -> IntegrityReport:
-    """Make the report on a database that is not there or empty: an error only when there was one before."""
-    severity = Severity.ERROR if checks.snapshots_exist else Severity.WARNING
-    return _report_of(Finding(check=Check.EMPTY, severity=severity, message=str(error)), started)
-
-
 def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
     """Make the report on a database that SQLite refuses to read at all."""
-    return _report_of(Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error)), started)
-
-
-def unchecked_report(error: SnapshotError) -> IntegrityReport:
-    """Make the report of a check that could not be made, which says nothing against the database."""
-    message = f"The database could not be checked: {error}"
-    return _report_of(Finding(check=Check.FILE, severity=Severity.WARNING, message=message), time.monotonic())
+    return report_of(Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error)), started)
 
 
 def check(connection: sqlite3.Connection, path: Path, checks: Checks, watch: Watch) -> IntegrityReport:

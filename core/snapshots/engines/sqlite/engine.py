@@ -14,6 +14,7 @@ from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Level, Method
 from ...watch import Watch
 from ..base import Base, Checks, Part, Replaced, Taken
+from ..reports import missing_report, unchecked_report
 from . import checks as integrity_checks
 from . import replay
 from .capture import capture
@@ -105,7 +106,7 @@ class SqliteEngine:
                 image = copy_pinned(connection, scratch / "integrity.db", watch)
             return self.check_image(image.path, checks, watch)
         except DatabaseMissing as error:
-            return integrity_checks.missing_report(error, checks, started)
+            return missing_report(error, checks, started)
         except DatabaseDamaged as error:
             return integrity_checks.damaged_report(error, started)
 
@@ -124,7 +125,7 @@ class SqliteEngine:
         try:
             report = self.integrity(checks, image.parent, watch)
         except SnapshotError as error:
-            report = integrity_checks.unchecked_report(error)
+            report = unchecked_report(error)
         moved = quarantine.name if quarantine.is_dir() else None
         return Replaced(integrity=report, identical=identical, quarantine=moved)
 

@@ -20,8 +20,6 @@ from .assembly import assemble
 
 __all__ = ["export", "prove", "rebuild"]
 
-_COPY = 1 << 20
-
 
 def rebuild(chain: Sequence[Part], image: Path, watch: Watch) -> None:
     """Rebuild the last snapshot of a chain as ``image`` and prove its fingerprint; on any error no file is left."""
@@ -80,7 +78,7 @@ def export(chain: Sequence[Part], target: Path, scratch: Path, head: Head, recor
     """
     if len(chain) == 1:
         prove(chain, scratch, watch)
-        _copy(Path(chain[0].path), target, watch)
+        full.copy(Path(chain[0].path), target, watch)
         return
     recorded = _record_of(chain[0], record)
     if recorded is not None:
@@ -112,12 +110,3 @@ def _record_of(first: Part, path: Path) -> MemberRecord | None:
 def _rows(chain: Sequence[Part]) -> dict[str, int]:
     """Give the rows that the last file of a chain records."""
     return full.read_tail(Path(chain[-1].path)).rows
-
-
-def _copy(source: Path, target: Path, watch: Watch) -> None:
-    watch.phase("export", source.stat().st_size)
-    with source.open("rb") as content, full.created(target) as output:
-        while block := content.read(_COPY):
-            output.write(block)
-            watch.wrote(len(block))
-            watch.advance(len(block))

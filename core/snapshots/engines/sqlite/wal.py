@@ -8,12 +8,14 @@ WAL-index in ``-shm``). All numbers in the log are big-endian, in the index nati
 and the counter of changes included), that header is the transaction's. Otherwise it begins again.
 
 **Why the files hold still.** While the transaction lasts, a checkpoint copies no frame beyond ``mxFrame`` into the
-database, and where the reader holds read mark 0 (all frames were copied when it began) none at all. So a page that none
-of the first ``mxFrame`` frames holds has, in the database file, the content that the transaction sees; a page that some
-frame holds is taken from the last such frame. The log can be started over under a reader only if that reader holds
-mark 0, that is, if ``nBackfill`` equalled ``mxFrame`` when it began; ``nBackfill`` never shrinks while the log goes on.
-So where it is smaller than ``mxFrame`` after the transaction began, the frames cannot be overwritten; where it is not,
-the database file alone holds the state and the log is not looked at.
+database, and where the reader holds read mark 0 (all frames were copied when it began) none at all. So a page that
+none of the first ``mxFrame`` frames holds has, in the database file, the content that the transaction sees; a page
+that some frame holds is taken from the last such frame. The log can be started over under a reader only if that
+reader holds mark 0, that is, if ``nBackfill`` equalled ``mxFrame`` when it began; ``nBackfill`` never shrinks while
+the log goes on, and is set back to 0 only after the header got the next log's salts (``walRestartHdr`` in SQLite's
+wal.c). So where it is smaller than ``mxFrame`` and the header, read after it, has the salts of before, the frames
+cannot be overwritten; where it is not smaller, the database file alone holds the state and the log is not looked at;
+other salts are not recognised.
 
 **Tied together.** The log is believed only where it agrees with the index: its salts, the salt of every frame, a commit
 of the index's page count in the last frame, and that frame's running checksum, which the index repeats. Since the index
