@@ -23,7 +23,7 @@ from .results import SAVEPOINT
 from .server import Server
 from .subject import Subject, opened
 
-__all__ = ["DUMP_GZIP", "LOAD_GZIP", "REBUILD", "SNAPSHOT", "Figures", "Seen", "measure"]
+__all__ = ["DUMP_GZIP", "LOAD_GZIP", "REBUILD", "RESTORE", "SNAPSHOT", "VERIFY", "Figures", "Seen", "measure"]
 
 T = TypeVar("T")
 
@@ -39,7 +39,8 @@ _BY_HAND = "by_hand"
 class Seen:
     """What was seen of one work done by one program.
 
-    ``seconds`` of each time, ``stall`` the event loop's longest in ms, ``size`` the bytes of the newest copy.
+    ``seconds`` of each time, ``stall`` the longest of an event loop beside it in ms, ``size`` the bytes of the newest
+    copy.
     """
 
     def __init__(self) -> None:
@@ -55,10 +56,9 @@ class Figures:
         self.size = size
         self.works: dict[tuple[str, str], Seen] = {}
 
-    @property
-    def stall(self) -> float:
-        """The longest stall of all, in ms."""
-        return max(seen.stall for seen in self.works.values())
+    def stall(self, *works: str) -> float:
+        """Give the longest stall of the bot's loop in some works of Savepoint, in ms."""
+        return max(self.works[work, SAVEPOINT].stall for work in works)
 
     def add(self, work: str, by: str, seconds: float, *, size: int = 0, stall: float = 0.0) -> None:
         """Note what one work took."""
@@ -93,7 +93,7 @@ class _Round:
         """Copy, load, verify and restore."""
         await asyncio.to_thread(self._server.play, _TRANSACTIONS)
         snapshot = await self._snapshot()
-        await asyncio.to_thread(self._by_hand, snapshot)
+        await self._by_hand(snapshot)
         await self._own(VERIFY, lambda: self._subject.service.verify(snapshot.id, Level.RESTORED))
         await self._own(RESTORE, lambda: self._subject.service.restore(snapshot.id))
 
@@ -113,18 +113,19 @@ class _Round:
             raise RuntimeError(f"{work}: {report}")
         self._figures.add(work, SAVEPOINT, time.perf_counter() - started, stall=probe.worst)
 
-    def _by_hand(self, snapshot: Snapshot) -> None:
+    async def _by_hand(self, snapshot: Snapshot) -> None:
         plain, custom = self._folder / "dump.sql.gz", self._folder / "dump"
-        self._dumped(DUMP_GZIP, "{pg_dump} {url} | gzip -6 > {file}", plain)
-        self._dumped(DUMP_CUSTOM, "{pg_dump} -Fc {url} > {file}", custom)
-        self._rebuilt(snapshot)
-        self._loaded(LOAD_GZIP, "gunzip -c {file} | {psql} -Xq1 -v ON_ERROR_STOP=1 -d {url} > /dev/null", plain)
-        self._loaded(LOAD_CUSTOM, "{pg_restore} -1 -d {url} {file}", custom)
+        await self._dumped(DUMP_GZIP, "{pg_dump} {url} | gzip -6 > {file}", plain)
+        await self._dumped(DUMP_CUSTOM, "{pg_dump} -Fc {url} > {file}", custom)
+        await asyncio.to_thread(self._rebuilt, snapshot)
+        await self._loaded(LOAD_GZIP, "gunzip -c {file} | {psql} -Xq1 -v ON_ERROR_STOP=1 -d {url} > /dev/null", plain)
+        await self._loaded(LOAD_CUSTOM, "{pg_restore} -1 -d {url} {file}", custom)
 
-    def _dumped(self, by: str, line: str, file: Path) -> None:
+    async def _dumped(self, by: str, line: str, file: Path) -> None:
         file.unlink(missing_ok=True)
-        self._server.settle()
-        self._figures.add(SNAPSHOT, by, self._shell(line, file, self._server.url), size=file.stat().st_size)
+        await asyncio.to_thread(self._server.settle)
+        seconds, stall = await self._shell(line, file, self._server.url)
+        self._figures.add(SNAPSHOT, by, seconds, size=file.stat().st_size, stall=stall)
 
     def _rebuilt(self, snapshot: Snapshot) -> None:
         image = self._folder / "image"
@@ -132,17 +133,24 @@ class _Round:
         self._figures.add(REBUILD, SAVEPOINT, self._subject.rebuild(snapshot, image))
         engine_for(parse(self._server.url), 15.0).discard(image, Watch())
 
-    def _loaded(self, by: str, line: str, file: Path) -> None:
-        self._server.create(_BY_HAND)
-        self._server.settle()
-        self._figures.add(REBUILD, by, self._shell(line, file, self._server.url_of(_BY_HAND)))
+    async def _loaded(self, by: str, line: str, file: Path) -> None:
+        await asyncio.to_thread(self._server.create, _BY_HAND)
+        await asyncio.to_thread(self._server.settle)
+        seconds, stall = await self._shell(line, file, self._server.url_of(_BY_HAND))
+        self._figures.add(REBUILD, by, seconds, stall=stall)
+        await asyncio.to_thread(self._check_and_drop, by)
+
+    def _check_and_drop(self, by: str) -> None:
         if self._server.rows(_BY_HAND) != self._server.rows("game"):
             raise RuntimeError(f"{by} did not give back what was dumped")
         self._server.drop(_BY_HAND)
 
-    def _shell(self, line: str, file: Path, url: str) -> float:
+    async def _shell(self, line: str, file: Path, url: str) -> tuple[float, float]:
+        """Give the seconds that a command takes, and the longest stall of a loop that does nothing meanwhile, in ms."""
         programs = {name: self._server.programs / name for name in ("pg_dump", "pg_restore", "psql")}
         command = line.format(file=file, url=f"'{url}'", **programs)
-        started = time.perf_counter()
-        subprocess.run(["bash", "-o", "pipefail", "-ec", command], check=True)
-        return time.perf_counter() - started
+        async with StallProbe() as probe:
+            started = time.perf_counter()
+            await asyncio.to_thread(subprocess.run, ["bash", "-o", "pipefail", "-ec", command], check=True)
+            seconds = time.perf_counter() - started
+        return seconds, probe.worst

@@ -26,7 +26,7 @@ from .address import Address
 from .client_tools import Tools, find_tools
 from .copy_blocks import Block, Manifest, Scanner, Table, manifest_lines
 from .programs import Program
-from .relations import Relation, count_rows, meant, relations
+from .relations import Relation, count_own_rows, count_rows, meant, relations
 from .session import Session, connected
 from .translation import of_output
 
@@ -138,9 +138,14 @@ class _Stream:
         yield manifest_lines(manifest)
 
     def _count(self) -> dict[str, int]:
-        self.rows = count_rows(self._session, meant(self._session, self._tables, self._present))
-        own = [each for each in self._present if each.kind == "r" and not each.from_extension]
-        return {each.quoted: int(self._session.value(f"SELECT count(*) FROM ONLY {each.quoted}")) for each in own}
+        own = count_own_rows(
+            self._session, (each for each in self._present if each.kind == "r" and not each.from_extension)
+        )
+        critical = meant(self._session, self._tables, self._present)
+        known = {name: own[each.quoted] for name, each in critical.items() if each.quoted in own and not each.heirs}
+        others = {name: each for name, each in critical.items() if name not in known}
+        self.rows = known | count_rows(self._session, others)
+        return own
 
     def _manifest(self, counted: Mapping[str, int], blocks: Mapping[str, Block]) -> Manifest:
         digests = {name: block.digest for name, block in blocks.items()}

@@ -105,7 +105,7 @@ class PostgresEngine:
             try:
                 with connected(scratch, watch, lock_timeout=self._busy_timeout) as inside:
                     skipped = skipped_extensions(inside)
-                comparison = Comparison(scratch, self._busy_timeout, watch)
+                comparison = Comparison(scratch, watch)
                 with comparison.begun():
                     content = load(part, scratch, tools, skipped, image.parent, watch, comparison.add)
                 if comparison.problems:

@@ -25,7 +25,8 @@ from .client_tools import Tools
 from .copy_blocks import Block, Scanner, Table, differences, unquoted
 from .programs import Program
 from .relations import relations
-from .session import Session, literal
+from .session import Session
+from .table_by_table import Loaded, TableByTable
 from .translation import of_output
 
 __all__ = [
@@ -91,7 +92,7 @@ def load(
     skipped: frozenset[str],
     folder: Path,
     watch: Watch,
-    loaded: Callable[[Block], object],
+    loaded: Loaded,
 ) -> Content:
     """Load an archive into an empty database that goes if this fails, without the extensions in ``skipped``.
 
@@ -101,59 +102,12 @@ def load(
     """
     with address.for_programs(folder) as environment, psql(tools, environment, watch) as program:
         feed = Feeder(program, tools, skipped, address.shown)
-        tables = _TableByTable(feed, loaded)
+        tables = TableByTable(feed.take, loaded, part.size)
+        tables.begin()
         content = _read(part, tables.take, watch, "load")
         tables.finish()
         feed.finish(b"")
     return content
-
-
-def _emptied(table: str) -> str:
-    """Give the statement that empties a table, but for an extension's: that has rows of its own already."""
-    body = (
-        "BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND "
-        f"d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = {literal(table)}::pg_catalog.regclass) "
-        f"THEN TRUNCATE ONLY {table}; END IF; END"
-    )
-    return f"DO {literal(body)}"
-
-
-class _TableByTable:
-    """Puts each table's COPY into a transaction of its own.
-
-    With TRUNCATE before it in the same one, the rows go one after another into a new file, as they do where the table
-    is made in that transaction: so they lie in the order of the dump, and COPY gives back the same bytes.
-    """
-
-    def __init__(self, feeder: Feeder, loaded: Callable[[Block], object]) -> None:
-        self._feeder = feeder
-        self._loaded = loaded
-        self._held = bytearray()
-        self._at = 0
-
-    def take(self, block: bytes, scanner: Scanner) -> None:
-        """Take the next piece; what the scanner has not decided yet is held back."""
-        self._held += block
-        marks, scanner.marks = scanner.marks, []
-        for mark in marks:
-            self._pass(mark.offset)
-            if mark.block is None:
-                self._feeder.take(f"BEGIN; {_emptied(mark.table)};\n".encode())
-            else:
-                self._feeder.take(b"COMMIT;\n")
-                self._loaded(mark.block)
-        self._pass(scanner.decided)
-
-    def finish(self) -> None:
-        """Pass on what is still held back."""
-        self._pass(self._at + len(self._held))
-
-    def _pass(self, offset: int) -> None:
-        length = offset - self._at
-        if length:
-            self._feeder.take(bytes(memoryview(self._held)[:length]))
-            del self._held[:length]
-            self._at = offset
 
 
 def feed_proven(part: Part, feeder: Feeder, watch: Watch) -> Content:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from .session import Session, quoted
 
-__all__ = ["Relation", "count_rows", "meant", "relations"]
+__all__ = ["Relation", "count_own_rows", "count_rows", "meant", "relations"]
 
 _TABLES = """
-SELECT n.nspname, c.relname, c.relkind::text,
+SELECT n.nspname, c.relname, c.relkind::text, c.relhassubclass,
        EXISTS (SELECT FROM pg_catalog.pg_depend d
                 WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
   FROM pg_catalog.pg_class c
@@ -30,11 +30,12 @@ SELECT nspname FROM pg_catalog.pg_namespace,
 
 
 class Relation(NamedTuple):
-    """One table: ``kind`` is ``r``, or ``p`` for one that only has partitions."""
+    """One table: ``kind`` is ``r``, or ``p`` for one that only has partitions; ``heirs`` where it can have heirs."""
 
     schema: str
     name: str
     kind: str
+    heirs: bool
     from_extension: bool
 
     @property
@@ -78,3 +79,8 @@ def _fits(name: str, relation: Relation) -> bool:
 def count_rows(session: Session, wanted: Mapping[str, Relation]) -> dict[str, int]:
     """Count the rows of tables, those of their partitions and heirs included."""
     return {name: int(session.value(f"SELECT count(*) FROM {each.quoted}")) for name, each in wanted.items()}
+
+
+def count_own_rows(session: Session, wanted: Iterable[Relation]) -> dict[str, int]:
+    """Count the rows that lie in tables themselves, by their quoted names."""
+    return {each.quoted: int(session.value(f"SELECT count(*) FROM ONLY {each.quoted}")) for each in wanted}

@@ -123,18 +123,22 @@ async def _watched(coroutine: Coroutine[Any, Any, Value], watch: Watch, shown: s
 
 
 @contextlib.contextmanager
-def connected(address: Address, watch: Watch, *, lock_timeout: float, patience: float = 0.0) -> Iterator[Session]:
+def connected(
+    address: Address, watch: Watch, *, lock_timeout: float | None, patience: float = 0.0
+) -> Iterator[Session]:
     """Give a session, and close it at the end.
 
-    ``lock_timeout`` is how long its statements wait for others' locks, ``patience`` how long to wait for a server that
-    is away; both in seconds. Raises DatabaseMissing, DatabaseUnavailable, DatabaseDamaged, and what the watch raises.
+    ``lock_timeout`` is how long its statements wait for others' locks (None: without end), ``patience`` how long to
+    wait for a server that is away; both in seconds. Raises DatabaseMissing, DatabaseUnavailable, DatabaseDamaged, and
+    what the watch raises.
     """
     watch.check()
     with asyncio.Runner() as runner:
         connection = runner.run(_watched(_connect(address, patience), watch, address.shown))
         try:
             session = Session(runner, connection, address.shown, watch)
-            session.execute(f"{_SETTINGS}; SET lock_timeout = {max(1, int(lock_timeout * 1000))}")
+            milliseconds = 0 if lock_timeout is None else max(1, int(lock_timeout * 1000))
+            session.execute(f"{_SETTINGS}; SET lock_timeout = {milliseconds}")
             yield session
         finally:
             runner.run(_close(connection))
