@@ -122,10 +122,11 @@ class _Round:
         await self._loaded(LOAD_CUSTOM, "{pg_restore} -1 -d {url} {file}", custom)
 
     async def _dumped(self, by: str, line: str, file: Path) -> None:
-        file.unlink(missing_ok=True)
+        await asyncio.to_thread(file.unlink, missing_ok=True)
         await asyncio.to_thread(self._server.settle)
         seconds, stall = await self._shell(line, file, self._server.url)
-        self._figures.add(SNAPSHOT, by, seconds, size=file.stat().st_size, stall=stall)
+        size = await asyncio.to_thread(lambda: file.stat().st_size)
+        self._figures.add(SNAPSHOT, by, seconds, size=size, stall=stall)
 
     def _rebuilt(self, snapshot: Snapshot) -> None:
         image = self._folder / "image"
