@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ..files import write_at
 from ..watch import Watch
 from . import members
+from .deflate import Deflate
 from .fingerprint import BLOCK
 from .framing import Cursor, last_label
 from .members import Expectation, Head, Indexing, Recording, Tail
@@ -38,15 +39,16 @@ def write_full(
     watch: Watch,
     *,
     indexing: Indexing | None = None,
+    deflate: Deflate | None = None,
 ) -> Tail:
     """Write a full snapshot to a new file (0600, synced) and give its tail; on any error no file is left.
 
     ``image`` is a file, or the image's bytes in pieces of any length, taken in this thread. Its bytes count into the
-    phase that the caller began. ``indexing`` hears of each block. Raises what the image and the watch raise,
-    FileExistsError where the target is there already, and OSError.
+    phase that the caller began. ``indexing`` hears of each block, ``deflate`` compresses it. Raises what the
+    image and the watch raise, FileExistsError where the target is there already, and OSError.
     """
     with created(target) as file:
-        return members.write(file, image, head, rows, watch, indexing=indexing)
+        return members.write(file, image, head, rows, watch, indexing=indexing, deflate=deflate)
 
 
 def read_head(path: Path) -> Head:

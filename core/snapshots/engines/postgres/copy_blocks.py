@@ -167,7 +167,7 @@ class Scanner:
         # Rows have few backslashes, and one byte is found ten times as fast as four.
         backslash = data.find(b"\\", at)
         end = data.find(_END, max(at, backslash - 1)) if backslash >= 0 else -1
-        upto = end + 1 if end >= 0 else max(at, len(data) - len(_END) + 1)
+        upto = end + 1 if end >= 0 else max(at, len(data) - _begun(data))
         if end < 0 and upto <= at + self._skip:
             return at, False
         content = memoryview(data)[at + self._skip : upto]
@@ -183,6 +183,11 @@ class Scanner:
         self.marks.append(Mark(after, after, quoted(schema, name), block))
         self._open = None
         return end + len(_END), True
+
+
+def _begun(data: bytes) -> int:
+    """Give how many bytes at the end could be the beginning of a table's end."""
+    return next((length for length in range(len(_END) - 1, 0, -1) if data.endswith(_END[:length])), 0)
 
 
 def differences(found: Mapping[str, Table], expected: Mapping[str, Table]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from ...archive import full
+from ...archive.deflate import chosen
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, SnapshotError
 from ...watch import Watch
@@ -59,7 +60,8 @@ def dump(
             with Program(command, environment, watch) as program:
                 stream = _Stream(program, session, present, tables, address.shown)
                 with closing(stream.pieces()) as pieces:
-                    tail = full.write_full(target, pieces, msgspec.structs.replace(head, details=details), {}, watch)
+                    head = msgspec.structs.replace(head, details=details)
+                    tail = full.write_full(target, pieces, head, {}, watch, deflate=chosen(rows=True))
             rows = stream.rows
     try:
         if base.skip_unchanged and tail.fingerprint == base.fingerprint:

@@ -91,20 +91,19 @@ class Program:
         """Give its output in blocks of 64 KiB, the last one shorter, until it closes it."""
         source = self._process.stdout
         assert source is not None
-        room = memoryview(bytearray(_PIECE))
-        filled = 0
-        while True:
-            self._ready(source, reading=True)
-            count = source.readinto(room[filled:])  # type: ignore[attr-defined]  # of io.FileIO
-            if count == 0:
-                break
-            filled += count or 0
-            if filled == len(room):
-                yield from _cut(room)
-                filled = 0
+        block = b""
+        while (piece := source.read(BLOCK - len(block))) != b"":
+            if piece is None:
+                self._ready(source, reading=True)
+                continue
+            block += piece
+            if len(block) == BLOCK:
+                yield block
+                block = b""
             else:
                 time.sleep(_GATHERING)
-        yield from _cut(room[:filled])
+        if block:
+            yield block
 
     def write(self, data: bytes) -> bool:
         """Write to its standard input; False where it does not listen any more."""
@@ -142,11 +141,6 @@ class Program:
     def _listen(self, errors: IO[bytes]) -> None:
         while block := errors.read(4096):
             self._said = (self._said + block)[-_LAST_WORDS:]
-
-
-def _cut(data: memoryview) -> Iterator[bytes]:
-    for at in range(0, len(data), BLOCK):
-        yield bytes(data[at : at + BLOCK])
 
 
 def _widen(stream: IO[bytes]) -> None:
