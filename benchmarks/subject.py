@@ -17,6 +17,7 @@ from core.snapshots.models import RetentionRules
 from core.snapshots.repository import Repository
 from core.snapshots.settings import DatabaseSettings, RepositorySettings, ScheduleSettings
 from core.snapshots.units import Duration
+from core.snapshots.worker_process import environment
 
 from .measure import module
 from .rebuild import Link, Order
@@ -55,7 +56,7 @@ class Subject:
         links = [msgspec.convert(msgspec.to_builtins(part), type=Link) for part in repository.chain(snapshot)]
         order = msgspec.json.encode(Order(tuple(links), str(target), self.service.settings.database.url))
         started = time.perf_counter()
-        subprocess.run(module("rebuild"), input=order, check=True)
+        subprocess.run(module("rebuild"), input=order, env=environment(), check=True)
         return time.perf_counter() - started
 
 

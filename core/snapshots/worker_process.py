@@ -24,7 +24,7 @@ from .errors import DeadlineExceeded, WorkerFailed, from_wire
 from .jobs import Failed, Job, Outcome, Progress
 from .units import duration_text
 
-__all__ = ["OnProgress", "run"]
+__all__ = ["OnProgress", "environment", "run"]
 
 OnProgress = Callable[[Progress], None]
 Value = TypeVar("Value")
@@ -149,19 +149,23 @@ class _Worker:
             self._process.kill()
 
 
+def environment() -> dict[str, str]:
+    """Give the environment of a worker: this process's, without its secrets."""
+    return _KEEP_MEMORY | {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
+
+
 def _start() -> subprocess.Popen[bytes]:
     if not sys.executable:
         message = "This Python does not know its own path (sys.executable), so no worker can be started."
         raise WorkerFailed(message, exit_status=None, stderr="")
     launcher = Path(__file__).with_name("worker_launch.py")
-    environment = _KEEP_MEMORY | {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
     try:
         return subprocess.Popen(
             [sys.executable, "-P", str(launcher), "worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=environment(),
             start_new_session=True,
         )
     except OSError as error:
