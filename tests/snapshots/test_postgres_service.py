@@ -122,7 +122,8 @@ async def test_the_safety_snapshot_undoes_a_restore(tmp_path: Path) -> None:
         run_sql(world.game.server, f'ALTER DATABASE "{again.quarantine}" ALLOW_CONNECTIONS true')
         kept = with_database(world.game.server, str(again.quarantine))
         run_sql(kept, "UPDATE cards SET story = 'another' WHERE id = 7")
-        await service.restore(snapshot.id, on_progress=seen)
+        assert again.safety is not None
+        await service.restore(again.safety.id, on_progress=seen)
         assert "load" in phases
         world.game.play()
 

@@ -14,7 +14,7 @@ import msgspec
 from ...archive import full
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotDamaged, SnapshotError
-from ...models import DatabaseState, IntegrityReport, Level, Method
+from ...models import DatabaseState, IntegrityReport, Kind, Level, Method
 from ...watch import Watch
 from ..base import Base, Checks, Part, Replaced, Taken
 from ..reports import missing_report, unchecked_report
@@ -123,10 +123,11 @@ class PostgresEngine:
     def _kept_equal(self, session: Session, part: Part, watch: Watch) -> tuple[str, Content] | None:
         """Give the database that the last restore kept, and its content, where that is what the snapshot holds.
 
-        So a restore of the safety snapshot, the way back from a restore, loads nothing.
+        So a restore of the safety snapshot, the way back from a restore, loads nothing. Of others, which are older than
+        the state that was kept, not even the archive is read for it.
         """
         kept = next(iter(kept_databases(session, self._address.database)), None)
-        if kept is None:
+        if kept is None or full.read_head(Path(part.path)).kind is not Kind.SAFETY:
             return None
         content = prove(part, watch)
         place = self._address.with_database(kept.name)
