@@ -14,7 +14,7 @@ from .archive.members import Head
 from .catalog import Contents
 from .chain import chain_of, choose_form
 from .context import Context
-from .engines import Base, Taken, works_elsewhere
+from .engines import Base, Position, Taken, works_elsewhere
 from .errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
 from .files import remove, require_space, translate_os_error
 from .jobs import SnapshotJob
@@ -36,7 +36,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot somebody wants. ``skip_unchanged``: none is written if the newest one holds the same state.
 
     ``after`` is when the last periodic one was taken that a periodic one is to follow: one of another process that came
-    later does as well. None: whatever came meanwhile, this one is wanted.
+    later does as well. ``position`` is how far the database's log had come when the last of the events had happened, by
+    the clock ``at``: a snapshot of another process that began later by both covers them. None: whatever came meanwhile,
+    this one is wanted.
     """
 
     kind: Kind
@@ -46,6 +48,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     skip_unchanged: bool = False
     after: dt.datetime | None = None
+    position: Position | None = None
+    at: dt.datetime | None = None
     deadline: float
 
 
@@ -64,7 +68,7 @@ async def create(
     ``wait`` is how long to wait for another operation, in seconds; None takes the setting.
     """
     async with turn(context, "a snapshot", wait=wait) as contents:
-        created = _taken_meanwhile(contents, wanted, context.clock())
+        created = await _taken_meanwhile(context, contents, wanted)
         if created is None:
             created = await create_locked(context, contents, wanted, on_progress)
     if not created.unchanged:
@@ -73,13 +77,25 @@ async def create(
     return created
 
 
-def _taken_meanwhile(contents: Contents, wanted: Wanted, now: dt.datetime) -> Created | None:
-    """Give the snapshot of another process that makes a periodic one needless, None where there is none."""
+async def _taken_meanwhile(context: Context, contents: Contents, wanted: Wanted) -> Created | None:
+    """Give the snapshot of another process that makes this one needless, None where there is none."""
     newest = contents.newest_sound
-    last = last_periodic(contents.snapshots, contents.periodic_checked_at, now)
-    if wanted.after is None or newest is None or last is None or last <= wanted.after:
+    if newest is None:
         return None
-    return Created(snapshot=newest, unchanged=True)
+    if wanted.after is not None:
+        last = last_periodic(contents.snapshots, contents.periodic_checked_at, context.clock())
+        return Created(snapshot=newest, unchanged=True) if last is not None and last > wanted.after else None
+    if _began_later(newest, wanted) and await context.in_thread(context.repository.is_stored, newest):
+        return await _record_covered(context, newest, wanted)
+    return None
+
+
+def _began_later(snapshot: Snapshot, wanted: Wanted) -> bool:
+    """Whether a snapshot began after the events for which one is wanted."""
+    if wanted.position is None or wanted.at is None or snapshot.began_at <= wanted.at:
+        return False
+    log, offset = snapshot.details.get("log"), snapshot.details.get("position")
+    return log == wanted.position.log and isinstance(offset, int) and offset > wanted.position.offset
 
 
 async def create_locked(

@@ -110,14 +110,16 @@ class EventCoverage:
     async def _cover_these(self, group: tuple[Request, ...]) -> None:
         self._last_began = self._monotonic()
         deadline = float(self._context.settings.schedule.snapshot_deadline)
-        wanted = Wanted(
-            kind=group_kind(group),
-            reasons=distinct_reasons(group),
-            requests=len(group),
-            skip_unchanged=True,
-            deadline=deadline,
-        )
         try:
+            wanted = Wanted(
+                kind=group_kind(group),
+                reasons=distinct_reasons(group),
+                requests=len(group),
+                skip_unchanged=True,
+                position=await self._context.probe.position(),
+                at=max(request.at for request in group),
+                deadline=deadline,
+            )
             # An event waits its turn, for as long as a snapshot itself may take.
             created = await create(self._context, wanted, wait=deadline)
         except SnapshotError as error:

@@ -337,6 +337,27 @@ def test_a_damaged_page_is_damage_for_a_person(game: PostgresGame, engine: Engin
         Chain(chain.folder / "b", damaged).take(watch=bounded(30))
 
 
+def test_pages_whose_checksum_was_wrong_are_damage(tmp_path: Path) -> None:
+    """The server counts them, whoever read them; the count stays when the page is not read again."""
+    with fresh_server() as url:
+        if ask(url, "SHOW data_checksums") != [("on",)]:
+            pytest.skip("this server was made without checksums: PostgreSQL 18 makes them by default")
+        run_sql(url, "CREATE TABLE cards (id int)", "INSERT INTO cards SELECT generate_series(1, 100)", "CHECKPOINT")
+        ((path,),) = ask(url, "SELECT pg_relation_filepath('cards')")
+        run_sql(url, "CREATE DATABASE copy TEMPLATE postgres STRATEGY file_copy")
+        ((oid,),) = ask(url, "SELECT oid FROM pg_database WHERE datname = 'copy'")
+        with (folder_of(url) / "base" / str(oid) / Path(path).name).open("r+b") as file:
+            file.seek(8000)
+            file.write(b"\xa5")
+        damaged = engine_for(parse(with_database(url, "copy")), 1.0)
+        whole = Checks(critical_tables=("cards",))
+        assert any(finding.by_hand for finding in damaged.integrity(whole, tmp_path, bounded(30)).errors)
+        run_sql(with_database(url, "copy"), "DROP TABLE cards")
+        (found,) = damaged.integrity(Checks(snapshots_exist=False), tmp_path, bounded(30)).errors
+        assert (found.check, found.by_hand, found.count) == (Check.PAGES, True, 1)
+        assert found.message.startswith("The server counted one page with a wrong checksum.")
+
+
 # Crashes
 
 _RESTORER = """

@@ -35,3 +35,23 @@ async def test_a_commit_that_waits_for_its_disk_or_standby_is_a_change_when_it_s
         assert await probe.token() != before
         for each in (probe, observer, writer):
             await each.close()
+
+
+async def test_the_position_grows_with_every_commit_of_any_process() -> None:
+    """Whoever committed before they asked is before whoever asks later and gets more."""
+    with local_postgres.running(autovacuum="off") as url:
+        probes = [PostgresProbe(Address(parse_conninfo(url))) for _ in range(2)]
+        writer = await asyncpg.connect(url)
+        await writer.execute("CREATE TABLE cards (id INT)")
+        positions: list[int] = []
+        logs: set[str] = set()
+        for number in range(4):
+            await writer.execute("INSERT INTO cards VALUES ($1)", number)
+            position = await probes[number % 2].position()
+            assert position is not None
+            positions.append(position.offset)
+            logs.add(position.log)
+        assert positions == sorted(set(positions))
+        assert len(logs) == 1
+        for each in (*probes, writer):
+            await each.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 
 from ..database_url import DatabaseUrl
-from .base import Base, Checks, Engine, Part, Probe, Replaced, Taken
+from .base import Base, Checks, Engine, Part, Position, Probe, Replaced, Taken
 
 __all__ = [
     "ENGINES",
@@ -13,6 +13,7 @@ __all__ = [
     "Checks",
     "Engine",
     "Part",
+    "Position",
     "Probe",
     "Replaced",
     "Taken",

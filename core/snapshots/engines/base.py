@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -18,7 +18,7 @@ from ..json_column import JsonColumn
 from ..models import DatabaseState, Form, IntegrityReport, Level, Method
 from ..watch import Watch
 
-__all__ = ["Base", "Checks", "Engine", "Part", "Probe", "Replaced", "Taken"]
+__all__ = ["Base", "Checks", "Engine", "Part", "Position", "Probe", "Replaced", "Taken"]
 
 
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,11 +150,24 @@ class Engine(Protocol):
         """Undo a swap: move the files in ``quarantine`` back to where they were."""
 
 
+class Position(NamedTuple):
+    """How far a database's log has come, in bytes; only what is said of the same ``log`` can be compared."""
+
+    log: str
+    offset: int
+
+
 class Probe(Protocol):
     """The watching side of one kind of database, for the bot's process."""
 
     async def token(self) -> str | None:
         """Give a text that differs after every commit by anybody, or None when that cannot be told now."""
+
+    async def position(self) -> Position | None:
+        """Give how far the database's own log has come, None where it has none that all its processes see.
+
+        What was committed before is in every snapshot whose ``details`` name a later one (``log`` and ``position``).
+        """
 
     async def size(self) -> int:
         """Give the database's size in bytes, 0 if it is not there."""

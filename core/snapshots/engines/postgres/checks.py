@@ -109,7 +109,8 @@ def _pages(session: Session, checks: Checks, checked: Counter[str]) -> Iterator[
         "SELECT checksum_failures FROM pg_catalog.pg_stat_database WHERE datname = current_database()"
     )
     if failures:
-        message = f"The server counted {failures:,} pages with a wrong checksum."
+        pages = "one page" if failures == 1 else f"{failures:,} pages"
+        message = f"The server counted {pages} with a wrong checksum."
         yield _damage(Check.PAGES, message, count=int(failures))
     for schema, index, table in session.rows(
         """SELECT n.nspname, c.relname, t.relname FROM pg_catalog.pg_index i

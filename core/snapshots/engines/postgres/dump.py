@@ -14,6 +14,7 @@ from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,7 @@ from ..base import Base, Taken
 from .address import Address
 from .client_tools import Tools, find_tools
 from .copy_blocks import Block, Manifest, Scanner, Table, manifest_lines
+from .position import POSITION, position_of
 from .programs import Program
 from .relations import Relation, count_own_rows, count_rows, meant, relations
 from .session import Session, connected
@@ -51,7 +53,10 @@ def dump(
     """Write one state to ``target`` and prove it by reading it back; on any error no file is left."""
     with connected(address, watch, lock_timeout=lock_timeout, patience=lock_timeout) as session:
         tools = find_tools(session.version)
-        details = {"server": session.version, "pg_dump": tools.major}
+        details: dict[str, Any] = {"server": session.version, "pg_dump": tools.major}
+        position = position_of(session.value(POSITION))
+        if position is not None:
+            details |= {"log": position.log, "position": position.offset}
         with session.snapshot() as snapshot, address.for_programs(scratch) as environment:
             present = relations(session)
             watch.phase("compress", int(session.value("SELECT pg_database_size(current_database())")))

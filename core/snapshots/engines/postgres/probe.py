@@ -9,9 +9,11 @@ from typing import Any
 import asyncpg
 
 from ...errors import DatabaseUnavailable, SnapshotError
+from ..base import Position
 from .address import Address
 from .client_tools import find_tools
 from .company import Company
+from .position import POSITION, position_of
 
 __all__ = ["PostgresProbe"]
 
@@ -57,6 +59,10 @@ class PostgresProbe:
         """Give a text that differs after every commit by anybody, or None when that cannot be told now."""
         position = await self._ask(_TOKEN)
         return None if position is None else f"{self._opened}:{position}"
+
+    async def position(self) -> Position | None:
+        """Give how far the write-ahead log has come, None where the server cannot say it."""
+        return position_of(await self._ask(POSITION))
 
     async def size(self) -> int:
         """Give the database's size on the server in bytes, 0 if it is not there."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiosqlite
 
 from ...errors import DatabaseUnavailable
+from ..base import Position
 
 __all__ = ["SqliteProbe"]
 
@@ -41,6 +42,10 @@ class SqliteProbe:
             await self.close()
             return None
         return f"{self._opened}:{row[0]}" if row is not None else None
+
+    async def position(self) -> Position | None:
+        """Give None: no number in the file grows with every commit in every journal mode."""
+        return None
 
     async def size(self) -> int:
         """Give the bytes of the database with its write-ahead log, 0 if it is not there."""

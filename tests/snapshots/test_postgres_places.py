@@ -1,0 +1,87 @@
+"""Real servers reached in the ways an owner may write them: over TLS, and as one of several hosts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import local_postgres
+from core.snapshots.conninfo import parse_conninfo
+from core.snapshots.database_url import parse
+from core.snapshots.engines import engine_for, probe_for
+from core.snapshots.errors import DatabaseUnavailable
+from tests.contract.engine_cases import bounded
+from tests.snapshots.chain_world import Chain
+from tests.snapshots.postgres_world import PostgresGame, in_thread, needs
+
+CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+
+
+@pytest.fixture
+def certificate() -> Iterator[Path]:
+    """Give a folder with a server's certificate and key, readable by whom local servers run as."""
+    with tempfile.TemporaryDirectory(prefix="certificate-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        command = ["openssl", *CERTIFICATE.split(), "-keyout", str(folder / "key.pem")]
+        command += ["-out", str(folder / "certificate.pem")]
+        subprocess.run(command, check=True, capture_output=True)
+        user = local_postgres._user()
+        if user is not None:
+            os.chown(folder / "key.pem", user.pw_uid, user.pw_gid)
+        yield folder
+
+
+async def size_of(url: str) -> int:
+    """Ask for the database's size as the bot's process does."""
+    probe = probe_for(parse(url))
+    try:
+        return await probe.size()
+    finally:
+        await probe.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed: it makes the certificate")
+@pytest.mark.parametrize("major", [needs(15)])  # PyPI's servers and programs are built without TLS
+def test_everything_goes_over_tls_where_it_must(tmp_path: Path, certificate: Path, major: int) -> None:
+    """With the certificate checked against the name: our connections and pg_dump alike, or nothing happens at all."""
+    files = {"ssl_cert_file": str(certificate / "certificate.pem"), "ssl_key_file": str(certificate / "key.pem")}
+    with local_postgres.running(major, ssl="on", **files) as url:
+        game = PostgresGame(url)
+        game.create()
+        secure = f"{game.tcp_url}?sslmode=verify-full&sslrootcert={certificate / 'certificate.pem'}"
+        chain = Chain(tmp_path / "taken", engine_for(parse(secure), 1.0))
+        assert chain.take(watch=bounded(60)).rows
+        chain.engine.discard(chain.rebuild(), bounded(60))
+        assert in_thread(lambda: size_of(secure)) > 0
+        other = tmp_path / "other.pem"
+        other.write_text("")
+        wrong = engine_for(parse(f"{game.tcp_url}?sslmode=verify-full&sslrootcert={other}"), 1.0)
+        with pytest.raises(DatabaseUnavailable):
+            Chain(tmp_path / "refused", wrong).take(watch=bounded(60))
+    with local_postgres.running(major) as url:
+        game = PostgresGame(url)
+        game.create()
+        plain = engine_for(parse(f"{game.tcp_url}?sslmode=require"), 1.0)
+        with pytest.raises(DatabaseUnavailable, match="SSL"):
+            Chain(tmp_path / "plain", plain).take(watch=bounded(60))
+
+
+def test_the_first_of_several_hosts_that_answers_is_the_server(tmp_path: Path) -> None:
+    """Ours and libpq's programs go on to the next host where one does not listen."""
+    game = PostgresGame()
+    game.create()
+    given = parse_conninfo(game.tcp_url)
+    pairs = f"host=127.0.0.1,{given['host']} port=1,{given['port']} user={game.role} dbname={game.name}"
+    password = given["password"].replace("\\", "\\\\")
+    several = f"{pairs} password='{password}'"
+    chain = Chain(tmp_path / "taken", engine_for(parse(several), 1.0))
+    assert chain.take(watch=bounded(60)).rows
+    chain.engine.discard(chain.rebuild(), bounded(60))
+    assert in_thread(lambda: size_of(several)) > 0
