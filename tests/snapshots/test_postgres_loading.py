@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 from hypothesis import given
@@ -18,7 +19,7 @@ from core.snapshots.engines.postgres.programs import Program, bare_environment
 from core.snapshots.engines.postgres.session import connected
 from core.snapshots.engines.postgres.table_by_table import TableByTable
 from core.snapshots.watch import Watch
-from tests.snapshots.postgres_world import PostgresGame
+from tests.snapshots.postgres_world import PostgresGame, run_sql
 
 ONE = "1\ta\\\\b\n2\t\\N\n"
 MANY = "".join(f"{number}\tx\n" for number in range(200))
@@ -135,3 +136,26 @@ def test_a_table_that_is_locked_is_compared_when_it_is_free() -> None:
                 time.sleep(0.01)
             other.execute("ROLLBACK")
     assert [problem.split(" has ")[0] for problem in comparison.problems] == ['the table "public"."cards"']
+
+
+def test_the_last_large_table_is_compared_while_keys_are_checked() -> None:
+    """Not before, when an index would wait for the reader, and not only when all is loaded."""
+    game = PostgresGame()
+    game.create()
+    run_sql(game.url, "CREATE TABLE late (user_id int)")
+    address = Address(parse_conninfo(game.url))
+    adding = "ALTER TABLE ONLY public.late ADD CONSTRAINT k FOREIGN KEY (user_id) REFERENCES public.users (id)"
+    comparison = Comparison(address, Watch())
+    with connected(address, Watch(), lock_timeout=None) as holder, ThreadPoolExecutor(1) as pool, comparison.begun():
+        holder.execute("BEGIN; LOCK TABLE public.late IN ROW EXCLUSIVE MODE")
+        comparison.add(Block("public", "cards", ("id",), 1, "another"), False)
+        time.sleep(0.3)
+        assert comparison.problems == ()
+        checking = pool.submit(run_sql, game.url, adding)
+        limit = time.monotonic() + 20
+        while not comparison.problems and time.monotonic() < limit:
+            time.sleep(0.01)
+        assert [problem.split(" has ")[0] for problem in comparison.problems] == ['the table "public"."cards"']
+        assert not checking.done()
+        holder.execute("ROLLBACK")
+        checking.result()
