@@ -135,7 +135,7 @@ def test_a_table_that_is_locked_is_compared_when_it_is_free() -> None:
             while not session.rows("SELECT FROM pg_catalog.pg_locks WHERE NOT granted"):
                 time.sleep(0.01)
             other.execute("ROLLBACK")
-    assert [problem.split(" has ")[0] for problem in comparison.problems] == ['the table "public"."cards"']
+    assert [said.split(" has ")[0] for said in comparison.problems] == ['the table "public"."cards"']
 
 
 def test_the_last_large_table_is_compared_while_keys_are_checked() -> None:
@@ -150,12 +150,13 @@ def test_the_last_large_table_is_compared_while_keys_are_checked() -> None:
         holder.execute("BEGIN; LOCK TABLE public.late IN ROW EXCLUSIVE MODE")
         comparison.add(Block("public", "cards", ("id",), 1, "another"), False)
         time.sleep(0.3)
-        assert comparison.problems == ()
+        too_early = comparison.problems
+        assert too_early == ()
         checking = pool.submit(run_sql, game.url, adding)
         limit = time.monotonic() + 20
         while not comparison.problems and time.monotonic() < limit:
             time.sleep(0.01)
-        assert [problem.split(" has ")[0] for problem in comparison.problems] == ['the table "public"."cards"']
+        assert [said.split(" has ")[0] for said in comparison.problems] == ['the table "public"."cards"']
         assert not checking.done()
         holder.execute("ROLLBACK")
         checking.result()
