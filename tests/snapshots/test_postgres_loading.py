@@ -146,7 +146,7 @@ def test_the_last_large_table_is_compared_while_keys_are_checked() -> None:
     address = Address(parse_conninfo(game.url))
     adding = "ALTER TABLE ONLY public.late ADD CONSTRAINT k FOREIGN KEY (user_id) REFERENCES public.users (id)"
     comparison = Comparison(address, Watch())
-    with connected(address, Watch(), lock_timeout=None) as holder, ThreadPoolExecutor(1) as pool, comparison.begun():
+    with ThreadPoolExecutor(1) as pool, connected(address, Watch(), lock_timeout=None) as holder, comparison.begun():
         holder.execute("BEGIN; LOCK TABLE public.late IN ROW EXCLUSIVE MODE")
         comparison.add(Block("public", "cards", ("id",), 1, "another"), False)
         time.sleep(0.3)
