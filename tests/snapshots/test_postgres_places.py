@@ -15,7 +15,7 @@ import local_postgres
 from core.snapshots.conninfo import parse_conninfo
 from core.snapshots.database_url import parse
 from core.snapshots.engines import engine_for, probe_for
-from core.snapshots.errors import DatabaseUnavailable
+from core.snapshots.errors import DatabaseUnavailable, SettingsError
 from tests.contract.engine_cases import bounded
 from tests.snapshots.chain_world import Chain
 from tests.snapshots.postgres_world import PostgresGame, in_thread, needs
@@ -85,3 +85,35 @@ def test_the_first_of_several_hosts_that_answers_is_the_server(tmp_path: Path) -
     assert chain.take(watch=bounded(60)).rows
     chain.engine.discard(chain.rebuild(), bounded(60))
     assert in_thread(lambda: size_of(several)) > 0
+
+
+@pytest.mark.parametrize("named", ["in the file", "in the URL"])
+def test_an_operators_service_file_says_where_the_database_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    """Ours and libpq's programs read it alike; what stands in the URL comes first."""
+    game = PostgresGame()
+    game.create()
+    given = parse_conninfo(game.url)
+    name = game.name if named == "in the file" else "another"
+    lines = [f"host={given['host']}", f"port={given['port']}", f"user={game.role}", f"dbname={name}"]
+    (tmp_path / "services").write_text("[the_game]\n" + "\n".join(lines) + "\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    url = f"postgresql:///{'' if named == 'in the file' else game.name}?service=the_game"
+    chain = Chain(tmp_path / "taken", engine_for(parse(url), 1.0))
+    assert chain.take(watch=bounded(60)).rows
+    chain.engine.discard(chain.rebuild(), bounded(60))
+    assert in_thread(lambda: size_of(url)) > 0
+
+
+@pytest.mark.parametrize("content", [None, "[another]\nhost=x\n", "no section\n"])
+def test_a_service_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    """A name of no service, no file at all, or one that is none: a sentence, before anything is connected."""
+    if content is not None:
+        (tmp_path / "services").write_text(content)
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    for make in (lambda url: engine_for(url, 1.0), probe_for):
+        with pytest.raises(SettingsError, match="service"):
+            make(parse("postgresql:///?service=the_game"))

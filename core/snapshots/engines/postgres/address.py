@@ -25,7 +25,7 @@ APPLICATION = "savepoint"
 
 _SERVICE = "savepoint"
 _FOR_ASYNCPG = """
-host port user password dbname passfile service sslmode sslcert sslkey sslrootcert sslnegotiation sslcrl
+host port user password dbname passfile sslmode sslcert sslkey sslrootcert sslnegotiation sslcrl
 sslpassword ssl_min_protocol_version ssl_max_protocol_version target_session_attrs krbsrvname gsslib options
 """
 _ASYNCPG = frozenset(_FOR_ASYNCPG.split())
@@ -88,20 +88,13 @@ class Address:
         """
         with tempfile.TemporaryDirectory(prefix="libpq-", dir=folder) as place:  # made 0700
             service = dict(self._parameters)
-            service.pop("service", None)
             password = service.pop("password", None) or os.environ.get("PGPASSWORD")
             service |= {"dbname": self.database, "application_name": APPLICATION}
             environment = bare_environment()
             # Dumps of the same data are the same bytes wherever they are taken.
             environment |= {"PGTZ": "UTC", "PGCLIENTENCODING": "UTF8", "LC_ALL": "C"}
-            if "service" in self._parameters:
-                # An operator's own service file says the rest; only what stands beside the name is added.
-                environment |= {"PGSERVICE": self._parameters["service"]}
-                environment |= {k: v for k, v in os.environ.items() if k == "PGSERVICEFILE"}
-                environment |= {"PGDATABASE": self.database}
-            else:
-                _write(Path(place) / "service.conf", _service_file(service))
-                environment |= {"PGSERVICE": _SERVICE, "PGSERVICEFILE": str(Path(place) / "service.conf")}
+            _write(Path(place) / "service.conf", _service_file(service))
+            environment |= {"PGSERVICE": _SERVICE, "PGSERVICEFILE": str(Path(place) / "service.conf")}
             if password is not None:
                 _write(Path(place) / "pass", f"*:*:*:*:{_escaped(password)}\n")
                 environment["PGPASSFILE"] = str(Path(place) / "pass")
