@@ -20,9 +20,10 @@ __all__ = ["Program", "bare_environment"]
 _NOT_PASSED_ON = ("DATABASE_URL", "BACKUP_DATABASE_URL", "DISCORD_TOKEN", "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE")
 
 _LOOK_EVERY = 0.2
-_PIECE = 1 << 20
+_PIPE = 1 << 20
 _GATHERING = 0.001
-"""A pipe that is read as soon as something is in it gives 16 KiB at a time, and each time wakes two processes."""
+"""A pipe that is read as soon as something is in it gives 16 KiB at a time, and each time wakes two processes. In a
+millisecond a program fills or empties some hundred KiB: a large pipe does not stop it meanwhile, a small one would."""
 _LAST_WORDS = 8000
 _ENDS_WITHIN = 5.0
 
@@ -56,10 +57,11 @@ class Program:
         assert self._process.stderr is not None
         self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
         self._listener.start()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                os.set_blocking(stream.fileno(), False)
-                _widen(stream)
+        streams = [stream for stream in (self._process.stdin, self._process.stdout) if stream is not None]
+        for stream in streams:
+            os.set_blocking(stream.fileno(), False)
+        widened = [_widened(stream) for stream in streams]
+        self._gathers = all(widened)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -101,7 +103,7 @@ class Program:
                 yield block
                 block = b""
             else:
-                time.sleep(_GATHERING)
+                self._gather()
         if block:
             yield block
 
@@ -117,7 +119,7 @@ class Program:
             except BrokenPipeError:
                 return False
             if rest:
-                time.sleep(_GATHERING)
+                self._gather()
         return True
 
     def wait(self) -> int:
@@ -138,14 +140,20 @@ class Program:
                 return
             self._watch.check()
 
+    def _gather(self) -> None:
+        if self._gathers:
+            time.sleep(_GATHERING)
+
     def _listen(self, errors: IO[bytes]) -> None:
         while block := errors.read(4096):
             self._said = (self._said + block)[-_LAST_WORDS:]
 
 
-def _widen(stream: IO[bytes]) -> None:
-    """Give a pipe a larger buffer where the platform can: fewer changes between its two ends."""
-    with contextlib.suppress(ImportError, AttributeError, OSError):
+def _widened(stream: IO[bytes]) -> bool:
+    """Give a pipe a larger buffer, where the platform and the user's limits let it; say whether it has one."""
+    try:
         import fcntl
 
-        fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIECE)
+        return int(fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)) >= _PIPE
+    except (ImportError, AttributeError, OSError):
+        return False
