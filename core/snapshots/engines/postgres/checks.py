@@ -22,6 +22,7 @@ from ...json_column import JsonColumn
 from ...models import Check, Finding, IntegrityReport, Severity
 from ...watch import Watch
 from ..base import Checks
+from ..findings import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing
 from ..reports import report_of
 from .load import Content
 from .relations import Relation, count_rows, meant, relations
@@ -175,17 +176,8 @@ def _tables(
 ) -> Iterator[Finding]:
     own = [each for each in present if not each.from_extension]
     checked["tables"] = len(own)
-    if not own and not checks.snapshots_exist:
-        yield Finding(check=Check.EMPTY, severity=Severity.WARNING, message="The database has no tables yet.")
-        return
-    if not own:
-        message = "The database has no tables, yet there are snapshots of it: it was emptied or freshly created."
-        yield Finding(check=Check.EMPTY, severity=Severity.ERROR, message=message)
     known = meant(session, checks.critical_tables, own)
-    for table in checks.critical_tables:
-        if table not in known:
-            message = f"The critical table {table} is missing."
-            yield Finding(check=Check.TABLES, severity=Severity.ERROR, message=message, table=table)
+    yield from about_tables(len(own), (table for table in checks.critical_tables if table not in known), checks)
 
 
 def _rows(
@@ -193,19 +185,7 @@ def _rows(
 ) -> Iterator[Finding]:
     rows.update(count_rows(session, meant(session, checks.critical_tables, present)))
     checked["rows"] = sum(rows.values())
-    emptied = {table: checks.expected_rows.get(table, 0) for table, count in rows.items() if count == 0}
-    emptied = {table: before for table, before in emptied.items() if before > 0}
-    if len(emptied) > 1 and not any(rows.values()):
-        # Hosts make their tables as they start: this is what a lost database looks like a moment later.
-        yield Finding(
-            check=Check.EMPTY,
-            severity=Severity.ERROR,
-            message="Every critical table is empty, yet the newest snapshot has rows: the database was freshly "
-            "created.",
-        )
-    for table, before in emptied.items():
-        message = f"The critical table {table} is empty; it had {before:,} rows in the newest snapshot."
-        yield Finding(check=Check.ROWS, severity=Severity.WARNING, message=message, table=table)
+    yield from about_rows(rows, checks)
 
 
 def _json(session: Session, checks: Checks, checked: Counter[str], present: tuple[Relation, ...]) -> Iterator[Finding]:
@@ -215,7 +195,6 @@ def _json(session: Session, checks: Checks, checked: Counter[str], present: tupl
             yield from _json_column(session, known[expectation.table], expectation, checked)
 
 
-_JSON_TYPES = {"list": "array", "object": "object"}
 _COLUMN = """
 SELECT a.attname, t.typname::text FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
  WHERE a.attrelid = $1::text::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped
@@ -228,24 +207,14 @@ _PIECE = 2000
 def _json_column(
     session: Session, relation: Relation, expectation: JsonColumn, checked: Counter[str]
 ) -> Iterator[Finding]:
-    name = f"{expectation.table}.{expectation.column}"
     found = session.rows(_COLUMN, relation.quoted, expectation.column)
     if not found:
-        # A warning: a renamed column is a matter of settings, and no snapshot could mend it.
-        message = f"The column {name} is not there; see [database] json_columns."
-        yield Finding(check=Check.JSON, severity=Severity.WARNING, message=message, table=expectation.table)
+        yield column_missing(expectation)
         return
     column, kind = quoted(found[0][0]), found[0][1]
     checked["json_values"] += int(session.value(f"SELECT count({column}) FROM {relation.quoted}"))
-    broken, strange = _count_json(session, relation, column, kind, _JSON_TYPES.get(expectation.expects))
-    if broken:
-        message = f"{name}: {broken:,} values are not JSON."
-        yield Finding(check=Check.JSON, severity=Severity.ERROR, message=message, table=expectation.table, count=broken)
-    if strange:
-        message = f"{name}: {strange:,} values are JSON but not a {expectation.expects}."
-        yield Finding(
-            check=Check.JSON, severity=Severity.WARNING, message=message, table=expectation.table, count=strange
-        )
+    broken, strange = _count_json(session, relation, column, kind, JSON_TYPES.get(expectation.expects))
+    yield from about_json(expectation, broken, strange)
 
 
 def _count_json(session: Session, relation: Relation, column: str, kind: str, wanted: str | None) -> tuple[int, int]:
@@ -321,7 +290,4 @@ def _foreign_keys(session: Session, checked: Counter[str]) -> Iterator[Finding]:
             )
         )
         if orphans:
-            message = f"{orphans:,} rows of {table} refer to rows of {parent} that are not there."
-            yield Finding(
-                check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=table, count=orphans
-            )
+            yield about_orphans(table, parent, orphans)

@@ -19,6 +19,7 @@ from ...json_column import JsonColumn
 from ...models import Check, Finding, IntegrityReport, Severity
 from ...watch import Watch
 from ..base import Checks
+from ..findings import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing
 from ..reports import report_of
 from .connections import translated
 
@@ -143,17 +144,9 @@ def _pages_by_table(connection: sqlite3.Connection, pragma: str) -> Iterator[Fin
 def _tables(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
     names = table_names(connection)
     checked["tables"] = len(names)
-    if not names and not checks.snapshots_exist:
-        yield Finding(check=Check.EMPTY, severity=Severity.WARNING, message="The database has no tables yet.")
-        return
-    if not names:
-        message = "The database has no tables, yet there are snapshots of it: it was emptied or freshly created."
-        yield Finding(check=Check.EMPTY, severity=Severity.ERROR, message=message)
     present = {name.lower() for name in names}
-    for table in checks.critical_tables:
-        if table.lower() not in present:
-            message = f"The critical table {table} is missing."
-            yield Finding(check=Check.TABLES, severity=Severity.ERROR, message=message, table=table)
+    missing = (table for table in checks.critical_tables if table.lower() not in present)
+    yield from about_tables(len(names), missing, checks)
 
 
 def _rows(
@@ -161,18 +154,7 @@ def _rows(
 ) -> Iterator[Finding]:
     rows.update(count_rows(connection, checks.critical_tables))
     checked["rows"] = sum(rows.values())
-    emptied = {table: checks.expected_rows.get(table, 0) for table, count in rows.items() if count == 0}
-    emptied = {table: before for table, before in emptied.items() if before > 0}
-    if len(emptied) > 1 and not any(rows.values()):
-        # Hosts make their tables as they start: this is what a lost file looks like a moment later.
-        yield Finding(
-            check=Check.EMPTY,
-            severity=Severity.ERROR,
-            message="Every critical table is empty, yet the newest snapshot has rows: the file was freshly created.",
-        )
-    for table, before in emptied.items():
-        message = f"The critical table {table} is empty; it had {before:,} rows in the newest snapshot."
-        yield Finding(check=Check.ROWS, severity=Severity.WARNING, message=message, table=table)
+    yield from about_rows(rows, checks)
 
 
 def _json(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
@@ -182,36 +164,27 @@ def _json(connection: sqlite3.Connection, checks: Checks, checked: Counter[str])
             yield from _json_column(connection, expectation, checked)
 
 
-_JSON_TYPES = {"list": "array", "object": "object"}
-
-
 def _json_column(connection: sqlite3.Connection, expectation: JsonColumn, checked: Counter[str]) -> Iterator[Finding]:
     table, column = quoted(expectation.table), quoted(expectation.column)
-    name = f"{expectation.table}.{expectation.column}"
     columns = {str(row[1]).lower() for row in connection.execute(f"PRAGMA table_xinfo({table})")}
     if expectation.column.lower() not in columns:
-        # A warning: a renamed column is a matter of settings, and no snapshot could mend it.
-        message = f"The column {name} is not there; see [database] json_columns."
-        yield Finding(check=Check.JSON, severity=Severity.WARNING, message=message, table=expectation.table)
+        yield column_missing(expectation)
         return
     text = f"CAST({column} AS TEXT)"
     invalid = f"{column} IS NOT NULL AND NOT json_valid({text})"
     checked["json_values"] += int(connection.execute(f"SELECT count({column}) FROM {table}").fetchone()[0])
     broken = int(connection.execute(f"SELECT count(*) FROM {table} WHERE {invalid}").fetchone()[0])
-    if broken:
-        message = f"{name}: {broken:,} values are not JSON."
-        yield Finding(check=Check.JSON, severity=Severity.ERROR, message=message, table=expectation.table, count=broken)
-    wanted = _JSON_TYPES.get(expectation.expects)
+    yield from about_json(expectation, broken, _count_strange(connection, expectation, text))
+
+
+def _count_strange(connection: sqlite3.Connection, expectation: JsonColumn, text: str) -> int:
+    wanted = JSON_TYPES.get(expectation.expects)
     if wanted is None:
-        return
+        return 0
+    table, column = quoted(expectation.table), quoted(expectation.column)
     # CASE, because SQLite may evaluate the sides of AND in any order and json_type fails on what is not JSON.
     other = f"CASE WHEN {column} IS NULL OR NOT json_valid({text}) THEN 0 ELSE json_type({text}) <> '{wanted}' END"
-    strange = int(connection.execute(f"SELECT count(*) FROM {table} WHERE {other}").fetchone()[0])
-    if strange:
-        message = f"{name}: {strange:,} values are JSON but not a {expectation.expects}."
-        yield Finding(
-            check=Check.JSON, severity=Severity.WARNING, message=message, table=expectation.table, count=strange
-        )
+    return int(connection.execute(f"SELECT count(*) FROM {table} WHERE {other}").fetchone()[0])
 
 
 def _foreign_keys(connection: sqlite3.Connection, checked: Counter[str]) -> Iterator[Finding]:
@@ -231,5 +204,4 @@ def _foreign_keys(connection: sqlite3.Connection, checked: Counter[str]) -> Iter
             message = f"A foreign key is ill-defined: {error}."
             yield Finding(check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=name)
     for (table, parent), count in sorted(orphans.items()):
-        message = f"{count:,} rows of {table} refer to rows of {parent} that are not there."
-        yield Finding(check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=table, count=count)
+        yield about_orphans(table, parent, count)

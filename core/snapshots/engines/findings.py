@@ -1,0 +1,63 @@
+"""What a check says of tables, rows, JSON and keys: the same findings in the same words, whatever the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from ..json_column import JsonColumn
+from ..models import Check, Finding, Severity
+from .base import Checks
+
+__all__ = ["JSON_TYPES", "about_json", "about_orphans", "about_rows", "about_tables", "column_missing"]
+
+JSON_TYPES = {"list": "array", "object": "object"}
+"""What JSON calls the types that a setting can expect of a column."""
+
+
+def about_tables(count: int, missing: Iterable[str], checks: Checks) -> Iterator[Finding]:
+    """Say which critical tables are missing from a database of so many tables."""
+    if not count and not checks.snapshots_exist:
+        yield Finding(check=Check.EMPTY, severity=Severity.WARNING, message="The database has no tables yet.")
+        return
+    if not count:
+        message = "The database has no tables, yet there are snapshots of it: it was emptied or freshly created."
+        yield Finding(check=Check.EMPTY, severity=Severity.ERROR, message=message)
+    for table in missing:
+        message = f"The critical table {table} is missing."
+        yield Finding(check=Check.TABLES, severity=Severity.ERROR, message=message, table=table)
+
+
+def about_rows(rows: Mapping[str, int], checks: Checks) -> Iterator[Finding]:
+    """Say which critical tables have no rows any more."""
+    emptied = {table: checks.expected_rows.get(table, 0) for table, count in rows.items() if count == 0}
+    emptied = {table: before for table, before in emptied.items() if before > 0}
+    if len(emptied) > 1 and not any(rows.values()):
+        # Hosts make their tables as they start: this is what a lost database looks like a moment later.
+        message = "Every critical table is empty, yet the newest snapshot has rows: the database was freshly created."
+        yield Finding(check=Check.EMPTY, severity=Severity.ERROR, message=message)
+    for table, before in emptied.items():
+        message = f"The critical table {table} is empty; it had {before:,} rows in the newest snapshot."
+        yield Finding(check=Check.ROWS, severity=Severity.WARNING, message=message, table=table)
+
+
+def column_missing(expectation: JsonColumn) -> Finding:
+    """Say that a JSON column is not there: a warning, for it is a matter of settings, and no snapshot could mend it."""
+    message = f"The column {expectation.table}.{expectation.column} is not there; see [database] json_columns."
+    return Finding(check=Check.JSON, severity=Severity.WARNING, message=message, table=expectation.table)
+
+
+def about_json(expectation: JsonColumn, broken: int, strange: int) -> Iterator[Finding]:
+    """Say how many values of a column are no JSON, and how many are JSON of another type than expected."""
+    name, table = f"{expectation.table}.{expectation.column}", expectation.table
+    if broken:
+        message = f"{name}: {broken:,} values are not JSON."
+        yield Finding(check=Check.JSON, severity=Severity.ERROR, message=message, table=table, count=broken)
+    if strange:
+        message = f"{name}: {strange:,} values are JSON but not a {expectation.expects}."
+        yield Finding(check=Check.JSON, severity=Severity.WARNING, message=message, table=table, count=strange)
+
+
+def about_orphans(table: str, parent: str, count: int) -> Finding:
+    """Say how many rows refer to rows that are not there."""
+    message = f"{count:,} rows of {table} refer to rows of {parent} that are not there."
+    return Finding(check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=table, count=count)
