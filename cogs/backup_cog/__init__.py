@@ -22,7 +22,8 @@ async def setup(bot: Bot) -> None:
 
     There is no ``teardown``: discord.py removes the cog before it would call one, and ``cog_unload`` does the rest.
     """
-    cog = BackupCog(bot, SnapshotService(await asyncio.to_thread(settings_for, bot)))
+    # Settings and libpq's connection services are files.
+    cog = BackupCog(bot, await asyncio.to_thread(lambda: SnapshotService(settings_for(bot))))
     cog.require_free_names()
     try:
         await bot.add_cog(cog)

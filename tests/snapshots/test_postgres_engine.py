@@ -17,7 +17,7 @@ import pytest
 
 import local_postgres
 from core.snapshots.database_url import parse
-from core.snapshots.engines import Checks, Engine, engine_for, probe_for
+from core.snapshots.engines import Engine, engine_for, probe_for
 from core.snapshots.engines.postgres import client_tools
 from core.snapshots.engines.postgres.session import Session
 from core.snapshots.errors import (
@@ -28,13 +28,11 @@ from core.snapshots.errors import (
     NotEnoughSpace,
     SnapshotDamaged,
 )
-from core.snapshots.json_column import JsonColumn
-from core.snapshots.models import Check, Method, Severity
+from core.snapshots.models import Method
 from core.snapshots.watch import Watch
 from tests.contract.engine_cases import CHECKS, bounded
 from tests.snapshots.chain_world import Chain
 from tests.snapshots.postgres_world import (
-    EXPECTED,
     MAJORS,
     NEWEST,
     PostgresGame,
@@ -44,7 +42,6 @@ from tests.snapshots.postgres_world import (
     needs,
     run_sql,
     server,
-    with_database,
 )
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -272,90 +269,6 @@ def test_old_and_new_programs_against_another_server(tmp_path: Path, major: int)
             chain.take(watch=bounded(30))
     assert chain.unfinished() == []
     chain.take(watch=bounded(30))
-
-
-# Checks
-
-
-@pytest.mark.parametrize("major", [needs(major) for major in EXPECTED])
-def test_json_of_every_type_is_checked(major: int) -> None:
-    """In text, json and jsonb alike; servers before 16 cannot test a text themselves."""
-    own = PostgresGame(server(major))
-    own.create()
-    run_sql(
-        own.url,
-        "CREATE TABLE j (id int, t text, j json, b jsonb)",
-        "INSERT INTO j VALUES (1, '[1]', '[1]', '[1]'), (2, '{}', '{}', '{}'), (3, NULL, NULL, NULL), "
-        "(4, '[', '1', '1')",
-    )
-    columns = tuple(JsonColumn(table="J", column=column, expects="list") for column in ("T", "j", "b", "gone"))
-    report = engine_for(parse(own.url), 1.0).integrity(Checks(json_columns=columns), Path(), bounded(30))
-    assert [(finding.check, finding.severity, finding.count) for finding in report.findings] == [
-        (Check.JSON, Severity.ERROR, 1),
-        (Check.JSON, Severity.WARNING, 1),
-        (Check.JSON, Severity.WARNING, 2),
-        (Check.JSON, Severity.WARNING, 2),
-        (Check.JSON, Severity.WARNING, 1),
-    ]
-    assert report.checked["json_values"] == 9
-
-
-def test_what_a_person_should_look_at_is_a_warning(game: PostgresGame, engine: Engine) -> None:
-    """Keys that were never validated with their orphans, compound keys, and indexes that are not valid."""
-    run_sql(
-        game.superuser,
-        "CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b)); INSERT INTO pair VALUES (1, 1)",
-        "CREATE TABLE of_pair (a int, b int); INSERT INTO of_pair VALUES (1, 1), (1, 2), (NULL, 9)",
-        "ALTER TABLE of_pair ADD CONSTRAINT late FOREIGN KEY (a, b) REFERENCES pair NOT VALID",
-        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'user_cards_by_user'::regclass",
-        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {game.role}",
-    )
-    report = engine.integrity(CHECKS, Path(), bounded(30))
-    found = [(finding.check, finding.severity, finding.table, finding.count) for finding in report.findings]
-    assert found == [
-        (Check.PAGES, Severity.WARNING, "user_cards", 1),
-        (Check.FOREIGN_KEYS, Severity.WARNING, "of_pair", 1),
-        (Check.FOREIGN_KEYS, Severity.WARNING, "of_pair", 1),
-    ]
-    assert report.ok
-
-
-def test_a_damaged_page_is_damage_for_a_person(game: PostgresGame, engine: Engine, chain: Chain) -> None:
-    """Reading a page that is not one is an error with the advice, and no snapshot is taken of it."""
-    name = f"{game.name}_b"
-    # Copied as files, so that the server has none of its pages in memory.
-    run_sql(game.server, f"CREATE DATABASE {name} TEMPLATE {game.name} OWNER {game.role} STRATEGY file_copy")
-    ((path,),) = ask(game.superuser, "SELECT pg_relation_filepath('users')")
-    ((oid,),) = ask(game.server, "SELECT oid FROM pg_database WHERE datname = $1", name)
-    with (folder_of(game.server) / "base" / str(oid) / Path(path).name).open("r+b") as file:
-        file.write(b"\xa5" * 8192)
-    url = with_database(game.server, name, game.role)
-    damaged = engine_for(parse(url), 1.0)
-    report = damaged.integrity(CHECKS, Path(), bounded(30))
-    assert any(finding.by_hand and finding.check is Check.PAGES for finding in report.errors), report
-    with pytest.raises(DatabaseDamaged):
-        Chain(chain.folder / "b", damaged).take(watch=bounded(30))
-
-
-def test_pages_whose_checksum_was_wrong_are_damage(tmp_path: Path) -> None:
-    """The server counts them, whoever read them; the count stays when the page is not read again."""
-    with fresh_server() as url:
-        if ask(url, "SHOW data_checksums") != [("on",)]:
-            pytest.skip("this server was made without checksums: PostgreSQL 18 makes them by default")
-        run_sql(url, "CREATE TABLE cards (id int)", "INSERT INTO cards SELECT generate_series(1, 100)", "CHECKPOINT")
-        ((path,),) = ask(url, "SELECT pg_relation_filepath('cards')")
-        run_sql(url, "CREATE DATABASE copy TEMPLATE postgres STRATEGY file_copy")
-        ((oid,),) = ask(url, "SELECT oid FROM pg_database WHERE datname = 'copy'")
-        with (folder_of(url) / "base" / str(oid) / Path(path).name).open("r+b") as file:
-            file.seek(8000)
-            file.write(b"\xa5")
-        damaged = engine_for(parse(with_database(url, "copy")), 1.0)
-        whole = Checks(critical_tables=("cards",))
-        assert any(finding.by_hand for finding in damaged.integrity(whole, tmp_path, bounded(30)).errors)
-        run_sql(with_database(url, "copy"), "DROP TABLE cards")
-        (found,) = damaged.integrity(Checks(snapshots_exist=False), tmp_path, bounded(30)).errors
-        assert (found.check, found.by_hand, found.count) == (Check.PAGES, True, 1)
-        assert found.message.startswith("The server counted one page with a wrong checksum.")
 
 
 # Crashes

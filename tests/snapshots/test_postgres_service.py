@@ -24,16 +24,15 @@ from core.snapshots import (
     Progress,
     RehearsalUnavailable,
     SnapshotDamaged,
-    StartupOutcome,
 )
 from core.snapshots.archive import full
-from core.snapshots.models import Check
 from core.snapshots.watch import Watch
 from tests.snapshots.postgres_world import (
     EXPECTED,
     MAJORS,
     PostgresGame,
     PostgresWorld,
+    ask,
     databases_of,
     fresh_server,
     needs,
@@ -233,72 +232,6 @@ async def test_a_pool_lives_through_a_restore(tmp_path: Path) -> None:
         assert await pool.fetchval("SELECT sum(dust) FROM users") == sum(row[2] for row in before["users"])
 
 
-async def test_a_missing_table_is_healed_at_the_start(tmp_path: Path) -> None:
-    """A critical table that is gone comes back from the newest snapshot before the game's cogs load."""
-    world = PostgresWorld(tmp_path)
-    before = world.game.contents()
-    async with world.opened() as service:
-        await service.create()
-        world.game.execute("DROP TABLE user_cards")
-        report = await service.start_up()
-    assert report.outcome is StartupOutcome.RESTORED
-    assert "is kept as" in report.message
-    assert world.game.contents() == before
-
-
-async def test_a_database_that_is_gone_is_made_again_at_the_start(tmp_path: Path) -> None:
-    """Without the database there is an empty server: the newest snapshot becomes the database."""
-    world = PostgresWorld(tmp_path)
-    before = world.game.contents()
-    async with world.opened() as service:
-        await service.create()
-        world.game.remove()
-        report = await service.start_up()
-    assert report.outcome is StartupOutcome.RESTORED, report.message
-    assert world.game.contents() == before
-
-
-async def test_what_the_server_calls_damage_is_never_restored_by_itself(tmp_path: Path) -> None:
-    """Corruption belongs to a person: nothing is touched, and the message says what to do."""
-    world = PostgresWorld(tmp_path)
-    async with world.opened() as service:
-        await service.create()
-        world.game.destroy()
-        present = databases_of(world.game.server)
-        report = await service.start_up()
-        assert report.outcome is StartupOutcome.DAMAGED
-        assert "copy the server's data directory" in report.message
-        assert databases_of(world.game.server) == present
-        assert len(await service.list()) == 1
-
-
-async def test_a_server_that_is_away_is_no_damage(tmp_path: Path) -> None:
-    """It is waited for until the deadline of the start, and then the report says so; nothing is restored."""
-    world = PostgresWorld(tmp_path, url="postgresql://nobody@127.0.0.1:9/game")
-    async with world.opened(startup={"deadline": 1.5}) as service:
-        began = time.monotonic()
-        report = await service.start_up()
-        assert report.outcome is StartupOutcome.UNCHECKED
-        assert time.monotonic() - began >= 1.0
-        assert "cannot be reached" in report.message or "did not end within" in report.message
-
-
-async def test_a_server_that_comes_late_is_waited_for(tmp_path: Path) -> None:
-    """A bot that starts with its server beside it: the check waits until connections are taken."""
-    world = PostgresWorld(tmp_path)
-    run_sql(world.game.server, f"ALTER ROLE {world.game.role} CONNECTION LIMIT 0")  # 53300, as a full server
-
-    async def later() -> None:
-        await asyncio.sleep(1.2)
-        await asyncio.to_thread(run_sql, world.game.server, f"ALTER ROLE {world.game.role} CONNECTION LIMIT -1")
-
-    async with world.opened(startup={"deadline": 30.0}) as service:
-        waiting = asyncio.create_task(later())
-        report = await service.start_up()
-        await waiting
-    assert report.outcome is StartupOutcome.CLEAN, report.message
-
-
 async def test_a_role_without_createdb_restores_in_place_and_never_claims_a_rehearsal(tmp_path: Path) -> None:
     """``restored`` is refused with the reason; a restore happens in one transaction, and is proven afterwards."""
     world = PostgresWorld(tmp_path, PostgresGame(createdb=False))
@@ -486,36 +419,5 @@ async def test_a_foreign_extension_is_left_out_where_the_role_may_not_make_it(tm
         world.game.play()
         await service.restore(snapshot.id)
     assert world.game.contents() == before
-    extensions = {row[0] for row in _ask(world, "SELECT extname FROM pg_extension")}
+    extensions = {row[0] for row in ask(world.game.superuser, "SELECT extname FROM pg_extension")}
     assert extensions == {"plpgsql", "hstore"}
-
-
-def _ask(world: PostgresWorld, query: str) -> list[tuple[object, ...]]:
-    from tests.snapshots.postgres_world import ask
-
-    return ask(world.game.superuser, query)
-
-
-async def test_a_corrupt_index_is_found_by_amcheck(tmp_path: Path) -> None:
-    """No dump reads an index: the extension amcheck does, and what it says is damage for a person."""
-    if 15 not in MAJORS:
-        pytest.skip("needs PostgreSQL 15 of a distribution, which brings the extension amcheck")
-    world = PostgresWorld(tmp_path, PostgresGame(server(15)))
-    run_sql(
-        world.game.superuser, "CREATE EXTENSION amcheck", "CREATE TABLE t AS SELECT i FROM generate_series(1, 5000) i"
-    )
-    run_sql(world.game.superuser, "CREATE INDEX t_i ON t (i)", "UPDATE pg_index SET indisready = true")
-    for function in ("bt_index_check(regclass, boolean)", "verify_heapam"):
-        run_sql(world.game.superuser, f"GRANT EXECUTE ON FUNCTION {function} TO {world.game.role}")
-    run_sql(world.game.superuser, "ALTER TABLE t DISABLE TRIGGER ALL")
-    async with world.opened() as service:
-        assert (await service.integrity()).findings == ()
-        # A row that the index does not know.
-        run_sql(
-            world.game.superuser,
-            "UPDATE pg_index SET indisready = false, indisvalid = false WHERE indexrelid = 't_i'::regclass",
-            "INSERT INTO t VALUES (99999)",
-            "UPDATE pg_index SET indisready = true, indisvalid = true WHERE indexrelid = 't_i'::regclass",
-        )
-        report = await service.integrity()
-    assert [(finding.check, finding.by_hand, finding.table) for finding in report.errors] == [(Check.PAGES, True, "t")]

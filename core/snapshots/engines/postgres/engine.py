@@ -123,8 +123,8 @@ class PostgresEngine:
     def _kept_equal(self, session: Session, part: Part, watch: Watch) -> tuple[str, Content] | None:
         """Give the database that the last restore kept, and its content, where that is what the snapshot holds.
 
-        So a restore of the safety snapshot, the way back from a restore, loads nothing. Of others, which are older than
-        the state that was kept, not even the archive is read for it.
+        So a restore of the safety snapshot, the way back from a restore, loads nothing. No other
+        snapshot is of the moment of a restore, so their archives are not even read for it.
         """
         kept = next(iter(kept_databases(session, self._address.database)), None)
         if kept is None or full.read_head(Path(part.path)).kind is not Kind.SAFETY:
