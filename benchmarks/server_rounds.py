@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.snapshots import Level, Snapshot
-from core.snapshots.database_url import parse
 from core.snapshots.engines import engine_for
+from core.snapshots.settings.database_url import parse
 from core.snapshots.watch import Watch
 
 from .measure import StallProbe, median

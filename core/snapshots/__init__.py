@@ -56,7 +56,7 @@ from .models import (
     VerifyReport,
 )
 from .service import SnapshotService
-from .settings import Settings, TriggerSettings, defaults, load, load_chosen
+from .settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
 from .tickets import Ticket
 from .units import Duration, Size, duration_text, size_text
 

@@ -26,7 +26,7 @@ from .console_output import Shown, plain, sentence
 from .errors import OperationCancelled, SnapshotError
 from .jobs import Progress
 from .service import SnapshotService
-from .settings import load, load_chosen
+from .settings.schema import load, load_chosen
 from .worker_process import OnProgress
 
 __all__ = ["INTERRUPTED", "Failure", "Invocation", "Session", "failure_of", "logging_to", "opened"]

@@ -14,7 +14,6 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from . import worker_process
 from .catalog import Contents
-from .database_url import DatabaseUrl
 from .engines import Checks, probe_for, suffix_for
 from .errors import SnapshotError
 from .files import remove
@@ -22,7 +21,8 @@ from .jobs import Work
 from .lock import RepositoryLock, UseMark
 from .models import RestorePlan, RestoreReport, Snapshot
 from .repository import Repository, in_use_mark
-from .settings import Settings
+from .settings.database_url import DatabaseUrl
+from .settings.schema import Settings
 
 __all__ = ["Context", "Listener"]
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import msgspec
 
-from . import database_url
 from .catalog import Contents
 from .context import Context, Listener
 from .creation import Created, Wanted, create, expired, prune_locked
@@ -41,7 +40,8 @@ from .naming import NOTE_LENGTH, REASON_LENGTH, legible, resolve
 from .rebuilding import RebuildReport, adopt_locked, rebuild_locked
 from .restoration import plan_for, restore_locked
 from .schedule import last_periodic, next_periodic, proof_due
-from .settings import Settings
+from .settings import database_url
+from .settings.schema import Settings
 from .startup import start_up_locked
 from .tickets import Ticket
 from .tidying import tidy_locked

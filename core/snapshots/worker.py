@@ -18,11 +18,12 @@ from typing import BinaryIO
 
 import msgspec
 
-from . import database_url, work
+from . import work
 from .engines import engine_for
 from .errors import NotEnoughSpace, SnapshotError, WorkerFailed
 from .files import free_space, make_folder, translate_os_error
 from .jobs import Failed, Job, Outcome, Progress
+from .settings import database_url
 from .units import size_text
 from .watch import Watch
 

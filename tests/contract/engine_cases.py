@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.snapshots.archive import Head
-from core.snapshots.database_url import DatabaseUrl, parse
 from core.snapshots.engines import Checks
 from core.snapshots.engines.postgres.image import Image
-from core.snapshots.json_column import JsonColumn
 from core.snapshots.models import Kind, Method
+from core.snapshots.settings.database_url import DatabaseUrl, parse
+from core.snapshots.settings.json_column import JsonColumn
 from core.snapshots.watch import Watch
 from tests.snapshots.game_database import (
     CRITICAL_TABLES,

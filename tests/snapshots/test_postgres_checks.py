@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots.database_url import parse
 from core.snapshots.engines import Checks, engine_for
 from core.snapshots.errors import (
     DatabaseDamaged,
 )
-from core.snapshots.json_column import JsonColumn
 from core.snapshots.models import Check, Severity
+from core.snapshots.settings.database_url import parse
+from core.snapshots.settings.json_column import JsonColumn
 from tests.contract.engine_cases import CHECKS, bounded
 from tests.snapshots.chain_world import Chain
 from tests.snapshots.postgres_world import (

@@ -16,7 +16,6 @@ import msgspec
 import pytest
 
 import local_postgres
-from core.snapshots.database_url import parse
 from core.snapshots.engines import Engine, engine_for, probe_for
 from core.snapshots.engines.postgres import client_tools
 from core.snapshots.engines.postgres.session import Session
@@ -29,6 +28,7 @@ from core.snapshots.errors import (
     SnapshotDamaged,
 )
 from core.snapshots.models import Method
+from core.snapshots.settings.database_url import parse
 from core.snapshots.watch import Watch
 from tests.contract.engine_cases import CHECKS, bounded
 from tests.snapshots.chain_world import Chain

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.snapshots.conninfo import parse_conninfo
 from core.snapshots.engines.postgres import programs
 from core.snapshots.engines.postgres.address import Address
 from core.snapshots.engines.postgres.comparison import Comparison
@@ -21,6 +20,7 @@ from core.snapshots.engines.postgres.load import read_table
 from core.snapshots.engines.postgres.programs import Program, bare_environment
 from core.snapshots.engines.postgres.session import connected
 from core.snapshots.engines.postgres.table_by_table import TableByTable
+from core.snapshots.settings.conninfo import parse_conninfo
 from core.snapshots.watch import Watch
 from tests.snapshots.postgres_world import PostgresGame, run_sql
 

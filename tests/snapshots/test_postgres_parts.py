@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.snapshots.conninfo import parse_conninfo, without_secrets
-from core.snapshots.database_url import parse
 from core.snapshots.engines.postgres.address import Address
 from core.snapshots.engines.postgres.client_tools import Tools, choose
 from core.snapshots.engines.postgres.copy_blocks import COMPLETE, Manifest, Scanner, Table, manifest_lines
@@ -26,6 +24,8 @@ from core.snapshots.errors import (
     SettingsError,
     SnapshotError,
 )
+from core.snapshots.settings.conninfo import parse_conninfo, without_secrets
+from core.snapshots.settings.database_url import parse
 
 # Connection strings
 

@@ -8,9 +8,9 @@ import contextlib
 import asyncpg
 
 import local_postgres
-from core.snapshots.conninfo import parse_conninfo
 from core.snapshots.engines.postgres.address import Address
 from core.snapshots.engines.postgres.probe import PostgresProbe
+from core.snapshots.settings.conninfo import parse_conninfo
 
 
 async def test_a_commit_that_waits_for_its_disk_or_standby_is_a_change_when_it_shows() -> None:

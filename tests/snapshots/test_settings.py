@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from core.snapshots.models import Kind
-from core.snapshots.setting_rules import RULES
-from core.snapshots.settings import JsonColumn, Settings, TriggerSettings, defaults, load
+from core.snapshots.settings.rules import RULES
+from core.snapshots.settings.schema import JsonColumn, Settings, TriggerSettings, defaults, load
 
 CONFIG = Path(__file__).parents[2] / "config" / "backup.toml"
 SECTIONS = [field for field in msgspec.structs.fields(Settings) if field.name != "triggers"]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.snapshots.database_url import KNOWN_ENGINES, DatabaseUrl, parse, redact
 from core.snapshots.engines import ENGINES
 from core.snapshots.errors import SettingsError
+from core.snapshots.settings.database_url import KNOWN_ENGINES, DatabaseUrl, parse, redact
 
 SECRET = "hunter2"
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from core.snapshots.errors import SettingsError
 from core.snapshots.models import Kind
-from core.snapshots.setting_rules import RULES
-from core.snapshots.setting_sources import variable
-from core.snapshots.settings import TriggerSettings, defaults, load
+from core.snapshots.settings.rules import RULES
+from core.snapshots.settings.schema import TriggerSettings, defaults, load
+from core.snapshots.settings.sources import variable
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1).filter(str.strip)
 

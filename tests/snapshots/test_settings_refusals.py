@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.snapshots.errors import SettingsError
-from core.snapshots.settings import load
+from core.snapshots.settings.schema import load
 
 
 def refused(folder: Path, text: str) -> SettingsError:

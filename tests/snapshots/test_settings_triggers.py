@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.snapshots.errors import SettingsError
-from core.snapshots.settings import Settings, TriggerSettings, defaults, load
-from core.snapshots.trigger_settings import placeholders
+from core.snapshots.settings.schema import Settings, TriggerSettings, defaults, load
+from core.snapshots.settings.triggers import placeholders
 
 GOOD = 'event = "member_join"\nreason = "join_{member.id}"\nfields = ["member"]\n'
 

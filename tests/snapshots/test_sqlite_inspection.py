@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots.database_url import parse
 from core.snapshots.engines import engine_for
 from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable
 from core.snapshots.models import Method
+from core.snapshots.settings.database_url import parse
 from tests.contract.engine_cases import CHECKS, HEAD, bounded
 from tests.snapshots.chain_world import empty_base
 from tests.snapshots.game_database import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from ..database_url import DatabaseUrl
+from ..settings.database_url import DatabaseUrl
 from .base import Base, Checks, Engine, Part, Position, Probe, Replaced, Taken
 
 __all__ = [

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import msgspec
 
 from ..archive.members import Head
-from ..json_column import JsonColumn
 from ..models import DatabaseState, Form, IntegrityReport, Level, Method
+from ..settings.json_column import JsonColumn
 from ..watch import Watch
 
 __all__ = ["Base", "Checks", "Engine", "Part", "Position", "Probe", "Replaced", "Taken"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ..json_column import JsonColumn
 from ..models import Check, Finding, Severity
+from ..settings.json_column import JsonColumn
 from .base import Checks
 
 __all__ = ["JSON_TYPES", "about_json", "about_orphans", "about_rows", "about_tables", "column_missing"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...conninfo import parse_conninfo
-from ...database_url import DatabaseUrl
+from ...settings.conninfo import parse_conninfo
+from ...settings.database_url import DatabaseUrl
 
 if TYPE_CHECKING:
     from ..base import Engine, Probe

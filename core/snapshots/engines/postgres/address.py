@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from ...conninfo import without_secrets
+from ...settings.conninfo import without_secrets
 from .programs import bare_environment
 
 __all__ = ["APPLICATION", "Address"]

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 import msgspec
 
 from ...errors import DatabaseDamaged, DatabaseUnavailable
-from ...json_column import JsonColumn
 from ...models import Check, Finding, IntegrityReport, Severity
+from ...settings.json_column import JsonColumn
 from ...watch import Watch
 from ..base import Checks
 from ..findings import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing

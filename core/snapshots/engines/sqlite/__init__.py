@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...database_url import DatabaseUrl
 from ...errors import SettingsError
+from ...settings.database_url import DatabaseUrl
 
 if TYPE_CHECKING:
     from ..base import Engine, Probe

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from .setting_values import Rule, Unfit, from_json, many, text
+from .validators import Rule, Unfit, from_json, many, text
 
 __all__ = ["DEFAULT_TRIGGERS", "TRIGGERS", "TriggerSettings", "placeholders"]
 

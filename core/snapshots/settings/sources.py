@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from .errors import SettingsError
-from .setting_values import Rule, Unfit, hidden, refusal, written
+from ..errors import SettingsError
+from .validators import Rule, Unfit, hidden, refusal, written
 
 __all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "Given", "chosen_file", "from_environment", "from_file", "variable"]
 

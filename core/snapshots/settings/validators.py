@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
+from ..errors import SettingsError
+from ..units import Duration, Size, duration_text
 from .database_url import redact
-from .errors import SettingsError
-from .units import Duration, Size, duration_text
 
 __all__ = [
     "SWITCH",

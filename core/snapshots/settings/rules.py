@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ..errors import SettingsError
+from ..models import Kind
+from ..units import Duration
 from . import database_url, json_column
-from .errors import SettingsError
-from .models import Kind
-from .setting_values import SWITCH, Rule, Unfit, choice, count, duration, many, size, snowflake, text
-from .trigger_settings import TRIGGERS
-from .units import Duration
+from .triggers import TRIGGERS
+from .validators import SWITCH, Rule, Unfit, choice, count, duration, many, size, snowflake, text
 
 __all__ = ["RULES"]
 

@@ -15,8 +15,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from ..errors import SettingsError
 from .conninfo import parse_conninfo, without_secrets
-from .errors import SettingsError
 
 __all__ = ["KNOWN_ENGINES", "DatabaseUrl", "parse", "redact"]
 

@@ -14,14 +14,14 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from ..models import Kind, RetentionRules
+from ..units import Duration, Size, duration_text
 from .database_url import redact
 from .json_column import JsonColumn
-from .models import Kind, RetentionRules
-from .setting_rules import RULES
-from .setting_sources import Given, chosen_file, from_environment, from_file
-from .setting_values import Unfit, refusal
-from .trigger_settings import DEFAULT_TRIGGERS, TriggerSettings
-from .units import Duration, Size, duration_text
+from .rules import RULES
+from .sources import Given, chosen_file, from_environment, from_file
+from .triggers import DEFAULT_TRIGGERS, TriggerSettings
+from .validators import Unfit, refusal
 
 __all__ = [
     "DatabaseSettings",
