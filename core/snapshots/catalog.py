@@ -17,8 +17,8 @@ import msgspec
 
 from .errors import CatalogError, CatalogTooNew
 from .files import translate_os_error, write_atomically
-from .lineage import RestoreRecord, newest_sound
 from .models import Snapshot
+from .policies.timeline import RestoreRecord, newest_sound
 
 __all__ = ["FILE_NAME", "FORMAT", "PREVIOUS", "Catalog", "Contents"]
 

@@ -12,7 +12,6 @@ import msgspec
 
 from .archive.members import Head
 from .catalog import Contents
-from .chain import chain_of, choose_form
 from .context import Context
 from .engines import Base, Position, Taken, works_elsewhere
 from .errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
@@ -21,9 +20,10 @@ from .jobs import SnapshotJob
 from .latest import refresh_latest
 from .models import Form, Kind, Level, PruneDecision, Snapshot, Verification
 from .naming import INCREMENTAL_SUFFIX, new_id, relative_path
-from .retention import decide
-from .schedule import last_periodic
-from .space import needed_for_snapshot
+from .policies.chain import chain_of, choose_form
+from .policies.retention import decide
+from .policies.schedule import last_periodic
+from .policies.space import needed_for_snapshot
 from .turn import turn
 from .worker_process import OnProgress
 

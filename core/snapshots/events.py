@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from .context import Context
-from .coverage import Coverage, Request, distinct_reasons, group_kind, not_before
 from .creation import Wanted, create
 from .errors import OperationCancelled, SnapshotError, WorkerFailed
 from .models import Kind, Snapshot
 from .naming import REASON_LENGTH, legible
+from .policies.coverage import Coverage, Request, distinct_reasons, group_kind, not_before
 from .tickets import Ticket
 
 __all__ = ["EventCoverage"]

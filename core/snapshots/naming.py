@@ -17,8 +17,8 @@ from collections.abc import Callable, Container, Sequence
 import msgspec
 
 from .errors import AmbiguousSnapshot, SnapshotNotFound
-from .lineage import RestoreRecord, newest_sound
 from .models import Kind, Snapshot
+from .policies.timeline import RestoreRecord, newest_sound
 
 __all__ = [
     "FOLDERS",

@@ -16,7 +16,7 @@ from .errors import CatalogError, CatalogTooNew
 from .jobs import Archived, ScanJob, Scanned
 from .latest import refresh_latest
 from .models import Level, Snapshot, Verification
-from .retention import restorable
+from .policies.retention import restorable
 from .worker_process import OnProgress
 
 __all__ = ["RebuildReport", "adopt_locked", "rebuild_locked"]

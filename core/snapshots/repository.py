@@ -16,14 +16,14 @@ from pathlib import Path
 
 from .archive import full
 from .catalog import PREVIOUS, Catalog, Contents
-from .chain import chain_of
 from .engines import Part
 from .errors import RepositoryError, SnapshotDamaged
 from .files import free_space, make_folder, remove, sync_file, sync_folder, translate_os_error
 from .lock import is_abandoned
 from .models import Kind, Snapshot
 from .naming import INCREMENTAL_SUFFIX, parse_name
-from .retention import restorable
+from .policies.chain import chain_of
+from .policies.retention import restorable
 from .stores import LocalStore
 
 __all__ = ["Repository", "in_use_mark"]

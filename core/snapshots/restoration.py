@@ -21,7 +21,6 @@ from .engines import Replaced, works_elsewhere
 from .errors import PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
 from .files import remove, require_space
 from .jobs import DiscardJob, InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
-from .lineage import RestoreRecord, present_line
 from .models import (
     DatabaseState,
     Kind,
@@ -31,7 +30,8 @@ from .models import (
     RestoreReport,
     Snapshot,
 )
-from .space import needed_for_restore
+from .policies.space import needed_for_restore
+from .policies.timeline import RestoreRecord, present_line
 from .verification import record_outcome
 from .worker_process import OnProgress
 

@@ -37,9 +37,9 @@ from .models import (
     VerifyReport,
 )
 from .naming import NOTE_LENGTH, REASON_LENGTH, legible, resolve
+from .policies.schedule import last_periodic, next_periodic, proof_due
 from .rebuilding import RebuildReport, adopt_locked, rebuild_locked
 from .restoration import plan_for, restore_locked
-from .schedule import last_periodic, next_periodic, proof_due
 from .settings import database_url
 from .settings.schema import Settings
 from .startup import start_up_locked

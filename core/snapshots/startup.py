@@ -18,8 +18,8 @@ from .catalog import Contents
 from .context import Context
 from .errors import DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound
 from .jobs import IntegrityJob
-from .lineage import RestoreRecord, present_first
 from .models import Check, Finding, IntegrityReport, Method, RestoreReport, Snapshot, StartupOutcome, StartupReport
+from .policies.timeline import RestoreRecord, present_first
 from .restoration import plan_for, restore_locked
 from .units import duration_text
 

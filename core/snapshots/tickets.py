@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 
-from .coverage import Request
 from .errors import SnapshotError
 from .models import Snapshot
+from .policies.coverage import Request
 
 __all__ = ["Ticket"]
 

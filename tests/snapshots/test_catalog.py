@@ -17,8 +17,8 @@ import pytest
 from core.snapshots import catalog as catalog_module
 from core.snapshots.catalog import FILE_NAME, FORMAT, PREVIOUS, Catalog, Contents
 from core.snapshots.errors import CatalogError, CatalogTooNew, SnapshotError
-from core.snapshots.lineage import RestoreRecord
 from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
+from core.snapshots.policies.timeline import RestoreRecord
 
 ROOT = Path(__file__).parents[2]
 NOON = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.snapshots.chain import LONGEST, Choice, chain_of, choose_form, dependants_of
 from core.snapshots.errors import SnapshotDamaged, from_wire
 from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
-from core.snapshots.retention import restorable
+from core.snapshots.policies.chain import LONGEST, Choice, chain_of, choose_form, dependants_of
+from core.snapshots.policies.retention import restorable
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)

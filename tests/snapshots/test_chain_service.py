@@ -15,9 +15,9 @@ import pytest
 
 from core.snapshots import Kind, Level, Snapshot, SnapshotService
 from core.snapshots.archive import read_head, read_tail
-from core.snapshots.chain import dependants_of
 from core.snapshots.errors import SnapshotDamaged
 from core.snapshots.models import Form
+from core.snapshots.policies.chain import dependants_of
 from core.snapshots.units import Duration
 from tests.snapshots.chain_world import MEMBER_RECORD, PAGE_INDEX, ChainWorld, play_something
 from tests.snapshots.game_database import contents_of

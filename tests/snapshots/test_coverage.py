@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.snapshots.coverage import Coverage, Request, distinct_reasons, group_kind, not_before
 from core.snapshots.errors import NotEnoughSpace, SnapshotError
 from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
+from core.snapshots.policies.coverage import Coverage, Request, distinct_reasons, group_kind, not_before
 from core.snapshots.tickets import Ticket
 
 START = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)

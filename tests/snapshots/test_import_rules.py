@@ -12,7 +12,16 @@ PROJECT = Path(__file__).resolve().parents[2]
 CORE = PROJECT / "core" / "snapshots"
 COG = PROJECT / "cogs" / "backup_cog"
 GAME = PROJECT / "cogs" / "card_game"
-PURE = ("naming", "retention", "coverage", "lineage", "schedule", "space", "units")
+PURE = (
+    "naming",
+    "policies/retention",
+    "policies/coverage",
+    "policies/chain",
+    "policies/timeline",
+    "policies/schedule",
+    "policies/space",
+    "units",
+)
 WORLDLY = {
     "asyncio",
     "logging",
@@ -28,7 +37,7 @@ WORLDLY = {
     "threading",
     "time",
 }
-PURE_ALLOWED = {"models", "errors", "units", "lineage"}
+PURE_ALLOWED = {"models", "errors", "units", "timeline"}
 
 
 def sources(folder: Path) -> list[Path]:

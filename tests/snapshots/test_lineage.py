@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.snapshots.catalog import Contents
-from core.snapshots.lineage import RestoreRecord, newest_sound, present_first, present_line
 from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
+from core.snapshots.policies.timeline import RestoreRecord, newest_sound, present_first, present_line
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 

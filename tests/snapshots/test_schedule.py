@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
-from core.snapshots.schedule import last_periodic, next_periodic, proof_due
+from core.snapshots.policies.schedule import last_periodic, next_periodic, proof_due
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from core.snapshots import Form, Kind, Level, Snapshot, SnapshotService, worker_process
 from core.snapshots.archive import read_head
-from core.snapshots.chain import dependants_of
 from core.snapshots.engines.sqlite import replay
+from core.snapshots.policies.chain import dependants_of
 from core.snapshots.units import Duration
 from core.snapshots.watch import Watch
 from tests.snapshots.chain_world import rows_of_image

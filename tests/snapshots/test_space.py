@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
-from core.snapshots.space import needed_for_restore, needed_for_snapshot
+from core.snapshots.policies.space import needed_for_restore, needed_for_snapshot
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 GIB, MIB = 1 << 30, 1 << 20

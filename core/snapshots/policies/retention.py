@@ -35,9 +35,9 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 
-from .lineage import RestoreRecord, newest_sound
-from .models import Form, Kind, PruneDecision, RetentionRules, Snapshot
-from .units import duration_text
+from ..models import Form, Kind, PruneDecision, RetentionRules, Snapshot
+from ..units import duration_text
+from .timeline import RestoreRecord, newest_sound
 
 __all__ = ["CLOCK_ERROR", "decide", "restorable"]
 

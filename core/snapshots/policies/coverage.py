@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .models import Kind
+from ..models import Kind
 
 __all__ = ["Coverage", "Request", "distinct_reasons", "group_kind", "not_before"]
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from .errors import SnapshotDamaged
-from .models import Form, Kind, Snapshot
-from .units import size_text
+from ..errors import SnapshotDamaged
+from ..models import Form, Kind, Snapshot
+from ..units import size_text
 
 __all__ = ["LONGEST", "WEIGHT", "Choice", "chain_of", "choose_form", "dependants_of"]
 

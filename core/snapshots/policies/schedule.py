@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from .models import Kind, Snapshot
+from ..models import Kind, Snapshot
 
 __all__ = ["last_periodic", "next_periodic", "proof_due"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .models import Form, Snapshot
+from ..models import Form, Snapshot
 
 __all__ = ["needed_for_restore", "needed_for_snapshot"]
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .models import Snapshot
+from ..models import Snapshot
 
 __all__ = ["RestoreRecord", "newest_sound", "present_first", "present_line"]
 
