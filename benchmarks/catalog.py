@@ -13,8 +13,8 @@ import msgspec
 
 from cogs.backup_cog import replies
 from core.snapshots import Form, Kind, Level, Snapshot, Verification
-from core.snapshots.catalog import Contents
-from core.snapshots.naming import INCREMENTAL_SUFFIX, relative_path
+from core.snapshots.repository.catalog import Contents
+from core.snapshots.repository.names import INCREMENTAL_SUFFIX, relative_path
 
 from .measure import StallProbe, median, timed
 from .place import Place

@@ -14,7 +14,7 @@ import msgspec
 
 from core.snapshots import Kind, Settings, Snapshot, SnapshotService
 from core.snapshots.models import RetentionRules
-from core.snapshots.repository import Repository
+from core.snapshots.repository.repository import Repository
 from core.snapshots.settings.schema import DatabaseSettings, RepositorySettings, ScheduleSettings
 from core.snapshots.units import Duration
 from core.snapshots.worker_process import environment

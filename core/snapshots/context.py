@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from . import worker_process
-from .catalog import Contents
 from .engines import Checks, probe_for, suffix_for
 from .errors import SnapshotError
 from .files import remove
 from .jobs import Work
-from .lock import RepositoryLock, UseMark
 from .models import RestorePlan, RestoreReport, Snapshot
-from .repository import Repository, in_use_mark
+from .repository.catalog import Contents
+from .repository.lock import RepositoryLock, UseMark
+from .repository.repository import Repository, in_use_mark
 from .settings.database_url import DatabaseUrl
 from .settings.schema import Settings
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import msgspec
 
 from .archive.members import Head
-from .catalog import Contents
 from .context import Context
 from .engines import Base, Position, Taken, works_elsewhere
 from .errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
@@ -19,11 +18,12 @@ from .files import remove, require_space, translate_os_error
 from .jobs import SnapshotJob
 from .latest import refresh_latest
 from .models import Form, Kind, Level, PruneDecision, Snapshot, Verification
-from .naming import INCREMENTAL_SUFFIX, new_id, relative_path
 from .policies.chain import chain_of, choose_form
 from .policies.retention import decide
 from .policies.schedule import last_periodic
 from .policies.space import needed_for_snapshot
+from .repository.catalog import Contents
+from .repository.names import INCREMENTAL_SUFFIX, new_id, relative_path
 from .turn import turn
 from .worker_process import OnProgress
 

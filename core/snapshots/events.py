@@ -15,8 +15,8 @@ from .context import Context
 from .creation import Wanted, create
 from .errors import OperationCancelled, SnapshotError, WorkerFailed
 from .models import Kind, Snapshot
-from .naming import REASON_LENGTH, legible
 from .policies.coverage import Coverage, Request, distinct_reasons, group_kind, not_before
+from .repository.names import REASON_LENGTH, legible
 from .tickets import Ticket
 
 __all__ = ["EventCoverage"]

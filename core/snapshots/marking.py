@@ -12,7 +12,7 @@ from collections import deque
 
 from .context import Context, Listener
 from .errors import SnapshotError
-from .naming import slug
+from .repository.names import slug
 
 __all__ = ["Marking", "mark_name"]
 

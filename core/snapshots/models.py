@@ -27,6 +27,7 @@ __all__ = [
     "PruneDecision",
     "PruneReport",
     "RestorePlan",
+    "RestoreRecord",
     "RestoreReport",
     "RetentionRules",
     "Severity",
@@ -219,6 +220,21 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, tuple[int | None, int | None]]
     events: tuple[str, ...]
     event_count: int
+
+
+class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One restore that happened: back to ``snapshot`` with its ``sequence``.
+
+    Snapshots below ``before`` were taken before the restore. ``safety`` and ``quarantine`` name what was kept.
+    """
+
+    at: dt.datetime
+    snapshot: str
+    sequence: int
+    before: int
+    safety: str | None
+    automatic: bool
+    quarantine: str | None = None
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):

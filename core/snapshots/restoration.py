@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 
-from .catalog import Contents
 from .context import Context
 from .creation import Wanted, create_locked
 from .engines import Replaced, works_elsewhere
@@ -27,11 +26,13 @@ from .models import (
     Lost,
     Method,
     RestorePlan,
+    RestoreRecord,
     RestoreReport,
     Snapshot,
 )
 from .policies.space import needed_for_restore
-from .policies.timeline import RestoreRecord, present_line
+from .policies.timeline import present_line
+from .repository.catalog import Contents
 from .verification import record_outcome
 from .worker_process import OnProgress
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import msgspec
 
-from .catalog import Contents
 from .context import Context, Listener
 from .creation import Created, Wanted, create, expired, prune_locked
 from .errors import Busy, DeadlineExceeded, RehearsalUnavailable, SnapshotError
@@ -36,9 +35,11 @@ from .models import (
     Status,
     VerifyReport,
 )
-from .naming import NOTE_LENGTH, REASON_LENGTH, legible, resolve
 from .policies.schedule import last_periodic, next_periodic, proof_due
+from .policies.timeline import resolve
 from .rebuilding import RebuildReport, adopt_locked, rebuild_locked
+from .repository.catalog import Contents
+from .repository.names import NOTE_LENGTH, REASON_LENGTH, legible
 from .restoration import plan_for, restore_locked
 from .settings import database_url
 from .settings.schema import Settings

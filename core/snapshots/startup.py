@@ -14,12 +14,22 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .catalog import Contents
 from .context import Context
 from .errors import DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound
 from .jobs import IntegrityJob
-from .models import Check, Finding, IntegrityReport, Method, RestoreReport, Snapshot, StartupOutcome, StartupReport
-from .policies.timeline import RestoreRecord, present_first
+from .models import (
+    Check,
+    Finding,
+    IntegrityReport,
+    Method,
+    RestoreRecord,
+    RestoreReport,
+    Snapshot,
+    StartupOutcome,
+    StartupReport,
+)
+from .policies.timeline import present_first
+from .repository.catalog import Contents
 from .restoration import plan_for, restore_locked
 from .units import duration_text
 

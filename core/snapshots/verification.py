@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from .catalog import Contents
 from .context import Context
 from .errors import SnapshotDamaged, SnapshotNotFound
 from .jobs import Verified, VerifyJob
 from .latest import refresh_latest
 from .models import Check, Finding, Level, Severity, Snapshot, Verification, VerifyReport
 from .policies.chain import dependants_of
+from .repository.catalog import Contents
 from .worker_process import OnProgress
 
 __all__ = ["damaged_error", "record_outcome", "verify_locked"]

@@ -31,7 +31,7 @@ from .jobs import (
     VerifyJob,
 )
 from .models import Check, Finding, Form, Level, Severity, Snapshot, Verification
-from .naming import parse_name
+from .repository.names import parse_name
 from .watch import Watch
 
 __all__ = ["do"]

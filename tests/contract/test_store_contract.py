@@ -1,4 +1,4 @@
-"""What every store promises (``core/snapshots/stores/base.py``)."""
+"""What every store promises (``core/snapshots/repository/stores/base.py``)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.snapshots.errors import RepositoryError, SnapshotNotFound
-from core.snapshots.naming import FOLDERS
-from core.snapshots.stores import STORES, Store
+from core.snapshots.repository.names import FOLDERS
+from core.snapshots.repository.stores import STORES, Store
 
 NAME = "daily/20261123T081309.123Z_manual_note_3fa9c1d2e4b5.db.gz"
 OTHER = "critical/20261123T081310.456Z_critical_pack-opening-user-7_0123456789ab.db.gz"

@@ -19,9 +19,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.snapshots import Form, Kind, Level, Snapshot, SnapshotService, Verification, load
-from core.snapshots.catalog import Contents
 from core.snapshots.console import shell
-from core.snapshots.naming import relative_path
+from core.snapshots.repository.catalog import Contents
+from core.snapshots.repository.names import relative_path
 from tests.snapshots.game_database import connected, make_game_database, url_of
 
 PROJECT = Path(__file__).parents[2]

@@ -14,11 +14,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.snapshots import catalog as catalog_module
-from core.snapshots.catalog import FILE_NAME, FORMAT, PREVIOUS, Catalog, Contents
 from core.snapshots.errors import CatalogError, CatalogTooNew, SnapshotError
-from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
-from core.snapshots.policies.timeline import RestoreRecord
+from core.snapshots.models import Form, Kind, Level, RestoreRecord, Snapshot, Verification
+from core.snapshots.repository import catalog as catalog_module
+from core.snapshots.repository.catalog import FILE_NAME, FORMAT, PREVIOUS, Catalog, Contents
 
 ROOT = Path(__file__).parents[2]
 NOON = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
@@ -254,7 +253,7 @@ def test_a_change_that_fails_leaves_the_old_catalog(catalog: Catalog, monkeypatc
 CHANGER = """
 import os, signal, sys
 from pathlib import Path
-from core.snapshots.catalog import Catalog
+from core.snapshots.repository.catalog import Catalog
 from core.snapshots.models import Snapshot
 root, at = Path(sys.argv[1]), int(sys.argv[2])
 catalog = Catalog(root, root / ".work")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.snapshots import Busy, Kind, SnapshotService, Ticket
-from core.snapshots.naming import REASON_LENGTH, parse_name
+from core.snapshots.repository.names import REASON_LENGTH, parse_name
 from tests.snapshots.service_world import PLAYERS, ServiceWorld
 
 HOLD_THE_LOCK = """

@@ -13,7 +13,7 @@ CORE = PROJECT / "core" / "snapshots"
 COG = PROJECT / "cogs" / "backup_cog"
 GAME = PROJECT / "cogs" / "card_game"
 PURE = (
-    "naming",
+    "repository/names",
     "policies/retention",
     "policies/coverage",
     "policies/chain",

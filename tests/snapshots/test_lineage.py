@@ -9,9 +9,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.snapshots.catalog import Contents
-from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
-from core.snapshots.policies.timeline import RestoreRecord, newest_sound, present_first, present_line
+from core.snapshots.models import Form, Kind, Level, RestoreRecord, Snapshot, Verification
+from core.snapshots.policies.timeline import newest_sound, present_first, present_line
+from core.snapshots.repository.catalog import Contents
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from core.snapshots import Busy, Kind
-from core.snapshots.lock import RepositoryLock
+from core.snapshots.repository.lock import RepositoryLock
 from tests.snapshots.service_world import ServiceWorld, TickingClock
 
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from core.snapshots.lock import RepositoryLock
+from core.snapshots.repository.lock import RepositoryLock
 from tests.snapshots.service_world import TickingClock
 
 async def main():

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from core.snapshots.errors import AmbiguousSnapshot, SnapshotNotFound
 from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
-from core.snapshots.naming import FOLDERS, file_name, folder_of, new_id, parse_name, relative_path, resolve, slug
+from core.snapshots.policies.timeline import resolve
+from core.snapshots.repository.names import FOLDERS, file_name, folder_of, new_id, parse_name, relative_path, slug
 
 NOON = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 FIRST = dt.datetime(1, 1, 1, tzinfo=dt.UTC)

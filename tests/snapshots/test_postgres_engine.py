@@ -277,7 +277,7 @@ _RESTORER = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from core.snapshots.database_url import parse
+from core.snapshots.settings.database_url import parse
 from core.snapshots.engines import engine_for
 from core.snapshots.engines.postgres.session import Session
 from core.snapshots.models import Method

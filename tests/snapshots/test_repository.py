@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.snapshots import repository as repository_module
-from core.snapshots.catalog import FILE_NAME, PREVIOUS, Contents
 from core.snapshots.errors import CatalogError, RepositoryError, SnapshotNotFound
-from core.snapshots.lock import UseMark
 from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
-from core.snapshots.naming import relative_path
-from core.snapshots.repository import Repository, in_use_mark
+from core.snapshots.repository import repository as repository_module
+from core.snapshots.repository.catalog import FILE_NAME, PREVIOUS, Contents
+from core.snapshots.repository.lock import UseMark
+from core.snapshots.repository.names import relative_path
+from core.snapshots.repository.repository import Repository, in_use_mark
 
 NOON = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 DAILY = (Kind.PERIODIC, Kind.MANUAL, Kind.SHUTDOWN)
@@ -265,7 +265,7 @@ def test_a_job_of_another_process_is_left_alone_until_it_dies(repository: Reposi
     job = repository.work / "job-elsewhere"
     job.mkdir()
     program = (
-        "import sys, pathlib; from core.snapshots.lock import UseMark; "
+        "import sys, pathlib; from core.snapshots.repository.lock import UseMark; "
         "mark = UseMark(pathlib.Path(sys.argv[1])); mark.hold(); print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(

@@ -190,7 +190,7 @@ async def test_a_restore_that_cannot_be_written_down_is_not_told_as_undone(
         interference = Interference(service, monkeypatch)
 
         def then_the_disk_is_full(replaced: Any) -> Any:
-            monkeypatch.setattr("core.snapshots.catalog.write_atomically", _no_space)
+            monkeypatch.setattr("core.snapshots.repository.catalog.write_atomically", _no_space)
             return replaced
 
         interference.outcomes.append(then_the_disk_is_full)

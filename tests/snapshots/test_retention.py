@@ -11,9 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.snapshots.models import Form, Kind, Level, PruneDecision, RetentionRules, Snapshot, Verification
+from core.snapshots.models import (
+    Form,
+    Kind,
+    Level,
+    PruneDecision,
+    RestoreRecord,
+    RetentionRules,
+    Snapshot,
+    Verification,
+)
 from core.snapshots.policies.retention import CLOCK_ERROR, decide, restorable
-from core.snapshots.policies.timeline import RestoreRecord
 from core.snapshots.units import Duration
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)

@@ -15,7 +15,8 @@ from typing import Any
 import filelock
 import pytest
 
-from core.snapshots import catalog, files, lock
+from core.snapshots import files
+from core.snapshots.repository import catalog, lock
 from tests.snapshots.service_world import ids, played_world
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from core.snapshots import CatalogError, CatalogTooNew, Kind, Level, RepositoryError, Snapshot
-from core.snapshots.lock import UseMark
+from core.snapshots.repository.lock import UseMark
 from tests.snapshots.service_world import CATALOG, ServiceWorld, flip_byte, ids, played_world
 
 
@@ -213,7 +213,7 @@ async def test_a_snapshot_whose_entry_could_not_be_written_does_not_come_back_as
     async with world.opened() as service:
         world.play()
         with monkeypatch.context() as full:
-            full.setattr("core.snapshots.catalog.write_atomically", _no_space)
+            full.setattr("core.snapshots.repository.catalog.write_atomically", _no_space)
             with pytest.raises(RepositoryError):
                 await service.create()
         world.play()

@@ -35,7 +35,7 @@ from core.snapshots import (
     WorkerFailed,
 )
 from core.snapshots.jobs import Progress
-from core.snapshots.naming import NOTE_LENGTH, parse_name
+from core.snapshots.repository.names import NOTE_LENGTH, parse_name
 from tests.snapshots.game_database import OtherProcess, make_game_database
 from tests.snapshots.service_world import (
     CATALOG,

@@ -35,9 +35,9 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 
-from ..models import Form, Kind, PruneDecision, RetentionRules, Snapshot
+from ..models import Form, Kind, PruneDecision, RestoreRecord, RetentionRules, Snapshot
 from ..units import duration_text
-from .timeline import RestoreRecord, newest_sound
+from .timeline import newest_sound
 
 __all__ = ["CLOCK_ERROR", "decide", "restorable"]
 

@@ -8,30 +8,18 @@ restores bend back; whatever lies beside the line comes last.
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Sequence
 
-import msgspec
+from ..errors import AmbiguousSnapshot, SnapshotNotFound
+from ..models import RestoreRecord, Snapshot
 
-from ..models import Snapshot
+__all__ = ["LATEST", "newest_sound", "present_first", "present_line", "resolve"]
 
-__all__ = ["RestoreRecord", "newest_sound", "present_first", "present_line"]
+LATEST = "latest"
+"""What a person writes for the newest snapshot that is not damaged."""
 
-
-class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One restore that happened: back to ``snapshot`` with its ``sequence``.
-
-    Snapshots below ``before`` were taken before the restore. ``safety`` and ``quarantine`` name what was kept.
-    """
-
-    at: dt.datetime
-    snapshot: str
-    sequence: int
-    before: int
-    safety: str | None
-    automatic: bool
-    quarantine: str | None = None
+_SHOWN = 40
 
 
 def present_line(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:
@@ -60,3 +48,39 @@ def present_first(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecor
 def newest_sound(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> Snapshot | None:
     """Give the newest undamaged snapshot of the present line, or of all where that line has none; None if all are."""
     return next((snapshot for snapshot in present_first(snapshots, restores) if not snapshot.damaged), None)
+
+
+def resolve(text: str, snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord] = ()) -> Snapshot:
+    """Give the snapshot that a person means by an id, a unique prefix of one, or "latest", whatever its case.
+
+    "latest" is the newest undamaged one that the present database comes from, so that restoring it twice does not undo
+    the first time. Raise SnapshotNotFound, or AmbiguousSnapshot
+    where several ids begin that way.
+    """
+    wanted = text.strip().lower()
+    if wanted == LATEST:
+        return _latest(snapshots, restores, wanted)
+    if not wanted:
+        raise SnapshotNotFound('Name a snapshot: an id, the beginning of one, or "latest".', snapshot_id=wanted)
+    matches = [snapshot for snapshot in snapshots if snapshot.id.startswith(wanted)]
+    exact = [snapshot for snapshot in matches if snapshot.id == wanted]
+    if exact or len(matches) == 1:
+        return (exact or matches)[0]
+    shown = repr(wanted[:_SHOWN])
+    if not matches:
+        raise SnapshotNotFound(f"No snapshot has the id {shown}. The list of snapshots shows them.", snapshot_id=wanted)
+    ids = tuple(sorted(snapshot.id for snapshot in matches))
+    raise AmbiguousSnapshot(
+        f"{len(ids)} snapshots begin with {shown}. Write more of the id.", snapshot_id=wanted, matches=ids
+    )
+
+
+def _latest(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord], wanted: str) -> Snapshot:
+    newest = newest_sound(snapshots, restores)
+    if newest is not None:
+        return newest
+    if not snapshots:
+        raise SnapshotNotFound("There is no snapshot yet.", snapshot_id=wanted)
+    raise SnapshotNotFound(
+        f"None of the {len(snapshots)} snapshots is sound. Name one by its id to look at it.", snapshot_id=wanted
+    )

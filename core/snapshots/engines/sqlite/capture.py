@@ -24,7 +24,7 @@ from ...archive.page_index import Builder, Difference, IndexMismatch, LogPositio
 from ...archive.reuse import MemberRecord, record_of, write_reusing
 from ...errors import SnapshotDamaged
 from ...models import Form
-from ...naming import parse_name
+from ...repository.names import parse_name
 from ...watch import Watch
 from ..base import Base, Taken
 from . import checks

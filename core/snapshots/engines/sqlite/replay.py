@@ -13,7 +13,7 @@ from ...archive.reuse import MemberRecord
 from ...errors import SnapshotDamaged
 from ...files import sync_file
 from ...models import Form
-from ...naming import parse_name
+from ...repository.names import parse_name
 from ...watch import Watch
 from ..base import Part
 from .assembly import assemble

@@ -14,16 +14,16 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from .archive import full
+from ..archive import full
+from ..engines import Part
+from ..errors import RepositoryError, SnapshotDamaged
+from ..files import free_space, make_folder, remove, sync_file, sync_folder, translate_os_error
+from ..models import Kind, Snapshot
+from ..policies.chain import chain_of
+from ..policies.retention import restorable
 from .catalog import PREVIOUS, Catalog, Contents
-from .engines import Part
-from .errors import RepositoryError, SnapshotDamaged
-from .files import free_space, make_folder, remove, sync_file, sync_folder, translate_os_error
 from .lock import is_abandoned
-from .models import Kind, Snapshot
-from .naming import INCREMENTAL_SUFFIX, parse_name
-from .policies.chain import chain_of
-from .policies.retention import restorable
+from .names import INCREMENTAL_SUFFIX, parse_name
 from .stores import LocalStore
 
 __all__ = ["Repository", "in_use_mark"]

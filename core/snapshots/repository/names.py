@@ -1,4 +1,4 @@
-"""What snapshots are called: ids, file names, folders, and how a person names one.
+"""What snapshots are called: ids, file names and folders.
 
 A file name is ``TIME_KIND_SLUG_ID.SUFFIX``, for example
 ``20261123T081309.123Z_critical_marketplace-buy-42_3fa9c1d2e4b5.db.gz``. The time is UTC to the millisecond with every
@@ -12,18 +12,15 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container
 
 import msgspec
 
-from .errors import AmbiguousSnapshot, SnapshotNotFound
-from .models import Kind, Snapshot
-from .policies.timeline import RestoreRecord, newest_sound
+from ..models import Kind
 
 __all__ = [
     "FOLDERS",
     "INCREMENTAL_SUFFIX",
-    "LATEST",
     "NOTE_LENGTH",
     "REASON_LENGTH",
     "ParsedName",
@@ -33,15 +30,11 @@ __all__ = [
     "new_id",
     "parse_name",
     "relative_path",
-    "resolve",
     "slug",
 ]
 
 INCREMENTAL_SUFFIX = ".pages.gz"
 """What names of incremental snapshots end with."""
-
-LATEST = "latest"
-"""What a person writes for the newest snapshot that is not damaged."""
 
 _FOLDERS = {
     Kind.PERIODIC: "daily",
@@ -62,7 +55,6 @@ _ID_ATTEMPTS = 1000
 _SLUG_LENGTH = 40
 _REASON_READ = 400
 _NAME_LENGTH = 255
-_SHOWN = 40
 _ID = re.compile(r"[0-9a-f]{12}")
 _SUFFIX = re.compile(r"(?:\.[a-z0-9]{1,16}){1,3}")
 _NAME = re.compile(
@@ -155,39 +147,3 @@ def new_id(token_hex: Callable[[int], str], taken: Container[str]) -> str:
         if snapshot_id not in taken:
             return snapshot_id
     raise RuntimeError(f"the source of random ids gave only taken ones, {_ID_ATTEMPTS} times")
-
-
-def resolve(text: str, snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord] = ()) -> Snapshot:
-    """Give the snapshot that a person means by an id, a unique prefix of one, or "latest", whatever its case.
-
-    "latest" is the newest undamaged one that the present database comes from, so that restoring it twice does not undo
-    the first time. Raise SnapshotNotFound, or AmbiguousSnapshot
-    where several ids begin that way.
-    """
-    wanted = text.strip().lower()
-    if wanted == LATEST:
-        return _latest(snapshots, restores, wanted)
-    if not wanted:
-        raise SnapshotNotFound('Name a snapshot: an id, the beginning of one, or "latest".', snapshot_id=wanted)
-    matches = [snapshot for snapshot in snapshots if snapshot.id.startswith(wanted)]
-    exact = [snapshot for snapshot in matches if snapshot.id == wanted]
-    if exact or len(matches) == 1:
-        return (exact or matches)[0]
-    shown = repr(wanted[:_SHOWN])
-    if not matches:
-        raise SnapshotNotFound(f"No snapshot has the id {shown}. The list of snapshots shows them.", snapshot_id=wanted)
-    ids = tuple(sorted(snapshot.id for snapshot in matches))
-    raise AmbiguousSnapshot(
-        f"{len(ids)} snapshots begin with {shown}. Write more of the id.", snapshot_id=wanted, matches=ids
-    )
-
-
-def _latest(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord], wanted: str) -> Snapshot:
-    newest = newest_sound(snapshots, restores)
-    if newest is not None:
-        return newest
-    if not snapshots:
-        raise SnapshotNotFound("There is no snapshot yet.", snapshot_id=wanted)
-    raise SnapshotNotFound(
-        f"None of the {len(snapshots)} snapshots is sound. Name one by its id to look at it.", snapshot_id=wanted
-    )

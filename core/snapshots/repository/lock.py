@@ -17,7 +17,7 @@ from typing import Any
 import filelock
 import msgspec
 
-from .errors import Busy
+from ..errors import Busy
 
 __all__ = ["RepositoryLock", "UseMark", "is_abandoned"]
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from .errors import CatalogError, CatalogTooNew
-from .files import translate_os_error, write_atomically
-from .models import Snapshot
-from .policies.timeline import RestoreRecord, newest_sound
+from ..errors import CatalogError, CatalogTooNew
+from ..files import translate_os_error, write_atomically
+from ..models import RestoreRecord, Snapshot
+from ..policies.timeline import newest_sound
 
 __all__ = ["FILE_NAME", "FORMAT", "PREVIOUS", "Catalog", "Contents"]
 

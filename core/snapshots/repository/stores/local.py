@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import RepositoryError, SnapshotNotFound
-from ..files import PRIVATE_FILE, free_space, make_folder, move, sync_folder
-from ..naming import FOLDERS
+from ...errors import RepositoryError, SnapshotNotFound
+from ...files import PRIVATE_FILE, free_space, make_folder, move, sync_folder
+from ..names import FOLDERS
 
 __all__ = ["LocalStore"]
 
