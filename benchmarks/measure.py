@@ -35,7 +35,7 @@ __all__ = [
 _PROBE_PAUSE = 0.001
 _LOOK_EVERY = 0.01
 _READ = 1 << 20
-_WORKER_MARK = b"worker_launch.py"
+_WORKER_MARK = b"bootstrap.py"
 
 
 def median(values: Sequence[float]) -> float:

@@ -17,7 +17,7 @@ from core.snapshots.models import RetentionRules
 from core.snapshots.repository.repository import Repository
 from core.snapshots.settings.schema import DatabaseSettings, RepositorySettings, ScheduleSettings
 from core.snapshots.units import Duration
-from core.snapshots.worker_process import environment
+from core.snapshots.worker.client import environment
 
 from .measure import module
 from .rebuild import Link, Order

@@ -31,7 +31,6 @@ from .errors import (
     SnapshotNotFound,
     WorkerFailed,
 )
-from .jobs import Progress
 from .models import (
     Check,
     DatabaseState,
@@ -59,6 +58,7 @@ from .service import SnapshotService
 from .settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
 from .tickets import Ticket
 from .units import Duration, Size, duration_text, size_text
+from .worker.protocol import Progress
 
 __all__ = [
     "AmbiguousSnapshot",

@@ -15,4 +15,4 @@ if __name__ == "__main__":
         # Run as a folder: this folder must not be on the module path, and the package needs a name.
         sys.path.pop(0)
         sys.argv.insert(1, "console")
-        runpy.run_path(str(Path(__file__).with_name("worker_launch.py")), run_name="__main__")
+        runpy.run_path(str(Path(__file__).parent / "worker" / "bootstrap.py"), run_name="__main__")

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from .creation import Created
-from .jobs import Exported
 from .models import (
     Finding,
     IntegrityReport,
@@ -28,6 +27,7 @@ from .models import (
 )
 from .rebuilding import RebuildReport
 from .units import duration_text, size_text
+from .worker.protocol import Exported
 
 __all__ = [
     "SHOWN",

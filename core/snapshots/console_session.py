@@ -24,10 +24,10 @@ from rich.text import Text
 from .console_documents import error_document
 from .console_output import Shown, plain, sentence
 from .errors import OperationCancelled, SnapshotError
-from .jobs import Progress
 from .service import SnapshotService
 from .settings.schema import load, load_chosen
-from .worker_process import OnProgress
+from .worker.client import OnProgress
+from .worker.protocol import Progress
 
 __all__ = ["INTERRUPTED", "Failure", "Invocation", "Session", "failure_of", "logging_to", "opened"]
 

@@ -12,17 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from . import worker_process
 from .engines import Checks, probe_for, suffix_for
 from .errors import SnapshotError
 from .files import remove
-from .jobs import Work
 from .models import RestorePlan, RestoreReport, Snapshot
 from .repository.catalog import Contents
 from .repository.lock import RepositoryLock, UseMark
 from .repository.repository import Repository, in_use_mark
 from .settings.database_url import DatabaseUrl
 from .settings.schema import Settings
+from .worker import client
+from .worker.protocol import Work
 
 __all__ = ["Context", "Listener"]
 
@@ -101,7 +101,7 @@ class Context:
         self,
         kind: Callable[..., SpecificJob],
         gives: type[Value],
-        on_progress: worker_process.OnProgress | None = None,
+        on_progress: client.OnProgress | None = None,
         **fields: Any,
     ) -> Value:
         """Do a job in a worker. ``deadline`` (seconds) and the job's own fields are given; the rest is filled in."""
@@ -116,7 +116,7 @@ class Context:
         mark = UseMark(in_use_mark(scratch))
         try:
             await self.in_thread(mark.hold)
-            return await worker_process.run(self._pool, job, gives, on_progress)  # type: ignore[arg-type]
+            return await client.run(self._pool, job, gives, on_progress)  # type: ignore[arg-type]
         finally:
             # The worker removes it itself, unless it was killed.
             await asyncio.shield(self.in_thread(remove, scratch))

@@ -11,8 +11,8 @@ import logging
 from .archive.members import Head
 from .context import Context
 from .errors import SnapshotError
-from .jobs import Exported, ExportJob
 from .models import Form, Snapshot
+from .worker.protocol import Exported, ExportJob
 
 __all__ = ["head_of", "refresh_latest"]
 

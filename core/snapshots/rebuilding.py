@@ -12,12 +12,12 @@ import msgspec
 
 from .context import Context
 from .errors import CatalogError, CatalogTooNew
-from .jobs import Archived, ScanJob, Scanned
 from .latest import refresh_latest
 from .models import Level, Snapshot, Verification
 from .policies.retention import restorable
 from .repository.catalog import Contents
-from .worker_process import OnProgress
+from .worker.client import OnProgress
+from .worker.protocol import Archived, ScanJob, Scanned
 
 __all__ = ["RebuildReport", "adopt_locked", "rebuild_locked"]
 

@@ -19,7 +19,6 @@ from .creation import Wanted, create_locked
 from .engines import Replaced, works_elsewhere
 from .errors import PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
 from .files import remove, require_space
-from .jobs import DiscardJob, InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
 from .models import (
     DatabaseState,
     Kind,
@@ -34,7 +33,8 @@ from .policies.space import needed_for_restore
 from .policies.timeline import present_line
 from .repository.catalog import Contents
 from .verification import record_outcome
-from .worker_process import OnProgress
+from .worker.client import OnProgress
+from .worker.protocol import DiscardJob, InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
 
 __all__ = ["plan_for", "restore_locked"]
 

@@ -20,7 +20,6 @@ from .context import Context, Listener
 from .creation import Created, Wanted, create, expired, prune_locked
 from .errors import Busy, DeadlineExceeded, RehearsalUnavailable, SnapshotError
 from .events import EventCoverage
-from .jobs import Exported, ExportJob, IntegrityJob
 from .latest import head_of, refresh_latest
 from .marking import Marking
 from .models import (
@@ -49,7 +48,8 @@ from .tidying import tidy_locked
 from .turn import require_open, turn
 from .units import duration_text
 from .verification import damaged_error, verify_locked
-from .worker_process import OnProgress
+from .worker.client import OnProgress
+from .worker.protocol import Exported, ExportJob, IntegrityJob
 
 __all__ = ["SnapshotService"]
 

@@ -16,7 +16,6 @@ import msgspec
 
 from .context import Context
 from .errors import DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound
-from .jobs import IntegrityJob
 from .models import (
     Check,
     Finding,
@@ -32,6 +31,7 @@ from .policies.timeline import present_first
 from .repository.catalog import Contents
 from .restoration import plan_for, restore_locked
 from .units import duration_text
+from .worker.protocol import IntegrityJob
 
 __all__ = ["candidates", "recent_automatic", "start_up_locked"]
 

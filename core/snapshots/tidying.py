@@ -10,7 +10,7 @@ import logging
 from .context import Context
 from .engines import works_elsewhere
 from .errors import SnapshotError
-from .jobs import Tidied, TidyJob
+from .worker.protocol import Tidied, TidyJob
 
 __all__ = ["tidy_locked"]
 

@@ -10,12 +10,12 @@ import msgspec
 
 from .context import Context
 from .errors import SnapshotDamaged, SnapshotNotFound
-from .jobs import Verified, VerifyJob
 from .latest import refresh_latest
 from .models import Check, Finding, Level, Severity, Snapshot, Verification, VerifyReport
 from .policies.chain import dependants_of
 from .repository.catalog import Contents
-from .worker_process import OnProgress
+from .worker.client import OnProgress
+from .worker.protocol import Verified, VerifyJob
 
 __all__ = ["damaged_error", "record_outcome", "verify_locked"]
 

@@ -16,15 +16,15 @@ from typing import Any
 
 import msgspec
 
-from core.snapshots import worker
 from core.snapshots.errors import from_wire
-from core.snapshots.jobs import Failed, Job, Outcome, Progress
+from core.snapshots.worker import main as worker
+from core.snapshots.worker.protocol import Failed, Job, Outcome, Progress
 
 ROOT = Path(__file__).parents[2]
 
 
 class QuickWorker:
-    """Does jobs in the place of ``worker_process.run``, one at a time."""
+    """Does jobs in the place of ``client.run``, one at a time."""
 
     def __init__(self) -> None:
         """Start the process that forks."""

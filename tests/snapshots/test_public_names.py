@@ -15,7 +15,7 @@ import core.snapshots as public
 MODULES = [
     name
     for _, name, _ in pkgutil.walk_packages(public.__path__, "core.snapshots.")
-    if not name.endswith(("__main__", "worker_launch"))
+    if not name.endswith(("__main__", "bootstrap"))
 ]
 
 

@@ -22,7 +22,7 @@ from core.snapshots import (
     SnapshotError,
     SnapshotService,
 )
-from core.snapshots.jobs import PutBackJob, RebuildJob, ReplaceJob
+from core.snapshots.worker.protocol import PutBackJob, RebuildJob, ReplaceJob
 from tests.snapshots.game_database import assert_consistent
 from tests.snapshots.service_world import played_world
 

@@ -16,12 +16,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from core.snapshots import Form, Kind, Level, Snapshot, SnapshotService, worker_process
+from core.snapshots import Form, Kind, Level, Snapshot, SnapshotService
 from core.snapshots.archive import read_head
 from core.snapshots.engines.sqlite import replay
 from core.snapshots.policies.chain import dependants_of
 from core.snapshots.units import Duration
 from core.snapshots.watch import Watch
+from core.snapshots.worker import client
 from tests.snapshots.chain_world import rows_of_image
 from tests.snapshots.game_database import connected
 from tests.snapshots.quick_worker import QuickWorker
@@ -249,7 +250,7 @@ async def carry_out(steps: list[tuple[Any, ...]], seen: Counter[str]) -> None:
 @pytest.fixture
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     worker = QuickWorker()
-    monkeypatch.setattr(worker_process, "run", worker.run)
+    monkeypatch.setattr(client, "run", worker.run)
     yield
     worker.close()
 

@@ -34,8 +34,8 @@ from core.snapshots import (
     SnapshotService,
     WorkerFailed,
 )
-from core.snapshots.jobs import Progress
 from core.snapshots.repository.names import NOTE_LENGTH, parse_name
+from core.snapshots.worker.protocol import Progress
 from tests.snapshots.game_database import OtherProcess, make_game_database
 from tests.snapshots.service_world import (
     CATALOG,
@@ -305,14 +305,14 @@ async def test_a_worker_that_cannot_be_started_is_an_error_with_its_reason(
     world = ServiceWorld(tmp_path)
     async with world.opened() as service:
         with monkeypatch.context() as changed:
-            changed.setattr("core.snapshots.worker_process.sys.executable", str(tmp_path / "no-python"))
+            changed.setattr("core.snapshots.worker.client.sys.executable", str(tmp_path / "no-python"))
             with pytest.raises(WorkerFailed, match="cannot be started"):
                 await service.create()
         dying = tmp_path / "dying-python"
         dying.write_text("#!/bin/sh\necho I am dying >&2\nexit 3\n")
         dying.chmod(0o700)
         with monkeypatch.context() as changed:
-            changed.setattr("core.snapshots.worker_process.sys.executable", str(dying))
+            changed.setattr("core.snapshots.worker.client.sys.executable", str(dying))
             with pytest.raises(WorkerFailed, match="I am dying") as caught:
                 await service.create()
         assert caught.value.exit_status == 3
@@ -332,7 +332,7 @@ async def test_a_worker_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
             await asyncio.sleep(0.001)
         # This process has other children: the guards of the tests' PostgreSQL servers.
         children = "".join(task.read_text() for task in Path("/proc/self/task").glob("*/children")).split()
-        workers = [child for child in children if b"worker_launch" in Path("/proc", child, "cmdline").read_bytes()]
+        workers = [child for child in children if b"bootstrap.py" in Path("/proc", child, "cmdline").read_bytes()]
         assert workers
         for worker in workers:
             os.kill(int(worker), signal.SIGKILL)
@@ -353,7 +353,7 @@ async def test_what_a_host_prints_at_python_start_does_not_confuse_the_worker(
     greeting.write_text(f'#!/bin/sh\necho "Welcome, {{}}!"\nexec "{sys.executable}" "$@"\n')
     greeting.chmod(0o700)
     async with world.opened() as service:
-        monkeypatch.setattr("core.snapshots.worker_process.sys.executable", str(greeting))
+        monkeypatch.setattr("core.snapshots.worker.client.sys.executable", str(greeting))
         assert world.rows_in((await service.create()).snapshot) == world.rows()
 
 
@@ -367,7 +367,7 @@ async def test_the_worker_is_told_no_secrets_it_does_not_need(tmp_path: Path, mo
     monkeypatch.setenv("DISCORD_TOKEN", "hunter2.token")
     monkeypatch.setenv("DATABASE_URL", "sqlite:///hunter2.db")
     async with world.opened() as service:
-        monkeypatch.setattr("core.snapshots.worker_process.sys.executable", str(spying))
+        monkeypatch.setattr("core.snapshots.worker.client.sys.executable", str(spying))
         await service.create()
     assert "hunter2" not in seen.read_text()
     assert "game.db" not in seen.read_text()

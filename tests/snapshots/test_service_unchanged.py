@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.snapshots import Created, Kind, SnapshotService
-from core.snapshots.jobs import SnapshotJob
+from core.snapshots.worker.protocol import SnapshotJob
 from tests.snapshots.game_database import OtherProcess
 from tests.snapshots.service_world import PLAYERS, ServiceWorld, flip_byte
 

@@ -138,7 +138,7 @@ async def test_a_worker_that_dies_is_not_taken_for_damage(tmp_path: Path, monkey
     dying.write_text("#!/bin/sh\nkill -9 $$\n")
     dying.chmod(0o700)
     async with world.opened() as service:
-        monkeypatch.setattr("core.snapshots.worker_process.sys.executable", str(dying))
+        monkeypatch.setattr("core.snapshots.worker.client.sys.executable", str(dying))
         report = await service.start_up()
         assert report.outcome is StartupOutcome.UNCHECKED
         assert report.restore is None

@@ -17,11 +17,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.snapshots import worker_process
 from core.snapshots.engines import Taken
 from core.snapshots.errors import DatabaseBusy, DeadlineExceeded, OperationCancelled, WorkerFailed, from_wire
-from core.snapshots.jobs import Failed, InspectJob, Outcome, Progress, SnapshotJob
 from core.snapshots.models import DatabaseState
+from core.snapshots.worker import client
+from core.snapshots.worker.protocol import Failed, InspectJob, Outcome, Progress, SnapshotJob
 from tests.contract.engine_cases import HEAD
 from tests.snapshots.chain_world import empty_base
 from tests.snapshots.game_database import CRITICAL_TABLES, OtherProcess, make_game_database, url_of
@@ -33,11 +33,11 @@ PARENT = """
 import asyncio, sys
 from concurrent.futures import ThreadPoolExecutor
 import msgspec
-from core.snapshots import worker_process
-from core.snapshots.jobs import Job
+from core.snapshots.worker import client
+from core.snapshots.worker.protocol import Job
 from core.snapshots.models import DatabaseState
 job = msgspec.json.decode(sys.argv[1], type=Job)
-asyncio.run(worker_process.run(ThreadPoolExecutor(1), job, DatabaseState))
+asyncio.run(client.run(ThreadPoolExecutor(1), job, DatabaseState))
 """
 
 
@@ -47,7 +47,7 @@ def workers_of(parent: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, IndexError):
             state, its_parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            if int(its_parent) == parent and state != "Z" and b"worker_launch" in (entry / "cmdline").read_bytes():
+            if int(its_parent) == parent and state != "Z" and b"bootstrap.py" in (entry / "cmdline").read_bytes():
                 found.append(int(entry.name))
     return found
 
@@ -115,7 +115,7 @@ def inspect_job(game: Path, work: Path, *, busy_timeout: float = 60.0, deadline:
 async def test_progress_comes_in_the_loops_thread(pool: ThreadPoolExecutor, game: Path, work: Path) -> None:
     """Whoever listens may touch what belongs to the loop."""
     heard: list[tuple[Progress, int]] = []
-    taken = await worker_process.run(
+    taken = await client.run(
         pool, snapshot_job(game, work), Taken, lambda progress: heard.append((progress, threading.get_ident()))
     )
     await asyncio.sleep(0)
@@ -128,7 +128,7 @@ async def test_progress_comes_in_the_loops_thread(pool: ThreadPoolExecutor, game
 async def test_an_error_comes_back_as_it_was_raised(pool: ThreadPoolExecutor, game: Path, work: Path) -> None:
     """The class and its data survive the way through the pipe."""
     with OtherProcess(game, "BEGIN EXCLUSIVE"), pytest.raises(DatabaseBusy) as caught:
-        await worker_process.run(pool, inspect_job(game, work, busy_timeout=0.1), DatabaseState)
+        await client.run(pool, inspect_job(game, work, busy_timeout=0.1), DatabaseState)
     assert caught.value.path == str(game)
     assert list(work.iterdir()) == []
 
@@ -146,7 +146,7 @@ async def test_cancelling_stops_the_worker_and_waits_until_it_cleaned_up(
             os.kill(frozen[0], signal.SIGSTOP)
             started.set()
 
-    task = asyncio.create_task(worker_process.run(pool, snapshot_job(game, work), Taken, freeze))
+    task = asyncio.create_task(client.run(pool, snapshot_job(game, work), Taken, freeze))
     await asyncio.wait_for(started.wait(), 20)
     task.cancel()
     # It thaws only after it was told to stop: so it cannot have been faster than the cancellation.
@@ -162,7 +162,7 @@ async def test_a_worker_that_is_killed_is_a_failure_with_its_status(
 ) -> None:
     """The kernel may end it for want of memory: that is WorkerFailed with the signal, not a hang and not an answer."""
     with OtherProcess(game, "BEGIN EXCLUSIVE"):
-        task = asyncio.create_task(worker_process.run(pool, inspect_job(game, work), DatabaseState))
+        task = asyncio.create_task(client.run(pool, inspect_job(game, work), DatabaseState))
         os.kill(await asyncio.to_thread(only_worker, os.getpid()), signal.SIGKILL)
         with pytest.raises(WorkerFailed) as caught:
             await task
@@ -174,9 +174,9 @@ async def test_a_worker_that_does_not_answer_is_ended_some_time_after_its_deadli
     pool: ThreadPoolExecutor, game: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that hangs in the kernel, or is frozen, cannot look at its own deadline."""
-    monkeypatch.setattr(worker_process, "_KILL_AFTER", 0.3)
+    monkeypatch.setattr(client, "_KILL_AFTER", 0.3)
     with OtherProcess(game, "BEGIN EXCLUSIVE"):
-        task = asyncio.create_task(worker_process.run(pool, inspect_job(game, work, deadline=1.0), DatabaseState))
+        task = asyncio.create_task(client.run(pool, inspect_job(game, work, deadline=1.0), DatabaseState))
         os.kill(await asyncio.to_thread(only_worker, os.getpid()), signal.SIGSTOP)
         with pytest.raises(DeadlineExceeded) as caught:
             await task
@@ -185,9 +185,9 @@ async def test_a_worker_that_does_not_answer_is_ended_some_time_after_its_deadli
 
 def test_a_worker_whose_parent_is_gone_stops_at_its_next_look(game: Path, work: Path) -> None:
     """The end of its input tells it; it stops by itself and removes what it had begun."""
-    launcher = Path(worker_process.__file__).with_name("worker_launch.py")
+    launcher = Path(client.__file__).with_name("bootstrap.py")
     with subprocess.Popen(
-        [sys.executable, "-P", str(launcher), "worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-P", str(launcher), "worker.main"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -230,7 +230,7 @@ async def test_a_talkative_host_does_not_disturb(
         "import sys\nprint('hello from the host')\nsys.stderr.write('complaint ' * 100_000)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    assert (await worker_process.run(pool, inspect_job(game, work), DatabaseState)).openable
+    assert (await client.run(pool, inspect_job(game, work), DatabaseState)).openable
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ async def test_a_worker_that_cannot_be_started_is_a_failure_in_words(
     """Whatever is wrong with this Python, the error says it and carries what the process left."""
     monkeypatch.setattr(sys, "executable", executable)
     with pytest.raises(WorkerFailed, match=sentence) as caught:
-        await worker_process.run(pool, inspect_job(game, work), DatabaseState)
+        await client.run(pool, inspect_job(game, work), DatabaseState)
     assert caught.value.exit_status == (1 if executable == "/bin/false" else None)
     assert caught.value.stderr == ""
 
@@ -251,7 +251,7 @@ async def test_a_worker_that_cannot_be_started_is_a_failure_in_words(
 async def test_ctrl_c_in_the_terminal_is_for_the_bot(pool: ThreadPoolExecutor, game: Path, work: Path) -> None:
     """The worker has a session of its own and ignores SIGINT: the bot decides what becomes of its last snapshot."""
     with OtherProcess(game, "BEGIN EXCLUSIVE") as holder:
-        task = asyncio.create_task(worker_process.run(pool, inspect_job(game, work), DatabaseState))
+        task = asyncio.create_task(client.run(pool, inspect_job(game, work), DatabaseState))
         worker = await asyncio.to_thread(only_worker, os.getpid())
         while not (work / "job-1").exists():
             await asyncio.sleep(0.01)

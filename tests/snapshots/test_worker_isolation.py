@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-import core.snapshots.worker_process
-from core.snapshots import worker_process
-from core.snapshots.jobs import InspectJob
+import core.snapshots.worker.client
 from core.snapshots.models import DatabaseState
+from core.snapshots.worker import client
+from core.snapshots.worker.protocol import InspectJob
 from tests.snapshots.game_database import CRITICAL_TABLES, OtherProcess, make_game_database, url_of
 
-SNAPSHOTS = Path(core.snapshots.worker_process.__file__).parent
+SNAPSHOTS = Path(core.snapshots.worker.client.__file__).parents[1]
 SECRET = "NzkyNzE1NDU0MTk2MDg4ODQy.X-hvzA.Ovy4MCQywSkoMRRclStW4xAYK7I"
 
 BOT = """
@@ -28,12 +28,12 @@ from concurrent.futures import ThreadPoolExecutor
 pathlib.Path("log").open("a").write("bot.py\\n")
 sys.path.append(str(pathlib.Path(__file__).parent))
 
-from vendor.snapshots import worker_process
-from vendor.snapshots.jobs import InspectJob
+from vendor.snapshots.worker import client
+from vendor.snapshots.worker.protocol import InspectJob
 from vendor.snapshots.models import DatabaseState
 
 job = InspectJob(url=sys.argv[1], busy_timeout=1.0, deadline=30.0, scratch=sys.argv[2], tables=("users",))
-print(asyncio.run(worker_process.run(ThreadPoolExecutor(1), job, DatabaseState)).rows["users"])
+print(asyncio.run(client.run(ThreadPoolExecutor(1), job, DatabaseState)).rows["users"])
 """
 SITE = """
 import os, sys
@@ -41,7 +41,7 @@ import os, sys
 leave = os._exit
 
 def note(status):
-    if any("worker_launch" in argument for argument in sys.orig_argv):
+    if any("bootstrap.py" in argument for argument in sys.orig_argv):
         with open(os.environ["MODULES"], "w") as file:
             file.write("\\n".join(sorted(sys.modules)))
     leave(status)
@@ -88,16 +88,16 @@ def test_a_renamed_core_inside_a_package_starts_its_worker_without_the_host(
     assert (finished.stdout, finished.returncode) == ("32\n", 0), finished.stderr
     assert (host / "log").read_text().split() == ["bot.py", "vendor"]
     modules = (tmp_path / "modules").read_text().split()
-    assert "savepoint_snapshots.work" in modules
+    assert "savepoint_snapshots.worker.handlers" in modules
     assert {name.partition(".")[0] for name in modules}.isdisjoint({"vendor", "core", "cogs", "discord", "aiosqlite"})
 
 
 @pytest.mark.parametrize("folder", ["host", "host/vendor/snapshots", "."])
 def test_a_worker_starts_wherever_the_bot_stands(host: Path, game: Path, tmp_path: Path, folder: str) -> None:
     """The working directory is the bot's own affair: the worker is started by its path."""
-    launcher = host / "vendor" / "snapshots" / "worker_launch.py"
+    launcher = host / "vendor" / "snapshots" / "worker" / "bootstrap.py"
     finished = subprocess.run(
-        [sys.executable, "-P", str(launcher), "worker"],
+        [sys.executable, "-P", str(launcher), "worker.main"],
         input=b"nonsense\n",
         cwd=tmp_path / folder,
         capture_output=True,
@@ -125,7 +125,7 @@ async def test_secrets_are_neither_in_the_workers_environment_nor_in_its_argumen
         tables=CRITICAL_TABLES,
     )
     with OtherProcess(game, "BEGIN EXCLUSIVE") as holder, ThreadPoolExecutor(1) as pool:
-        task = asyncio.create_task(worker_process.run(pool, job, DatabaseState))
+        task = asyncio.create_task(client.run(pool, job, DatabaseState))
         until = time.monotonic() + 20
         while not (tmp_path / "job").exists():
             assert time.monotonic() < until

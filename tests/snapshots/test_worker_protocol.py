@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import core.snapshots.worker_process
+import core.snapshots.worker.client
 from core.snapshots.engines import Taken
 from core.snapshots.errors import (
     DatabaseMissing,
@@ -21,13 +21,23 @@ from core.snapshots.errors import (
     WorkerFailed,
     from_wire,
 )
-from core.snapshots.jobs import Archived, Failed, InspectJob, Job, Outcome, Progress, ScanJob, Scanned, SnapshotJob
 from core.snapshots.models import DatabaseState
+from core.snapshots.worker.protocol import (
+    Archived,
+    Failed,
+    InspectJob,
+    Job,
+    Outcome,
+    Progress,
+    ScanJob,
+    Scanned,
+    SnapshotJob,
+)
 from tests.contract.engine_cases import HEAD
 from tests.snapshots.chain_world import MEMBER_RECORD, PAGE_INDEX, empty_base
 from tests.snapshots.game_database import CRITICAL_TABLES, connected, make_game_database, url_of
 
-LAUNCHER = Path(core.snapshots.worker_process.__file__).with_name("worker_launch.py")
+LAUNCHER = Path(core.snapshots.worker.client.__file__).with_name("bootstrap.py")
 Message = Progress | Outcome | Failed
 
 
@@ -64,7 +74,7 @@ def inspect_job(url: str, work: Path) -> InspectJob:
 @contextmanager
 def worker() -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-P", str(LAUNCHER), "worker"],
+        [sys.executable, "-P", str(LAUNCHER), "worker.main"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

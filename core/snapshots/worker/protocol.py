@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from .archive.members import Head
-from .engines.base import Base, Checks, Part
-from .models import Finding, IntegrityReport, Level, Method, Snapshot
+from ..archive.members import Head
+from ..engines.base import Base, Checks, Part
+from ..models import Finding, IntegrityReport, Level, Method, Snapshot
 
 __all__ = [
     "Archived",

@@ -20,9 +20,9 @@ from typing import IO, TypeVar
 
 import msgspec
 
-from .errors import DeadlineExceeded, WorkerFailed, from_wire
-from .jobs import Failed, Job, Outcome, Progress
-from .units import duration_text
+from ..errors import DeadlineExceeded, WorkerFailed, from_wire
+from ..units import duration_text
+from .protocol import Failed, Job, Outcome, Progress
 
 __all__ = ["OnProgress", "environment", "run"]
 
@@ -158,10 +158,10 @@ def _start() -> subprocess.Popen[bytes]:
     if not sys.executable:
         message = "This Python does not know its own path (sys.executable), so no worker can be started."
         raise WorkerFailed(message, exit_status=None, stderr="")
-    launcher = Path(__file__).with_name("worker_launch.py")
+    launcher = Path(__file__).with_name("bootstrap.py")
     try:
         return subprocess.Popen(
-            [sys.executable, "-P", str(launcher), "worker"],
+            [sys.executable, "-P", str(launcher), "worker.main"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """What runs in the child process: one job, then the end.
 
-It is a plain program, started by path (see ``worker_launch.py``), so that it never runs the host's own modules again.
+It is a plain program, started by path (see ``bootstrap``), so that it never runs the host's own modules again.
 All that blocks, reads a live database's file, or could take the process down with it happens here.
 """
 
@@ -18,14 +18,14 @@ from typing import BinaryIO
 
 import msgspec
 
-from . import work
-from .engines import engine_for
-from .errors import NotEnoughSpace, SnapshotError, WorkerFailed
-from .files import free_space, make_folder, translate_os_error
-from .jobs import Failed, Job, Outcome, Progress
-from .settings import database_url
-from .units import size_text
-from .watch import Watch
+from ..engines import engine_for
+from ..errors import NotEnoughSpace, SnapshotError, WorkerFailed
+from ..files import free_space, make_folder, translate_os_error
+from ..settings import database_url
+from ..units import size_text
+from ..watch import Watch
+from . import handlers
+from .protocol import Failed, Job, Outcome, Progress
 
 __all__ = ["main"]
 
@@ -86,7 +86,7 @@ def _run(job: Job, lines: Lines, stopping: threading.Event) -> int:
     try:
         make_folder(scratch)
         engine = engine_for(database_url.parse(job.url), job.busy_timeout)
-        value = work.do(job, engine, scratch, watch)
+        value = handlers.do(job, engine, scratch, watch)
         lines.write(Outcome(msgspec.Raw(msgspec.json.encode(value))))
     except SnapshotError as error:
         lines.write(Failed(error.to_wire()))

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from .archive import full, pages
-from .engines import Engine
-from .errors import RehearsalUnavailable, RepositoryError, SnapshotDamaged
-from .jobs import (
+from ..archive import full, pages
+from ..engines import Engine
+from ..errors import RehearsalUnavailable, RepositoryError, SnapshotDamaged
+from ..models import Check, Finding, Form, Level, Severity, Snapshot, Verification
+from ..repository.names import parse_name
+from ..watch import Watch
+from .protocol import (
     Archived,
     DiscardJob,
     Exported,
@@ -30,9 +33,6 @@ from .jobs import (
     Verified,
     VerifyJob,
 )
-from .models import Check, Finding, Form, Level, Severity, Snapshot, Verification
-from .repository.names import parse_name
-from .watch import Watch
 
 __all__ = ["do"]
 

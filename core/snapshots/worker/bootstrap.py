@@ -1,7 +1,7 @@
-"""Starts a module of this package by path: ``python worker_launch.py worker``.
+"""Starts a module of this package by path: ``python bootstrap.py worker.main``.
 
 The package may lie anywhere and be called anything in a host, and its parents may be packages with code of their own.
-So it is put together here under a name of its own from the folder this file is in, without importing any parent, and
+So it is put together here under a name of its own from the folder above this file, without importing any parent, and
 without this folder on the module path, where it would shadow the standard library's names.
 """
 
@@ -14,6 +14,6 @@ from pathlib import Path
 
 if __name__ == "__main__":
     package = types.ModuleType("savepoint_snapshots")
-    package.__path__ = [str(Path(__file__).resolve().parent)]
+    package.__path__ = [str(Path(__file__).resolve().parents[1])]
     sys.modules[package.__name__] = package
     sys.exit(importlib.import_module(f"{package.__name__}.{sys.argv.pop(1)}").main())
