@@ -54,7 +54,7 @@ def main() -> None:
     found = msgspec.json.decode(order, type=Order)
     engine = _core("engines").engine_for(_core("settings.database_url").parse(found.url), _BUSY_TIMEOUT)
     chain = [msgspec.convert(msgspec.to_builtins(link), type=_core("engines").Part) for link in found.chain]
-    engine.rebuild(chain, Path(found.target), _core("watch").Watch())
+    engine.rebuild(chain, Path(found.target), _core("progress").Watch())
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 from core.snapshots import Level, Snapshot
 from core.snapshots.engines import engine_for
+from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import parse
-from core.snapshots.watch import Watch
 
 from .measure import StallProbe, median
 from .results import SAVEPOINT

@@ -18,9 +18,9 @@ from core.snapshots.archive import Head
 from core.snapshots.engines import Checks
 from core.snapshots.engines.postgres.image import Image
 from core.snapshots.models import Kind, Method
+from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import DatabaseUrl, parse
 from core.snapshots.settings.json_column import JsonColumn
-from core.snapshots.watch import Watch
 from tests.snapshots.game_database import (
     CRITICAL_TABLES,
     OtherProcess,

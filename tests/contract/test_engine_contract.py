@@ -18,7 +18,7 @@ from core.snapshots.errors import (
     from_wire,
 )
 from core.snapshots.models import Check, Finding, Form, Method, Severity
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.contract.engine_cases import CASES, CHECKS, EngineCase, bounded
 from tests.snapshots.chain_world import Chain
 from tests.snapshots.game_database import CRITICAL_TABLES

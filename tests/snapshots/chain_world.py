@@ -18,8 +18,8 @@ from core.snapshots.archive import Head
 from core.snapshots.engines import Base, Engine, Part, Taken
 from core.snapshots.engines.sqlite import replay
 from core.snapshots.models import Form
+from core.snapshots.progress import Watch
 from core.snapshots.repository.names import INCREMENTAL_SUFFIX, parse_name, relative_path
-from core.snapshots.watch import Watch
 from tests.snapshots.game_database import CRITICAL_TABLES, make_game_database
 from tests.snapshots.service_world import NOON, ServiceWorld, rows_of_sound
 

@@ -25,7 +25,7 @@ from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.engines.sqlite.reader import read_image
 from core.snapshots.errors import SnapshotError
 from core.snapshots.models import Method
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.contract.engine_cases import CHECKS, HEAD
 from tests.snapshots.chain_world import empty_base
 from tests.snapshots.game_database import CRITICAL_TABLES

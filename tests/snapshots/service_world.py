@@ -31,9 +31,9 @@ from core.snapshots import (
 )
 from core.snapshots.engines.sqlite import replay
 from core.snapshots.models import Form
+from core.snapshots.progress import Watch
 from core.snapshots.repository.repository import Repository
 from core.snapshots.settings.schema import JsonColumn, defaults
-from core.snapshots.watch import Watch
 from tests.snapshots.game_database import CRITICAL_TABLES, connected, contents_of, make_game_database, url_of
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

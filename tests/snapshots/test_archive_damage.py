@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from core.snapshots import archive
 from core.snapshots.archive import BLOCK, Expectation, Fingerprint, Head, Tail, framing
-from core.snapshots.archive.deflate import DEFLATED_MAX, Deflate, chosen
+from core.snapshots.archive.compression import DEFLATED_MAX, Deflate, chosen
 from core.snapshots.errors import SnapshotDamaged, from_wire
 from core.snapshots.models import Kind
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 
 MOMENT = dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC)
 HEAD = Head(

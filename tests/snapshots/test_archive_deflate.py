@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.snapshots.archive.deflate import DEFLATED_MAX, Deflate, DeflateError, chosen, stored
+from core.snapshots.archive.compression import DEFLATED_MAX, Deflate, DeflateError, chosen, stored
 from core.snapshots.archive.fingerprint import BLOCK
 
 STANDARD = Deflate(zlib)

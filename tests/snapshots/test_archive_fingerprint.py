@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.snapshots.archive import fingerprint as module
 from core.snapshots.archive.fingerprint import BLOCK, Fingerprint, of_file
 from core.snapshots.errors import OperationCancelled
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 
 SIZES = (0, 1, 512, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 17 * BLOCK + 5)
 

@@ -28,12 +28,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.snapshots import archive
-from core.snapshots.archive import BLOCK, Expectation, Head, Tail, deflate
-from core.snapshots.archive.deflate import Deflate, chosen
+from core.snapshots.archive import BLOCK, Expectation, Head, Tail, compression
+from core.snapshots.archive.compression import Deflate, chosen
 from core.snapshots.archive.pipeline import BATCH, WORKERS, blocks, in_order
 from core.snapshots.errors import DeadlineExceeded, NotEnoughSpace, OperationCancelled, SnapshotError
 from core.snapshots.models import Kind
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 
 MIB = 1024 * 1024
 SIZES = (0, 1, 4096, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, BATCH * BLOCK, 5 * BATCH * BLOCK + 4096)
@@ -130,7 +130,7 @@ def test_the_gzip_commands_read_the_file(command: list[str], size: int, tmp_path
 
 def test_the_same_snapshot_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the clock, the machine or the threads is in the file; isal alone may choose other matches."""
-    monkeypatch.setattr(deflate, "chosen", lambda: Deflate(zlib))
+    monkeypatch.setattr(compression, "chosen", lambda: Deflate(zlib))
     image = image_of(40 * BLOCK + 3)
     written(tmp_path / "1.gz", image)
     written(tmp_path / "2.gz", image)

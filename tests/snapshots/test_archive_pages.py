@@ -21,12 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.snapshots import archive
-from core.snapshots.archive import BLOCK, Fingerprint, Head, Tail, deflate, framing
-from core.snapshots.archive.deflate import Deflate
-from core.snapshots.archive.pages import Delta, apply_pages, check_pages, payload_size, read_delta, write_pages
+from core.snapshots.archive import BLOCK, Fingerprint, Head, Tail, compression, framing
+from core.snapshots.archive.compression import Deflate
+from core.snapshots.archive.incremental import Delta, apply_pages, check_pages, payload_size, read_delta, write_pages
 from core.snapshots.errors import NotEnoughSpace, OperationCancelled, SnapshotDamaged
 from core.snapshots.models import Kind
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 
 MOMENT = dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC)
 PLAIN = Head(
@@ -210,7 +210,7 @@ def test_a_chain_of_snapshots_is_applied_one_after_the_other(tmp_path: Path) -> 
 
 def test_any_gzip_tool_gives_the_numbers_and_the_pages(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The format in the module's docstring, read without its code; the file is private and has no trace of a clock."""
-    monkeypatch.setattr(deflate, "chosen", lambda: Deflate(zlib))  # isal may choose other matches
+    monkeypatch.setattr(compression, "chosen", lambda: Deflate(zlib))  # isal may choose other matches
     written(path, OLD, NEW)
     assert gzip.decompress(path.read_bytes()) == PAYLOAD
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import pytest
 from blake3 import blake3
 
-from core.snapshots.archive import BLOCK, Tail, check, deflate, write_full
+from core.snapshots.archive import BLOCK, Tail, check, compression, write_full
 from core.snapshots.archive.reuse import MemberRecord, record_of, write_reusing
 from core.snapshots.errors import OperationCancelled, SnapshotDamaged
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.snapshots.chain_world import head_of
 
 ROWS = {"users": 3}
@@ -97,7 +97,7 @@ def test_what_is_copied_gives_the_very_bytes_that_compressing_gives(
 
         monkeypatch.setattr(os, "copy_file_range", refuse, raising=False)
     # isal does not always give the same bytes for the same block.
-    monkeypatch.setattr(deflate, "chosen", lambda: deflate.Deflate(zlib))
+    monkeypatch.setattr(compression, "chosen", lambda: compression.Deflate(zlib))
     image, target, plain = IMAGES[what](old.image), tmp_path / "new.db.gz", tmp_path / "plain.db.gz"
     write_full(tmp_path / "old with zlib", [old.image], head_of(1), ROWS, Watch())
     (tmp_path / "old with zlib").replace(old.path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.snapshots.errors import DeadlineExceeded, NotEnoughSpace, OperationCancelled
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 
 MIB = 1024 * 1024
 

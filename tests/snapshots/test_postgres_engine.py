@@ -28,8 +28,8 @@ from core.snapshots.errors import (
     SnapshotDamaged,
 )
 from core.snapshots.models import Method
+from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import parse
-from core.snapshots.watch import Watch
 from tests.contract.engine_cases import CHECKS, bounded
 from tests.snapshots.chain_world import Chain
 from tests.snapshots.postgres_world import (
@@ -281,7 +281,7 @@ from core.snapshots.settings.database_url import parse
 from core.snapshots.engines import engine_for
 from core.snapshots.engines.postgres.session import Session
 from core.snapshots.models import Method
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.contract.engine_cases import CHECKS
 left = int(sys.argv[4])
 execute = Session.execute

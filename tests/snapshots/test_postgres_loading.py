@@ -20,8 +20,8 @@ from core.snapshots.engines.postgres.load import read_table
 from core.snapshots.engines.postgres.programs import Program, bare_environment
 from core.snapshots.engines.postgres.session import connected
 from core.snapshots.engines.postgres.table_by_table import TableByTable
+from core.snapshots.progress import Watch
 from core.snapshots.settings.conninfo import parse_conninfo
-from core.snapshots.watch import Watch
 from tests.snapshots.postgres_world import PostgresGame, run_sql
 
 ONE = "1\ta\\\\b\n2\t\\N\n"

@@ -26,7 +26,7 @@ from core.snapshots import (
     SnapshotDamaged,
 )
 from core.snapshots.archive import full
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.snapshots.postgres_world import (
     EXPECTED,
     MAJORS,

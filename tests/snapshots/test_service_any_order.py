@@ -20,8 +20,8 @@ from core.snapshots import Form, Kind, Level, Snapshot, SnapshotService
 from core.snapshots.archive import read_head
 from core.snapshots.engines.sqlite import replay
 from core.snapshots.policies.chain import dependants_of
+from core.snapshots.progress import Watch
 from core.snapshots.units import Duration
-from core.snapshots.watch import Watch
 from core.snapshots.worker import client
 from tests.snapshots.chain_world import rows_of_image
 from tests.snapshots.game_database import connected

@@ -10,15 +10,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.snapshots.archive import BLOCK, Fingerprint, deflate, write_full
-from core.snapshots.archive.pages import Delta, write_pages
+from core.snapshots.archive import BLOCK, Fingerprint, compression, write_full
+from core.snapshots.archive.incremental import Delta, write_pages
 from core.snapshots.archive.reuse import MemberRecord, record_of
 from core.snapshots.engines.base import Part
 from core.snapshots.engines.sqlite import replay
 from core.snapshots.engines.sqlite.assembly import assemble
 from core.snapshots.errors import SnapshotDamaged
 from core.snapshots.models import Form
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.snapshots.chain_world import head_of
 from tests.snapshots.service_world import flip_byte
 from tests.snapshots.test_archive_reuse import digests_of
@@ -36,7 +36,7 @@ def fingerprint_of(image: Image) -> str:
 @pytest.fixture(autouse=True)
 def with_zlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are compared to the byte here, and isal does not always give the same for the same block."""
-    monkeypatch.setattr(deflate, "chosen", lambda: deflate.Deflate(zlib))
+    monkeypatch.setattr(compression, "chosen", lambda: compression.Deflate(zlib))
 
 
 class Written:

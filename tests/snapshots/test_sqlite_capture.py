@@ -19,7 +19,7 @@ from core.snapshots.engines.sqlite.direct import Source
 from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.errors import SnapshotDamaged
 from core.snapshots.models import Form
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.snapshots.chain_world import GAME_BYTES, Chain
 from tests.snapshots.game_database import OtherProcess, connected, contents_of, make_game_database
 from tests.snapshots.service_world import flip_byte

@@ -18,7 +18,7 @@ from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.engines.sqlite.reader import read_image
 from core.snapshots.errors import DatabaseBusy, DeadlineExceeded
 from core.snapshots.models import Form
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.contract.engine_cases import CHECKS, bounded, slow_watch
 from tests.snapshots.chain_world import Chain
 from tests.snapshots.game_database import (

@@ -18,7 +18,7 @@ from core.snapshots.engines.sqlite.direct import NotRecognised, copied, live
 from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.engines.sqlite.reader import copy_pinned
 from core.snapshots.engines.sqlite.replacement import same_content
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.snapshots.chain_world import Chain
 from tests.snapshots.game_database import OtherProcess, connected, contents_of, make_game_database
 

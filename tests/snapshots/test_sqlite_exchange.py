@@ -22,7 +22,7 @@ from core.snapshots.engines.sqlite.holders import holders
 from core.snapshots.engines.sqlite.reader import read_image
 from core.snapshots.errors import DatabaseBusy, DatabaseMissing
 from core.snapshots.models import Method
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.contract.engine_cases import CHECKS, bounded
 from tests.snapshots.game_database import OtherProcess, connected, contents_of, make_game_database
 

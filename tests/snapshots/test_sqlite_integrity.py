@@ -15,8 +15,8 @@ from core.snapshots.engines.sqlite import checks as integrity_checks
 from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.errors import DeadlineExceeded, OperationCancelled
 from core.snapshots.models import Check, Finding, IntegrityReport, Severity
+from core.snapshots.progress import Watch
 from core.snapshots.settings.json_column import JsonColumn
-from core.snapshots.watch import Watch
 from tests.contract.engine_cases import CHECKS, bounded
 from tests.snapshots.game_database import CRITICAL_TABLES, connected, make_game_database
 

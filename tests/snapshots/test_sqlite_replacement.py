@@ -14,7 +14,7 @@ from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.engines.sqlite.reader import read_image
 from core.snapshots.errors import DatabaseBusy, DatabaseError, DeadlineExceeded, OperationCancelled
 from core.snapshots.models import Check, Method, Severity
-from core.snapshots.watch import Watch
+from core.snapshots.progress import Watch
 from tests.contract.engine_cases import CHECKS, bounded
 from tests.snapshots.game_database import (
     OtherProcess,

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from ..watch import Watch
+from ..progress import Watch
 
 __all__ = ["BLOCK", "DIGEST", "Fingerprint", "Hashed", "hashed", "of_digests", "of_file"]
 

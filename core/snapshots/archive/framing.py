@@ -29,7 +29,7 @@ from typing import BinaryIO, NamedTuple
 from blake3 import blake3
 
 from ..errors import SnapshotDamaged
-from .deflate import DEFLATED_MAX, Deflate, DeflateError
+from .compression import DEFLATED_MAX, Deflate, DeflateError
 from .fingerprint import BLOCK
 
 __all__ = [

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..files import write_at
-from ..watch import Watch
+from ..progress import Watch
 from . import members
-from .deflate import Deflate
+from .compression import Deflate
 from .fingerprint import BLOCK
 from .framing import Cursor, last_label
 from .members import Expectation, Head, Indexing, Recording, Tail

@@ -22,10 +22,10 @@ import msgspec
 from blake3 import blake3
 
 from ..models import Kind
-from ..watch import Watch
-from . import deflate as deflating
+from ..progress import Watch
+from . import compression
 from . import framing
-from .deflate import Deflate
+from .compression import Deflate
 from .fingerprint import BLOCK, Fingerprint, Hashed, hashed
 from .pipeline import batches, blocks, in_order
 
@@ -176,7 +176,7 @@ def write(
     """
     seal = write_head(target, head)
     fingerprint, members = Fingerprint(), 0
-    work = partial(_pack, deflate or deflating.chosen(), hashed if indexing is None else indexing.hashed)
+    work = partial(_pack, deflate or compression.chosen(), hashed if indexing is None else indexing.hashed)
     with closing(in_order(work, batches(blocks(image)))) as batches_packed:
         for packed, batch in batches_packed:
             target.write(packed)
@@ -226,7 +226,7 @@ def read(
     head, seal = head_of(cursor)
     most = None if expected.size is None else _members(expected.size)
     fingerprint, members = Fingerprint(), 0
-    work = partial(_prove, deflate or deflating.chosen(), cursor, recording, place)
+    work = partial(_prove, deflate or compression.chosen(), cursor, recording, place)
     with closing(in_order(work, batches(enumerate(_packed(cursor, most))))) as batches_proven:
         for batch in batches_proven:
             for offset, block, digest, member in batch:
@@ -298,7 +298,7 @@ def _prove(
     for _, packed in batch:
         try:
             block = framing.expand(packed, deflate)
-        except deflating.DeflateError as error:
+        except compression.DeflateError as error:
             raise cursor.damaged(str(error), packed.offset) from error
         member = b"" if recording is None else recording.hashed(packed)
         proven.append((packed.offset, block, blake3(block).digest(), member))

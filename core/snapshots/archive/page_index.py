@@ -19,7 +19,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from blake3 import blake3
 
-from . import derived
+from . import cache_file
 from .fingerprint import BLOCK, DIGEST, Hashed, of_digests
 from .members import PAGE_SIZES
 from .pipeline import BATCH, in_order
@@ -78,14 +78,14 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def load(cls, path: Path) -> PageIndex | None:
         """Give the index kept at ``path``; None where it cannot be read, was damaged or has another format."""
-        return derived.load(path, _MAGIC, cls)
+        return cache_file.load(path, _MAGIC, cls)
 
     def save(self, path: Path) -> None:
         """Keep the index at ``path`` (0600), in place of the one there; raises OSError.
 
         Nothing is synced: after a crash ``load`` finds the old one, the new one, or that it is damaged.
         """
-        derived.save(path, _MAGIC, self)
+        cache_file.save(path, _MAGIC, self)
 
     def updated(
         self,

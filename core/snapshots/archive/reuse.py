@@ -22,9 +22,9 @@ import msgspec
 from blake3 import blake3
 
 from ..errors import SnapshotDamaged
-from ..watch import Watch
-from . import deflate as deflating
-from . import derived, framing, members
+from ..progress import Watch
+from . import cache_file, framing, members
+from . import compression
 from .fingerprint import BLOCK, DIGEST, of_digests
 from .framing import Cursor
 from .full import check, created, read_tail
@@ -67,11 +67,11 @@ class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def load(cls, path: Path) -> MemberRecord | None:
         """Give the record kept at ``path``; None where it cannot be read or was damaged."""
-        return derived.load(path, _MAGIC, cls)
+        return cache_file.load(path, _MAGIC, cls)
 
     def save(self, path: Path) -> None:
         """Keep the record at ``path``; raises OSError."""
-        derived.save(path, _MAGIC, self)
+        cache_file.save(path, _MAGIC, self)
 
     def offset(self, number: int) -> int:
         """Give where the member of a block begins, counted from 0; the number after the last gives its end."""
@@ -184,7 +184,7 @@ def _write_members(
     read_block: ReadBlock,
     watch: Watch,
 ) -> None:
-    deflate, number = deflating.chosen(), 0
+    deflate, number = compression.chosen(), 0
     while number < len(reused):
         end = number + 1
         if reused[number]:
@@ -229,7 +229,7 @@ def _copy_in_kernel(source: BinaryIO, target: BinaryIO, start: int, length: int)
 
 def _prove(path: Path, tail: Tail, record: MemberRecord, reused: list[bool], digests: bytes, watch: Watch) -> _Recorder:
     """Read the new full back: copied members by their bytes, the others by the block in them."""
-    deflate, recorder = deflating.chosen(), _Recorder()
+    deflate, recorder = compression.chosen(), _Recorder()
     with path.open("rb", buffering=16 * BLOCK) as file:
         cursor = Cursor(file, path)
 
@@ -257,8 +257,8 @@ def _prove(path: Path, tail: Tail, record: MemberRecord, reused: list[bool], dig
     return recorder
 
 
-def _block_digest(cursor: Cursor, packed: framing.Packed, deflate: deflating.Deflate) -> bytes:
+def _block_digest(cursor: Cursor, packed: framing.Packed, deflate: compression.Deflate) -> bytes:
     try:
         return blake3(framing.expand(packed, deflate)).digest()
-    except deflating.DeflateError as error:
+    except compression.DeflateError as error:
         raise cursor.damaged(str(error), packed.offset) from error

@@ -15,8 +15,8 @@ import msgspec
 
 from ..archive.members import Head
 from ..models import DatabaseState, Form, IntegrityReport, Level, Method
+from ..progress import Watch
 from ..settings.json_column import JsonColumn
-from ..watch import Watch
 
 __all__ = ["Base", "Checks", "Engine", "Part", "Position", "Probe", "Replaced", "Taken"]
 

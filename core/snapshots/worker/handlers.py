@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from ..archive import full, pages
+from ..archive import full, incremental
 from ..engines import Engine
 from ..errors import RehearsalUnavailable, RepositoryError, SnapshotDamaged
 from ..models import Check, Finding, Form, Level, Severity, Snapshot, Verification
+from ..progress import Watch
 from ..repository.names import parse_name
-from ..watch import Watch
 from .protocol import (
     Archived,
     DiscardJob,
@@ -151,7 +151,7 @@ def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> Archived:
         if delta is None:
             full.check(path, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
         else:
-            pages.check_pages(path, delta=delta, watch=watch)
+            incremental.check_pages(path, delta=delta, watch=watch)
     except (SnapshotDamaged, OSError) as error:
         problem = str(error)
     whole = tail if delta is None else None

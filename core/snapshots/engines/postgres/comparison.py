@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from ...errors import OperationCancelled
-from ...watch import Watch
+from ...progress import Watch
 from .address import Address
 from .copy_blocks import Block, Table, differences
 from .load import read_table

@@ -19,10 +19,10 @@ from typing import Any
 import msgspec
 
 from ...archive import full
-from ...archive.deflate import chosen
+from ...archive.compression import chosen
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, SnapshotError
-from ...watch import Watch
+from ...progress import Watch
 from ..base import Base, Taken
 from .address import Address
 from .client_tools import Tools, find_tools

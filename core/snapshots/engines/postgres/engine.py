@@ -15,7 +15,7 @@ from ...archive import full
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotDamaged, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Kind, Level, Method
-from ...watch import Watch
+from ...progress import Watch
 from ..base import Base, Checks, Part, Replaced, Taken
 from ..reports import missing_report, unchecked_report
 from . import checks as integrity_checks

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 
 from ...errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, DeadlineExceeded, SnapshotError
-from ...watch import Watch
+from ...progress import Watch
 from .address import Address
 from .databases import drop, exists
 from .server import beside

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import DatabaseBusy
-from ...watch import Watch
+from ...progress import Watch
 from ..base import Part
 from .address import Address
 from .belongings import of_objects

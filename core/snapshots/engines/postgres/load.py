@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from ...archive import full
 from ...errors import DatabaseUnavailable, SnapshotDamaged
-from ...watch import Watch
+from ...progress import Watch
 from ..base import Part
 from .address import Address
 from .client_tools import Tools

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO
 
 from ...archive.fingerprint import BLOCK
-from ...watch import Watch
+from ...progress import Watch
 
 __all__ = ["Program", "bare_environment"]
 

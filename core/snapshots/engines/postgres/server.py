@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotError
-from ...watch import Watch
+from ...progress import Watch
 from .address import Address
 from .session import Session, connected
 

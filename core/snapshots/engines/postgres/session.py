@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from ...watch import Watch
+from ...progress import Watch
 from .address import Address
 from .translation import is_passing, of_exception
 

@@ -12,14 +12,14 @@ from typing import BinaryIO
 
 from blake3 import blake3
 
-from ...archive import deflate as deflating
-from ...archive import framing, pages
+from ...archive import compression
+from ...archive import framing, incremental
 from ...archive.fingerprint import BLOCK, DIGEST, of_digests
 from ...archive.members import Delta, Head
 from ...archive.reuse import MemberRecord, write_reusing
 from ...errors import SnapshotDamaged
 from ...files import read_at
-from ...watch import Watch
+from ...progress import Watch
 from ..base import Part
 
 __all__ = ["assemble"]
@@ -52,7 +52,7 @@ def _gather(chain: Sequence[Part], spooled: BinaryIO, watch: Watch) -> tuple[dic
     places: dict[int, int] = {}
     delta: Delta | None = None
     for part in chain[1:]:
-        delta = pages.spool_pages(Path(part.path), spooled, places, watch=watch)
+        delta = incremental.spool_pages(Path(part.path), spooled, places, watch=watch)
     if delta is None:
         raise ValueError("a chain to assemble has at least one incremental")
     spooled.flush()
@@ -71,7 +71,7 @@ class _Blocks:
         self._places = places
         self._page_size = delta.page_size
         self.size = delta.size
-        self._deflate = deflating.chosen()
+        self._deflate = compression.chosen()
         per_block = BLOCK // delta.page_size
         self.touched = {(number - 1) // per_block for number in places}
         old_end, new_end = record.size, delta.size

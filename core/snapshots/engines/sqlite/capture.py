@@ -17,15 +17,15 @@ from typing import BinaryIO
 
 import msgspec
 
-from ...archive import full, pages
+from ...archive import full, incremental
 from ...archive.fingerprint import Fingerprint
 from ...archive.members import Delta, Head, Tail
 from ...archive.page_index import Builder, Difference, IndexMismatch, LogPosition, PageIndex
 from ...archive.reuse import MemberRecord, record_of, write_reusing
 from ...errors import SnapshotDamaged
 from ...models import Form
+from ...progress import Watch
 from ...repository.names import parse_name
-from ...watch import Watch
 from ..base import Base, Taken
 from . import checks
 from .direct import Source
@@ -149,12 +149,12 @@ class _Writer:
         )
         head = msgspec.structs.replace(self._head, delta=delta)
         rows = self._rows()
-        self._watch.phase("compress", pages.payload_size(delta))
+        self._watch.phase("compress", incremental.payload_size(delta))
         changed.seek(0)
         contents = iter(lambda: changed.read(index.page_size), b"")
-        pages.write_pages(self._target, head, difference.pages, contents, rows, self._watch)
+        incremental.write_pages(self._target, head, difference.pages, contents, rows, self._watch)
         with self._unless_done():
-            pages.check_pages(self._target, delta=delta, watch=self._watch)
+            incremental.check_pages(self._target, delta=delta, watch=self._watch)
             difference.index.save(Path(self._base.index))
         return self._taken(Form.INCREMENTAL, index.snapshot, delta.fingerprint, delta.size, rows)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from ...errors import DatabaseDamaged
 from ...models import Check, Finding, IntegrityReport, Severity
+from ...progress import Watch
 from ...settings.json_column import JsonColumn
-from ...watch import Watch
 from ..base import Checks
 from ..findings import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing
 from ..reports import report_of

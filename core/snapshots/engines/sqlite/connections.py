@@ -16,7 +16,7 @@ from ...errors import (
     OperationCancelled,
     SnapshotError,
 )
-from ...watch import Watch
+from ...progress import Watch
 
 __all__ = ["beginning", "reading", "reading_image", "translated", "watch_over", "writing"]
 

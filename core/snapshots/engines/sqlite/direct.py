@@ -21,7 +21,7 @@ import msgspec
 from ...archive.fingerprint import BLOCK
 from ...errors import DatabaseMissing
 from ...files import read_at
-from ...watch import Watch
+from ...progress import Watch
 from .connections import beginning, reading, reading_image
 from .reader import read_image
 from .wal import LogState, NotRecognised, Overlay, overlay_of, pinned

@@ -12,7 +12,7 @@ import msgspec
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Level, Method
-from ...watch import Watch
+from ...progress import Watch
 from ..base import Base, Checks, Part, Replaced, Taken
 from ..reports import missing_report, unchecked_report
 from . import checks as integrity_checks

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from ...errors import DatabaseMissing
-from ...watch import Watch
+from ...progress import Watch
 from .connections import beginning, reading
 
 __all__ = ["Image", "copy_pinned", "read_image"]

@@ -21,7 +21,7 @@ from typing import Any
 from ...archive.fingerprint import BLOCK
 from ...errors import DatabaseBusy, DatabaseMissing, SnapshotError
 from ...files import make_folder, move, sync_file, sync_folder
-from ...watch import Watch
+from ...progress import Watch
 from .connections import beginning, reading_image, watch_over, writing
 from .holders import holders
 from .reader import copy_pinned

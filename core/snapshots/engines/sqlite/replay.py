@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from ...archive import fingerprint, full, pages
+from ...archive import fingerprint, full, incremental
 from ...archive.members import Delta, Head
 from ...archive.reuse import MemberRecord
 from ...errors import SnapshotDamaged
 from ...files import sync_file
 from ...models import Form
+from ...progress import Watch
 from ...repository.names import parse_name
-from ...watch import Watch
 from ..base import Part
 from .assembly import assemble
 
@@ -30,7 +30,7 @@ def rebuild(chain: Sequence[Part], image: Path, watch: Watch) -> None:
     try:
         for below, part in pairwise(chain):
             path = Path(part.path)
-            pages.apply_pages(path, image, delta=_expected(path, below, part), watch=watch)
+            incremental.apply_pages(path, image, delta=_expected(path, below, part), watch=watch)
         found = fingerprint.of_file(image, watch)
         if found != chain[-1].fingerprint:
             name = Path(chain[-1].path).name
@@ -46,7 +46,7 @@ def rebuild(chain: Sequence[Part], image: Path, watch: Watch) -> None:
 
 def _expected(path: Path, below: Part, part: Part) -> Delta:
     """Give the delta of an incremental, which must be the one that the catalog knows and fit what is below it."""
-    _, delta = pages.read_delta(path)
+    _, delta = incremental.read_delta(path)
     known = (part.base, below.fingerprint, part.fingerprint, part.size)
     if (
         delta.base,

@@ -24,7 +24,7 @@ from operator import lt
 from pathlib import Path
 from typing import BinaryIO
 
-from ..watch import Watch
+from ..progress import Watch
 from . import members
 from .fingerprint import BLOCK
 from .framing import Cursor, last_label
