@@ -16,7 +16,7 @@ from typing import Any
 from core.snapshots import Kind, Snapshot, SnapshotService
 from core.snapshots.archive import Head
 from core.snapshots.engines import Base, Engine, Part, Taken
-from core.snapshots.engines.sqlite import replay
+from core.snapshots.engines.sqlite import rebuild
 from core.snapshots.models import Form
 from core.snapshots.progress import Watch
 from core.snapshots.repository.names import INCREMENTAL_SUFFIX, parse_name, relative_path
@@ -52,7 +52,7 @@ class ChainWorld(ServiceWorld):
     def image_of(self, service: SnapshotService, snapshot: Snapshot) -> bytes:
         """Give what a snapshot's chain rebuilds to; raises SnapshotDamaged where that has another fingerprint."""
         image = self.folder / "rebuilt.db"
-        replay.rebuild(service._context.repository.chain(snapshot), image, Watch())
+        rebuild.rebuild(service._context.repository.chain(snapshot), image, Watch())
         content = image.read_bytes()
         image.unlink()
         return content

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from core.snapshots.engines.sqlite.reader import read_image
+from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import SnapshotError
 from core.snapshots.models import Method
 from core.snapshots.progress import Watch

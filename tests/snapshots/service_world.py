@@ -29,7 +29,7 @@ from core.snapshots import (
     SnapshotError,
     SnapshotService,
 )
-from core.snapshots.engines.sqlite import replay
+from core.snapshots.engines.sqlite import rebuild
 from core.snapshots.models import Form
 from core.snapshots.progress import Watch
 from core.snapshots.repository.repository import Repository
@@ -197,7 +197,7 @@ class ServiceWorld:
             return rows_of_gzip(self.file_of(snapshot), scratch)
         repository = Repository(self.repository, SUFFIX)
         repository.refresh()
-        replay.rebuild(repository.chain(snapshot), scratch, Watch())
+        rebuild.rebuild(repository.chain(snapshot), scratch, Watch())
         return rows_of_sound(scratch)
 
     def files(self) -> set[str]:

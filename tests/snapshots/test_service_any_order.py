@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from core.snapshots import Form, Kind, Level, Snapshot, SnapshotService
 from core.snapshots.archive import read_head
-from core.snapshots.engines.sqlite import replay
+from core.snapshots.engines.sqlite import rebuild
 from core.snapshots.policies.chain import dependants_of
 from core.snapshots.progress import Watch
 from core.snapshots.units import Duration
@@ -108,7 +108,7 @@ class Model:
         files = tuple((part.path, Path(part.path).stat().st_mtime_ns) for part in chain)
         if files not in self._rebuilt:
             image = self.world.folder / "rebuilt.db"
-            replay.rebuild(chain, image, Watch())
+            rebuild.rebuild(chain, image, Watch())
             self._rebuilt[files] = image.read_bytes()
             image.unlink()
         return self._rebuilt[files]

@@ -14,8 +14,8 @@ from core.snapshots.archive import BLOCK, Fingerprint, compression, write_full
 from core.snapshots.archive.incremental import Delta, write_pages
 from core.snapshots.archive.reuse import MemberRecord, record_of
 from core.snapshots.engines.base import Part
-from core.snapshots.engines.sqlite import replay
-from core.snapshots.engines.sqlite.assembly import assemble
+from core.snapshots.engines.sqlite import rebuild
+from core.snapshots.engines.sqlite.rebuild import assemble
 from core.snapshots.errors import SnapshotDamaged
 from core.snapshots.models import Form
 from core.snapshots.progress import Watch
@@ -75,7 +75,7 @@ class Written:
 
     def rebuilt(self) -> bytes:
         image = self.folder / "rebuilt"
-        replay.rebuild(self.parts, image, Watch())
+        rebuild.rebuild(self.parts, image, Watch())
         assert image.read_bytes() == b"".join(self.images[-1])
         write_full(self.folder / "compressed", [image.read_bytes()], head_of(9), {}, Watch())
         return (self.folder / "compressed").read_bytes()
@@ -133,7 +133,7 @@ def test_damage_anywhere_in_the_chain_gives_no_file_and_names_it(tmp_path: Path,
     assert not (tmp_path / "assembled").exists()
     chain.record.save(tmp_path / "members.record")
     with pytest.raises(SnapshotDamaged) as caught:
-        replay.export(chain.parts, tmp_path / "exported", tmp_path, head_of(9), tmp_path / "members.record", Watch())
+        rebuild.export(chain.parts, tmp_path / "exported", tmp_path, head_of(9), tmp_path / "members.record", Watch())
     assert caught.value.path == chain.parts[which].path
     assert not (tmp_path / "exported").exists()
 
@@ -161,7 +161,7 @@ def test_the_record_of_another_full_with_the_same_image_does_not_stop_an_export(
     for saved in (record, _forged(record)):
         saved.save(tmp_path / "members.record")
         target = tmp_path / "exported"
-        replay.export(chain.parts, target, tmp_path, head_of(9), tmp_path / "members.record", Watch())
+        rebuild.export(chain.parts, target, tmp_path, head_of(9), tmp_path / "members.record", Watch())
         assert target.read_bytes() == chain.rebuilt()
         for path in (target, tmp_path / "rebuilt", tmp_path / "compressed"):
             path.unlink()

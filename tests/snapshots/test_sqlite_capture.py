@@ -15,8 +15,8 @@ import pytest
 from core.snapshots.archive import full
 from core.snapshots.archive.page_index import PageIndex
 from core.snapshots.archive.reuse import MemberRecord
-from core.snapshots.engines.sqlite.direct import Source
 from core.snapshots.engines.sqlite.engine import SqliteEngine
+from core.snapshots.engines.sqlite.source import Source
 from core.snapshots.errors import SnapshotDamaged
 from core.snapshots.models import Form
 from core.snapshots.progress import Watch

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from core.snapshots.engines.sqlite.reader import read_image
+from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import DatabaseBusy, DeadlineExceeded
 from core.snapshots.models import Form
 from core.snapshots.progress import Watch

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from core.snapshots.engines.sqlite.reader import read_image
+from core.snapshots.engines.sqlite.source import read_image
 from tests.contract.engine_cases import bounded
 from tests.snapshots.game_database import OtherProcess, assert_consistent, contents_of, make_game_database
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots.engines.sqlite import direct, wal
+from core.snapshots.engines.sqlite import source as source_module
+from core.snapshots.engines.sqlite import wal
 from core.snapshots.engines.sqlite.connections import reading
-from core.snapshots.engines.sqlite.direct import NotRecognised, copied, live
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from core.snapshots.engines.sqlite.reader import copy_pinned
-from core.snapshots.engines.sqlite.replacement import same_content
+from core.snapshots.engines.sqlite.replace import same_content
+from core.snapshots.engines.sqlite.source import NotRecognised, copied, copy_pinned, live
 from core.snapshots.progress import Watch
 from tests.snapshots.chain_world import Chain
 from tests.snapshots.game_database import OtherProcess, connected, contents_of, make_game_database
@@ -81,7 +81,7 @@ def written(path: Path, seed: int) -> Iterator[None]:
         writer.communicate()
 
 
-def image_of(source: direct.Source, target: Path, *, pause: float = 0.0) -> Path:
+def image_of(source: source_module.Source, target: Path, *, pause: float = 0.0) -> Path:
     """Write down what the quick reader gives, block by block, with a pause after some of them."""
     with target.open("wb") as file:
         for number, block in enumerate(source.blocks(Watch())):
@@ -163,14 +163,14 @@ def test_what_the_quick_way_does_not_recognise_is_read_the_slow_way(
     """In the middle of an archive too: no part of the first attempt stays."""
     game = make_game_database(tmp_path / "game.db")
     before = contents_of(game)
-    blocks = direct.Source.blocks
+    blocks = source_module.Source.blocks
 
-    def breaks_off(source: direct.Source, watch: Watch) -> Iterator[bytes]:
+    def breaks_off(source: source_module.Source, watch: Watch) -> Iterator[bytes]:
         yield next(iter(blocks(source, watch)))
         raise NotRecognised("the log ended while it was read")
 
     monkeypatch.setattr(
-        direct.Source,
+        source_module.Source,
         "blocks",
         lambda source, watch: breaks_off(source, watch) if source.state is not None else blocks(source, watch),
     )
@@ -192,12 +192,12 @@ def test_the_lock_byte_page_is_zeros_and_a_short_file_is_filled_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite never writes the page at the lock byte, and reads zeros beyond the end."""
-    monkeypatch.setattr(direct, "_LOCK_BYTE", 3 * 4096)
+    monkeypatch.setattr(source_module, "_LOCK_BYTE", 3 * 4096)
     file = tmp_path / "file"
     file.write_bytes(b"x" * (4096 * 5 + 100))
     with contextlib.closing(sqlite3.connect(":memory:")) as connection, file.open("rb") as opened:
         nothing = wal.Overlay({})
-        source = direct.Source(connection, 4096, 7, "delete", None, opened.fileno(), -1, -1, nothing)
+        source = source_module.Source(connection, 4096, 7, "delete", None, opened.fileno(), -1, -1, nothing)
         image = b"".join(source.blocks(Watch()))
     assert len(image) == 7 * 4096
     assert image[3 * 4096 : 4 * 4096] == bytes(4096)

@@ -16,10 +16,10 @@ import pytest
 
 from core.snapshots import files
 from core.snapshots.engines import Replaced
-from core.snapshots.engines.sqlite import replacement
+from core.snapshots.engines.sqlite import replace
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from core.snapshots.engines.sqlite.holders import holders
-from core.snapshots.engines.sqlite.reader import read_image
+from core.snapshots.engines.sqlite.replace import holders
+from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import DatabaseBusy, DatabaseMissing
 from core.snapshots.models import Method
 from core.snapshots.progress import Watch
@@ -264,7 +264,7 @@ def test_a_quarantine_that_takes_no_more_leaves_everything_in_its_place(
             raise OSError(errno.ENOSPC, "No space left on device", str(target))
         files.move(source, target)
 
-    monkeypatch.setattr(replacement, "move", full)
+    monkeypatch.setattr(replace, "move", full)
     with pytest.raises(OSError, match="No space"):
         exchange(game, image, quarantine)
     assert files_of(game.parent) == before

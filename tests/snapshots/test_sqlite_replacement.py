@@ -11,7 +11,7 @@ import pytest
 
 from core.snapshots.engines import Replaced
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from core.snapshots.engines.sqlite.reader import read_image
+from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import DatabaseBusy, DatabaseError, DeadlineExceeded, OperationCancelled
 from core.snapshots.models import Check, Method, Severity
 from core.snapshots.progress import Watch

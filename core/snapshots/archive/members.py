@@ -23,8 +23,7 @@ from blake3 import blake3
 
 from ..models import Kind
 from ..progress import Watch
-from . import compression
-from . import framing
+from . import compression, framing
 from .compression import Deflate
 from .fingerprint import BLOCK, Fingerprint, Hashed, hashed
 from .pipeline import batches, blocks, in_order

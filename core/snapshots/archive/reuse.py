@@ -23,8 +23,7 @@ from blake3 import blake3
 
 from ..errors import SnapshotDamaged
 from ..progress import Watch
-from . import cache_file, framing, members
-from . import compression
+from . import cache_file, compression, framing, members
 from .fingerprint import BLOCK, DIGEST, of_digests
 from .framing import Cursor
 from .full import check, created, read_tail

@@ -22,8 +22,7 @@ from ...models import Check, Finding, IntegrityReport, Severity
 from ...progress import Watch
 from ...settings.json_column import JsonColumn
 from ..base import Checks
-from ..findings import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing
-from ..reports import report_of
+from ..integrity import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing, report_of
 from .load import Content
 from .relations import Relation, count_rows, meant, relations
 from .session import Session, literal, quoted

@@ -17,7 +17,7 @@ from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, Sna
 from ...models import DatabaseState, IntegrityReport, Kind, Level, Method
 from ...progress import Watch
 from ..base import Base, Checks, Part, Replaced, Taken
-from ..reports import missing_report, unchecked_report
+from ..integrity import missing_report, unchecked_report
 from . import checks as integrity_checks
 from .address import Address
 from .belongings import carry_over, of_database, of_objects

@@ -28,7 +28,7 @@ from ...progress import Watch
 from ...repository.names import parse_name
 from ..base import Base, Taken
 from . import checks
-from .direct import Source
+from .source import Source
 from .wal import NotRecognised, frame_checksum, overlay_of
 
 __all__ = ["capture"]

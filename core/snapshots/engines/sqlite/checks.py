@@ -19,8 +19,7 @@ from ...models import Check, Finding, IntegrityReport, Severity
 from ...progress import Watch
 from ...settings.json_column import JsonColumn
 from ..base import Checks
-from ..findings import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing
-from ..reports import report_of
+from ..integrity import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing, report_of
 from .connections import translated
 
 __all__ = ["check", "count_rows", "damaged_report", "quoted", "table_names"]

@@ -14,14 +14,13 @@ from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Level, Method
 from ...progress import Watch
 from ..base import Base, Checks, Part, Replaced, Taken
-from ..reports import missing_report, unchecked_report
+from ..integrity import missing_report, unchecked_report
 from . import checks as integrity_checks
-from . import replay
+from . import rebuild
 from .capture import capture
 from .connections import beginning, reading, reading_image
-from .direct import NotRecognised, copied, live
-from .reader import copy_pinned
-from .replacement import exchange_files, put_back, same_content, write_online
+from .replace import exchange_files, put_back, same_content, write_online
+from .source import NotRecognised, copied, copy_pinned, live
 
 __all__ = ["SqliteEngine"]
 
@@ -71,7 +70,7 @@ class SqliteEngine:
 
     def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Decompress a full, put the pages of the incrementals on it, and prove the fingerprint."""
-        replay.rebuild(chain, image, watch)
+        rebuild.rebuild(chain, image, watch)
         return Level.RESTORED
 
     def discard(self, image: Path, watch: Watch) -> None:
@@ -79,13 +78,13 @@ class SqliteEngine:
 
     def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
         """Prove that a chain gives back its last snapshot."""
-        replay.prove(chain, scratch, watch)
+        rebuild.prove(chain, scratch, watch)
 
     def export(
         self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
     ) -> None:
         """Write the last snapshot of a chain as a full."""
-        replay.export(chain, target, scratch, head, record, watch)
+        rebuild.export(chain, target, scratch, head, record, watch)
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt image."""

@@ -5,6 +5,10 @@ transaction, so that a crash, a full disk or a deadline leaves the old content, 
 (https://www.sqlite.org/backup.html). By exchanging files, only where SQLite cannot open the database: file, ``-wal``,
 ``-shm`` and ``-journal`` go to quarantine together, since a left-over ``-wal`` silently replays lost rows
 (https://www.sqlite.org/howtocorrupt.html, 1.4), and only with no connection open.
+
+Who has a file open: asked of Linux's /proc, since SQLite cannot tell for a file it cannot open (see proc(5)).
+
+The files that make up one SQLite database (https://www.sqlite.org/tempfiles.html).
 """
 
 from __future__ import annotations
@@ -18,17 +22,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ...archive.fingerprint import BLOCK
 from ...errors import DatabaseBusy, DatabaseMissing, SnapshotError
 from ...files import make_folder, move, sync_file, sync_folder
 from ...progress import Watch
 from .connections import beginning, reading_image, watch_over, writing
-from .holders import holders
-from .reader import copy_pinned
-from .sidefiles import SIDE_FILES
+from .source import copy_pinned
 
-__all__ = ["exchange_files", "put_back", "same_content", "write_online"]
+__all__ = ["SIDE_FILES", "Holder", "exchange_files", "holders", "put_back", "same_content", "write_online"]
 
+
+SIDE_FILES = ("", "-wal", "-shm", "-journal")
+"""What each name ends with, the main file first: a crash after moving it leaves a missing database, not a mixed one."""
+_PROC = Path("/proc")
 _STEP_PAGES = 256
 _LOCK_STEP = 200
 """How long SQLite waits for a lock at a time, in milliseconds."""
@@ -233,3 +241,36 @@ def put_back(path: Path, quarantine: Path) -> None:
         kept = quarantine / (path.name + side)
         if kept.exists():
             move(kept, path.with_name(kept.name))
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """A process that has the database or one of its side files open."""
+
+    pid: int
+    name: str
+
+
+def holders(path: Path) -> tuple[Holder, ...]:
+    """Give the other processes that have the database open, also where its file was deleted meanwhile.
+
+    Sees the processes this user may look into; gives nothing on platforms without /proc.
+    """
+    if not (_PROC / "self" / "fd").is_dir():
+        return ()
+    wanted = {str(path) + side + gone for side in SIDE_FILES for gone in ("", " (deleted)")}
+    others = (entry for entry in _PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid())
+    return tuple(Holder(int(entry.name), _name_of(entry)) for entry in others if _has_open(entry, wanted))
+
+
+def _has_open(process: Path, wanted: set[str]) -> bool:
+    try:
+        return any(str(link.readlink()) in wanted for link in (process / "fd").iterdir())
+    except OSError:
+        return False  # it ended meanwhile, or belongs to somebody else
+
+
+def _name_of(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return "a process"

@@ -1,14 +1,30 @@
-"""What a check says of tables, rows, JSON and keys: the same findings in the same words, whatever the engine."""
+"""What a check says of tables, rows, JSON and keys: the same findings in the same words, whatever the engine.
+
+Reports of integrity checks that could not go on, which every engine gives in the same words.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 
-from ..models import Check, Finding, Severity
+from ..errors import DatabaseMissing, SnapshotError
+from ..models import Check, Finding, IntegrityReport, Severity
 from ..settings.json_column import JsonColumn
 from .base import Checks
 
-__all__ = ["JSON_TYPES", "about_json", "about_orphans", "about_rows", "about_tables", "column_missing"]
+__all__ = [
+    "JSON_TYPES",
+    "about_json",
+    "about_orphans",
+    "about_rows",
+    "about_tables",
+    "column_missing",
+    "missing_report",
+    "report_of",
+    "unchecked_report",
+]
+
 
 JSON_TYPES = {"list": "array", "object": "object"}
 """What JSON calls the types that a setting can expect of a column."""
@@ -61,3 +77,20 @@ def about_orphans(table: str, parent: str, count: int) -> Finding:
     """Say how many rows refer to rows that are not there."""
     message = f"{count:,} rows of {table} refer to rows of {parent} that are not there."
     return Finding(check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=table, count=count)
+
+
+def report_of(finding: Finding, started: float) -> IntegrityReport:
+    """Make the report of a check that could not go on after its first finding; it began at ``started``, monotonic."""
+    return IntegrityReport(findings=(finding,), checked={}, rows={}, seconds=time.monotonic() - started)
+
+
+def missing_report(error: DatabaseMissing, checks: Checks, started: float) -> IntegrityReport:
+    """Make the report on a database that is not there or empty: an error only when there was one before."""
+    severity = Severity.ERROR if checks.snapshots_exist else Severity.WARNING
+    return report_of(Finding(check=Check.EMPTY, severity=severity, message=str(error)), started)
+
+
+def unchecked_report(error: SnapshotError) -> IntegrityReport:
+    """Make the report of a check that could not be made, which says nothing against the database."""
+    message = f"The database could not be checked: {error}"
+    return report_of(Finding(check=Check.FILE, severity=Severity.WARNING, message=message), time.monotonic())

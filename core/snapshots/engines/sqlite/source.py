@@ -6,6 +6,17 @@ transaction's shared lock keeps every writer from touching the file, so the file
 
 The descriptors stay open until the connection is closed: closing one earlier would drop the POSIX locks by which SQLite
 holds the state still (https://www.sqlite.org/howtocorrupt.html, 2.2). In the worker only, which holds no other locks.
+
+One consistent image of a live database, while the game goes on writing.
+
+The pinned backup: a read transaction is opened on the very connection the backup API reads from, so that every step
+sees the same commit and a foreign write cannot make the backup start over
+(https://www.sqlite.org/c3ref/backup_finish.html says it restarts when the source changes; a source that is pinned
+does not). In WAL mode writers go on; in rollback mode they wait for the reader, so the image is copied first, as fast
+as the disk takes it, and compressed after.
+
+The image's header keeps the WAL flag of its source in bytes 18 and 19 (https://www.sqlite.org/fileformat2.html, 1.3.3).
+The image is put into rollback mode, so that whoever opens it finds it complete and no ``-wal`` appears beside it.
 """
 
 from __future__ import annotations
@@ -23,14 +34,15 @@ from ...errors import DatabaseMissing
 from ...files import read_at
 from ...progress import Watch
 from .connections import beginning, reading, reading_image
-from .reader import read_image
 from .wal import LogState, NotRecognised, Overlay, overlay_of, pinned
 
-__all__ = ["NotRecognised", "Source", "copied", "live"]
+__all__ = ["Image", "NotRecognised", "Source", "copied", "copy_pinned", "live", "read_image"]
+
 
 _READ = 4 * BLOCK
-FLAGS = slice(18, 20)
-ROLLBACK_FLAGS = b"\x01\x01"
+_STEP_BYTES = 1 << 20
+_FLAGS = slice(18, 20)
+_ROLLBACK_FLAGS = b"\x01\x01"
 _LOCK_BYTE = 1 << 30
 """The page that holds this byte is SQLite's lock-byte page: never written, so its content means nothing."""
 
@@ -78,7 +90,7 @@ class Source(msgspec.Struct, frozen=True):
             at = (_LOCK_BYTE // self.page_size) * self.page_size - start
             content[at : at + self.page_size] = bytes(self.page_size)
         if start == 0:
-            content[FLAGS] = ROLLBACK_FLAGS
+            content[_FLAGS] = _ROLLBACK_FLAGS
         return bytes(content)
 
     def blocks(self, watch: Watch) -> Generator[bytes, None, None]:
@@ -180,3 +192,56 @@ def _pread(file: int, start: int, length: int) -> bytes:
             return content + bytes(length - len(content))
         content += more
     return content
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """A private copy of a database in rollback mode; ``journal_mode`` is the one its source had."""
+
+    path: Path
+    page_size: int
+    page_count: int
+    journal_mode: str
+
+    @property
+    def size(self) -> int:
+        """The image's size in bytes."""
+        return self.page_size * self.page_count
+
+
+def read_image(path: Path, target: Path, busy_timeout: float, watch: Watch) -> Image:
+    """Copy the committed state of a live database to ``target``.
+
+    Raises DatabaseMissing, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, or what the watch raises.
+    """
+    with reading(path, busy_timeout, watch) as source, beginning(source):
+        return copy_pinned(source, target, watch)
+
+
+def copy_pinned(source: sqlite3.Connection, target: Path, watch: Watch) -> Image:
+    """Copy what a connection sees inside its open read transaction; see ``read_image``."""
+    page_size = int(source.execute("PRAGMA page_size").fetchone()[0])
+    page_count = int(source.execute("PRAGMA page_count").fetchone()[0])
+    journal_mode = str(source.execute("PRAGMA journal_mode").fetchone()[0])
+    if page_count == 0:
+        raise DatabaseMissing("The database is empty: there is nothing in it yet.", path="")
+    watch.phase("read", page_size * page_count)
+    done = 0
+
+    def progress(_status: int, remaining: int, total: int) -> None:
+        nonlocal done
+        copied = (total - remaining) * page_size
+        watch.wrote(copied - done)
+        watch.advance(copied - done)
+        done = copied
+        watch.check()
+
+    with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        target.chmod(0o600)
+        copy.execute(f"PRAGMA page_size = {page_size}")
+        copy.execute("PRAGMA journal_mode = OFF")
+        copy.execute("PRAGMA synchronous = OFF")
+        source.backup(copy, pages=max(1, _STEP_BYTES // page_size), progress=progress, sleep=0.01)
+    with target.open("r+b") as file:
+        file.seek(_FLAGS.start)
+        file.write(_ROLLBACK_FLAGS)
+    return Image(path=target, page_size=page_size, page_count=page_count, journal_mode=journal_mode)
