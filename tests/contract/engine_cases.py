@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from core.snapshots.archive import Head
 from core.snapshots.engines import Checks
-from core.snapshots.engines.postgres.image import Image
+from core.snapshots.engines.postgres.scratch import Image
 from core.snapshots.models import Kind, Method
 from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import DatabaseUrl, parse

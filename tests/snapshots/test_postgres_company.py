@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from core.snapshots.engines.postgres.address import Address
+from core.snapshots.engines.postgres.connection import Address
 from core.snapshots.engines.postgres.probe import PostgresProbe
 from core.snapshots.settings.conninfo import parse_conninfo
 from tests.snapshots.postgres_world import ask, server

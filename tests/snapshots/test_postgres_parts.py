@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.snapshots.engines.postgres.address import Address
 from core.snapshots.engines.postgres.client_tools import Tools, choose
-from core.snapshots.engines.postgres.copy_blocks import COMPLETE, Manifest, Scanner, Table, manifest_lines
-from core.snapshots.engines.postgres.databases import kept_name
-from core.snapshots.engines.postgres.translation import of_output
+from core.snapshots.engines.postgres.connection import Address
+from core.snapshots.engines.postgres.copy_data import COMPLETE, Manifest, Scanner, Table, manifest_lines
+from core.snapshots.engines.postgres.errors import of_output
+from core.snapshots.engines.postgres.scratch import kept_name
 from core.snapshots.errors import (
     DatabaseBusy,
     DatabaseDamaged,

@@ -8,7 +8,7 @@ import contextlib
 import asyncpg
 
 import local_postgres
-from core.snapshots.engines.postgres.address import Address
+from core.snapshots.engines.postgres.connection import Address
 from core.snapshots.engines.postgres.probe import PostgresProbe
 from core.snapshots.settings.conninfo import parse_conninfo
 

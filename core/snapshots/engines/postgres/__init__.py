@@ -23,17 +23,15 @@ ELSEWHERE = True
 
 def make_engine(url: DatabaseUrl, busy_timeout: float) -> Engine:
     """Give the working side, for the worker process."""
-    from .address import Address
+    from .connection import Address, with_service
     from .engine import PostgresEngine
-    from .service_file import with_service
 
     return PostgresEngine(Address(with_service(parse_conninfo(url.text))), busy_timeout)
 
 
 def make_probe(url: DatabaseUrl) -> Probe:
     """Give the watching side, for the bot's process."""
-    from .address import Address
+    from .connection import Address, with_service
     from .probe import PostgresProbe
-    from .service_file import with_service
 
     return PostgresProbe(Address(with_service(parse_conninfo(url.text))))

@@ -23,10 +23,10 @@ from ...progress import Watch
 from ...settings.json_column import JsonColumn
 from ..base import Checks
 from ..integrity import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing, report_of
+from .errors import ADVICE
 from .load import Content
-from .relations import Relation, count_rows, meant, relations
 from .session import Session, literal, quoted
-from .translation import ADVICE
+from .tables import Relation, count_rows, meant, relations
 
 __all__ = ["check", "damaged_report", "unrehearsed_report", "with_refused"]
 

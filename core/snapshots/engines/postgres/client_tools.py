@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from ...errors import DatabaseUnavailable
-from .programs import bare_environment
+from .subprocesses import bare_environment
 
 __all__ = ["Tools", "choose", "find_tools", "installed"]
 

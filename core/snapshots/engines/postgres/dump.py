@@ -24,14 +24,14 @@ from ...archive.members import Head
 from ...errors import DatabaseDamaged, SnapshotError
 from ...progress import Watch
 from ..base import Base, Taken
-from .address import Address
 from .client_tools import Tools, find_tools
-from .copy_blocks import Block, Manifest, Scanner, Table, manifest_lines
-from .position import POSITION, position_of
-from .programs import Program
-from .relations import Relation, count_own_rows, count_rows, meant, relations
+from .connection import Address
+from .copy_data import Block, Manifest, Scanner, Table, manifest_lines
+from .errors import of_output
 from .session import Session, connected
-from .translation import of_output
+from .subprocesses import Program
+from .tables import Relation, count_own_rows, count_rows, meant, relations
+from .wal_position import POSITION, position_of
 
 __all__ = ["dump"]
 

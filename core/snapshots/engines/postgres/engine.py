@@ -19,19 +19,17 @@ from ...progress import Watch
 from ..base import Base, Checks, Part, Replaced, Taken
 from ..integrity import missing_report, unchecked_report
 from . import checks as integrity_checks
-from .address import Address
-from .belongings import carry_over, of_database, of_objects
 from .client_tools import find_tools
-from .comparison import Comparison
-from .databases import create_scratch, drop, is_scratch, kept_databases, kept_name, may_create, scratch_databases
+from .compare import Comparison
+from .connection import Address
+from .database_metadata import carry_over, of_database, of_objects
 from .dump import dump
 from .exchange import exchange, go_back
-from .image import Image
 from .in_place import load_in_place
 from .load import Content, compare, holds, load, prove, skipped_extensions
-from .relations import count_rows, meant, relations
-from .server import beside
-from .session import Session, connected, quoted
+from .scratch import Image, create_scratch, drop, is_scratch, kept_databases, kept_name, may_create, scratch_databases
+from .session import Session, connected, maintenance_session, quoted
+from .tables import count_rows, meant, relations
 
 __all__ = ["PostgresEngine"]
 
@@ -259,7 +257,7 @@ class PostgresEngine:
     def tidy(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
         """Drop scratch databases that a crash left, and what restores kept, where they are old enough."""
         name, dropped = self._address.database, []
-        with beside(self._address, watch, lock_timeout=self._busy_timeout) as session:
+        with maintenance_session(self._address, watch, lock_timeout=self._busy_timeout) as session:
             old = [each for each in scratch_databases(session, name) if each.age >= scratch_age]
             old += [each for each in kept_databases(session, name) if each.age >= kept_age]
             for each in old:
@@ -276,13 +274,13 @@ class PostgresEngine:
         return connected(self._address, watch, lock_timeout=self._busy_timeout, patience=self._busy_timeout)
 
     def _beside(self, watch: Watch) -> AbstractContextManager[Session]:
-        return beside(self._address, watch, lock_timeout=self._busy_timeout, patience=self._busy_timeout)
+        return maintenance_session(self._address, watch, lock_timeout=self._busy_timeout, patience=self._busy_timeout)
 
 
 def _drop_quietly(address: Address, name: str) -> None:
     """Drop a scratch database also where the time is up; what cannot be dropped now, the next start finds."""
     try:
-        with beside(address, Watch(), lock_timeout=5.0) as session:
+        with maintenance_session(address, Watch(), lock_timeout=5.0) as session:
             drop(session, name)
     except SnapshotError:
         return

@@ -17,10 +17,9 @@ from collections.abc import Iterator
 
 from ...errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, DeadlineExceeded, SnapshotError
 from ...progress import Watch
-from .address import Address
-from .databases import drop, exists
-from .server import beside
-from .session import Session, literal, quoted
+from .connection import Address
+from .scratch import drop, exists
+from .session import Session, literal, maintenance_session, quoted
 
 __all__ = ["exchange", "go_back"]
 
@@ -39,7 +38,7 @@ def exchange(address: Address, new: str, kept: str, busy_timeout: float, watch: 
     Raises DatabaseBusy where somebody's session cannot be ended within ``busy_timeout`` seconds; nothing changed then.
     """
     name = address.database
-    with beside(address, watch, lock_timeout=busy_timeout) as session:
+    with maintenance_session(address, watch, lock_timeout=busy_timeout) as session:
         if not exists(session, name):
             session.execute(f"ALTER DATABASE {quoted(new)} RENAME TO {quoted(name)}")
             return False
@@ -61,7 +60,7 @@ def exchange(address: Address, new: str, kept: str, busy_timeout: float, watch: 
 def _happened(address: Address, new: str, kept: str) -> bool:
     with (
         contextlib.suppress(SnapshotError),
-        beside(address, Watch(), lock_timeout=1.0, patience=_SERVER_BACK_WITHIN) as session,
+        maintenance_session(address, Watch(), lock_timeout=1.0, patience=_SERVER_BACK_WITHIN) as session,
     ):
         return exists(session, kept) and not exists(session, new)
     return False
@@ -71,7 +70,7 @@ def go_back(address: Address, kept: str, busy_timeout: float, watch: Watch) -> N
     """Undo an exchange: what was kept takes the game's place again, and what was there goes."""
     name = address.database
     failed = f"{kept[:50]}_undone"
-    with beside(address, watch, lock_timeout=busy_timeout) as session:
+    with maintenance_session(address, watch, lock_timeout=busy_timeout) as session:
         if not exists(session, kept):
             raise DatabaseMissing(f"There is no database {kept} to go back to.", path=kept)
         if exists(session, name):
@@ -120,7 +119,7 @@ def _ending_sessions(address: Address, databases: set[str]) -> Iterator[None]:
     done = threading.Event()
 
     def end_them() -> None:
-        with contextlib.suppress(SnapshotError), beside(address, Watch(), lock_timeout=1.0) as second:
+        with contextlib.suppress(SnapshotError), maintenance_session(address, Watch(), lock_timeout=1.0) as second:
             names = ", ".join(literal(name) for name in databases)
             while not done.is_set():
                 second.rows(

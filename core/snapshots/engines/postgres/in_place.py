@@ -12,9 +12,9 @@ from pathlib import Path
 from ...errors import DatabaseBusy
 from ...progress import Watch
 from ..base import Part
-from .address import Address
-from .belongings import of_objects
 from .client_tools import Tools
+from .connection import Address
+from .database_metadata import of_objects
 from .load import Content, Feeder, feed_proven, psql, skipped_extensions
 from .session import Session, connected, literal, quoted
 

@@ -10,10 +10,10 @@ import asyncpg
 
 from ...errors import DatabaseUnavailable, SnapshotError
 from ..base import Position
-from .address import Address
 from .client_tools import find_tools
-from .company import Company
-from .position import POSITION, position_of
+from .connection import Address
+from .membership import Company
+from .wal_position import POSITION, position_of
 
 __all__ = ["PostgresProbe"]
 

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotError
 from ...progress import Watch
-from .address import Address
-from .translation import is_passing, of_exception
+from .connection import Address
+from .errors import is_passing, of_exception
 
-__all__ = ["Session", "connected", "literal", "quoted"]
+__all__ = ["Session", "connected", "literal", "maintenance_session", "quoted"]
 
 Value = TypeVar("Value")
 
@@ -22,6 +23,7 @@ _LOOK_EVERY = 0.2
 """So often, in seconds, whoever waits for the server looks whether to go on."""
 _CONNECT_WITHIN = 10.0
 _PAUSE = 0.5
+_MAINTENANCE_DATABASES = ("postgres", "template1")
 
 _SETTINGS = (
     "SET search_path = ''; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; "
@@ -160,3 +162,32 @@ async def _close(connection: asyncpg.Connection[Any]) -> None:
         await connection.close(timeout=2.0)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         connection.terminate()
+
+
+@contextlib.contextmanager
+def maintenance_session(
+    address: Address, watch: Watch, *, lock_timeout: float, patience: float = 0.0
+) -> Iterator[Session]:
+    """Give a session in a database of the server that is not the game's; raises like ``connected``."""
+    with contextlib.ExitStack() as stack:
+        yield _first(stack, address, watch, lock_timeout, patience)
+
+
+def _first(
+    stack: contextlib.ExitStack, address: Address, watch: Watch, lock_timeout: float, patience: float
+) -> Session:
+    refused: SnapshotError | None = None
+    for name in _MAINTENANCE_DATABASES:
+        if name == address.database:
+            continue
+        place = connected(address.with_database(name), watch, lock_timeout=lock_timeout, patience=patience)
+        try:
+            return stack.enter_context(place)
+        except (DatabaseMissing, DatabaseUnavailable, DatabaseDamaged) as error:
+            refused = refused or error
+    assert refused is not None
+    if isinstance(refused, DatabaseMissing):
+        raise DatabaseUnavailable(
+            f"{address.shown} has neither a database postgres nor template1 to work from; create one of them."
+        ) from refused
+    raise refused

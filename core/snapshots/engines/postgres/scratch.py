@@ -3,6 +3,11 @@
 ``savepoint_scratch_GAME_TIME_RANDOM`` holds a rebuilt snapshot while it is checked and until it takes the game's place,
 ``GAME_before_TIME`` is what a restore replaced. GAME is the database's name, or a part of it and a hash where it is
 long: a name has 63 bytes at most. TIME is in seconds since 1970 in the first, whatever the restore says in the second.
+
+What stands for a rebuilt snapshot until it takes the game's place: a note that names where it is.
+
+With the right to create databases that is a scratch database on the same server; without it, the archive itself, which
+is loaded in place.
 """
 
 from __future__ import annotations
@@ -12,11 +17,18 @@ import hashlib
 import re
 import secrets
 import time
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
+from ...errors import SnapshotDamaged
+from ..base import Part
+from .load import Content
 from .session import Session, literal, quoted
 
 __all__ = [
+    "Image",
     "Leftover",
     "create_scratch",
     "drop",
@@ -27,6 +39,7 @@ __all__ = [
     "may_create",
     "scratch_databases",
 ]
+
 
 _LONGEST = 63
 _SCRATCH = "savepoint_scratch_"
@@ -127,3 +140,24 @@ def kept_databases(session: Session, database: str) -> tuple[Leftover, ...]:
             taken = calendar.timegm(time.strptime(match[1], "%Y%m%dt%H%M%S"))
             found.append(Leftover(name, time.time() - taken))
     return tuple(sorted(found, key=lambda each: each.age))
+
+
+class Image(msgspec.Struct, frozen=True):
+    """``database`` is the scratch database that holds what ``part`` restores to, None where there is none."""
+
+    database: str | None
+    part: Part
+    content: Content
+
+    def save(self, path: Path) -> None:
+        """Write it to a new file."""
+        with path.open("xb") as file:
+            file.write(msgspec.json.encode(self))
+
+    @staticmethod
+    def read(path: Path) -> Image:
+        """Read it; raise SnapshotDamaged where the file is none."""
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Image)
+        except (OSError, msgspec.DecodeError) as error:
+            raise SnapshotDamaged(f"The note {path.name} of a rebuilt snapshot is lost.", path=str(path)) from error

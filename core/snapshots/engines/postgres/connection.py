@@ -3,10 +3,17 @@
 No secret is ever handed to a program in its arguments or its environment, where every user of the machine can read
 it: the parameters go in a service file and the password in a password file, both 0600 in a folder of their own
 (https://www.postgresql.org/docs/current/libpq-pgservice.html and libpq-pgpass.html).
+
+Connection services: parameters under a name, in a file of the operator's.
+
+As libpq has it (https://www.postgresql.org/docs/current/libpq-pgservice.html): what the connection string says comes
+first, then what the service says, then the environment. It is looked up here, because what goes to asyncpg and what
+goes to libpq's programs must be the same place.
 """
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import os
 import tempfile
@@ -15,10 +22,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from ...errors import SettingsError
 from ...settings.conninfo import without_secrets
-from .programs import bare_environment
+from .subprocesses import bare_environment
 
-__all__ = ["APPLICATION", "Address"]
+__all__ = ["APPLICATION", "Address", "with_service"]
+
 
 APPLICATION = "savepoint"
 """What the server's administrator sees in ``pg_stat_activity`` (application_name)."""
@@ -114,3 +123,40 @@ def _write(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+_NAME = "pg_service.conf"
+
+
+def with_service(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Give a connection string's parameters with those of the service that it, or else PGSERVICE, names.
+
+    Raises SettingsError where no file has that service, or the file cannot be read.
+    """
+    given = {name: value for name, value in parameters.items() if name != "service"}
+    service = parameters.get("service") or os.environ.get("PGSERVICE")
+    if not service:
+        return given
+    looked_at = []
+    for path in _files():
+        found = _sections(path)
+        if found.has_section(service):
+            return dict(found.items(service)) | given
+        looked_at.append(str(path))
+    raise SettingsError(f'The connection service "{service}" is not in {" or ".join(looked_at) or "any file"}.')
+
+
+def _files() -> Iterator[Path]:
+    own = os.environ.get("PGSERVICEFILE")
+    yield Path(own) if own else Path.home() / f".{_NAME}"
+    shared = os.environ.get("PGSYSCONFDIR", "/etc/postgresql-common")
+    yield Path(shared) / _NAME
+
+
+def _sections(path: Path) -> configparser.RawConfigParser:
+    found = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",), strict=False)
+    try:
+        found.read(path, encoding="utf-8")  # a file that is not there has no sections
+    except (OSError, ValueError, configparser.Error) as error:
+        raise SettingsError(f"The file of connection services {path} cannot be read: {error}") from error
+    return found

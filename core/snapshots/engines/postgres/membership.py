@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 from blake3 import blake3
 
-from .address import Address
+from .connection import Address
 
 __all__ = ["Company"]
 

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from ...errors import OperationCancelled
 from ...progress import Watch
-from .address import Address
-from .copy_blocks import Block, Table, differences
+from .connection import Address
+from .copy_data import Block, Table, differences
 from .load import read_table
-from .relations import relations
 from .session import Session, connected, quoted
+from .tables import relations
 
 __all__ = ["Comparison"]
 
