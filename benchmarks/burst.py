@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from core.snapshots import Kind, SnapshotService
-from core.snapshots.tickets import Ticket
+from core.snapshots.operations.events import Ticket
 
 from .felt import WRITER_RATE
 from .measure import percentile

@@ -5,8 +5,6 @@ It knows nothing of Discord. Whatever is not named here is private.
 
 from __future__ import annotations
 
-from .context import Listener
-from .creation import Created
 from .errors import (
     AmbiguousSnapshot,
     Busy,
@@ -54,9 +52,11 @@ from .models import (
     Verification,
     VerifyReport,
 )
+from .operations.context import Listener
+from .operations.create import Created
+from .operations.events import Ticket
 from .service import SnapshotService
 from .settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
-from .tickets import Ticket
 from .units import Duration, Size, duration_text, size_text
 from .worker.protocol import Progress
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from .creation import Created
 from .models import (
     Check,
     Finding,
@@ -29,7 +28,8 @@ from .models import (
     Verification,
     VerifyReport,
 )
-from .rebuilding import RebuildReport
+from .operations.create import Created
+from .operations.rebuild_catalog import RebuildReport
 
 __all__ = [
     "CatalogDocument",

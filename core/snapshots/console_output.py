@@ -13,7 +13,6 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .creation import Created
 from .models import (
     Finding,
     IntegrityReport,
@@ -25,7 +24,8 @@ from .models import (
     Verification,
     VerifyReport,
 )
-from .rebuilding import RebuildReport
+from .operations.create import Created
+from .operations.rebuild_catalog import RebuildReport
 from .units import duration_text, size_text
 from .worker.protocol import Exported
 

@@ -16,12 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from .context import Context, Listener
-from .creation import Created, Wanted, create, expired, prune_locked
 from .errors import Busy, DeadlineExceeded, RehearsalUnavailable, SnapshotError
-from .events import EventCoverage
-from .latest import head_of, refresh_latest
-from .marking import Marking
 from .models import (
     IntegrityReport,
     Kind,
@@ -34,20 +29,24 @@ from .models import (
     Status,
     VerifyReport,
 )
+from .operations.context import Context, Listener
+from .operations.create import Created, Wanted, create, expired, prune_locked
+from .operations.events import EventCoverage, Ticket
+from .operations.exclusive import require_open, turn
+from .operations.latest import head_of, refresh_latest
+from .operations.prune import tidy_locked
+from .operations.rebuild_catalog import RebuildReport, adopt_locked, rebuild_locked
+from .operations.restore import plan_for, restore_locked
+from .operations.restore_points import Marking
+from .operations.startup import start_up_locked
+from .operations.verify import damaged_error, verify_locked
 from .policies.schedule import last_periodic, next_periodic, proof_due
 from .policies.timeline import resolve
-from .rebuilding import RebuildReport, adopt_locked, rebuild_locked
 from .repository.catalog import Contents
 from .repository.names import NOTE_LENGTH, REASON_LENGTH, legible
-from .restoration import plan_for, restore_locked
 from .settings import database_url
 from .settings.schema import Settings
-from .startup import start_up_locked
-from .tickets import Ticket
-from .tidying import tidy_locked
-from .turn import require_open, turn
 from .units import duration_text
-from .verification import damaged_error, verify_locked
 from .worker.client import OnProgress
 from .worker.protocol import Exported, ExportJob, IntegrityJob
 

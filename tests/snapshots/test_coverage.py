@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from core.snapshots.errors import NotEnoughSpace, SnapshotError
 from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
+from core.snapshots.operations.events import Ticket
 from core.snapshots.policies.coverage import Coverage, Request, distinct_reasons, group_kind, not_before
-from core.snapshots.tickets import Ticket
 
 START = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 MOST_STEPS = 5000

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from core.snapshots import Kind, SnapshotService
-from core.snapshots.creation import Wanted, _began_later, create_locked
 from core.snapshots.engines import Position
-from core.snapshots.turn import turn
+from core.snapshots.operations.create import Wanted, _began_later, create_locked
+from core.snapshots.operations.exclusive import turn
 from tests.snapshots.console_world import imagined
 from tests.snapshots.postgres_world import PostgresWorld
 

@@ -171,7 +171,7 @@ async def test_a_full_disk_loses_its_expired_snapshots_before_one_is_refused(
         needed = 1 << 21
     async with world.opened(retention=FEW_EVENTS, repository={"min_free": 1000}) as service:
         world.play()
-        monkeypatch.setattr("core.snapshots.creation.needed_for_snapshot", lambda *_, **__: needed)
+        monkeypatch.setattr("core.snapshots.operations.create.needed_for_snapshot", lambda *_, **__: needed)
         little_space(monkeypatch, world, 1000 + needed - taken[0].size)
         made = (await service.create(Kind.CRITICAL)).snapshot
         kept = [made, *(taken[number] for number in stays)]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 
+from ..errors import SnapshotDamaged, SnapshotNotFound
+from ..models import Check, Finding, Level, Severity, Snapshot, Verification, VerifyReport
+from ..policies.chain import dependants_of
+from ..repository.catalog import Contents
+from ..worker.client import OnProgress
+from ..worker.protocol import Verified, VerifyJob
 from .context import Context
-from .errors import SnapshotDamaged, SnapshotNotFound
 from .latest import refresh_latest
-from .models import Check, Finding, Level, Severity, Snapshot, Verification, VerifyReport
-from .policies.chain import dependants_of
-from .repository.catalog import Contents
-from .worker.client import OnProgress
-from .worker.protocol import Verified, VerifyJob
 
 __all__ = ["damaged_error", "record_outcome", "verify_locked"]
 

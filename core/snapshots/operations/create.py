@@ -10,22 +10,22 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .archive.members import Head
+from ..archive.members import Head
+from ..engines import Base, Position, Taken, works_elsewhere
+from ..errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
+from ..files import remove, require_space, translate_os_error
+from ..models import Form, Kind, Level, PruneDecision, Snapshot, Verification
+from ..policies.chain import chain_of, choose_form
+from ..policies.retention import decide
+from ..policies.schedule import last_periodic
+from ..policies.space import needed_for_snapshot
+from ..repository.catalog import Contents
+from ..repository.names import INCREMENTAL_SUFFIX, new_id, relative_path
+from ..worker.client import OnProgress
+from ..worker.protocol import SnapshotJob
 from .context import Context
-from .engines import Base, Position, Taken, works_elsewhere
-from .errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
-from .files import remove, require_space, translate_os_error
+from .exclusive import turn
 from .latest import refresh_latest
-from .models import Form, Kind, Level, PruneDecision, Snapshot, Verification
-from .policies.chain import chain_of, choose_form
-from .policies.retention import decide
-from .policies.schedule import last_periodic
-from .policies.space import needed_for_snapshot
-from .repository.catalog import Contents
-from .repository.names import INCREMENTAL_SUFFIX, new_id, relative_path
-from .turn import turn
-from .worker.client import OnProgress
-from .worker.protocol import SnapshotJob
 
 __all__ = ["Created", "Wanted", "create", "create_locked", "expired", "prune_locked"]
 

@@ -6,11 +6,11 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
+from ..errors import CatalogError, CatalogTooNew, OperationCancelled, SnapshotError
+from ..files import translate_os_error
+from ..repository.catalog import Contents
 from .context import Context
-from .errors import CatalogError, CatalogTooNew, OperationCancelled, SnapshotError
-from .files import translate_os_error
-from .rebuilding import rebuild_locked
-from .repository.catalog import Contents
+from .rebuild_catalog import rebuild_locked
 
 __all__ = ["require_open", "turn"]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 
-from .archive.members import Head
+from ..archive.members import Head
+from ..errors import SnapshotError
+from ..models import Form, Snapshot
+from ..worker.protocol import Exported, ExportJob
 from .context import Context
-from .errors import SnapshotError
-from .models import Form, Snapshot
-from .worker.protocol import Exported, ExportJob
 
 __all__ = ["head_of", "refresh_latest"]
 

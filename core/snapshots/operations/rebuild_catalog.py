@@ -10,14 +10,14 @@ import logging
 
 import msgspec
 
+from ..errors import CatalogError, CatalogTooNew
+from ..models import Level, Snapshot, Verification
+from ..policies.retention import restorable
+from ..repository.catalog import Contents
+from ..worker.client import OnProgress
+from ..worker.protocol import Archived, ScanJob, Scanned
 from .context import Context
-from .errors import CatalogError, CatalogTooNew
 from .latest import refresh_latest
-from .models import Level, Snapshot, Verification
-from .policies.retention import restorable
-from .repository.catalog import Contents
-from .worker.client import OnProgress
-from .worker.protocol import Archived, ScanJob, Scanned
 
 __all__ = ["RebuildReport", "adopt_locked", "rebuild_locked"]
 

@@ -12,17 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from .engines import Checks, probe_for, suffix_for
-from .errors import SnapshotError
-from .files import remove
-from .models import RestorePlan, RestoreReport, Snapshot
-from .repository.catalog import Contents
-from .repository.lock import RepositoryLock, UseMark
-from .repository.repository import Repository, in_use_mark
-from .settings.database_url import DatabaseUrl
-from .settings.schema import Settings
-from .worker import client
-from .worker.protocol import Work
+from ..engines import Checks, probe_for, suffix_for
+from ..errors import SnapshotError
+from ..files import remove
+from ..models import RestorePlan, RestoreReport, Snapshot
+from ..repository.catalog import Contents
+from ..repository.lock import RepositoryLock, UseMark
+from ..repository.repository import Repository, in_use_mark
+from ..settings.database_url import DatabaseUrl
+from ..settings.schema import Settings
+from ..worker import client
+from ..worker.protocol import Work
 
 __all__ = ["Context", "Listener"]
 

@@ -14,9 +14,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .context import Context
-from .errors import DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound
-from .models import (
+from ..errors import DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound
+from ..models import (
     Check,
     Finding,
     IntegrityReport,
@@ -27,11 +26,12 @@ from .models import (
     StartupOutcome,
     StartupReport,
 )
-from .policies.timeline import present_first
-from .repository.catalog import Contents
-from .restoration import plan_for, restore_locked
-from .units import duration_text
-from .worker.protocol import IntegrityJob
+from ..policies.timeline import present_first
+from ..repository.catalog import Contents
+from ..units import duration_text
+from ..worker.protocol import IntegrityJob
+from .context import Context
+from .restore import plan_for, restore_locked
 
 __all__ = ["candidates", "recent_automatic", "start_up_locked"]
 

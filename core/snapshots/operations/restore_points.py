@@ -10,9 +10,9 @@ import functools
 import logging
 from collections import deque
 
+from ..errors import SnapshotError
+from ..repository.names import slug
 from .context import Context, Listener
-from .errors import SnapshotError
-from .repository.names import slug
 
 __all__ = ["Marking", "mark_name"]
 

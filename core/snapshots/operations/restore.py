@@ -14,27 +14,18 @@ from pathlib import Path
 
 import msgspec
 
+from ..engines import Replaced, works_elsewhere
+from ..errors import PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
+from ..files import remove, require_space
+from ..models import DatabaseState, Kind, Lost, Method, RestorePlan, RestoreRecord, RestoreReport, Snapshot
+from ..policies.space import needed_for_restore
+from ..policies.timeline import present_line
+from ..repository.catalog import Contents
+from ..worker.client import OnProgress
+from ..worker.protocol import DiscardJob, InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
 from .context import Context
-from .creation import Wanted, create_locked
-from .engines import Replaced, works_elsewhere
-from .errors import PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
-from .files import remove, require_space
-from .models import (
-    DatabaseState,
-    Kind,
-    Lost,
-    Method,
-    RestorePlan,
-    RestoreRecord,
-    RestoreReport,
-    Snapshot,
-)
-from .policies.space import needed_for_restore
-from .policies.timeline import present_line
-from .repository.catalog import Contents
-from .verification import record_outcome
-from .worker.client import OnProgress
-from .worker.protocol import DiscardJob, InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
+from .create import Wanted, create_locked
+from .verify import record_outcome
 
 __all__ = ["plan_for", "restore_locked"]
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 
+from ..engines import works_elsewhere
+from ..errors import SnapshotError
+from ..worker.protocol import Tidied, TidyJob
 from .context import Context
-from .engines import works_elsewhere
-from .errors import SnapshotError
-from .worker.protocol import Tidied, TidyJob
 
 __all__ = ["tidy_locked"]
 
