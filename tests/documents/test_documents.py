@@ -12,7 +12,7 @@ from discord import app_commands
 
 from cogs.backup_cog import BackupCog
 from core.snapshots import defaults
-from core.snapshots.console import shell
+from core.snapshots.cli.commands import shell
 
 PROJECT = Path(__file__).resolve().parents[2]
 README = (PROJECT / "README.md").read_text()

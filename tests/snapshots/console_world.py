@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.snapshots import Form, Kind, Level, Snapshot, SnapshotService, Verification, load
-from core.snapshots.console import shell
+from core.snapshots.cli.commands import shell
 from core.snapshots.repository.catalog import Contents
 from core.snapshots.repository.names import relative_path
 from tests.snapshots.game_database import connected, make_game_database, url_of

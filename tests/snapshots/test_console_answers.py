@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.snapshots.console_documents import snapshot_document
+from core.snapshots.cli.json_output import snapshot_document
 from core.snapshots.models import Level, Verification
 from tests.snapshots.console_world import World, imagined, only_document, without_settings
 from tests.snapshots.game_database import contents_of

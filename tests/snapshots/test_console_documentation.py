@@ -8,11 +8,11 @@ import click
 import msgspec
 import pytest
 
-from core.snapshots import console, console_documents
-from core.snapshots.console import shell
+from core.snapshots.cli import commands, json_output
+from core.snapshots.cli.commands import shell
 from core.snapshots.models import Kind, Lost, Verification
 
-DOCUMENTED = console.__doc__ or ""
+DOCUMENTED = commands.__doc__ or ""
 COMMANDS = [
     "now",
     "list",
@@ -28,17 +28,17 @@ COMMANDS = [
     "rebuild-catalog",
 ]
 SHAPES: dict[str, list[type[msgspec.Struct]]] = {
-    "now": [console_documents.NowDocument],
-    "list": [console_documents.ListDocument],
-    "verify": [console_documents.VerifyDocument],
-    "restore": [console_documents.RestoreDocument],
-    "export": [console_documents.ExportDocument],
-    "status": [console_documents.StatusDocument],
-    "integrity": [console_documents.IntegrityDocument],
-    "prune": [console_documents.PruneDocument, console_documents.DecisionDocument],
-    "pin, unpin": [console_documents.SnapshotAnswer],
-    "rebuild-catalog": [console_documents.CatalogDocument],
-    "any that fails": [console_documents.ErrorDocument, console_documents.ErrorDetail],
+    "now": [json_output.NowDocument],
+    "list": [json_output.ListDocument],
+    "verify": [json_output.VerifyDocument],
+    "restore": [json_output.RestoreDocument],
+    "export": [json_output.ExportDocument],
+    "status": [json_output.StatusDocument],
+    "integrity": [json_output.IntegrityDocument],
+    "prune": [json_output.PruneDocument, json_output.DecisionDocument],
+    "pin, unpin": [json_output.SnapshotAnswer],
+    "rebuild-catalog": [json_output.CatalogDocument],
+    "any that fails": [json_output.ErrorDocument, json_output.ErrorDetail],
 }
 
 
@@ -107,12 +107,12 @@ def test_the_docstring_names_exactly_the_members_of_each_document(name: str) -> 
 def test_the_docstring_names_exactly_the_members_of_what_documents_are_made_of() -> None:
     """Snapshots, findings and what is lost are written once."""
     shape = DOCUMENTED[DOCUMENTED.index("SNAPSHOT is") : DOCUMENTED.index("    now  ")]
-    expected = fields_of(console_documents.SnapshotDocument, Verification) | {"full", "incremental"}
+    expected = fields_of(json_output.SnapshotDocument, Verification) | {"full", "incremental"}
     assert names_in(shape) == expected
-    details = fields_of(console_documents.DetailedDocument) - fields_of(console_documents.SnapshotDocument)
+    details = fields_of(json_output.DetailedDocument) - fields_of(json_output.SnapshotDocument)
     assert names_in(block_of("show")) == details | {"snapshot"}
     finding = DOCUMENTED[DOCUMENTED.index("FINDING is") : DOCUMENTED.index("LOST\n")]
-    assert names_in(finding) == fields_of(console_documents.FindingDocument) | {"error", "warning"}
+    assert names_in(finding) == fields_of(json_output.FindingDocument) | {"error", "warning"}
     assert names_in(DOCUMENTED[DOCUMENTED.index("LOST\n") :]) == fields_of(Lost)
 
 

@@ -9,9 +9,8 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
-from core.snapshots.console_output import Shown, ago, plain, prune_output, sentence, verify_output
-from core.snapshots.console_restore import plan_output
-from core.snapshots.console_session import Invocation, opened
+from core.snapshots.cli.session import Invocation, opened
+from core.snapshots.cli.text_output import Shown, ago, plain, plan_output, prune_output, sentence, verify_output
 from core.snapshots.models import Check, Finding, Level, PruneDecision, PruneReport, Severity, VerifyReport
 from tests.snapshots.console_world import World, imagined, without_settings
 from tests.snapshots.service_world import flip_byte

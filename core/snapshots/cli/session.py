@@ -21,13 +21,13 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as ProgressBar
 from rich.text import Text
 
-from .console_documents import error_document
-from .console_output import Shown, plain, sentence
-from .errors import OperationCancelled, SnapshotError
-from .service import SnapshotService
-from .settings.schema import load, load_chosen
-from .worker.client import OnProgress
-from .worker.protocol import Progress
+from ..errors import OperationCancelled, SnapshotError
+from ..service import SnapshotService
+from ..settings.schema import load, load_chosen
+from ..worker.client import OnProgress
+from ..worker.protocol import Progress
+from .json_output import error_document
+from .text_output import Shown, plain, sentence
 
 __all__ = ["INTERRUPTED", "Failure", "Invocation", "Session", "failure_of", "logging_to", "opened"]
 
@@ -179,7 +179,7 @@ def _progress_bar(console: Console) -> Iterator[OnProgress]:
 @contextlib.contextmanager
 def logging_to(console: Console) -> Iterator[None]:
     """Send what this package logs, from warnings on, to a console."""
-    logger, handler = logging.getLogger(__package__), _ConsoleHandler(console)
+    logger, handler = logging.getLogger(__package__.rpartition(".")[0]), _ConsoleHandler(console)
     logger.addHandler(handler)
     try:
         yield

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from .models import (
+from ..models import (
     Check,
     Finding,
     Form,
@@ -28,8 +28,8 @@ from .models import (
     Verification,
     VerifyReport,
 )
-from .operations.create import Created
-from .operations.rebuild_catalog import RebuildReport
+from ..operations.create import Created
+from ..operations.rebuild_catalog import RebuildReport
 
 __all__ = [
     "CatalogDocument",

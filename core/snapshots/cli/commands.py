@@ -53,13 +53,13 @@ from pathlib import Path
 
 import click
 
-from . import console_documents as documents
-from . import console_output as output
-from .console_group import Shell
-from .console_restore import plan_output, restored_output
-from .console_session import Invocation, Session, opened
-from .errors import OperationCancelled
-from .models import Kind, Level
+from ..errors import OperationCancelled
+from ..models import Kind, Level
+from . import json_output as documents
+from . import text_output as output
+from .app import Shell
+from .session import Invocation, Session, opened
+from .text_output import plan_output, restored_output
 
 __all__ = ["main", "shell"]
 

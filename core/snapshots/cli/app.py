@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .console_session import Invocation, failure_of, logging_to
+from .session import Invocation, failure_of, logging_to
 
 __all__ = ["Command", "Shell"]
 
