@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from cogs.backup_cog import replies
+from cogs.backup_cog import embeds
 from core.snapshots import Form, Kind, Level, Snapshot, Verification
 from core.snapshots.repository.catalog import Contents
 from core.snapshots.repository.names import INCREMENTAL_SUFFIX, relative_path
@@ -81,7 +81,7 @@ async def _reading(subject: Subject, rounds: int) -> dict[str, list[float]]:
 
 def _suggest(subject: Subject) -> int:
     """Do what the cog does while somebody types, in the worst case: nothing fits, so that it looks at all."""
-    return sum("nothing is called this" in replies.searched(snapshot) for snapshot in subject.service.known)
+    return sum("nothing is called this" in embeds.searched(snapshot) for snapshot in subject.service.known)
 
 
 async def _repeats(subject: Subject, player: OtherPlayer, rounds: int) -> list[float]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 
-from .access import Bot
 from .cog import BackupCog
-from .configuration import settings_for
-from .engine import SnapshotService
+from .core_api import SnapshotService, settings_for
+from .permissions import Bot
 
 __all__ = ["BackupCog", "setup"]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import discord
 
-from . import notices
-from .engine import SnapshotDamaged, SnapshotError, StartupReport, VerifyReport, duration_text
+from . import notifications
+from .core_api import SnapshotDamaged, SnapshotError, StartupReport, VerifyReport, duration_text
 
 __all__ = ["SNAPSHOT", "VERIFICATION", "Alerts"]
 
@@ -63,7 +63,7 @@ class Alerts:
         outage = self._outages.get(operation)
         if outage is None:
             self._outages[operation] = _Outage(self._monotonic(), 1, error.message)
-            self._post(notices.failed(operation, error))
+            self._post(notifications.failed(operation, error))
         else:
             outage.failures += 1
             outage.message = error.message
@@ -72,12 +72,12 @@ class Alerts:
         """Take a success; the owner hears of it if that ends an outage."""
         outage = self._outages.pop(operation, None)
         if outage is not None:
-            self._post(notices.recovered(operation, self._monotonic() - outage.began, outage.failures))
+            self._post(notifications.recovered(operation, self._monotonic() - outage.began, outage.failures))
 
     def covered(self) -> None:
         """Take that the newest state is safe in a snapshot."""
         if self._told_stale and SNAPSHOT not in self._outages:
-            self._post(notices.fresh_again(self._monotonic() - self._last_success))
+            self._post(notifications.fresh_again(self._monotonic() - self._last_success))
         self.succeeded(SNAPSHOT)
         self._told_stale = False
         self._last_success = self._monotonic()
@@ -91,7 +91,7 @@ class Alerts:
         # An open outage has been told already, and its recovery will be.
         if silence > self._stale_after and not self._told_stale and SNAPSHOT not in self._outages:
             self._told_stale = True
-            self._post(notices.stale(silence))
+            self._post(notifications.stale(silence))
 
     def verified(self, report: VerifyReport) -> None:
         """Take that a verification could be done; of one that found damage, ``failed`` heard already."""
@@ -102,10 +102,10 @@ class Alerts:
     def _hear_of_damage(self, error: SnapshotDamaged) -> None:
         if error.snapshot_id not in self._damaged:
             self._damaged.add(error.snapshot_id)
-            self._post(notices.damaged(error))
+            self._post(notifications.damaged(error))
 
     def started(self, report: StartupReport) -> None:
         """Take the outcome of the start-up check; the owner hears of it unless all is well."""
-        notice = notices.started(report)
+        notice = notifications.started(report)
         if notice is not None:
             self._post(notice)

@@ -17,19 +17,19 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from . import replies, restore_replies
-from .access import Access, Bot, Interaction, NotAllowed
+from . import embeds, restore_embeds
 from .alerts import Alerts
-from .answers import Answer, ProgressDisplay, can_not_answer
-from .bridge import Bridge
-from .delivery import Outbox
-from .engine import Kind, Level, RestorePlan, SettingsError, SnapshotError, SnapshotService
+from .core_api import Kind, Level, RestorePlan, SettingsError, SnapshotError, SnapshotService
+from .embeds import Health
+from .formatting import CHOICES_LIMIT
+from .host_events import Bridge
 from .lifecycle import Lifecycle
-from .limits import CHOICES_LIMIT
 from .mentions import MentionCommands
-from .replies import Health
+from .notifications import Outbox
+from .permissions import Access, Bot, Interaction, NotAllowed
+from .responses import Answer, ProgressDisplay, can_not_answer
+from .restore_view import RestoreConfirmation
 from .triggers import Trigger
-from .views import RestoreConfirmation
 
 __all__ = ["ANSWERED", "BackupCog"]
 
@@ -140,7 +140,7 @@ class BackupCog(commands.Cog):
         """Take a snapshot now."""
         async with self._managing(interaction) as answer, ProgressDisplay(answer) as progress:
             outcome = await self.service.create(Kind.MANUAL, note=note, pin=pin, on_progress=progress)
-        await answer.show(replies.created(outcome))
+        await answer.show(embeds.created(outcome))
 
     @backup.command(name="list")
     @app_commands.describe(kind="Only snapshots of this kind")
@@ -149,7 +149,7 @@ class BackupCog(commands.Cog):
         """List the snapshots, newest first."""
         async with self._managing(interaction) as answer:
             found = await self.service.list(Kind(kind) if kind else None)
-        await answer.show(replies.snapshots(found, kind))
+        await answer.show(embeds.snapshots(found, kind))
 
     @backup.command(name="verify")
     @app_commands.describe(snapshot="Which one; the newest if none is named", level="How thoroughly")
@@ -170,7 +170,7 @@ class BackupCog(commands.Cog):
         async with self._managing(interaction) as answer, ProgressDisplay(answer) as progress:
             report = await self.service.verify(snapshot, Level(level), on_progress=progress)
         self.alerts.verified(report)
-        await answer.show(replies.verified(report))
+        await answer.show(embeds.verified(report))
 
     @backup.command(name="restore")
     @app_commands.describe(snapshot="Which one")
@@ -187,15 +187,15 @@ class BackupCog(commands.Cog):
             timeout=float(self.service.settings.discord.confirm_timeout),
         )
         self._views = {open_view for open_view in self._views if not open_view.is_finished()} | {view}
-        await answer.show(restore_replies.preview(plan), view=view)
+        await answer.show(restore_embeds.preview(plan), view=view)
 
     async def _restore(self, answer: Answer, plan: RestorePlan) -> None:
         """Carry out what somebody confirmed."""
         async with self._counted(float(self.service.settings.schedule.restore_deadline)):
-            await answer.update(restore_replies.restoring(plan))
+            await answer.update(restore_embeds.restoring(plan))
             async with ProgressDisplay(answer) as progress:
                 report = await self.service.restore(plan.snapshot.id, agreed=plan.token, on_progress=progress)
-        await answer.show(restore_replies.restored(report))
+        await answer.show(restore_embeds.restored(report))
 
     @backup.command(name="status")
     async def status(self, interaction: Interaction) -> None:
@@ -204,14 +204,14 @@ class BackupCog(commands.Cog):
         await answer.defer()
         await self.access.require_manager(interaction)
         state = await self.service.status() if self.lifecycle.problem is None else None
-        await answer.show(replies.status(state, self._health()))
+        await answer.show(embeds.status(state, self._health()))
 
     @database.command(name="integrity")
     async def integrity(self, interaction: Interaction) -> None:
         """Check the game's database as it is now."""
         async with self._managing(interaction) as answer, ProgressDisplay(answer) as progress:
             report = await self.service.integrity(on_progress=progress)
-        await answer.show(replies.integrity(report))
+        await answer.show(embeds.integrity(report))
 
     @verify.autocomplete("snapshot")
     @restore.autocomplete("snapshot")
@@ -222,9 +222,9 @@ class BackupCog(commands.Cog):
                 return []
             wanted = str(typed).strip().casefold()
             known = self.service.known
-            found = (snapshot for snapshot in known if wanted in replies.searched(snapshot))
+            found = (snapshot for snapshot in known if wanted in embeds.searched(snapshot))
             return [
-                app_commands.Choice(name=replies.choice(snapshot), value=snapshot.id)
+                app_commands.Choice(name=embeds.choice(snapshot), value=snapshot.id)
                 for snapshot, _ in zip(found, range(CHOICES_LIMIT), strict=False)
             ]
         except Exception:
@@ -284,7 +284,7 @@ class BackupCog(commands.Cog):
         except SnapshotError as error:
             log.warning("The status could not be read: %s", error)
             state = None
-        return replies.status_text(state, self._health(), registration)
+        return embeds.status_text(state, self._health(), registration)
 
     async def cog_app_command_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
@@ -303,6 +303,6 @@ class BackupCog(commands.Cog):
         if not isinstance(error, SnapshotError | NotAllowed):
             log.error("A command or a click failed in an unforeseen way", exc_info=error)
         try:
-            await Answer(interaction).fail(replies.failure(error))
+            await Answer(interaction).fail(embeds.failure(error))
         except Exception:
             log.exception("The failure of an interaction could not be shown: %s", error)

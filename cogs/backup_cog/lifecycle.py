@@ -13,19 +13,11 @@ from collections.abc import Callable
 
 from discord.ext import tasks
 
-from .access import Bot
 from .alerts import SNAPSHOT, VERIFICATION, Alerts
-from .bridge import Bridge
-from .departure import CloseNotice, SigtermCloses
-from .engine import (
-    Busy,
-    DatabaseMissing,
-    Kind,
-    SnapshotError,
-    SnapshotService,
-    StartupOutcome,
-    StartupReport,
-)
+from .core_api import Busy, DatabaseMissing, Kind, SnapshotError, SnapshotService, StartupOutcome, StartupReport
+from .host_events import Bridge
+from .permissions import Bot
+from .shutdown import CloseNotice, SigtermCloses
 
 __all__ = ["Lifecycle"]
 

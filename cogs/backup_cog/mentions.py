@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import discord
 
-from .access import Access, Bot
-from .answers import QUIET
-from .limits import TEXT_LIMIT, clip, listing, plain
+from .formatting import TEXT_LIMIT, clip, listing, plain
+from .permissions import Access, Bot
+from .responses import QUIET
 
 __all__ = ["MentionCommands"]
 

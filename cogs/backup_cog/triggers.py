@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, 
 from string import Formatter
 from typing import Any
 
-from .engine import TriggerSettings
+from .core_api import TriggerSettings
 
 __all__ = ["REASON_LIMIT", "UNKNOWN", "Reading", "Trigger", "TriggerCount", "read"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import discord
 import pytest
 
-from cogs.backup_cog.answers import Answer, can_not_answer
-from cogs.backup_cog.limits import Reply
+from cogs.backup_cog.formatting import Reply
+from cogs.backup_cog.responses import Answer, can_not_answer
 
 REPLY = Reply(discord.Embed(title="Snapshot taken"))
 

@@ -11,10 +11,10 @@ import discord
 import pytest
 from simcord.actors import MemberActor
 
-from cogs.backup_cog import bridge
+from cogs.backup_cog import host_events
 from cogs.backup_cog.alerts import Alerts
-from cogs.backup_cog.bridge import Bridge
-from cogs.backup_cog.delivery import Outbox, owner_ids
+from cogs.backup_cog.host_events import Bridge
+from cogs.backup_cog.notifications import Outbox, owner_ids
 from tests.backup_cog.backup_stage import Stage, StageBot
 from tests.backup_cog.backup_world import Clock, World, listener_of
 
@@ -184,7 +184,7 @@ async def test_the_hosts_listeners_are_waited_for_with_a_bound(
     world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A quick one pauses play in time; one that never ends does not keep a restore from happening, and is let live."""
-    monkeypatch.setattr(bridge, "_LISTENERS_SECONDS", 0.05)
+    monkeypatch.setattr(host_events, "_LISTENERS_SECONDS", 0.05)
     done: list[str] = []
     never = asyncio.Event()
 

@@ -13,7 +13,7 @@ import discord
 import pytest
 from discord.ext import commands
 
-from cogs.backup_cog.departure import CloseNotice, SigtermCloses
+from cogs.backup_cog.shutdown import CloseNotice, SigtermCloses
 
 ON_WINDOWS = sys.platform == "win32"
 

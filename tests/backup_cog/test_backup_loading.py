@@ -17,7 +17,7 @@ import pytest
 from discord import app_commands
 from discord.ext import commands
 
-from cogs.backup_cog.configuration import settings_for
+from cogs.backup_cog.core_api import settings_for
 from core.snapshots import Kind, SettingsError, Snapshot
 from tests.backup_cog.backup_stage import on_stage
 from tests.backup_cog.backup_world import (

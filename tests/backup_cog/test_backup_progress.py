@@ -7,8 +7,8 @@ import contextvars
 from types import SimpleNamespace
 from typing import Any
 
-from cogs.backup_cog.answers import ProgressDisplay
-from cogs.backup_cog.limits import Reply
+from cogs.backup_cog.formatting import Reply
+from cogs.backup_cog.responses import ProgressDisplay
 from tests.backup_cog.backup_world import Clock
 
 

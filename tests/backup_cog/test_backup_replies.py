@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cogs.backup_cog import notices, replies, restore_replies
-from cogs.backup_cog.limits import Reply, clip, embed, listing, plain
+from cogs.backup_cog import embeds, notifications, restore_embeds
+from cogs.backup_cog.formatting import Reply, clip, embed, listing, plain
 from cogs.backup_cog.triggers import TriggerCount
 from core.snapshots import (
     Check,
@@ -129,11 +129,11 @@ def status_with(text: str) -> Status:
     )
 
 
-def health(text: str, reasons: tuple[str, ...]) -> replies.Health:
+def health(text: str, reasons: tuple[str, ...]) -> embeds.Health:
     """Make what the cog knows of itself."""
     triggers = tuple(TriggerCount(reason, 0, 0, 0) for reason in reasons)
     startup = StartupReport(outcome=StartupOutcome.DAMAGED, message=text)
-    return replies.Health(problem=text, outages=(text,) * 30, startup=startup, triggers=triggers)
+    return embeds.Health(problem=text, outages=(text,) * 30, startup=startup, triggers=triggers)
 
 
 def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, count: int) -> list[Reply]:
@@ -144,26 +144,26 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
     integrity = IntegrityReport(
         findings=found, checked=dict.fromkeys(tables, 1), rows=dict.fromkeys(tables, 1), seconds=1.0
     )
-    started = notices.started(StartupReport(outcome=StartupOutcome.RESTORED, message=text))
+    started = notifications.started(StartupReport(outcome=StartupOutcome.RESTORED, message=text))
     assert started is not None
-    embeds = [
-        notices.failed("snapshot", SnapshotError(text)),
-        notices.recovered("snapshot", 1.0, 3),
-        notices.stale(9999.0),
-        notices.damaged(SnapshotDamaged(text, snapshot_id=text)),
+    sent = [
+        notifications.failed("snapshot", SnapshotError(text)),
+        notifications.recovered("snapshot", 1.0, 3),
+        notifications.stale(9999.0),
+        notifications.damaged(SnapshotDamaged(text, snapshot_id=text)),
         started,
     ]
     return [
-        replies.created(Created(snapshot=entry, unchanged=False)),
-        replies.snapshots([entry] * count, "critical"),
-        replies.verified(verified),
-        replies.integrity(integrity),
-        replies.status(status_with(text), health(text, reasons)),
-        replies.failure(SnapshotError(text)),
-        replies.progress(text, 1, 3),
-        restore_replies.preview(plan(reasons, tables)),
-        restore_replies.restored(report(reasons, tables, text)),
-        *(Reply(one) for one in embeds),
+        embeds.created(Created(snapshot=entry, unchanged=False)),
+        embeds.snapshots([entry] * count, "critical"),
+        embeds.verified(verified),
+        embeds.integrity(integrity),
+        embeds.status(status_with(text), health(text, reasons)),
+        embeds.failure(SnapshotError(text)),
+        embeds.progress(text, 1, 3),
+        restore_embeds.preview(plan(reasons, tables)),
+        restore_embeds.restored(report(reasons, tables, text)),
+        *(Reply(one) for one in sent),
     ]
 
 
@@ -191,8 +191,8 @@ def test_every_reply_keeps_discords_limits(
     """Whatever the texts are and however many there are, no embed is refused and every long list is cut."""
     for reply in everything(reasons, tables, text, count):
         check(reply)
-    assert len(replies.status_text(status_with(text), health(text, reasons), [text])) <= 2000
-    assert 1 <= len(replies.choice(snapshot(reasons))) <= 100
+    assert len(embeds.status_text(status_with(text), health(text, reasons), [text])) <= 2000
+    assert 1 <= len(embeds.choice(snapshot(reasons))) <= 100
 
 
 @given(names)
@@ -207,7 +207,7 @@ def test_text_of_players_is_harmless(text: str) -> None:
 
 def test_a_nasty_reason_formats_nothing_in_a_list() -> None:
     """The reply uses the harmless text, not the raw one."""
-    text = text_of(replies.snapshots([snapshot((NASTY,))], None).embed)
+    text = text_of(embeds.snapshots([snapshot((NASTY,))], None).embed)
     assert "@everyone" not in text
     assert "[free](" not in text.replace("\\[free](", "")
 
@@ -215,7 +215,7 @@ def test_a_nasty_reason_formats_nothing_in_a_list() -> None:
 def test_long_findings_are_counted_in_full_and_attached() -> None:
     """10,000 findings: the embed says how many more there are, the file has them all, errors come first."""
     found = (*(finding(f"pack {number}") for number in range(9_999)), finding("page 7", Severity.ERROR))
-    reply = replies.integrity(IntegrityReport(findings=found, checked={"rows": 5}, rows={}, seconds=2.0))
+    reply = embeds.integrity(IntegrityReport(findings=found, checked={"rows": 5}, rows={}, seconds=2.0))
     text = reply.embed.description or ""
     shown = text.count("**warning**") + text.count("**error**")
     assert "1 error, 9999 warnings." in text
@@ -249,16 +249,16 @@ def test_fields_that_do_not_fit_are_counted() -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: restore_replies.preview(plan(("marketplace_buy_42",), ("users",))), "marketplace\\_buy\\_42"),
-        (lambda: restore_replies.preview(plan((), ("users",))), f"users: not there → {2**40}"),
-        (lambda: restore_replies.preview(plan()), "safety snapshot"),
-        (lambda: restore_replies.restored(report((), (), "q")), "`3fa9c1d2e4b5` holds what was there before"),
-        (lambda: replies.created(Created(snapshot=snapshot(), unchanged=True)), "Nothing changed"),
-        (lambda: replies.snapshots([], "manual"), "0 manual snapshots"),
-        (lambda: replies.snapshots([snapshot(ok=False)], None), "DAMAGED"),
-        (lambda: replies.status(None, health("no room", ("oops",))), "oops: **never fired**"),
-        (lambda: replies.failure(SnapshotError("Busy now.")), "Busy now."),
-        (lambda: replies.failure(ValueError("secret")), "bot's log"),
+        (lambda: restore_embeds.preview(plan(("marketplace_buy_42",), ("users",))), "marketplace\\_buy\\_42"),
+        (lambda: restore_embeds.preview(plan((), ("users",))), f"users: not there → {2**40}"),
+        (lambda: restore_embeds.preview(plan()), "safety snapshot"),
+        (lambda: restore_embeds.restored(report((), (), "q")), "`3fa9c1d2e4b5` holds what was there before"),
+        (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=True)), "Nothing changed"),
+        (lambda: embeds.snapshots([], "manual"), "0 manual snapshots"),
+        (lambda: embeds.snapshots([snapshot(ok=False)], None), "DAMAGED"),
+        (lambda: embeds.status(None, health("no room", ("oops",))), "oops: **never fired**"),
+        (lambda: embeds.failure(SnapshotError("Busy now.")), "Busy now."),
+        (lambda: embeds.failure(ValueError("secret")), "bot's log"),
     ],
 )
 def test_a_reply_says_what_matters(make: Callable[[], Reply], says: str) -> None:
@@ -268,7 +268,7 @@ def test_a_reply_says_what_matters(make: Callable[[], Reply], says: str) -> None
 
 def test_an_unforeseen_error_is_not_shown() -> None:
     """Its text can hold anything, a password too."""
-    assert "secret" not in text_of(replies.failure(ValueError("secret")).embed)
+    assert "secret" not in text_of(embeds.failure(ValueError("secret")).embed)
 
 
 @pytest.mark.parametrize(
@@ -277,18 +277,18 @@ def test_an_unforeseen_error_is_not_shown() -> None:
 )
 def test_a_restore_is_confirmed_by_the_beginning_of_its_id(typed: str, enough: bool) -> None:
     """Four characters at least, from the start, in any case."""
-    assert restore_replies.confirms(typed, snapshot()) is enough
+    assert restore_embeds.confirms(typed, snapshot()) is enough
 
 
 @pytest.mark.parametrize("outcome", [StartupOutcome.CLEAN, StartupOutcome.NEW, StartupOutcome.SKIPPED])
 def test_an_ordinary_start_is_not_news(outcome: StartupOutcome) -> None:
     """Quiet on success."""
-    assert notices.started(StartupReport(outcome=outcome, message="m")) is None
+    assert notifications.started(StartupReport(outcome=outcome, message="m")) is None
 
 
 def test_the_text_status_shows_no_paths() -> None:
     """It is an answer in a channel, which others read."""
     state: Any = status_with("/srv/secret")
-    quiet = replies.Health(problem=None, outages=(), startup=None, triggers=())
-    assert "/srv" not in replies.status_text(state, quiet, [])
-    assert discord.utils.format_dt(NOON, "R") in replies.status_text(state, quiet, [])
+    quiet = embeds.Health(problem=None, outages=(), startup=None, triggers=())
+    assert "/srv" not in embeds.status_text(state, quiet, [])
+    assert discord.utils.format_dt(NOON, "R") in embeds.status_text(state, quiet, [])

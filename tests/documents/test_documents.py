@@ -78,7 +78,7 @@ def test_the_events_table_is_the_default_triggers() -> None:
 
 def test_the_dispatched_events_are_those_of_the_bridge() -> None:
     """What the README says the cog dispatches is what its code dispatches."""
-    bridge = (PROJECT / "cogs" / "backup_cog" / "bridge.py").read_text()
+    bridge = (PROJECT / "cogs" / "backup_cog" / "host_events.py").read_text()
     documented = {row[0].partition("(")[0] for row in table("event", "when")}
     assert documented == set(re.findall(r'"(backup_\w+)"', bridge))
 

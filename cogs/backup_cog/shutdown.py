@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from .access import Bot
+from .permissions import Bot
 
 __all__ = ["CloseNotice", "SigtermCloses"]
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import discord
 
-from . import restore_replies
-from .access import Interaction, NotAllowed
-from .answers import QUIET, Answer
-from .engine import RestorePlan
-from .limits import Reply
+from . import restore_embeds
+from .core_api import RestorePlan
+from .formatting import Reply
+from .permissions import Interaction, NotAllowed
+from .responses import QUIET, Answer
 
 __all__ = ["RestoreConfirmation"]
 
@@ -59,7 +59,7 @@ class RestoreConfirmation(discord.ui.View):
     async def confirm(self, interaction: Interaction, _: discord.ui.Button[RestoreConfirmation]) -> None:
         """Ask for the id."""
         if self._over:
-            await Answer(interaction).fail(restore_replies.over())
+            await Answer(interaction).fail(restore_embeds.over())
         else:
             await interaction.response.send_modal(_TypedConfirmation(self))
 
@@ -67,16 +67,16 @@ class RestoreConfirmation(discord.ui.View):
     async def cancel(self, interaction: Interaction, _: discord.ui.Button[RestoreConfirmation]) -> None:
         """Call it off."""
         if not self._end():
-            await Answer(interaction).fail(restore_replies.over())
+            await Answer(interaction).fail(restore_embeds.over())
             return
-        await interaction.response.edit_message(embed=restore_replies.cancelled().embed, view=None)
+        await interaction.response.edit_message(embed=restore_embeds.cancelled().embed, view=None)
 
     async def submit(self, interaction: Interaction, typed: str) -> None:
         """Take what was typed, and restore if it names the snapshot."""
         if self._over:
-            await Answer(interaction).fail(restore_replies.over())
-        elif not restore_replies.confirms(typed, self.plan.snapshot):
-            await Answer(interaction).fail(restore_replies.wrong_id(self.plan.snapshot))
+            await Answer(interaction).fail(restore_embeds.over())
+        elif not restore_embeds.confirms(typed, self.plan.snapshot):
+            await Answer(interaction).fail(restore_embeds.wrong_id(self.plan.snapshot))
         else:
             # Two modals can be submitted at once: the view is over before anything is awaited.
             self._end()
@@ -99,7 +99,7 @@ class RestoreConfirmation(discord.ui.View):
         for child in self.children:
             if isinstance(child, discord.ui.Button):
                 child.disabled = True
-        await self._edit(restore_replies.timed_out(self.timeout or 0.0))
+        await self._edit(restore_embeds.timed_out(self.timeout or 0.0))
 
     async def _edit(self, reply: Reply) -> None:
         try:
@@ -119,7 +119,7 @@ class _TypedConfirmation(discord.ui.Modal, title="Restore the database?"):
     typed: discord.ui.Label[_TypedConfirmation] = discord.ui.Label(
         text="The first characters of the snapshot's id",
         component=discord.ui.TextInput(
-            custom_id="snapshot_id", min_length=restore_replies.CONFIRMATION_LENGTH, max_length=_ID_LENGTH
+            custom_id="snapshot_id", min_length=restore_embeds.CONFIRMATION_LENGTH, max_length=_ID_LENGTH
         ),
     )
 

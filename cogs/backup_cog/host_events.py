@@ -11,9 +11,9 @@ import asyncio
 import logging
 from typing import Any
 
-from .access import Bot
 from .alerts import Alerts
-from .engine import RestorePlan, RestoreReport, Snapshot, SnapshotError
+from .core_api import RestorePlan, RestoreReport, Snapshot, SnapshotError
+from .permissions import Bot
 
 __all__ = ["Bridge"]
 

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import discord
 
-from . import replies
-from .access import Interaction
-from .limits import Reply
+from . import embeds
+from .formatting import Reply
+from .permissions import Interaction
 
 __all__ = ["QUIET", "Answer", "ProgressDisplay", "can_not_answer"]
 
@@ -149,7 +149,7 @@ class ProgressDisplay:
         busy = self._task is not None and not self._task.done()
         if not busy and now - self._last >= _EDIT_SECONDS:
             self._last = now
-            reply = replies.progress(progress.phase, progress.done, progress.total)
+            reply = embeds.progress(progress.phase, progress.done, progress.total)
             update = self._answer.update(reply)
             self._task = asyncio.get_running_loop().create_task(update, context=self._context)
 

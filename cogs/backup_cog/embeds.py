@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import discord
 
-from .access import NotAllowed
-from .engine import (
+from .core_api import (
     Created,
     Finding,
     IntegrityReport,
@@ -21,7 +20,8 @@ from .engine import (
     duration_text,
     size_text,
 )
-from .limits import CHOICE_LIMIT, TEXT_LIMIT, Reply, clip, embed, listing, plain, report_text
+from .formatting import CHOICE_LIMIT, TEXT_LIMIT, Reply, clip, embed, listing, plain, report_text
+from .permissions import NotAllowed
 from .triggers import TriggerCount
 
 __all__ = [

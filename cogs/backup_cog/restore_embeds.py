@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .engine import Lost, Method, RestorePlan, RestoreReport, Snapshot, duration_text
-from .limits import Reply, embed, listing, plain
-from .replies import AMBER, GREEN, RED, when
+from .core_api import Lost, Method, RestorePlan, RestoreReport, Snapshot, duration_text
+from .embeds import AMBER, GREEN, RED, when
+from .formatting import Reply, embed, listing, plain
 
 __all__ = [
     "CONFIRMATION_LENGTH",
