@@ -12,7 +12,7 @@ demo: $(VENV)/.run
 
 # The same on a PostgreSQL server, which is made for it and removed. (On yours: make demo DATABASE_URL=postgresql://...)
 demo-postgres: $(VENV)/.dev
-	$(BIN)/python local_postgres.py $(BIN)/python main.py demo
+	$(BIN)/python -m demonstration.local_postgres $(BIN)/python main.py demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -q

@@ -72,9 +72,9 @@ async def _serve(bot: commands.Bot, token: str, stop: asyncio.Event) -> None:
 def main(arguments: list[str]) -> int:
     """Run what the command line asks for and give the exit status: 0 done, 1 failed, 2 wrong usage."""
     if arguments == ["demo"]:
-        import demonstration
+        from demonstration import play
 
-        return demonstration.main()
+        return play.main(make_bot, EXTENSIONS)
     if arguments:
         sys.stderr.write(USAGE + "\n")
         return 0 if arguments[0] in ("-h", "--help") else 2

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-import local_postgres
 from cogs.card_game import schema
 from cogs.card_game.database import Database
 from cogs.card_game.postgres import PostgresDatabase
+from demonstration import local_postgres
 
 from .generator import MEGABYTE, SEED, History
 

@@ -9,7 +9,7 @@ import discord
 import pytest
 from discord.ext import commands
 
-import local_postgres
+from demonstration import local_postgres
 from tests.card_game.places import ENGINES, Place, PostgresPlace, Server, SqlitePlace
 from tests.card_game.world import World
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-import local_postgres
-from demonstration_stages import FileStage, ServerStage, StageError, stage_for
+from demonstration import local_postgres
+from demonstration.stages import FileStage, ServerStage, StageError, stage_for
 from tests.end_to_end.test_main import environment
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -16,12 +16,12 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-import local_postgres
+from demonstration import local_postgres
 
 PROJECT = Path(__file__).resolve().parents[2]
 HOLDER = """
 import sys, time
-import local_postgres
+from demonstration import local_postgres
 with local_postgres.running() as url:
     print(url, flush=True)
     time.sleep(600)
@@ -142,10 +142,10 @@ def test_it_is_gone_after_ctrl_c_and_after_a_kill(number: signal.Signals) -> Non
 
 
 def test_a_command_is_run_with_its_url_and_its_status_is_given() -> None:
-    """``python local_postgres.py COMMAND``."""
+    """``python -m demonstration.local_postgres COMMAND``."""
     program = "import os, sys; print(os.environ['DATABASE_URL']); sys.exit(3)"
     done = subprocess.run(
-        [sys.executable, "local_postgres.py", sys.executable, "-c", program],
+        [sys.executable, "-m", "demonstration.local_postgres", sys.executable, "-c", program],
         cwd=PROJECT,
         capture_output=True,
         text=True,

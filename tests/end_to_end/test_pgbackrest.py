@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-import local_postgres
 from core.snapshots import Kind
+from demonstration import local_postgres
 from tests.snapshots.postgres_world import PostgresGame, PostgresWorld, ask, folder_of, run_sql
 
 PROGRAM = shutil.which("pgbackrest")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-import local_postgres
+from demonstration import local_postgres
 from tests.end_to_end.test_main import environment
 
 PROGRAM = Path(__file__).with_name("shard_bot.py")

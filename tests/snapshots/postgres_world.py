@@ -21,8 +21,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import asyncpg
 import pytest
 
-import local_postgres
 from core.snapshots import Settings, Snapshot
+from demonstration import local_postgres
 from tests.snapshots.game_database import CRITICAL_TABLES
 from tests.snapshots.service_world import ServiceWorld
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import local_postgres
 from core.snapshots.engines import Engine, engine_for, probe_for
 from core.snapshots.engines.postgres import client_tools
 from core.snapshots.engines.postgres.session import Session
@@ -30,6 +29,7 @@ from core.snapshots.errors import (
 from core.snapshots.models import Method
 from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import parse
+from demonstration import local_postgres
 from tests.contract.engine_cases import CHECKS, bounded
 from tests.snapshots.chain_world import Chain
 from tests.snapshots.postgres_world import (

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-import local_postgres
 from core.snapshots.engines import engine_for, probe_for
 from core.snapshots.errors import DatabaseUnavailable, SettingsError
 from core.snapshots.settings.conninfo import parse_conninfo
 from core.snapshots.settings.database_url import parse
+from demonstration import local_postgres
 from tests.contract.engine_cases import bounded
 from tests.snapshots.chain_world import Chain
 from tests.snapshots.postgres_world import PostgresGame, in_thread, needs

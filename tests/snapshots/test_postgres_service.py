@@ -14,7 +14,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-import local_postgres
 from core.snapshots import (
     DatabaseBusy,
     DatabaseUnavailable,
@@ -27,6 +26,7 @@ from core.snapshots import (
 )
 from core.snapshots.archive import full
 from core.snapshots.progress import Watch
+from demonstration import local_postgres
 from tests.snapshots.postgres_world import (
     EXPECTED,
     MAJORS,

@@ -18,16 +18,15 @@ import os
 import random
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from discord.ext import commands
 from rich.console import Console
 from rich.table import Table
 
-from demonstration_stages import Rows, Stage, StageError, stage_for
-from main import EXTENSIONS, make_bot
+from demonstration.stages import Rows, Stage, StageError, stage_for
 
 __all__ = ["main"]
 
@@ -43,11 +42,32 @@ ACTIONS = 100
 COVERED_WITHIN = 60.0
 SEED = 20261123
 
+MakeBot = Callable[[], commands.Bot]
+
 console = Console(highlight=False, soft_wrap=True)
 
 
-def main() -> int:
-    """Run the demonstration and give the exit status: 0 only if every row came back."""
+class _Host(NamedTuple):
+    """The bot that is demonstrated: how to make it, and the extensions it loads, in this order."""
+
+    make_bot: MakeBot
+    extensions: Sequence[str]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[commands.Bot]:
+        """Yield a bot with the extensions loaded, and close it as a host closes its bot."""
+        bot = self.make_bot()
+        async with bot:
+            for extension in self.extensions:
+                await bot.load_extension(extension)
+            yield bot
+
+
+def main(make_bot: MakeBot, extensions: Sequence[str]) -> int:
+    """Run the demonstration with a bot of these extensions.
+
+    Return the exit status: 0 only if every row came back.
+    """
     logging.disable(logging.ERROR)  # what the cog would log is what this program shows
     if FOLDER.exists():
         shutil.rmtree(FOLDER)
@@ -55,17 +75,17 @@ def main() -> int:
     stage = stage_for(os.environ.get("DATABASE_URL"), FOLDER)
     os.environ |= {"BACKUP_REPOSITORY_PATH": REPOSITORY.as_posix(), "BACKUP_REPOSITORY_MIN_FREE": "50 MiB"}
     try:
-        return asyncio.run(_demonstrate(stage))
+        return asyncio.run(_demonstrate(stage, _Host(make_bot, extensions)))
     except StageError as error:
         console.print(error, markup=False)
         return 1
 
 
-async def _demonstrate(stage: Stage) -> int:
+async def _demonstrate(stage: Stage, host: _Host) -> int:
     started = time.perf_counter()
     os.environ["DATABASE_URL"] = await stage.prepare()
     console.rule("1. A game is played", align="left")
-    async with _running() as bot:
+    async with host.running() as bot:
         events = await _play(bot)
         _show_coverage(bot)
     before = await stage.rows()
@@ -73,7 +93,7 @@ async def _demonstrate(stage: Stage) -> int:
     for line in await stage.damage():
         console.print(line, markup=False)
     console.rule("3. The bot starts again", align="left")
-    async with _running() as bot:
+    async with host.running() as bot:
         report = _backup(bot).lifecycle.startup
         console.print(report.message, markup=False)
         after = await stage.rows()
@@ -83,16 +103,6 @@ async def _demonstrate(stage: Stage) -> int:
     _summary(events, before, different, restored, time.perf_counter() - started)
     _places(stage, report)
     return 0 if restored and not different else 1
-
-
-@contextlib.asynccontextmanager
-async def _running() -> AsyncIterator[commands.Bot]:
-    """Give a bot with the extensions loaded, and close it as a host closes its bot."""
-    bot = make_bot()
-    async with bot:
-        for extension in EXTENSIONS:
-            await bot.load_extension(extension)
-        yield bot
 
 
 def _backup(bot: commands.Bot) -> Any:

@@ -1,0 +1,1 @@
+"""``python main.py demo``: the play, its stages on either engine, and throw-away PostgreSQL servers."""
