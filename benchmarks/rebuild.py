@@ -22,7 +22,7 @@ _BUSY_TIMEOUT = 15.0
 
 
 class Link(msgspec.Struct, frozen=True):
-    """One file of a chain; what ``Part`` of the engines says."""
+    """One file of a chain; what ``ChainFile`` of the engines says."""
 
     path: str
     form: str
@@ -53,7 +53,7 @@ def main() -> None:
     order = sys.stdin.buffer.read()
     found = msgspec.json.decode(order, type=Order)
     engine = _core("engines").engine_for(_core("settings.database_url").parse(found.url), _BUSY_TIMEOUT)
-    chain = [msgspec.convert(msgspec.to_builtins(link), type=_core("engines").Part) for link in found.chain]
+    chain = [msgspec.convert(msgspec.to_builtins(link), type=_core("engines").ChainFile) for link in found.chain]
     engine.rebuild(chain, Path(found.target), _core("progress").Watch())
 
 

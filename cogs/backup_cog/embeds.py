@@ -87,7 +87,7 @@ def created(outcome: Created) -> Reply:
 def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     fields = [
         ("Id", f"`{snapshot.id}`"),
-        ("Taken", when(snapshot.created_at)),
+        ("SnapshotResult", when(snapshot.created_at)),
         ("Kind", snapshot.kind.value + (", pinned" if snapshot.pinned else "")),
         ("Size", f"{size_text(snapshot.size)} ({size_text(snapshot.database_size)} restored)"),
         ("Proven", _proof(snapshot)),

@@ -15,13 +15,13 @@ from .alerts import Alerts
 from .core_api import RestorePlan, RestoreReport, Snapshot, SnapshotError
 from .permissions import Bot
 
-__all__ = ["Bridge"]
+__all__ = ["HostEvents"]
 
 log = logging.getLogger(__name__)
 _LISTENERS_SECONDS = 5.0
 
 
-class Bridge:
+class HostEvents:
     """The service's listener."""
 
     def __init__(self, bot: Bot, alerts: Alerts) -> None:

@@ -15,7 +15,7 @@ from discord.ext import tasks
 
 from .alerts import SNAPSHOT, VERIFICATION, Alerts
 from .core_api import Busy, DatabaseMissing, Kind, SnapshotError, SnapshotService, StartupOutcome, StartupReport
-from .host_events import Bridge
+from .host_events import HostEvents
 from .permissions import Bot
 from .shutdown import CloseNotice, SigtermCloses
 
@@ -37,7 +37,7 @@ class Lifecycle:
         bot: Bot,
         service: SnapshotService,
         alerts: Alerts,
-        bridge: Bridge,
+        bridge: HostEvents,
         *,
         flush: Callable[[], None],
         monotonic: Callable[[], float],
@@ -71,7 +71,7 @@ class Lifecycle:
         if self._service.settings.discord.handle_sigterm:
             self._sigterm.install()
         if await self._open():
-            await self._service.attend(willing=False)
+            await self._service.join(eligible=False)
             self._report(await self._start_up())
         # Not after ready: backups must not need Discord.
         self._loop.start()
@@ -143,7 +143,7 @@ class Lifecycle:
         return bool(self._bot.guilds) or not self._schedule.only_with_guilds
 
     async def _take_periodic(self) -> None:
-        if not await self._service.periodic_wanted(willing=self._wanted):
+        if not await self._service.periodic_wanted(eligible=self._wanted):
             return
         try:
             await self._service.create(Kind.PERIODIC)
@@ -162,9 +162,9 @@ class Lifecycle:
             await self._fail(SNAPSHOT, error)
         else:
             self._failures = 0
-            await self._prove()
+            await self._verify()
 
-    async def _prove(self) -> None:
+    async def _verify(self) -> None:
         try:
             report = await self._service.verify_due()
         except Busy as error:

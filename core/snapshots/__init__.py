@@ -19,10 +19,9 @@ from .errors import (
     NotEnoughSpace,
     OperationCancelled,
     PlanOutdated,
-    RehearsalUnavailable,
     RepositoryError,
     RestoreFailed,
-    RestoreRefused,
+    RestoreTestUnavailable,
     SettingsError,
     SnapshotDamaged,
     SnapshotError,
@@ -31,14 +30,17 @@ from .errors import (
 )
 from .models import (
     Check,
+    Created,
     DatabaseState,
     Finding,
     Form,
     IntegrityReport,
     Kind,
     Level,
+    Listener,
     Lost,
     Method,
+    Progress,
     PruneDecision,
     PruneReport,
     RestorePlan,
@@ -52,13 +54,10 @@ from .models import (
     Verification,
     VerifyReport,
 )
-from .operations.context import Listener
-from .operations.create import Created
 from .operations.events import Ticket
 from .service import SnapshotService
 from .settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
 from .units import Duration, Size, duration_text, size_text
-from .worker.protocol import Progress
 
 __all__ = [
     "AmbiguousSnapshot",
@@ -89,12 +88,11 @@ __all__ = [
     "Progress",
     "PruneDecision",
     "PruneReport",
-    "RehearsalUnavailable",
     "RepositoryError",
     "RestoreFailed",
     "RestorePlan",
-    "RestoreRefused",
     "RestoreReport",
+    "RestoreTestUnavailable",
     "RetentionRules",
     "Settings",
     "SettingsError",

@@ -17,8 +17,7 @@
     │   └── DatabaseUnavailable  permissions or input/output: says nothing about damage
     │       └── RehearsalUnavailable  snapshots cannot be rebuilt for proof here
     ├── RestoreFailed            the restore did not happen, or was taken back
-    │   ├── PlanOutdated         the state changed since the plan was shown
-    │   └── RestoreRefused       it would do harm now (automatic restores too close together, nothing usable)
+    │   └── PlanOutdated         the state changed since the plan was shown
     ├── DeadlineExceeded         the operation took longer than its deadline
     ├── OperationCancelled       the operation was told to stop
     └── WorkerFailed             the child process died or spoke nonsense
@@ -45,10 +44,9 @@ __all__ = [
     "NotEnoughSpace",
     "OperationCancelled",
     "PlanOutdated",
-    "RehearsalUnavailable",
     "RepositoryError",
     "RestoreFailed",
-    "RestoreRefused",
+    "RestoreTestUnavailable",
     "SettingsError",
     "SnapshotDamaged",
     "SnapshotError",
@@ -155,7 +153,7 @@ class DatabaseUnavailable(DatabaseError, OSError):
     """Permissions, input/output or a wrong path: says nothing about whether the data is sound."""
 
 
-class RehearsalUnavailable(DatabaseUnavailable):
+class RestoreTestUnavailable(DatabaseUnavailable):
     """Snapshots cannot be rebuilt for proof here, so nothing is proven by ``restored``; they can be restored."""
 
 
@@ -165,10 +163,6 @@ class RestoreFailed(SnapshotError):
 
 class PlanOutdated(RestoreFailed):
     """The database or the snapshots changed since the plan was made: look at a new one first."""
-
-
-class RestoreRefused(RestoreFailed):
-    """The restore would do harm now."""
 
 
 class DeadlineExceeded(SnapshotError, TimeoutError):

@@ -13,7 +13,7 @@ from simcord.actors import MemberActor
 
 from cogs.backup_cog import host_events
 from cogs.backup_cog.alerts import Alerts
-from cogs.backup_cog.host_events import Bridge
+from cogs.backup_cog.host_events import HostEvents
 from cogs.backup_cog.notifications import Outbox, owner_ids
 from tests.backup_cog.backup_stage import Stage, StageBot
 from tests.backup_cog.backup_world import Clock, World, listener_of
@@ -203,7 +203,7 @@ async def test_the_hosts_listeners_are_waited_for_with_a_bound(
         bot.add_listener(endless, "on_backup_restore_starting")
         plan: Any = object()
         async with asyncio.timeout(5):
-            await Bridge(bot, alerts).restore_starting(plan)
+            await HostEvents(bot, alerts).restore_starting(plan)
         assert done == ["quick"]
         assert "1 listeners of backup_restore_starting" in caplog.text
         never.set()

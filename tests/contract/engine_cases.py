@@ -21,7 +21,7 @@ from core.snapshots.models import Kind, Method
 from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import DatabaseUrl, parse
 from core.snapshots.settings.json_column import JsonColumn
-from tests.snapshots.game_database import (
+from tests.worlds.game_database import (
     CRITICAL_TABLES,
     OtherProcess,
     connected,
@@ -30,7 +30,7 @@ from tests.snapshots.game_database import (
     play,
     url_of,
 )
-from tests.snapshots.postgres_world import PostgresGame
+from tests.worlds.postgres_world import PostgresGame
 
 HEAD = Head(
     id="3fa9c1d2e4b5",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from core.snapshots.engines import ENGINES, Engine, Probe, Taken, engine_for, probe_for, suffix_for
+from core.snapshots.engines import Engine, Probe, SnapshotResult, engine_for, probe_for, suffix_for
 from core.snapshots.errors import (
     DatabaseBusy,
     DatabaseMissing,
@@ -19,9 +20,10 @@ from core.snapshots.errors import (
 )
 from core.snapshots.models import Check, Finding, Form, Method, Severity
 from core.snapshots.progress import Watch
+from core.snapshots.settings.database_url import ENGINES
 from tests.contract.engine_cases import CASES, CHECKS, EngineCase, bounded
-from tests.snapshots.chain_world import Chain
-from tests.snapshots.game_database import CRITICAL_TABLES
+from tests.worlds.chain_world import Chain
+from tests.worlds.game_database import CRITICAL_TABLES
 
 BUSY_TIMEOUT = 0.5
 
@@ -56,7 +58,7 @@ def chain(request: pytest.FixtureRequest, case: EngineCase, engine: Engine, tmp_
     return made
 
 
-def take(case: EngineCase, chain: Chain, *, watch: Watch | None = None) -> Taken:
+def take(case: EngineCase, chain: Chain, *, watch: Watch | None = None) -> SnapshotResult:
     """Take the next snapshot, which builds upon the one before it where there is one and the engine can."""
     before = chain.parts[-1] if chain.parts else None
     taken = chain.take(watch=watch or bounded(60))
@@ -92,7 +94,7 @@ def test_every_engine_is_under_the_contract() -> None:
 def test_the_registry_names_an_engine_and_its_suffix_as_the_engine_does(case: EngineCase, engine: Engine) -> None:
     """Names of full snapshots end with what the engine says, and the engine's name is its key in the registry."""
     assert engine.name == case.url.engine
-    assert engine.suffix == suffix_for(case.url)
+    assert re.fullmatch(r"\.[a-z]+\.gz", suffix_for(engine.name))
 
 
 def test_inspect_counts_the_rows_and_changes_nothing(case: EngineCase, engine: Engine) -> None:
@@ -185,14 +187,14 @@ def test_what_the_engine_keeps_for_itself_can_be_lost(case: EngineCase, engine: 
         before = case.contents()
         taken = chain.take(watch=bounded(60))
         assert taken.rows == {table: len(before[table]) for table in CRITICAL_TABLES}
-        engine.prove(chain.chain(), chain.scratch, bounded(60))
+        engine.verify(chain.chain(), chain.scratch, bounded(60))
 
 
 def test_an_unchanged_database_is_recognised_and_nothing_is_written(case: EngineCase, chain: Chain) -> None:
     """With the snapshot of the same state known, no file is written; after one commit there is one."""
     first = take(case, chain)
     again = chain.take(skip_unchanged=True)
-    assert again == Taken(unchanged=True, fingerprint=first.fingerprint)
+    assert again == SnapshotResult(unchanged=True, fingerprint=first.fingerprint)
     assert chain.unfinished() == []
     chain.index.unlink(missing_ok=True)
     assert chain.take(skip_unchanged=True) == again
@@ -209,7 +211,7 @@ def test_an_unchanged_database_is_written_again_where_that_is_wanted(
     first = take(case, chain)
     again = chain.take()
     assert (again.unchanged, again.fingerprint) == (False, first.fingerprint)
-    engine.prove(chain.chain(), chain.scratch, bounded(30))
+    engine.verify(chain.chain(), chain.scratch, bounded(30))
 
 
 def test_a_missing_database_gives_no_snapshot(case: EngineCase, chain: Chain) -> None:
@@ -289,7 +291,7 @@ def test_a_damaged_archive_is_not_rebuilt(
         image_of(chain, work)
     assert caught.value.data["path"] == str(culprit)
     with pytest.raises(SnapshotDamaged):
-        engine.prove(chain.chain(), chain.scratch, bounded(30))
+        engine.verify(chain.chain(), chain.scratch, bounded(30))
     with pytest.raises(SnapshotDamaged):
         chain.export(tmp_path / "exported")
     assert not (work / "image" / "rebuilt").exists()
@@ -299,8 +301,8 @@ def test_a_damaged_archive_is_not_rebuilt(
 def test_an_export_stands_alone(case: EngineCase, engine: Engine, chain: Chain, work: Path, tmp_path: Path) -> None:
     """It gives back the same fingerprint with nothing below it, and a file in its place is left alone."""
     taken = take(case, chain)
-    engine.prove(chain.chain(), chain.scratch, bounded(30))
-    target = chain.export(tmp_path / f"exported{engine.suffix}")
+    engine.verify(chain.chain(), chain.scratch, bounded(30))
+    target = chain.export(tmp_path / f"exported{suffix_for(engine.name)}")
     part = msgspec.structs.replace(chain.parts[-1], path=str(target), form=Form.FULL, base=None)
     engine.rebuild((part,), work / "image", bounded(30))
     assert engine.check_image(work / "image", CHECKS, bounded(30)).rows == taken.rows
@@ -493,9 +495,9 @@ async def test_a_process_that_is_alone_keeps_the_schedule_and_is_the_last(case: 
     try:
         assert await probe.leave("alone")
         await probe.close()
-        assert not await probe.attend("alone", willing=False)
-        assert await probe.attend("alone", willing=True)
-        assert await probe.attend("alone", willing=True)
+        assert not await probe.join("alone", eligible=False)
+        assert await probe.join("alone", eligible=True)
+        assert await probe.join("alone", eligible=True)
         assert await probe.leave("alone")
     finally:
         await probe.close()

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from core.snapshots import Kind, SnapshotService
-from tests.snapshots.game_database import connected, play
-from tests.snapshots.service_world import PLAYERS, ServiceWorld
+from tests.worlds.game_database import connected, play
+from tests.worlds.service_world import PLAYERS, ServiceWorld
 
 
 def play_on(database: Path) -> None:

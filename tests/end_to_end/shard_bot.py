@@ -29,7 +29,7 @@ async def connect(bot: Any, *, reconnect: bool = True) -> None:
     """Stand where the bot listens to Discord."""
     number = int(sys.argv[1])
     game, service = bot.get_cog("CardGame").game, bot.get_cog("BackupCog").service
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell, service)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, notify, service)
     reasons = []
     for _ in range(PACKS):
         pack = await game.publish_pack(number, f"Pack of shard {number}", ["Ember Fox"])
@@ -42,7 +42,7 @@ async def connect(bot: Any, *, reconnect: bool = True) -> None:
         await asyncio.sleep(0.05)
 
 
-def tell(service: Any) -> None:
+def notify(service: Any) -> None:
     """Say whether this process keeps the schedule."""
     print("leads" if service._context.probe._company._leads else "follows", flush=True)
 

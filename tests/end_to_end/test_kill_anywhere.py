@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from core.snapshots import Form, StartupOutcome
-from tests.snapshots.game_database import assert_consistent, contents_of
-from tests.snapshots.service_world import played_world
+from tests.worlds.game_database import assert_consistent, contents_of
+from tests.worlds.service_world import played_world
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for orphans in /proc")
 

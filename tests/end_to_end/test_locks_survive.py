@@ -19,7 +19,7 @@ import aiosqlite
 import pytest
 
 from core.snapshots import DatabaseBusy, Kind, Level, SnapshotError, SnapshotService, StartupOutcome
-from tests.snapshots.service_world import PlayedWorld, flip_byte, played_world
+from tests.worlds.service_world import PlayedWorld, flip_byte, played_world
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc/locks is Linux's")
 

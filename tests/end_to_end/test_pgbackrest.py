@@ -18,7 +18,7 @@ import pytest
 
 from core.snapshots import Kind
 from demonstration import local_postgres
-from tests.snapshots.postgres_world import PostgresGame, PostgresWorld, ask, folder_of, run_sql
+from tests.worlds.postgres_world import PostgresGame, PostgresWorld, ask, folder_of, run_sql
 
 PROGRAM = shutil.which("pgbackrest")
 KNOWS = {16: (2, 48), 15: (2, 41)}

@@ -225,7 +225,7 @@ def read(
     head, seal = head_of(cursor)
     most = None if expected.size is None else _members(expected.size)
     fingerprint, members = Fingerprint(), 0
-    work = partial(_prove, deflate or compression.chosen(), cursor, recording, place)
+    work = partial(_verify, deflate or compression.chosen(), cursor, recording, place)
     with closing(in_order(work, batches(enumerate(_packed(cursor, most))))) as batches_proven:
         for batch in batches_proven:
             for offset, block, digest, member in batch:
@@ -286,7 +286,7 @@ def _pack(deflate: Deflate, hash_block: Callable[[bytes], Hashed], batch: list[b
     return packed, [hash_block(block) for block in batch]
 
 
-def _prove(
+def _verify(
     deflate: Deflate,
     cursor: framing.Cursor,
     recording: Recording | None,

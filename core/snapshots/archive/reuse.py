@@ -157,7 +157,7 @@ def write_reusing(
         _write_members(file, old, record, reused, size, read_block, watch)
         members.write_tail(file, tail, seal)
     try:
-        recorder = _prove(target, tail, record, reused, digests, watch)
+        recorder = _verify(target, tail, record, reused, digests, watch)
         return tail, recorder.record(head.id, tail, digests)
     except BaseException:
         target.unlink(missing_ok=True)
@@ -226,16 +226,18 @@ def _copy_in_kernel(source: BinaryIO, target: BinaryIO, start: int, length: int)
         return 0  # not between these file systems; the ordinary way says what is wrong, if anything is
 
 
-def _prove(path: Path, tail: Tail, record: MemberRecord, reused: list[bool], digests: bytes, watch: Watch) -> _Recorder:
+def _verify(
+    path: Path, tail: Tail, record: MemberRecord, reused: list[bool], digests: bytes, watch: Watch
+) -> _Recorder:
     """Read the new full back: copied members by their bytes, the others by the block in them."""
     deflate, recorder = compression.chosen(), _Recorder()
     with path.open("rb", buffering=16 * BLOCK) as file:
         cursor = Cursor(file, path)
 
-        def prove(batch: list[tuple[int, framing.Packed]]) -> list[tuple[int, bytes]]:
-            return [(packed.offset, prove_one(number, packed)) for number, packed in batch]
+        def verify(batch: list[tuple[int, framing.Packed]]) -> list[tuple[int, bytes]]:
+            return [(packed.offset, verify_file(number, packed)) for number, packed in batch]
 
-        def prove_one(number: int, packed: framing.Packed) -> bytes:
+        def verify_file(number: int, packed: framing.Packed) -> bytes:
             digest = _digest(packed)
             if reused[number]:
                 if digest != record.member(number):
@@ -246,7 +248,7 @@ def _prove(path: Path, tail: Tail, record: MemberRecord, reused: list[bool], dig
 
         _, seal = members.head_of(cursor)
         taken = ((number, cursor.block()) for number in range(len(reused)))
-        with closing(in_order(prove, batches(taken))) as batches_proven:
+        with closing(in_order(verify, batches(taken))) as batches_proven:
             for batch in batches_proven:
                 for offset, digest in batch:
                     recorder.took(offset, digest)

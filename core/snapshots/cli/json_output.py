@@ -13,6 +13,7 @@ import msgspec
 
 from ..models import (
     Check,
+    Created,
     Finding,
     Form,
     IntegrityReport,
@@ -21,6 +22,7 @@ from ..models import (
     Lost,
     PruneDecision,
     PruneReport,
+    RebuildReport,
     RestoreReport,
     Severity,
     Snapshot,
@@ -28,8 +30,6 @@ from ..models import (
     Verification,
     VerifyReport,
 )
-from ..operations.create import Created
-from ..operations.rebuild_catalog import RebuildReport
 
 __all__ = [
     "CatalogDocument",

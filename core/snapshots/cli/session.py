@@ -22,10 +22,9 @@ from rich.progress import Progress as ProgressBar
 from rich.text import Text
 
 from ..errors import OperationCancelled, SnapshotError
+from ..models import OnProgress, Progress
 from ..service import SnapshotService
 from ..settings.schema import load, load_chosen
-from ..worker.client import OnProgress
-from ..worker.protocol import Progress
 from .json_output import error_document
 from .text_output import Shown, plain, sentence
 

@@ -16,12 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ..models import (
+    Created,
+    Exported,
     Finding,
     IntegrityReport,
     Lost,
     Method,
     PruneDecision,
     PruneReport,
+    RebuildReport,
     RestorePlan,
     RestoreReport,
     Severity,
@@ -30,10 +33,7 @@ from ..models import (
     Verification,
     VerifyReport,
 )
-from ..operations.create import Created
-from ..operations.rebuild_catalog import RebuildReport
 from ..units import duration_text, size_text
-from ..worker.protocol import Exported
 
 __all__ = [
     "SHOWN",

@@ -3,53 +3,55 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
-from ..settings.database_url import DatabaseUrl
-from .base import Base, Checks, Engine, Part, Position, Probe, Replaced, Taken
+from ..settings.database_url import ENGINES, DatabaseUrl
+from .base import ChainFile, Checks, Engine, ParentSnapshot, Position, Probe, ReplaceResult, SnapshotResult
 
 __all__ = [
     "ENGINES",
-    "Base",
+    "ChainFile",
     "Checks",
     "Engine",
-    "Part",
+    "ParentSnapshot",
     "Position",
     "Probe",
-    "Replaced",
-    "Taken",
+    "ReplaceResult",
+    "SnapshotResult",
     "engine_for",
     "probe_for",
     "suffix_for",
     "works_elsewhere",
 ]
 
-ENGINES: dict[str, str] = {"sqlite": ".sqlite", "postgresql": ".postgres"}
-"""Every engine by the name its URL scheme has, as the module that gives ``make_engine``, ``make_probe``, ``SUFFIX``
-and ``ELSEWHERE``.
-
-Modules are imported when they are needed: the worker has no use for aiosqlite, nor the bot for the readers.
-"""
-
 
 def engine_for(url: DatabaseUrl, busy_timeout: float) -> Engine:
     """Give the working side for a database; ``busy_timeout`` is how long to wait for other people's locks, seconds."""
-    engine: Engine = importlib.import_module(ENGINES[url.engine], __package__).make_engine(url, busy_timeout)
+    engine: Engine = _package(url.engine).make_engine(url, busy_timeout)
     return engine
 
 
 def probe_for(url: DatabaseUrl) -> Probe:
     """Give the watching side for a database."""
-    probe: Probe = importlib.import_module(ENGINES[url.engine], __package__).make_probe(url)
+    probe: Probe = _package(url.engine).make_probe(url)
     return probe
 
 
-def suffix_for(url: DatabaseUrl) -> str:
+def suffix_for(engine: str) -> str:
     """Give what names of full snapshots of this kind of database end with, such as ``.db.gz``."""
-    suffix: str = importlib.import_module(ENGINES[url.engine], __package__).SUFFIX
+    suffix: str = _package(engine).SUFFIX
     return suffix
+
+
+def _package(engine: str) -> Any:
+    """Return an engine's package, which has ``make_engine``, ``make_probe``, ``SUFFIX`` and ``ELSEWHERE``.
+
+    It is imported when it is needed: the worker has no use for aiosqlite, nor the bot for the readers.
+    """
+    return importlib.import_module(f".{ENGINES[engine]}", __package__)
 
 
 def works_elsewhere(url: DatabaseUrl) -> bool:
     """Whether this kind of engine makes things elsewhere than in the repository, which must be let go of and tidied."""
-    elsewhere: bool = importlib.import_module(ENGINES[url.engine], __package__).ELSEWHERE
+    elsewhere: bool = _package(url.engine).ELSEWHERE
     return elsewhere

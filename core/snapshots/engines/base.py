@@ -18,7 +18,7 @@ from ..models import DatabaseState, Form, IntegrityReport, Level, Method
 from ..progress import Watch
 from ..settings.json_column import JsonColumn
 
-__all__ = ["Base", "Checks", "Engine", "Part", "Position", "Probe", "Replaced", "Taken"]
+__all__ = ["ChainFile", "Checks", "Engine", "ParentSnapshot", "Position", "Probe", "ReplaceResult", "SnapshotResult"]
 
 
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +37,13 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
     patient: bool = False
 
 
-class Base(msgspec.Struct, frozen=True, kw_only=True):
+class ParentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The newest snapshot, for what comes after it; ``id`` and ``fingerprint`` are None where there is no sound one.
 
-    ``index`` and ``record`` are where the engine keeps what it wants to know about the newest state and about the
-    newest full (files that can be lost); ``full`` is the path of that full, None where there is no sound one.
-    ``incremental`` allows a snapshot that builds on it. With ``skip_unchanged`` nothing is written if the state is the
-    same.
+    ``index`` and ``record`` are the paths where the engine keeps what it knows about the newest state and about the
+    newest full; both files can be lost. ``full`` is the path of that full and ``full_id`` its id, both None if there is
+    no sound one. ``incremental`` allows a snapshot that builds on this one. With ``skip_unchanged`` nothing is written
+    if the state is the same.
     """
 
     id: str | None
@@ -51,13 +51,18 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     index: str
     record: str
     full: str | None
+    full_id: str | None
     incremental: bool
     skip_unchanged: bool
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a chain: what it restores to has this fingerprint and size. ``base`` is the snapshot it builds on."""
+class ChainFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a chain, of the snapshot with the id ``snapshot``, which builds on ``base``.
 
+    What it restores to has this fingerprint and this size in bytes.
+    """
+
+    snapshot: str
     path: str
     form: Form
     base: str | None
@@ -65,7 +70,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-class Taken(msgspec.Struct, frozen=True, kw_only=True):
+class SnapshotResult(msgspec.Struct, frozen=True, kw_only=True):
     """What ``snapshot`` gives: ``unchanged`` and nothing else, or the facts of the archive that was written."""
 
     unchanged: bool
@@ -78,7 +83,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, Any] = {}
 
 
-class Replaced(msgspec.Struct, frozen=True, kw_only=True):
+class ReplaceResult(msgspec.Struct, frozen=True, kw_only=True):
     """What ``replace`` gives: whether the result was proven identical (None: somebody wrote meanwhile).
 
     ``quarantine`` names what was kept of the state before; ``put_back`` can go back to it.
@@ -93,20 +98,19 @@ class Engine(Protocol):
     """The working side of one kind of database. Every method blocks, takes a Watch, and raises SnapshotErrors only."""
 
     name: ClassVar[str]
-    suffix: ClassVar[str]
 
     def inspect(self, tables: tuple[str, ...], watch: Watch) -> DatabaseState:
         """Give the state of the database; raises for a busy or unreadable one, not for a damaged or missing one."""
 
     def snapshot(
-        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: Base, watch: Watch
-    ) -> Taken:
+        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: ParentSnapshot, watch: Watch
+    ) -> SnapshotResult:
         """Write one consistent state to ``target``, as ``base`` allows, and prove it by reading it back.
 
         ``scratch`` is a folder for temporary files.
         """
 
-    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
+    def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Rebuild the last snapshot of a chain as ``image``; raise SnapshotDamaged if that does not give it back.
 
         With ``fresh`` from the archives alone, also where the engine has the same state at hand. Gives the level that a
@@ -115,15 +119,22 @@ class Engine(Protocol):
         """
 
     def discard(self, image: Path, watch: Watch) -> None:
-        """Let go of what ``rebuild`` made; fine where there is nothing, or ``replace`` has used it."""
+        """Remove what ``rebuild`` made elsewhere than in ``image``; an engine that makes nothing there inherits this.
 
-    def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
+        It is no error if there is nothing, or if ``replace`` has used it.
+        """
+        return None  # noqa: RET501 - not abstract
+
+    def verify(self, chain: Sequence[ChainFile], scratch: Path, watch: Watch) -> None:
         """Prove that a chain gives back its last snapshot; raise SnapshotDamaged otherwise."""
 
     def export(
-        self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
+        self, chain: Sequence[ChainFile], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
     ) -> None:
-        """Write the last snapshot of a chain to ``target`` as a full, proven. ``record`` is that of ``Base``."""
+        """Write the last snapshot of a chain to ``target`` as a verified full.
+
+        ``record`` is that of ``ParentSnapshot``.
+        """
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt image as thoroughly as ``integrity`` checks the database."""
@@ -133,18 +144,20 @@ class Engine(Protocol):
 
     def replace(
         self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
-    ) -> Replaced:
+    ) -> ReplaceResult:
         """Make the database what ``image`` is and check the result; a crash leaves the old state or the new one.
 
         With Method.SWAP the damaged files are moved to ``quarantine`` first. An engine that keeps the replaced state
         elsewhere takes its name from that folder's.
         """
 
-    def tidy(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
-        """Remove what work that never ended left elsewhere, and what restores kept there; give its names.
+    def clean_up(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
+        """Remove what unfinished work and restores left elsewhere than in the repository; return its names.
 
-        Only what is older than so many seconds: ``scratch_age`` for the one, ``kept_age`` for the other.
+        Only what is older than ``scratch_age`` and ``kept_age`` seconds, respectively. An engine that leaves nothing
+        there inherits this.
         """
+        return ()
 
     def put_back(self, quarantine: Path, watch: Watch) -> None:
         """Undo a swap: move the files in ``quarantine`` back to where they were."""
@@ -175,13 +188,13 @@ class Probe(Protocol):
     async def remarks(self) -> tuple[str, ...]:
         """Give what the owner should know of the engine: sentences for the status, none where all is plain."""
 
-    async def mark(self, name: str) -> None:
+    async def create_restore_point(self, name: str) -> None:
         """Name this moment in the database's own log, for its own tools; raise DatabaseUnavailable where it cannot."""
 
-    async def attend(self, group: str, *, willing: bool) -> bool:
+    async def join(self, group: str, *, eligible: bool) -> bool:
         """Count as one of the processes that share a repository, and tell whether this one keeps its schedule.
 
-        Of those of a ``group`` that are ``willing`` one does, until it ends or loses its connection: ask again now and
+        Of those of a ``group`` that are ``eligible`` one does, until it ends or loses its connection: ask again now and
         then. Where the engine cannot tell processes apart, each does.
         """
 
@@ -189,4 +202,4 @@ class Probe(Protocol):
         """Count no more, and tell whether nobody else of the group is left."""
 
     async def close(self) -> None:
-        """Let go of the database; the next call to ``token`` opens it again, and ``attend`` must be called again."""
+        """Let go of the database; the next call to ``token`` opens it again, and ``join`` must be called again."""

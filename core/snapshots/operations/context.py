@@ -10,21 +10,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from ..engines import Checks, probe_for, suffix_for
-from ..errors import SnapshotError
 from ..files import remove
-from ..models import RestorePlan, RestoreReport, Snapshot
+from ..models import Listener, OnProgress, Snapshot
 from ..repository.catalog import Contents
-from ..repository.lock import RepositoryLock, UseMark
-from ..repository.repository import Repository, in_use_mark
+from ..repository.lock import InUseLock, RepositoryLock
+from ..repository.repository import Repository, in_use_lock
 from ..settings.database_url import DatabaseUrl
 from ..settings.schema import Settings
 from ..worker import client
 from ..worker.protocol import Work
 
-__all__ = ["Context", "Listener"]
+__all__ = ["Context"]
 
 log = logging.getLogger(__name__)
 
@@ -33,25 +32,6 @@ Value = TypeVar("Value")
 SpecificJob = TypeVar("SpecificJob", bound=Work)
 
 _THREADS = 6
-
-
-class Listener(Protocol):
-    """Who wants to hear what the service does: the cog, which tells the host and the owner."""
-
-    async def created(self, snapshot: Snapshot) -> None:
-        """Hear of a snapshot that was published."""
-
-    async def failed(self, operation: str, error: SnapshotError) -> None:
-        """Hear of an operation nobody waited for that failed."""
-
-    async def covered(self) -> None:
-        """Hear that the newest state is safe: a snapshot succeeded, or one was not needed."""
-
-    async def restore_starting(self, plan: RestorePlan) -> None:
-        """Hear that a restore begins, in time to pause play."""
-
-    async def restore_finished(self, report: RestoreReport) -> None:
-        """Hear how a restore ended, also when it failed, in time to drop caches."""
 
 
 class Context:
@@ -72,7 +52,7 @@ class Context:
         self.clock = clock
         self.monotonic = monotonic
         self.token_hex = token_hex
-        self.repository = Repository(Path(settings.repository.path).absolute(), suffix_for(url))
+        self.repository = Repository(Path(settings.repository.path).absolute(), suffix_for(url.engine))
         self.probe = probe_for(url)
         self.lock = RepositoryLock(self.repository.work, self.in_thread, clock)
         self.listeners: list[Listener] = []
@@ -80,6 +60,11 @@ class Context:
         """The probe's token before the newest snapshot began, and that snapshot's id."""
         self.closed = False
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="savepoint")
+
+    @property
+    def group(self) -> str:
+        """The name under which the processes that share this repository find each other."""
+        return str(self.repository.root)
 
     async def in_thread(
         self, function: Callable[Parameters, Value], *args: Parameters.args, **kwargs: Parameters.kwargs
@@ -101,7 +86,7 @@ class Context:
         self,
         kind: Callable[..., SpecificJob],
         gives: type[Value],
-        on_progress: client.OnProgress | None = None,
+        on_progress: OnProgress | None = None,
         **fields: Any,
     ) -> Value:
         """Do a job in a worker. ``deadline`` (seconds) and the job's own fields are given; the rest is filled in."""
@@ -113,14 +98,14 @@ class Context:
             **fields,
         )
         # Some jobs run beside an operation that cleans up: what is in use must be told from what a crash left.
-        mark = UseMark(in_use_mark(scratch))
+        mark = InUseLock(in_use_lock(scratch))
         try:
             await self.in_thread(mark.hold)
             return await client.run(self._pool, job, gives, on_progress)  # type: ignore[arg-type]
         finally:
             # The worker removes it itself, unless it was killed.
             await asyncio.shield(self.in_thread(remove, scratch))
-            await asyncio.shield(self.in_thread(mark.let_go))
+            await asyncio.shield(self.in_thread(mark.release))
 
     def checks(self, contents: Contents, *, quick: bool, of: Snapshot | None = None, patient: bool = False) -> Checks:
         """Say what an integrity check looks at: of the database as it is now, or of what a snapshot restores to."""
@@ -137,7 +122,7 @@ class Context:
             patient=patient,
         )
 
-    async def tell(self, what: Callable[[Listener], Any]) -> None:
+    async def notify(self, what: Callable[[Listener], Any]) -> None:
         """Tell every listener, one after another; one that fails is logged and changes nothing."""
         for listener in self.listeners:
             try:

@@ -6,33 +6,32 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-from collections.abc import Sequence
 
 import msgspec
 
 from ..archive.members import Head
-from ..engines import Base, Position, Taken, works_elsewhere
+from ..engines import ParentSnapshot, Position, SnapshotResult, works_elsewhere
 from ..errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
 from ..files import remove, require_space, translate_os_error
-from ..models import Form, Kind, Level, PruneDecision, Snapshot, Verification
+from ..models import Created, Form, Kind, Level, OnProgress, Snapshot, Verification
 from ..policies.chain import chain_of, choose_form
-from ..policies.retention import decide
 from ..policies.schedule import last_periodic
 from ..policies.space import needed_for_snapshot
 from ..repository.catalog import Contents
 from ..repository.names import INCREMENTAL_SUFFIX, new_id, relative_path
-from ..worker.client import OnProgress
 from ..worker.protocol import SnapshotJob
 from .context import Context
-from .exclusive import turn
+from .exclusive import exclusive
 from .latest import refresh_latest
+from .prune import expired, prune_locked
+from .rebuild_catalog import readable_contents
 
-__all__ = ["Created", "Wanted", "create", "create_locked", "expired", "prune_locked"]
+__all__ = ["CreateRequest", "create", "create_locked"]
 
 log = logging.getLogger(__name__)
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot somebody wants. ``skip_unchanged``: none is written if the newest one holds the same state.
 
     ``after`` is when the last periodic one was taken that a periodic one is to follow: one of another process that came
@@ -53,31 +52,25 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float
 
 
-class Created(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it: ``snapshot`` covers what was wanted; with ``unchanged`` it was there already."""
-
-    snapshot: Snapshot
-    unchanged: bool
-
-
 async def create(
-    context: Context, wanted: Wanted, *, wait: float | None = None, on_progress: OnProgress | None = None
+    context: Context, wanted: CreateRequest, *, wait: float | None = None, on_progress: OnProgress | None = None
 ) -> Created:
     """Take a snapshot, or find that the newest one covers it; raise a SnapshotError and leave nothing otherwise.
 
     ``wait`` is how long to wait for another operation, in seconds; None takes the setting.
     """
-    async with turn(context, "a snapshot", wait=wait) as contents:
+    async with exclusive(context, "a snapshot", wait=wait):
+        contents = await readable_contents(context)
         created = await _taken_meanwhile(context, contents, wanted)
         if created is None:
             created = await create_locked(context, contents, wanted, on_progress)
     if not created.unchanged:
-        await context.tell(lambda listener: listener.created(created.snapshot))
-    await context.tell(lambda listener: listener.covered())
+        await context.notify(lambda listener: listener.created(created.snapshot))
+    await context.notify(lambda listener: listener.covered())
     return created
 
 
-async def _taken_meanwhile(context: Context, contents: Contents, wanted: Wanted) -> Created | None:
+async def _taken_meanwhile(context: Context, contents: Contents, wanted: CreateRequest) -> Created | None:
     """Give the snapshot of another process that makes this one needless, None where there is none."""
     newest = contents.newest_sound
     if newest is None:
@@ -90,7 +83,7 @@ async def _taken_meanwhile(context: Context, contents: Contents, wanted: Wanted)
     return None
 
 
-def _began_later(snapshot: Snapshot, wanted: Wanted) -> bool:
+def _began_later(snapshot: Snapshot, wanted: CreateRequest) -> bool:
     """Whether a snapshot began after the events for which one is wanted."""
     if wanted.position is None or wanted.at is None or snapshot.began_at <= wanted.at:
         return False
@@ -99,7 +92,7 @@ def _began_later(snapshot: Snapshot, wanted: Wanted) -> bool:
 
 
 async def create_locked(
-    context: Context, contents: Contents, wanted: Wanted, on_progress: OnProgress | None = None
+    context: Context, contents: Contents, wanted: CreateRequest, on_progress: OnProgress | None = None
 ) -> Created:
     """Take a snapshot inside an operation that holds the repository already."""
     # The order matters: a commit after the token makes the next token differ, a commit before it is in the image.
@@ -118,7 +111,7 @@ async def create_locked(
     try:
         taken = await context.work(
             SnapshotJob,
-            Taken,
+            SnapshotResult,
             on_progress,
             deadline=wanted.deadline,
             min_free=int(context.settings.repository.min_free),
@@ -135,12 +128,12 @@ async def create_locked(
         await context.in_thread(context.repository.publish, target, snapshot)
     finally:
         await asyncio.shield(context.in_thread(remove, target))
-    await _tidy(context, snapshot)
+    await _after_publishing(context, snapshot)
     context.covered = (token, snapshot.id) if token is not None else None
     return Created(snapshot=snapshot, unchanged=False)
 
 
-async def _tidy(context: Context, snapshot: Snapshot) -> None:
+async def _after_publishing(context: Context, snapshot: Snapshot) -> None:
     """Refresh ``latest.*`` and apply retention after a snapshot, which stands whatever becomes of these."""
     if snapshot.kind in context.settings.repository.latest_after:
         await refresh_latest(context)
@@ -151,10 +144,12 @@ async def _tidy(context: Context, snapshot: Snapshot) -> None:
     except OSError as caught:
         log.error("Retention could not be applied: %s", caught)
         error = caught if isinstance(caught, SnapshotError) else translate_os_error(caught)
-        await context.tell(lambda listener: listener.failed("retention", error))
+        await context.notify(lambda listener: listener.failed("retention", error))
 
 
-def _base(context: Context, contents: Contents, newest: Snapshot | None, wanted: Wanted) -> tuple[Base, str]:
+def _base(
+    context: Context, contents: Contents, newest: Snapshot | None, wanted: CreateRequest
+) -> tuple[ParentSnapshot, str]:
     """Say what the snapshot may build on, and why. Looks at the disk."""
     repository = context.repository
     chain: tuple[Snapshot, ...] = ()
@@ -171,24 +166,24 @@ def _base(context: Context, contents: Contents, newest: Snapshot | None, wanted:
         pinned=wanted.pinned,
         last_periodic=last_periodic(contents.snapshots, None, context.clock()),
     )
-    base = Base(
+    full = _newest_full(context, contents)
+    base = ParentSnapshot(
         id=newest.id if chain and newest else None,
         fingerprint=newest.fingerprint if chain and newest else None,
         index=str(repository.page_index),
         record=str(repository.member_record),
-        full=_newest_full(context, contents),
+        full=None if full is None else str(repository.store.fetch(full.path)),
+        full_id=None if full is None else full.id,
         incremental=choice.form is Form.INCREMENTAL,
         skip_unchanged=wanted.skip_unchanged,
     )
     return base, choice.reason
 
 
-def _newest_full(context: Context, contents: Contents) -> str | None:
+def _newest_full(context: Context, contents: Contents) -> Snapshot | None:
     fulls = (each for each in reversed(contents.snapshots) if each.form is Form.FULL and not each.damaged)
     newest = next(fulls, None)
-    if newest is None or not context.repository.is_stored(newest):
-        return None
-    return str(context.repository.store.fetch(newest.path))
+    return newest if newest is not None and context.repository.is_stored(newest) else None
 
 
 async def _newest_sound(context: Context, contents: Contents) -> Snapshot | None:
@@ -199,7 +194,7 @@ async def _newest_sound(context: Context, contents: Contents) -> Snapshot | None
     return newest if await context.in_thread(context.repository.is_stored, newest) else None
 
 
-async def _record_covered(context: Context, newest: Snapshot, wanted: Wanted) -> Created:
+async def _record_covered(context: Context, newest: Snapshot, wanted: CreateRequest) -> Created:
     """Write down that the newest snapshot covers these requests, and when the periodic one was last looked after."""
     now = context.clock()
     covering = msgspec.structs.replace(
@@ -216,7 +211,7 @@ async def _record_covered(context: Context, newest: Snapshot, wanted: Wanted) ->
     return Created(snapshot=covering, unchanged=True)
 
 
-async def _make_room(context: Context, contents: Contents, wanted: Wanted, *, incremental: bool) -> None:
+async def _make_room(context: Context, contents: Contents, wanted: CreateRequest, *, incremental: bool) -> None:
     """See that the disk keeps its minimum; where it would not, expired snapshots go first."""
     size, elsewhere = await context.probe.size(), works_elsewhere(context.url)
     needed = needed_for_snapshot(size, contents.snapshots, incremental=incremental, elsewhere=elsewhere)
@@ -232,7 +227,7 @@ async def _make_room(context: Context, contents: Contents, wanted: Wanted, *, in
         await context.in_thread(require_space, root, needed, minimum)
 
 
-def _head(context: Context, contents: Contents, wanted: Wanted, snapshot_id: str, began_at: dt.datetime) -> Head:
+def _head(context: Context, contents: Contents, wanted: CreateRequest, snapshot_id: str, began_at: dt.datetime) -> Head:
     return Head(
         id=snapshot_id,
         sequence=contents.next_sequence,
@@ -248,7 +243,7 @@ def _head(context: Context, contents: Contents, wanted: Wanted, snapshot_id: str
     )
 
 
-def _entry(context: Context, head: Head, wanted: Wanted, taken: Taken) -> Snapshot:
+def _entry(context: Context, head: Head, wanted: CreateRequest, taken: SnapshotResult) -> Snapshot:
     reason = wanted.reasons[0] if wanted.reasons else wanted.kind.value
     path = relative_path(
         created_at=head.created_at,
@@ -277,17 +272,3 @@ def _entry(context: Context, head: Head, wanted: Wanted, taken: Taken) -> Snapsh
         rows=taken.rows,
         details=taken.details,
     )
-
-
-def expired(context: Context, contents: Contents) -> Sequence[PruneDecision]:
-    """Give retention's decision on every snapshot."""
-    return decide(contents.snapshots, context.settings.retention, context.clock(), contents.restores)
-
-
-def prune_locked(context: Context, contents: Contents) -> tuple[Sequence[PruneDecision], int]:
-    """Carry out retention; give its decisions and the bytes freed. Blocks."""
-    decisions = expired(context, contents)
-    dropped = [decision.snapshot for decision in decisions if not decision.keep]
-    for snapshot in dropped:
-        log.info("Retention removes snapshot %s of %s", snapshot.id, snapshot.created_at)
-    return decisions, context.repository.drop(dropped)

@@ -22,7 +22,7 @@ from ..models import Kind, Snapshot
 from ..policies.coverage import Coverage, Request, distinct_reasons, group_kind, not_before
 from ..repository.names import REASON_LENGTH, legible
 from .context import Context
-from .create import Wanted, create
+from .create import CreateRequest, create
 
 __all__ = ["EventCoverage", "Ticket"]
 
@@ -117,7 +117,7 @@ class EventCoverage:
         self._last_began = self._monotonic()
         deadline = float(self._context.settings.schedule.snapshot_deadline)
         try:
-            wanted = Wanted(
+            wanted = CreateRequest(
                 kind=group_kind(group),
                 reasons=distinct_reasons(group),
                 requests=len(group),
@@ -147,7 +147,7 @@ class EventCoverage:
         failed = self._coverage.fail()
         log.error("The snapshot for %d events failed: %s", len(failed), error)
         self._settle_failed(failed, error)
-        await self._context.tell(lambda listener: listener.failed("snapshot", error))
+        await self._context.notify(lambda listener: listener.failed("snapshot", error))
 
     def _settle_covered(self, requests: Sequence[Request], snapshot: Snapshot) -> None:
         for request in requests:

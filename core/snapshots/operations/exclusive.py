@@ -1,34 +1,29 @@
-"""One operation's turn at the repository: the lock, and a catalog that can be relied on while it is held."""
+"""One change at a time: the repository's lock, as the operations that change something hold it."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 
-from ..errors import CatalogError, CatalogTooNew, OperationCancelled, SnapshotError
+from ..errors import OperationCancelled, SnapshotError
 from ..files import translate_os_error
-from ..repository.catalog import Contents
 from .context import Context
-from .rebuild_catalog import rebuild_locked
 
-__all__ = ["require_open", "turn"]
-
-log = logging.getLogger(__name__)
+__all__ = ["exclusive", "require_open"]
 
 
 def require_open(context: Context) -> None:
-    """Raise OperationCancelled where the service was closed."""
+    """Raise OperationCancelled if the service was closed."""
     if context.closed:
         raise OperationCancelled("The snapshot service is closed; nothing was done.")
 
 
 @contextlib.asynccontextmanager
-async def turn(context: Context, operation: str, *, wait: float | None = None) -> AsyncIterator[Contents]:
-    """Hold the repository for an operation and give the catalog's contents as they are then.
+async def exclusive(context: Context, operation: str, *, wait: float | None = None) -> AsyncIterator[None]:
+    """Hold the repository's lock for an operation; missing folders are created first.
 
-    ``wait`` is how long others may have it first, in seconds; None takes the setting. A folder or a catalog that was
-    lost meanwhile is made again. Raises Busy, RepositoryError, CatalogTooNew.
+    ``wait`` is how long to wait for another holder, in seconds; None means the setting. Raises Busy, RepositoryError,
+    OperationCancelled, and every OSError of the operation as a RepositoryError.
     """
     require_open(context)
     patience = float(context.settings.repository.lock_timeout) if wait is None else wait
@@ -36,19 +31,8 @@ async def turn(context: Context, operation: str, *, wait: float | None = None) -
     try:
         async with context.lock.held(operation, patience):
             require_open(context)
-            yield await _contents(context)
+            yield
     except OSError as error:
         if isinstance(error, SnapshotError):
             raise
         raise translate_os_error(error, context.repository.root) from error
-
-
-async def _contents(context: Context) -> Contents:
-    try:
-        return await context.in_thread(context.repository.refresh)
-    except CatalogTooNew:
-        raise
-    except CatalogError as error:
-        log.error("%s It is rebuilt from the snapshot files.", error)
-        await rebuild_locked(context)
-        return context.repository.catalog.contents

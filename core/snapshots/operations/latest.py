@@ -10,8 +10,8 @@ import logging
 
 from ..archive.members import Head
 from ..errors import SnapshotError
-from ..models import Form, Snapshot
-from ..worker.protocol import Exported, ExportJob
+from ..models import Exported, Form, Snapshot
+from ..worker.protocol import ExportJob
 from .context import Context
 
 __all__ = ["head_of", "refresh_latest"]
@@ -37,7 +37,7 @@ async def refresh_latest(context: Context) -> None:
     except (SnapshotError, OSError) as caught:
         log.error("%s could not be refreshed: %s", repository.latest.name, caught)
         error = caught if isinstance(caught, SnapshotError) else SnapshotError(str(caught))
-        await context.tell(lambda listener: listener.failed("latest", error))
+        await context.notify(lambda listener: listener.failed("latest", error))
 
 
 async def _assemble(context: Context, wanted: Snapshot) -> None:

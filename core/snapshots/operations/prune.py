@@ -1,25 +1,61 @@
-"""Removing what engines left elsewhere than in the repository: scratch databases, states that a restore kept.
+"""Removing what is no longer kept: expired snapshots, and what engines left elsewhere than in the repository.
 
-What a running operation uses is never touched: all of it is younger than an operation can last.
+What is left elsewhere are scratch databases, and states that a restore kept. Age protects those that a running
+operation uses: all of them are younger than an operation can last.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from ..engines import works_elsewhere
 from ..errors import SnapshotError
-from ..worker.protocol import Tidied, TidyJob
+from ..models import PruneDecision, PruneReport
+from ..policies.retention import decide
+from ..repository.catalog import Contents
+from ..worker.protocol import CleanedUp, CleanUpJob
 from .context import Context
+from .exclusive import exclusive
+from .latest import refresh_latest
+from .rebuild_catalog import readable_contents
 
-__all__ = ["tidy_locked"]
+__all__ = ["clean_up_locked", "expired", "prune", "prune_locked"]
 
 log = logging.getLogger(__name__)
 
 _WITHIN = 60.0
 
 
-async def tidy_locked(context: Context) -> None:
+async def prune(context: Context, *, dry_run: bool) -> PruneReport:
+    """Apply retention and remove left-overs; with ``dry_run`` only return the decisions with their reasons."""
+    if dry_run:
+        contents = await context.in_thread(context.repository.refresh)
+        decisions = await context.in_thread(expired, context, contents)
+        return PruneReport(decisions=tuple(decisions), dry_run=True, freed=0)
+    async with exclusive(context, "pruning"):
+        contents = await readable_contents(context)
+        decisions, freed = await context.in_thread(prune_locked, context, contents)
+        await refresh_latest(context)
+        await clean_up_locked(context)
+        return PruneReport(decisions=tuple(decisions), dry_run=False, freed=freed)
+
+
+def expired(context: Context, contents: Contents) -> Sequence[PruneDecision]:
+    """Give retention's decision on every snapshot."""
+    return decide(contents.snapshots, context.settings.retention, context.clock(), contents.restores)
+
+
+def prune_locked(context: Context, contents: Contents) -> tuple[Sequence[PruneDecision], int]:
+    """Carry out retention; give its decisions and the bytes freed. Blocks."""
+    decisions = expired(context, contents)
+    dropped = [decision.snapshot for decision in decisions if not decision.keep]
+    for snapshot in dropped:
+        log.info("Retention removes snapshot %s of %s", snapshot.id, snapshot.created_at)
+    return decisions, context.repository.drop(dropped)
+
+
+async def clean_up_locked(context: Context) -> None:
     """Remove what is old enough, inside an operation that holds the repository; that it fails changes nothing."""
     if not works_elsewhere(context.url):
         return
@@ -27,8 +63,8 @@ async def tidy_locked(context: Context) -> None:
     restoring = 2 * float(schedule.restore_deadline) + float(schedule.snapshot_deadline)
     try:
         tidied = await context.work(
-            TidyJob,
-            Tidied,
+            CleanUpJob,
+            CleanedUp,
             deadline=_WITHIN,
             scratch_age=max(restoring, float(schedule.verify_deadline)),
             kept_age=float(context.settings.retention.safety),

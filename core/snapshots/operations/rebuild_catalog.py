@@ -11,27 +11,19 @@ import logging
 import msgspec
 
 from ..errors import CatalogError, CatalogTooNew
-from ..models import Level, Snapshot, Verification
+from ..models import Level, OnProgress, RebuildReport, Snapshot, Verification
 from ..policies.retention import restorable
 from ..repository.catalog import Contents
-from ..worker.client import OnProgress
-from ..worker.protocol import Archived, ScanJob, Scanned
+from ..worker.protocol import ScanJob, ScannedFile, ScanResult
 from .context import Context
+from .exclusive import exclusive
 from .latest import refresh_latest
 
-__all__ = ["RebuildReport", "adopt_locked", "rebuild_locked"]
+__all__ = ["adopt_locked", "readable_contents", "rebuild_catalog", "rebuild_locked"]
 
 log = logging.getLogger(__name__)
 
 _SECONDS_PER_FILE = 600.0
-
-
-class RebuildReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rebuild found: how many snapshots, which of them are damaged, and which files are none."""
-
-    snapshots: int
-    damaged: tuple[str, ...]
-    unreadable: tuple[str, ...]
 
 
 async def adopt_locked(context: Context, on_progress: OnProgress | None = None) -> None:
@@ -55,6 +47,28 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
         await context.in_thread(_list_all, context, contents, found)
     await context.in_thread(_mark_lost, context)
     await refresh_latest(context)
+
+
+async def rebuild_catalog(context: Context, on_progress: OnProgress | None = None) -> RebuildReport:
+    """Make the catalog anew from the snapshot files alone; the old one is kept beside it."""
+    # Not ``readable_contents``: the catalog may be just what cannot be read.
+    async with exclusive(context, "a rebuild of the catalog"):
+        return await rebuild_locked(context, on_progress)
+
+
+async def readable_contents(context: Context) -> Contents:
+    """Return the catalog's contents, inside an operation that holds the repository.
+
+    A catalog that is missing or cannot be read is rebuilt; raises CatalogTooNew for one of a newer version.
+    """
+    try:
+        return await context.in_thread(context.repository.refresh)
+    except CatalogTooNew:
+        raise
+    except CatalogError as error:
+        log.error("%s It is rebuilt from the snapshot files.", error)
+        await rebuild_locked(context)
+        return context.repository.catalog.contents
 
 
 async def rebuild_locked(context: Context, on_progress: OnProgress | None = None) -> RebuildReport:
@@ -82,10 +96,10 @@ def _emptied(old: Contents) -> Contents:
 
 async def _scan(
     context: Context, files: tuple[tuple[str, str], ...], on_progress: OnProgress | None
-) -> tuple[Archived, ...]:
+) -> tuple[ScannedFile, ...]:
     scanned = await context.work(
         ScanJob,
-        Scanned,
+        ScanResult,
         on_progress,
         deadline=_SECONDS_PER_FILE * len(files),
         files=files,
@@ -97,7 +111,7 @@ async def _scan(
     return scanned.files
 
 
-def _list_all(context: Context, base: Contents, found: tuple[Archived, ...], old: Contents | None = None) -> None:
+def _list_all(context: Context, base: Contents, found: tuple[ScannedFile, ...], old: Contents | None = None) -> None:
     remembered = {snapshot.id: snapshot for snapshot in (old.snapshots if old else ())}
     snapshots = {snapshot.id: snapshot for snapshot in base.snapshots}
     for archived in found:

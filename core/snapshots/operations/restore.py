@@ -14,20 +14,21 @@ from pathlib import Path
 
 import msgspec
 
-from ..engines import Replaced, works_elsewhere
+from ..engines import ReplaceResult, works_elsewhere
 from ..errors import PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
 from ..files import remove, require_space
-from ..models import DatabaseState, Kind, Lost, Method, RestorePlan, RestoreRecord, RestoreReport, Snapshot
+from ..models import DatabaseState, Kind, Lost, Method, OnProgress, RestorePlan, RestoreRecord, RestoreReport, Snapshot
 from ..policies.space import needed_for_restore
-from ..policies.timeline import present_line
+from ..policies.timeline import timeline
 from ..repository.catalog import Contents
-from ..worker.client import OnProgress
-from ..worker.protocol import DiscardJob, InspectJob, PutBackJob, RebuildJob, ReplaceJob, Verified
+from ..worker.protocol import DiscardJob, InspectJob, PutBackJob, RebuildJob, ReplaceJob, VerifyResult
 from .context import Context
-from .create import Wanted, create_locked
+from .create import CreateRequest, create_locked
+from .exclusive import exclusive
+from .rebuild_catalog import readable_contents
 from .verify import record_outcome
 
-__all__ = ["plan_for", "restore_locked"]
+__all__ = ["plan_for", "restore", "restore_locked"]
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> 
     method = database.method or (Method.ONLINE if database.openable else Method.SWAP)
     now = context.clock()
     age = max(0.0, (now - snapshot.began_at).total_seconds())
-    line = present_line(contents.snapshots, contents.restores)
+    line = timeline(contents.snapshots, contents.restores)
     later = [other for other in reversed(line) if other.sequence > snapshot.sequence]
     lost = Lost(
         since=snapshot.began_at,
@@ -83,6 +84,16 @@ def _token(contents: Contents, snapshot: Snapshot, method: Method, database: Dat
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
 
 
+async def restore(
+    context: Context, text: str, *, agreed: str | None, on_progress: OnProgress | None = None
+) -> RestoreReport:
+    """Restore the snapshot that ``text`` names; see ``restore_locked``."""
+    async with exclusive(context, "a restore"):
+        contents = await readable_contents(context)
+        plan = await plan_for(context, contents, contents.find(text))
+        return await restore_locked(context, contents, plan, agreed=agreed, automatic=False, on_progress=on_progress)
+
+
 async def restore_locked(
     context: Context,
     contents: Contents,
@@ -104,7 +115,7 @@ async def restore_locked(
         )
     started = time.monotonic()
     snapshot = plan.snapshot
-    await context.tell(lambda listener: listener.restore_starting(plan))
+    await context.notify(lambda listener: listener.restore_starting(plan))
     image = context.repository.work / f"restore-{snapshot.id}-{context.token_hex(4)}" / "rebuilt.db"
     try:
         report = await _carry_out(context, contents, plan, image, automatic, started, on_progress)
@@ -113,7 +124,7 @@ async def restore_locked(
         report = _failure(plan, error, automatic, started)
         raise
     finally:
-        await context.tell(lambda listener: listener.restore_finished(report))
+        await context.notify(lambda listener: listener.restore_finished(report))
         await _let_go(context, image)
 
 
@@ -202,7 +213,7 @@ async def _rebuild(
     await context.in_thread(image.parent.mkdir, mode=0o700)
     verified = await context.work(
         RebuildJob,
-        Verified,
+        VerifyResult,
         on_progress,
         deadline=float(settings.schedule.restore_deadline),
         min_free=int(settings.repository.min_free),
@@ -227,7 +238,7 @@ async def _safety(
     """Take a snapshot of what is there now; None where nothing can be read, and then quarantine keeps it."""
     if not plan.database.openable:
         return None
-    wanted = Wanted(
+    wanted = CreateRequest(
         kind=Kind.SAFETY,
         reasons=(f"before_restore_{plan.snapshot.id}",),
         deadline=float(context.settings.schedule.snapshot_deadline),
@@ -243,10 +254,10 @@ async def _replace(
     image: Path,
     quarantine: Path,
     on_progress: OnProgress | None,
-) -> Replaced:
+) -> ReplaceResult:
     return await context.work(
         ReplaceJob,
-        Replaced,
+        ReplaceResult,
         on_progress,
         deadline=float(context.settings.schedule.restore_deadline),
         image=str(image),
@@ -263,7 +274,7 @@ async def _go_back(
     plan: RestorePlan,
     safety: Snapshot | None,
     quarantine: Path,
-    replaced: Replaced,
+    replaced: ReplaceResult,
     on_progress: OnProgress | None,
 ) -> None:
     """Take the way back after a result that failed its check; always raises RestoreFailed."""
@@ -299,7 +310,7 @@ async def _write_back(
         chain = await context.in_thread(context.repository.chain, safety)
         await context.work(
             RebuildJob,
-            Verified,
+            VerifyResult,
             on_progress,
             deadline=float(context.settings.schedule.restore_deadline),
             chain=chain,

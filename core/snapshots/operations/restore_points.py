@@ -11,10 +11,11 @@ import logging
 from collections import deque
 
 from ..errors import SnapshotError
+from ..models import Listener
 from ..repository.names import slug
-from .context import Context, Listener
+from .context import Context
 
-__all__ = ["Marking", "mark_name"]
+__all__ = ["RestorePoints", "restore_point_name"]
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +24,12 @@ _LONGEST = 63
 _MOST_WAITING = 1000
 
 
-def mark_name(reason: str, stamp: str) -> str:
+def restore_point_name(reason: str, stamp: str) -> str:
     """Give the name of the point that an event gets: what happened, and when in UTC."""
     return f"{slug(reason)[: _LONGEST - len(stamp) - 1]}_{stamp}"
 
 
-class Marking:
+class RestorePoints:
     """Takes events and names them; does nothing where the settings do not ask for it."""
 
     def __init__(self, context: Context) -> None:
@@ -38,12 +39,12 @@ class Marking:
         self._task: asyncio.Task[None] | None = None
         self._told = False
 
-    def mark(self, reason: str) -> None:
+    def add(self, reason: str) -> None:
         """Name this moment soon; call it in the loop's thread. Never raises and never waits."""
         if not self._context.settings.database.restore_points:
             return
         now = self._context.clock()
-        self._waiting.append(mark_name(reason, f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}"))
+        self._waiting.append(restore_point_name(reason, f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}"))
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._work(), name="savepoint restore points")
 
@@ -59,16 +60,16 @@ class Marking:
         while self._waiting:
             name = self._waiting.popleft()
             try:
-                await self._context.probe.mark(name)
+                await self._context.probe.create_restore_point(name)
             except SnapshotError as error:
                 log.log(logging.DEBUG if self._told else logging.ERROR, "%s", error)
                 if not self._told:
                     self._told = True
-                    await self._context.tell(functools.partial(_tell, error))
+                    await self._context.notify(functools.partial(_notify, error))
             else:
                 self._told = False
                 log.info("Restore point %s", name)
 
 
-async def _tell(error: SnapshotError, listener: Listener) -> None:
+async def _notify(error: SnapshotError, listener: Listener) -> None:
     await listener.failed("restore point", error)

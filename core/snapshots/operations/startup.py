@@ -26,18 +26,26 @@ from ..models import (
     StartupOutcome,
     StartupReport,
 )
-from ..policies.timeline import present_first
+from ..policies.timeline import timeline_first
 from ..repository.catalog import Contents
 from ..units import duration_text
 from ..worker.protocol import IntegrityJob
 from .context import Context
+from .exclusive import exclusive
+from .rebuild_catalog import readable_contents
 from .restore import plan_for, restore_locked
 
-__all__ = ["candidates", "recent_automatic", "start_up_locked"]
+__all__ = ["candidates", "recent_automatic", "start_up", "start_up_locked"]
 
 log = logging.getLogger(__name__)
 
 _EVENTS_NAMED = 5
+
+
+async def start_up(context: Context) -> StartupReport:
+    """Check the database before anybody uses it, heal it if it is damaged, and report both."""
+    async with exclusive(context, "a start-up check"):
+        return await start_up_locked(context, await readable_contents(context))
 
 
 async def start_up_locked(context: Context, contents: Contents) -> StartupReport:
@@ -173,7 +181,7 @@ def candidates(
     """
     return tuple(
         snapshot
-        for snapshot in present_first(snapshots, restores)
+        for snapshot in timeline_first(snapshots, restores)
         if not snapshot.damaged and any(_would_mend(snapshot, finding) for finding in integrity.errors)
     )
 

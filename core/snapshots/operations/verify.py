@@ -3,21 +3,65 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from pathlib import Path
 
 import msgspec
 
-from ..errors import SnapshotDamaged, SnapshotNotFound
-from ..models import Check, Finding, Level, Severity, Snapshot, Verification, VerifyReport
+from ..errors import RestoreTestUnavailable, SnapshotDamaged, SnapshotNotFound
+from ..models import Check, Finding, Level, OnProgress, Severity, Snapshot, Verification, VerifyReport
 from ..policies.chain import dependants_of
+from ..policies.schedule import verification_due
 from ..repository.catalog import Contents
-from ..worker.client import OnProgress
-from ..worker.protocol import Verified, VerifyJob
+from ..worker.protocol import VerifyJob, VerifyResult
 from .context import Context
+from .exclusive import exclusive
 from .latest import refresh_latest
+from .rebuild_catalog import readable_contents
 
-__all__ = ["damaged_error", "record_outcome", "verify_locked"]
+__all__ = ["VerificationSchedule", "damaged_error", "record_outcome", "verify", "verify_locked"]
+
+log = logging.getLogger(__name__)
+
+
+async def verify(
+    context: Context, text: str, level: Level = Level.CHECKSUM, on_progress: OnProgress | None = None
+) -> VerifyReport:
+    """Verify a snapshot and record the outcome; if it fails it is marked damaged and the listeners are notified."""
+    async with exclusive(context, "a verification"):
+        contents = await readable_contents(context)
+        report = await verify_locked(context, contents, contents.find(text), level, on_progress)
+    if not report.ok:
+        error = damaged_error(report)
+        await context.notify(lambda listener: listener.failed("verification", error))
+    return report
+
+
+class VerificationSchedule:
+    """The regular verification of the newest snapshot, every ``verify_interval``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._unavailable_at: dt.datetime | None = None
+        """When a test restore was last found to be unavailable here."""
+
+    async def run_due(self) -> VerifyReport | None:
+        """Verify the newest snapshot by ``restored`` if that was last done longer ago than ``verify_interval``.
+
+        Where the engine cannot do that here, its bytes are verified instead, as often.
+        """
+        context = self._context
+        interval, now = float(context.settings.schedule.verify_interval), context.clock()
+        due = verification_due(context.repository.catalog.contents.snapshots, now, interval)
+        if due is None or (self._unavailable_at and (now - self._unavailable_at).total_seconds() < interval):
+            return None
+        try:
+            return await verify(context, due.id, Level.RESTORED)
+        except RestoreTestUnavailable as error:
+            log.warning("%s", error)
+            self._unavailable_at = now
+            return await verify(context, due.id, Level.CHECKSUM)
 
 
 async def verify_locked(
@@ -32,11 +76,11 @@ async def verify_locked(
         chain = await context.in_thread(context.repository.chain, snapshot)
     except (SnapshotNotFound, SnapshotDamaged) as error:
         gone = error.data.get("snapshot_id") if isinstance(error, SnapshotNotFound) else None
-        verified = Verified(ok=False, findings=(_file_finding(str(error)),), culprit=gone)
+        verified = VerifyResult(ok=False, findings=(_file_finding(str(error)),), culprit=gone)
     else:
         verified = await context.work(
             VerifyJob,
-            Verified,
+            VerifyResult,
             on_progress,
             deadline=float(context.settings.schedule.verify_deadline),
             min_free=int(context.settings.repository.min_free),
@@ -66,7 +110,7 @@ def damaged_error(report: VerifyReport) -> SnapshotDamaged:
 
 
 async def record_outcome(
-    context: Context, snapshot: Snapshot, level: Level, verified: Verified, now: dt.datetime
+    context: Context, snapshot: Snapshot, level: Level, verified: VerifyResult, now: dt.datetime
 ) -> None:
     """Write down what a proof of a snapshot showed: of itself or, where a file below it is damaged, of that one.
 

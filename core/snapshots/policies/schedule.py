@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..models import Kind, Snapshot
 
-__all__ = ["last_periodic", "next_periodic", "proof_due"]
+__all__ = ["last_periodic", "next_periodic", "verification_due"]
 
 
 def last_periodic(
@@ -39,7 +39,7 @@ def next_periodic(
     return max(due, min(earliest, overdue))
 
 
-def proof_due(snapshots: Sequence[Snapshot], now: dt.datetime, interval: float) -> Snapshot | None:
+def verification_due(snapshots: Sequence[Snapshot], now: dt.datetime, interval: float) -> Snapshot | None:
     """Give the newest sound snapshot if nothing was proven by ``restored`` for ``interval`` seconds (0: never due)."""
     sound = [snapshot for snapshot in snapshots if not snapshot.damaged]
     if interval <= 0 or not sound:

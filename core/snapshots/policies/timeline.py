@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ..errors import AmbiguousSnapshot, SnapshotNotFound
 from ..models import RestoreRecord, Snapshot
 
-__all__ = ["LATEST", "newest_sound", "present_first", "present_line", "resolve"]
+__all__ = ["LATEST", "newest_sound", "resolve", "timeline", "timeline_first"]
 
 LATEST = "latest"
 """What a person writes for the newest snapshot that is not damaged."""
@@ -22,7 +22,7 @@ LATEST = "latest"
 _SHOWN = 40
 
 
-def present_line(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:
+def timeline(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:
     """Give the snapshots that the present database comes from, newest first."""
     spans: list[tuple[float, float]] = []
     upper = math.inf
@@ -37,9 +37,9 @@ def present_line(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord
     )
 
 
-def present_first(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:
+def timeline_first(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:
     """Give all snapshots: those of the present line newest first, then the others newest first."""
-    line = present_line(snapshots, restores)
+    line = timeline(snapshots, restores)
     on_line = {snapshot.id for snapshot in line}
     beside = [snapshot for snapshot in snapshots if snapshot.id not in on_line]
     return (*line, *sorted(beside, key=lambda snapshot: snapshot.sequence, reverse=True))
@@ -47,7 +47,7 @@ def present_first(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecor
 
 def newest_sound(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> Snapshot | None:
     """Give the newest undamaged snapshot of the present line, or of all where that line has none; None if all are."""
-    return next((snapshot for snapshot in present_first(snapshots, restores) if not snapshot.damaged), None)
+    return next((snapshot for snapshot in timeline_first(snapshots, restores) if not snapshot.damaged), None)
 
 
 def resolve(text: str, snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord] = ()) -> Snapshot:

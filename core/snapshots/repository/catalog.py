@@ -18,7 +18,7 @@ import msgspec
 from ..errors import CatalogError, CatalogTooNew
 from ..files import translate_os_error, write_atomically
 from ..models import RestoreRecord, Snapshot
-from ..policies.timeline import newest_sound
+from ..policies.timeline import newest_sound, resolve
 
 __all__ = ["FILE_NAME", "FORMAT", "PREVIOUS", "Catalog", "Contents"]
 
@@ -59,6 +59,13 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     def recording(self, restore: RestoreRecord) -> Contents:
         """Give the contents with one more restore; very old ones are forgotten."""
         return msgspec.structs.replace(self, restores=(*self.restores, restore)[-_RESTORES_KEPT:])
+
+    def find(self, text: str) -> Snapshot:
+        """Return the snapshot named by an id, a unique prefix of one, or "latest".
+
+        Raises SnapshotNotFound or AmbiguousSnapshot.
+        """
+        return resolve(text, self.snapshots, self.restores)
 
     @property
     def newest_sound(self) -> Snapshot | None:

@@ -19,7 +19,7 @@ import msgspec
 
 from ..errors import Busy
 
-__all__ = ["RepositoryLock", "UseMark", "is_abandoned"]
+__all__ = ["InUseLock", "RepositoryLock", "is_abandoned"]
 
 _POLL_FIRST, _POLL_LONGEST = 0.02, 0.25
 
@@ -97,7 +97,7 @@ class RepositoryLock:
             return None
 
 
-class UseMark:
+class InUseLock:
     """A lock file that marks something as in use for as long as it is held."""
 
     def __init__(self, path: Path) -> None:
@@ -109,7 +109,7 @@ class UseMark:
         """Make the file and hold it. Blocks for no time."""
         self._lock.acquire()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Let go of it and remove the file; does nothing where it is not held."""
         if self._lock.is_locked:
             self._lock.release()

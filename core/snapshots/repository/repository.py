@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ..archive import full
-from ..engines import Part
+from ..engines import ChainFile
 from ..errors import RepositoryError, SnapshotDamaged
 from ..files import free_space, make_folder, remove, sync_file, sync_folder, translate_os_error
 from ..models import Kind, Snapshot
@@ -26,7 +26,7 @@ from .lock import is_abandoned
 from .names import INCREMENTAL_SUFFIX, parse_name
 from .stores import LocalStore
 
-__all__ = ["Repository", "in_use_mark"]
+__all__ = ["Repository", "in_use_lock"]
 
 WORK = ".work"
 QUARANTINE = "quarantine"
@@ -34,7 +34,7 @@ PAGE_INDEX, MEMBER_RECORD = "pages.index", "members.record"
 _KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS, PAGE_INDEX, MEMBER_RECORD}
 
 
-def in_use_mark(scratch: Path) -> Path:
+def in_use_lock(scratch: Path) -> Path:
     """Give the lock file that tells whether somebody is using a temporary folder."""
     return scratch.with_name(scratch.name + ".lock")
 
@@ -79,7 +79,7 @@ class Repository:
     def clean(self) -> None:
         """Remove temporary files that a crash left. Only under the lock: then nobody is using one."""
         for path in sorted(self.work.iterdir()):
-            mark = path if path.suffix == ".lock" else in_use_mark(path)
+            mark = path if path.suffix == ".lock" else in_use_lock(path)
             if path.name not in _KEPT_IN_WORK and (not mark.exists() or is_abandoned(mark)):
                 remove(path)
 
@@ -131,10 +131,11 @@ class Repository:
         """Whether a snapshot's file is there with its size; cheap, proves nothing about its bytes."""
         return self.store.size(snapshot.path) == snapshot.size
 
-    def chain(self, snapshot: Snapshot) -> tuple[Part, ...]:
+    def chain(self, snapshot: Snapshot) -> tuple[ChainFile, ...]:
         """Give the files that restore a snapshot, its full first; raise SnapshotDamaged or SnapshotNotFound."""
         return tuple(
-            Part(
+            ChainFile(
+                snapshot=each.id,
                 path=str(self.store.fetch(each.path)),
                 form=each.form,
                 base=each.base,

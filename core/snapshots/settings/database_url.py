@@ -18,12 +18,13 @@ import msgspec
 from ..errors import SettingsError
 from .conninfo import parse_conninfo, without_secrets
 
-__all__ = ["KNOWN_ENGINES", "DatabaseUrl", "parse", "redact"]
+__all__ = ["ENGINES", "DatabaseUrl", "parse", "redact"]
 
-KNOWN_ENGINES = frozenset({"sqlite", "postgresql"})
+ENGINES = {"sqlite": "sqlite", "postgresql": "postgres"}
+"""Every engine by its name, which is its URL scheme, and the package in ``engines`` that it is."""
 """The engines that this version has. An engine that is added is added here."""
 
-_ENGINES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
+_SCHEMES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 _TITLES = {"postgresql": "PostgreSQL"}
 _SQLITE = "sqlite:///relative/path.db or sqlite:////absolute/path.db"
 _POSTGRESQL = (
@@ -58,7 +59,7 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
         return [("redacted", self.redacted)]
 
 
-def parse(url: str, *, engines: Collection[str] = KNOWN_ENGINES) -> DatabaseUrl:
+def parse(url: str, *, engines: Collection[str] = ENGINES.keys()) -> DatabaseUrl:
     """Read a database URL; raise ``SettingsError``, without its secrets, where it is none that ``engines`` can use."""
     text = url.strip()
     if _PAIRS.match(text) and "postgresql" in engines:
@@ -67,7 +68,7 @@ def parse(url: str, *, engines: Collection[str] = KNOWN_ENGINES) -> DatabaseUrl:
     names = ", ".join(sorted(engines))
     if parts is None:
         raise _refused(text, f"a URL like {_SQLITE}", "it cannot be read as a URL")
-    engine = _ENGINES.get(parts.scheme.partition("+")[0])
+    engine = _SCHEMES.get(parts.scheme.partition("+")[0])
     if engine in _TITLES and engine not in engines:
         raise _refused(text, f"a URL of {names}", f"{_TITLES[engine]} is not supported by this version of Savepoint")
     if engine is None or engine not in engines:

@@ -10,7 +10,7 @@ from ..models import Kind
 from ..units import Duration
 from . import database_url, json_column
 from .triggers import TRIGGERS
-from .validators import SWITCH, Rule, Unfit, choice, count, duration, many, size, snowflake, text
+from .validators import SWITCH, InvalidValue, Validator, choice, count, duration, many, size, snowflake, text
 
 __all__ = ["RULES"]
 
@@ -27,34 +27,36 @@ def _is_group(value: str) -> bool:
 
 def _read_url(value: object) -> str:
     if not isinstance(value, str):
-        raise Unfit(value, _URL.allowed)
+        raise InvalidValue(value, _URL.allowed)
     try:
         return database_url.parse(value).text
     except SettingsError as error:
-        problem = Unfit(error.value, error.allowed, why=error.why)
+        problem = InvalidValue(error.value, error.allowed, why=error.why)
     raise problem
 
 
 def _read_json_column(value: object) -> json_column.JsonColumn:
     if not isinstance(value, str):
-        raise Unfit(value, _JSON_COLUMN.allowed)
+        raise InvalidValue(value, _JSON_COLUMN.allowed)
     try:
         return json_column.parse(value)
     except ValueError as error:
-        raise Unfit(value, _JSON_COLUMN.allowed, why=f"it takes {error}") from None
+        raise InvalidValue(value, _JSON_COLUMN.allowed, why=f"it takes {error}") from None
 
 
 def _read_kind(value: object) -> Kind:
     return Kind(_KIND.read(value))
 
 
-_URL = Rule(allowed='a URL like "sqlite:///data/game.db"', read=_read_url)
+_URL = Validator(allowed='a URL like "sqlite:///data/game.db"', read=_read_url)
 _TABLE = text("a table's name", _is_name)
-_JSON_COLUMN = Rule(allowed='"table.column", or with ":list", ":object" or ":any" after it', read=_read_json_column)
+_JSON_COLUMN = Validator(
+    allowed='"table.column", or with ":list", ":object" or ":any" after it', read=_read_json_column
+)
 _KIND = choice(*Kind)
 _GROUP = text("1 to 32 of the characters a-z, 0-9, - and _", _is_group)
 
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, Validator] = {
     "database.url": _URL,
     "database.critical_tables": many(_TABLE, '["users"]'),
     "database.json_columns": many(_JSON_COLUMN, '["creator_packs.cards_data"]'),
@@ -62,7 +64,7 @@ RULES: Mapping[str, Rule] = {
     "database.restore_points": SWITCH,
     "repository.path": text("a folder's path", _is_name),
     "repository.min_free": size(),
-    "repository.latest_after": many(Rule(allowed=_KIND.allowed, read=_read_kind), '["manual"]'),
+    "repository.latest_after": many(Validator(allowed=_KIND.allowed, read=_read_kind), '["manual"]'),
     "repository.lock_timeout": duration(zero=True, longest=_DAY),
     "schedule.periodic_interval": duration(),
     "schedule.first_after": duration(zero=True),

@@ -19,9 +19,9 @@ from ..units import Duration, Size, duration_text
 from .database_url import redact
 from .json_column import JsonColumn
 from .rules import RULES
-from .sources import Given, chosen_file, from_environment, from_file
+from .sources import RawValue, chosen_file, from_environment, from_file
 from .triggers import DEFAULT_TRIGGERS, TriggerSettings
-from .validators import Unfit, refusal
+from .validators import InvalidValue, refusal
 
 __all__ = [
     "DatabaseSettings",
@@ -187,10 +187,10 @@ def load_chosen(environment: Mapping[str, str] | None = None) -> Settings:
     return load(chosen_file(environment), environment)
 
 
-def _read(name: str, found: Given) -> Any:
+def _read(name: str, found: RawValue) -> Any:
     try:
         return RULES[name].read(found.value)
-    except Unfit as unfit:
+    except InvalidValue as unfit:
         problem = unfit
     raise refusal(found.source, name, problem)
 
@@ -203,7 +203,7 @@ def _follow(schedule: dict[str, Any]) -> None:
     schedule.setdefault("retry_longest", max(usual.retry_longest, schedule.get("retry_first", usual.retry_first)))
 
 
-def _check_together(settings: Settings, given: Mapping[str, Given]) -> None:
+def _check_together(settings: Settings, given: Mapping[str, RawValue]) -> None:
     """Refuse values that are fine alone and wrong beside each other."""
     schedule, discord = settings.schedule, settings.discord
     if schedule.retry_longest < schedule.retry_first:
@@ -214,10 +214,12 @@ def _check_together(settings: Settings, given: Mapping[str, Given]) -> None:
         _refuse_pair(settings, given, "discord.database_group", "different from", "discord.backup_group")
 
 
-def _refuse_pair(settings: Settings, given: Mapping[str, Given], name: str, relation: str, other: str) -> NoReturn:
+def _refuse_pair(settings: Settings, given: Mapping[str, RawValue], name: str, relation: str, other: str) -> NoReturn:
     sources = [given[key].source for key in (name, other) if key in given]
     value, beside = _plain(settings, name), _plain(settings, other)
-    raise refusal(" and ".join(dict.fromkeys(sources)), name, Unfit(value, f"{relation} {other}, which is {beside}"))
+    raise refusal(
+        " and ".join(dict.fromkeys(sources)), name, InvalidValue(value, f"{relation} {other}, which is {beside}")
+    )
 
 
 def _plain(settings: Settings, name: str) -> str:

@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from ..errors import SettingsError
-from .validators import Rule, Unfit, hidden, refusal, written
+from .validators import InvalidValue, Validator, hidden, refusal, written
 
-__all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "Given", "chosen_file", "from_environment", "from_file", "variable"]
+__all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "RawValue", "chosen_file", "from_environment", "from_file", "variable"]
 
 PREFIX = "BACKUP_"
 FILE_VARIABLE = "BACKUP_CONFIG"
@@ -28,7 +28,7 @@ ALIKE = 0.85
 _log = logging.getLogger(__name__)
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+class RawValue(msgspec.Struct, frozen=True, kw_only=True):
     """A value as it was found, and the file or the variable that it was found in."""
 
     value: object
@@ -48,46 +48,46 @@ def chosen_file(environment: Mapping[str, str]) -> Path | None:
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
-def from_file(path: Path, rules: Mapping[str, Rule]) -> dict[str, Given]:
+def from_file(path: Path, rules: Mapping[str, Validator]) -> dict[str, RawValue]:
     """Give every setting that a TOML file names.
 
     Raise ``SettingsError`` where the file cannot be read, is not TOML, or has a section or a key that no rule has.
     """
     source = str(path)
-    given: dict[str, Given] = {}
+    given: dict[str, RawValue] = {}
     for section, content in _document(path).items():
         if section in rules:
-            given[section] = Given(value=content, source=source)
+            given[section] = RawValue(value=content, source=source)
             continue
         if not _keys(section, rules):
             sections = _sections(rules)
             raise _unknown(source, section, content, ", ".join(sections), _meant(section, sections))
         if not isinstance(content, dict):
-            raise refusal(source, section, Unfit(content, f"a section, [{section}] on a line of its own"))
+            raise refusal(source, section, InvalidValue(content, f"a section, [{section}] on a line of its own"))
         for key, value in content.items():
             name = f"{section}.{key}"
             if name not in rules:
                 raise _unknown_key(source, section, key, value, rules)
-            given[name] = Given(value=value, source=source)
+            given[name] = RawValue(value=value, source=source)
     return given
 
 
-def from_environment(environment: Mapping[str, str], rules: Mapping[str, Rule]) -> dict[str, Given]:
+def from_environment(environment: Mapping[str, str], rules: Mapping[str, Validator]) -> dict[str, RawValue]:
     """Give every setting that ``DATABASE_URL`` and the ``BACKUP_`` variables name; an empty one counts as absent.
 
     Raise ``SettingsError`` for a variable of a known section that no rule has, or that is nearly one of ours. Another
     ``BACKUP_`` variable may be the host's: a warning is logged.
     """
-    given: dict[str, Given] = {}
+    given: dict[str, RawValue] = {}
     url = environment.get("DATABASE_URL", "")
     if url.strip():
-        given["database.url"] = Given(value=url, source="environment variable DATABASE_URL")
+        given["database.url"] = RawValue(value=url, source="environment variable DATABASE_URL")
     settings = {variable(setting): setting for setting in rules}
     for name in sorted(environment):
         text = environment[name]
         if name in settings and text.strip():
             value = rules[settings[name]].from_text(text)
-            given[settings[name]] = Given(value=value, source=f"environment variable {name}")
+            given[settings[name]] = RawValue(value=value, source=f"environment variable {name}")
         elif name.startswith(PREFIX) and name not in settings and name != FILE_VARIABLE:
             _question(name, text, rules)
     return given
@@ -118,7 +118,7 @@ def _keys(section: str, rules: Iterable[str]) -> list[str]:
     return [name.partition(".")[2] for name in rules if name.startswith(f"{section}.")]
 
 
-def _question(name: str, text: str, rules: Mapping[str, Rule]) -> None:
+def _question(name: str, text: str, rules: Mapping[str, Validator]) -> None:
     """Refuse a variable that nobody but Savepoint can have meant, and warn of any other."""
     source = f"environment variable {name}"
     for section in _sections(rules):
@@ -132,7 +132,7 @@ def _question(name: str, text: str, rules: Mapping[str, Rule]) -> None:
     _log.warning("The environment variable %s is not a setting of Savepoint; it is ignored.", name)
 
 
-def _unknown_key(source: str, section: str, key: str, value: object, rules: Mapping[str, Rule]) -> SettingsError:
+def _unknown_key(source: str, section: str, key: str, value: object, rules: Mapping[str, Validator]) -> SettingsError:
     keys = _keys(section, rules)
     places = [name.partition(".")[0] for name in rules if name.endswith(f".{key}")]
     hint = f"it belongs to [{places[0]}]" if places else _meant(key, keys)

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from .validators import Rule, Unfit, from_json, many, text
+from .validators import InvalidValue, Validator, from_json, many, text
 
 __all__ = ["DEFAULT_TRIGGERS", "TRIGGERS", "TriggerSettings", "placeholders"]
 
@@ -90,15 +90,17 @@ _RULES = {
 
 def _read_trigger(value: object) -> TriggerSettings:
     if not isinstance(value, dict):
-        raise Unfit(value, "a table with event, reason and fields")
+        raise InvalidValue(value, "a table with event, reason and fields")
     for name in value:
         if name not in _RULES:
             near = difflib.get_close_matches(name, _RULES, n=1)
             why = f"did you mean {near[0]}?" if near else ""
-            raise Unfit(value[name], f"absent: a trigger has only {', '.join(_RULES)}", why=why, where=f".{name}")
+            raise InvalidValue(
+                value[name], f"absent: a trigger has only {', '.join(_RULES)}", why=why, where=f".{name}"
+            )
     for name in ("event", "reason"):
         if name not in value:
-            raise Unfit(value, f"a table that has at least {name}")
+            raise InvalidValue(value, f"a table that has at least {name}")
     trigger = TriggerSettings(**{name: _part(name, part) for name, part in value.items()})
     _check(trigger)
     return trigger
@@ -107,8 +109,8 @@ def _read_trigger(value: object) -> TriggerSettings:
 def _part(name: str, value: object) -> Any:
     try:
         return _RULES[name].read(value)
-    except Unfit as unfit:
-        raise Unfit(unfit.value, unfit.allowed, why=unfit.why, where=f".{name}{unfit.where}") from None
+    except InvalidValue as unfit:
+        raise InvalidValue(unfit.value, unfit.allowed, why=unfit.why, where=f".{name}{unfit.where}") from None
 
 
 def _check(trigger: TriggerSettings) -> None:
@@ -116,18 +118,20 @@ def _check(trigger: TriggerSettings) -> None:
     for name in placeholders(trigger.reason):
         if name.partition(".")[0] not in trigger.fields:
             why = f"{{{name}}} is a field that never comes"
-            raise Unfit(trigger.reason, f"a template over the trigger's fields, {fields}", why=why, where=".reason")
+            raise InvalidValue(
+                trigger.reason, f"a template over the trigger's fields, {fields}", why=why, where=".reason"
+            )
     if len(set(trigger.fields)) < len(trigger.fields):
-        raise Unfit(list(trigger.fields), "a list that names each field once", where=".fields")
+        raise InvalidValue(list(trigger.fields), "a list that names each field once", where=".fields")
     if trigger.field is not None and trigger.field not in trigger.fields:
-        raise Unfit(trigger.field, f"one of the trigger's fields, {fields}", where=".field")
+        raise InvalidValue(trigger.field, f"one of the trigger's fields, {fields}", where=".field")
     if trigger.any_of and trigger.field is None:
-        raise Unfit(list(trigger.any_of), "absent where there is no field for it to look at", where=".any_of")
+        raise InvalidValue(list(trigger.any_of), "absent where there is no field for it to look at", where=".any_of")
     if trigger.field is not None and not trigger.any_of:
-        raise Unfit([], "a list of at least one text where there is a field to look at", where=".any_of")
+        raise InvalidValue([], "a list of at least one text where there is a field to look at", where=".any_of")
 
 
-_TRIGGER = Rule(allowed="a table with event, reason and fields", read=_read_trigger)
+_TRIGGER = Validator(allowed="a table with event, reason and fields", read=_read_trigger)
 _LIST = many(_TRIGGER, '[{"event": "member_join", "reason": "join_{member.id}", "fields": ["member"]}]')
 
 
@@ -137,10 +141,10 @@ def _read_triggers(value: object) -> tuple[TriggerSettings, ...]:
     for position, trigger in enumerate(triggers):
         if (trigger.event, trigger.reason) in seen:
             why = f"event {trigger.event} has this reason already"
-            raise Unfit(trigger.reason, "a reason of its own", why=why, where=f"[{position}].reason")
+            raise InvalidValue(trigger.reason, "a reason of its own", why=why, where=f"[{position}].reason")
         seen.add((trigger.event, trigger.reason))
     return triggers
 
 
-TRIGGERS = Rule(allowed=_LIST.allowed, read=_read_triggers, from_text=from_json)
+TRIGGERS = Validator(allowed=_LIST.allowed, read=_read_triggers, from_text=from_json)
 """The rule for the whole list of triggers."""

@@ -1,7 +1,8 @@
 """What a setting's value may be: rules that read it from the file or the environment, and refuse with a reason.
 
 A rule reads what TOML gives (texts, numbers, true and false, lists, tables). The environment has only text;
-``Rule.from_text`` turns that into what TOML would have given, and leaves what it cannot turn for the rule to refuse.
+``Validator.from_text`` turns that into what TOML would have given, and leaves what it cannot turn for the validator to
+refuse.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from .database_url import redact
 
 __all__ = [
     "SWITCH",
-    "Rule",
-    "Unfit",
+    "InvalidValue",
+    "Validator",
     "choice",
     "count",
     "duration",
@@ -44,7 +45,7 @@ _SHOWN = 120
 """How many characters of a refused value a message shows."""
 
 
-class Unfit(ValueError):
+class InvalidValue(ValueError):
     """A value that a rule refuses. ``where`` is the place inside the setting (``[2]``), ``why`` is said on top."""
 
     def __init__(self, value: object, allowed: str, *, why: str = "", where: str = "") -> None:
@@ -59,33 +60,33 @@ def _unchanged(value: str) -> object:
     return value
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """What one setting may be, in words, and how its value is read; ``read`` raises ``Unfit``."""
+class Validator(msgspec.Struct, frozen=True, kw_only=True):
+    """What one setting may be, in words, and how its value is read; ``read`` raises ``InvalidValue``."""
 
     allowed: str
     read: Callable[[object], Any]
     from_text: Callable[[str], object] = _unchanged
 
 
-def text(allowed: str, fits: Callable[[str], bool]) -> Rule:
+def text(allowed: str, fits: Callable[[str], bool]) -> Validator:
     """A text for which ``fits`` holds."""
 
     def read(value: object) -> str:
         if not isinstance(value, str) or not fits(value):
-            raise Unfit(value, allowed)
+            raise InvalidValue(value, allowed)
         return value
 
-    return Rule(allowed=allowed, read=read)
+    return Validator(allowed=allowed, read=read)
 
 
-def choice(*names: str) -> Rule:
+def choice(*names: str) -> Validator:
     """One of a few words."""
     return text("one of " + ", ".join(f'"{name}"' for name in names), names.__contains__)
 
 
 def _read_switch(value: object) -> bool:
     if not isinstance(value, bool):
-        raise Unfit(value, SWITCH.allowed)
+        raise InvalidValue(value, SWITCH.allowed)
     return value
 
 
@@ -93,41 +94,41 @@ def _switch_from_text(value: str) -> object:
     return _SWITCHES.get(value.strip().lower(), value)
 
 
-SWITCH = Rule(allowed="true or false", read=_read_switch, from_text=_switch_from_text)
+SWITCH = Validator(allowed="true or false", read=_read_switch, from_text=_switch_from_text)
 
 
 def _number_from_text(value: str) -> object:
     return int(value) if re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value) else value
 
 
-def _number(allowed: str, least: int, most: int) -> Rule:
+def _number(allowed: str, least: int, most: int) -> Validator:
     def read(value: object) -> int:
         if type(value) is not int or not least <= value <= most:
-            raise Unfit(value, allowed)
+            raise InvalidValue(value, allowed)
         return value
 
-    return Rule(allowed=allowed, read=read, from_text=_number_from_text)
+    return Validator(allowed=allowed, read=read, from_text=_number_from_text)
 
 
-def count() -> Rule:
+def count() -> Validator:
     """How many of something; 0 is allowed."""
     return _number("a whole number from 0", 0, 10**9)
 
 
-def snowflake(*, none: str = "") -> Rule:
+def snowflake(*, none: str = "") -> Validator:
     """An id of Discord's; with ``none``, 0 says that there is none, and ``none`` says what that means."""
     rule = _number("a Discord id, a positive whole number" + (f", or 0 for {none}" if none else ""), 0, 2**64 - 1)
 
     def read(value: object) -> int | None:
         number: int = rule.read(value)
         if number == 0 and not none:
-            raise Unfit(value, rule.allowed)
+            raise InvalidValue(value, rule.allowed)
         return number or None
 
-    return Rule(allowed=rule.allowed, read=read, from_text=_number_from_text)
+    return Validator(allowed=rule.allowed, read=read, from_text=_number_from_text)
 
 
-def duration(*, zero: bool = False, longest: Duration = CENTURY) -> Rule:
+def duration(*, zero: bool = False, longest: Duration = CENTURY) -> Validator:
     """A duration above 0 (with ``zero``, 0 too) up to ``longest``, written with its unit."""
     least = "from 0" if zero else "longer than 0"
     allowed = f'a duration like "90s", "20m" or "1h 30m", {least} and up to {duration_text(longest)}'
@@ -135,33 +136,33 @@ def duration(*, zero: bool = False, longest: Duration = CENTURY) -> Rule:
     def read(value: object) -> Duration:
         seconds = Duration(_with_unit(value, allowed, Duration.parse))
         if seconds > longest or (not seconds and not zero):
-            raise Unfit(value, allowed)
+            raise InvalidValue(value, allowed)
         return seconds
 
-    return Rule(allowed=allowed, read=read)
+    return Validator(allowed=allowed, read=read)
 
 
-def size() -> Rule:
+def size() -> Validator:
     """An amount of storage, 0 included, written with its unit."""
     allowed = 'a size like "500 MiB", "1.5 GB" or "4096 B"'
 
     def read(value: object) -> Size:
         return Size(_with_unit(value, allowed, Size.parse))
 
-    return Rule(allowed=allowed, read=read)
+    return Validator(allowed=allowed, read=read)
 
 
 def _with_unit(value: object, allowed: str, parse: Callable[[str], float]) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         if value == 0:
             return 0
-        raise Unfit(value, allowed, why="a number needs a unit and quotes; only 0 goes without")
+        raise InvalidValue(value, allowed, why="a number needs a unit and quotes; only 0 goes without")
     if not isinstance(value, str):
-        raise Unfit(value, allowed)
+        raise InvalidValue(value, allowed)
     try:
         return 0 if value.strip() == "0" else parse(value)
     except ValueError:
-        raise Unfit(value, allowed) from None
+        raise InvalidValue(value, allowed) from None
 
 
 def from_json(value: str) -> object:
@@ -172,24 +173,24 @@ def from_json(value: str) -> object:
         return value
 
 
-def many(item: Rule, example: str) -> Rule:
+def many(item: Validator, example: str) -> Validator:
     """Any number of values that fit ``item``, given as a tuple; ``example`` shows how the environment writes them."""
     allowed = f"a list whose values are each {item.allowed} (in the environment as JSON, like {example})"
 
     def read(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            raise Unfit(value, allowed)
+            raise InvalidValue(value, allowed)
         return tuple(_item(item, position, part) for position, part in enumerate(value))
 
-    return Rule(allowed=allowed, read=read, from_text=from_json)
+    return Validator(allowed=allowed, read=read, from_text=from_json)
 
 
-def _item(rule: Rule, position: int, value: object) -> Any:
+def _item(rule: Validator, position: int, value: object) -> Any:
     try:
         return rule.read(value)
-    except Unfit as unfit:
+    except InvalidValue as unfit:
         where = f"[{position}]{unfit.where}"
-        raise Unfit(unfit.value, unfit.allowed, why=unfit.why, where=where) from None
+        raise InvalidValue(unfit.value, unfit.allowed, why=unfit.why, where=where) from None
 
 
 def hidden(key: str, value: object) -> object:
@@ -211,7 +212,7 @@ def written(value: object) -> str:
     return whole if len(whole) <= _SHOWN else whole[:_SHOWN] + "…"
 
 
-def refusal(source: str, key: str, unfit: Unfit) -> SettingsError:
+def refusal(source: str, key: str, unfit: InvalidValue) -> SettingsError:
     """Make the owner's sentence of a refused value; ``source`` is the file or the variable that it came from."""
     place = key + unfit.where
     value = hidden(place, unfit.value)

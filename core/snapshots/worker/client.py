@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
@@ -21,12 +20,12 @@ from typing import IO, TypeVar
 import msgspec
 
 from ..errors import DeadlineExceeded, WorkerFailed, from_wire
+from ..models import OnProgress, Progress
 from ..units import duration_text
-from .protocol import Failed, Job, Outcome, Progress
+from .protocol import Failed, Job, Outcome
 
-__all__ = ["OnProgress", "environment", "run"]
+__all__ = ["environment", "run"]
 
-OnProgress = Callable[[Progress], None]
 Value = TypeVar("Value")
 
 _KILL_AFTER = 15.0

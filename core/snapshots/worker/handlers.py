@@ -10,14 +10,14 @@ import msgspec
 
 from ..archive import full, incremental
 from ..engines import Engine
-from ..errors import RehearsalUnavailable, RepositoryError, SnapshotDamaged
-from ..models import Check, Finding, Form, Level, Severity, Snapshot, Verification
+from ..errors import RepositoryError, RestoreTestUnavailable, SnapshotDamaged
+from ..models import Check, Exported, Finding, Form, Level, Severity, Snapshot, Verification
 from ..progress import Watch
 from ..repository.names import parse_name
 from .protocol import (
-    Archived,
+    CleanedUp,
+    CleanUpJob,
     DiscardJob,
-    Exported,
     ExportJob,
     InspectJob,
     IntegrityJob,
@@ -26,12 +26,11 @@ from .protocol import (
     RebuildJob,
     ReplaceJob,
     ScanJob,
-    Scanned,
+    ScannedFile,
+    ScanResult,
     SnapshotJob,
-    Tidied,
-    TidyJob,
-    Verified,
     VerifyJob,
+    VerifyResult,
 )
 
 __all__ = ["do"]
@@ -53,8 +52,8 @@ def _snapshot(job: SnapshotJob, engine: Engine, scratch: Path, watch: Watch) -> 
 def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     try:
         if job.level is Level.CHECKSUM:
-            engine.prove(job.chain, scratch, watch)
-            return Verified(ok=True, findings=())
+            engine.verify(job.chain, scratch, watch)
+            return VerifyResult(ok=True, findings=())
         image = scratch / "verify.db"
         proves = engine.rebuild(job.chain, image, watch, fresh=True)
     except SnapshotDamaged as error:
@@ -64,11 +63,11 @@ def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
     finally:
         engine.discard(image, watch)
     if proves is not job.level:
-        raise RehearsalUnavailable(
+        raise RestoreTestUnavailable(
             "The snapshot's bytes are proven, but it could not be rebuilt, so it is not proven by restored: "
             f"{report.findings[0].message if report.findings else 'the engine cannot do that here.'}"
         )
-    return Verified(ok=report.ok, findings=report.findings, integrity=report)
+    return VerifyResult(ok=report.ok, findings=report.findings, integrity=report)
 
 
 @do.register
@@ -79,12 +78,12 @@ def _rebuild(job: RebuildJob, engine: Engine, scratch: Path, watch: Watch) -> ms
     except SnapshotDamaged as error:
         return _not_given_back(error)
     report = engine.check_image(image, job.checks, watch)
-    return Verified(ok=report.ok, findings=report.findings, integrity=report, level=proves)
+    return VerifyResult(ok=report.ok, findings=report.findings, integrity=report, level=proves)
 
 
-def _not_given_back(error: SnapshotDamaged) -> Verified:
+def _not_given_back(error: SnapshotDamaged) -> VerifyResult:
     finding = Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error))
-    return Verified(ok=False, findings=(finding,), culprit=error.data.get("path"))
+    return VerifyResult(ok=False, findings=(finding,), culprit=error.data.get("path"))
 
 
 @do.register
@@ -98,8 +97,8 @@ def _discard(job: DiscardJob, engine: Engine, scratch: Path, watch: Watch) -> No
 
 
 @do.register
-def _tidy(job: TidyJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
-    return Tidied(dropped=engine.tidy(job.scratch_age, job.kept_age, watch))
+def _after_publishing(job: CleanUpJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    return CleanedUp(dropped=engine.clean_up(job.scratch_age, job.kept_age, watch))
 
 
 @do.register
@@ -134,17 +133,17 @@ def _scan(job: ScanJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.
     for name, path in job.files:
         found.append(_scan_one(name, Path(path), job.at, watch))
         watch.advance(1)
-    return Scanned(files=tuple(found))
+    return ScanResult(files=tuple(found))
 
 
-def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> Archived:
+def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> ScannedFile:
     try:
         head = full.read_head(path)
     except (SnapshotDamaged, OSError) as error:
-        return Archived(name=name, snapshot=None, problem=str(error))
+        return ScannedFile(name=name, snapshot=None, problem=str(error))
     named = parse_name(path.name)
     if named is None or named.id != head.id:
-        return Archived(name=name, snapshot=None, problem=f"It holds the snapshot {head.id}, which is not its name.")
+        return ScannedFile(name=name, snapshot=None, problem=f"It holds the snapshot {head.id}, which is not its name.")
     delta, problem, tail = head.delta, None, None
     try:
         tail = full.read_tail(path)
@@ -175,4 +174,4 @@ def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> Archived:
         rows=tail.rows if tail else {},
         details=head.details,
     )
-    return Archived(name=name, snapshot=snapshot, problem=problem)
+    return ScannedFile(name=name, snapshot=snapshot, problem=problem)

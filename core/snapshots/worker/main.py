@@ -21,11 +21,12 @@ import msgspec
 from ..engines import engine_for
 from ..errors import NotEnoughSpace, SnapshotError, WorkerFailed
 from ..files import free_space, make_folder, translate_os_error
+from ..models import Progress
 from ..progress import Watch
 from ..settings import database_url
 from ..units import size_text
 from . import handlers
-from .protocol import Failed, Job, Outcome, Progress
+from .protocol import Failed, Job, Outcome
 
 __all__ = ["main"]
 

@@ -12,29 +12,27 @@ from typing import Any
 import msgspec
 
 from ..archive.members import Head
-from ..engines.base import Base, Checks, Part
+from ..engines.base import ChainFile, Checks, ParentSnapshot
 from ..models import Finding, IntegrityReport, Level, Method, Snapshot
 
 __all__ = [
-    "Archived",
+    "CleanUpJob",
+    "CleanedUp",
     "DiscardJob",
-    "Exported",
     "Failed",
     "InspectJob",
     "IntegrityJob",
     "Job",
     "Outcome",
-    "Progress",
     "PutBackJob",
     "RebuildJob",
     "ReplaceJob",
     "ScanJob",
-    "Scanned",
+    "ScanResult",
+    "ScannedFile",
     "SnapshotJob",
-    "Tidied",
-    "TidyJob",
-    "Verified",
     "VerifyJob",
+    "VerifyResult",
 ]
 
 
@@ -57,13 +55,13 @@ class SnapshotJob(Work, frozen=True, kw_only=True, tag=True):
     target: str
     head: Head
     tables: tuple[str, ...]
-    base: Base
+    base: ParentSnapshot
 
 
 class VerifyJob(Work, frozen=True, kw_only=True, tag=True):
     """Prove the last snapshot of a chain at a level."""
 
-    chain: tuple[Part, ...]
+    chain: tuple[ChainFile, ...]
     level: Level
     checks: Checks
 
@@ -71,7 +69,7 @@ class VerifyJob(Work, frozen=True, kw_only=True, tag=True):
 class RebuildJob(Work, frozen=True, kw_only=True, tag=True):
     """Rebuild the last snapshot of a chain as ``image``, which outlives the job, and check it."""
 
-    chain: tuple[Part, ...]
+    chain: tuple[ChainFile, ...]
     image: str
     checks: Checks
 
@@ -92,7 +90,7 @@ class DiscardJob(Work, frozen=True, kw_only=True, tag=True):
     image: str
 
 
-class TidyJob(Work, frozen=True, kw_only=True, tag=True):
+class CleanUpJob(Work, frozen=True, kw_only=True, tag=True):
     """Remove what is left elsewhere of work that never ended, and of restores; both ages are in seconds."""
 
     scratch_age: float
@@ -120,7 +118,7 @@ class InspectJob(Work, frozen=True, kw_only=True, tag=True):
 class ExportJob(Work, frozen=True, kw_only=True, tag=True):
     """Write the last snapshot of a chain to ``target`` as a file that stands alone, proving it on the way."""
 
-    chain: tuple[Part, ...]
+    chain: tuple[ChainFile, ...]
     target: str
     head: Head
     record: str
@@ -138,7 +136,7 @@ Job = (
     | VerifyJob
     | RebuildJob
     | DiscardJob
-    | TidyJob
+    | CleanUpJob
     | ReplaceJob
     | PutBackJob
     | IntegrityJob
@@ -148,7 +146,7 @@ Job = (
 )
 
 
-class Verified(msgspec.Struct, frozen=True, kw_only=True):
+class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a VerifyJob or a RebuildJob; ``culprit`` is the path of the file of the chain that is damaged.
 
     ``level`` is what was proven where it is ``ok``.
@@ -161,19 +159,13 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     integrity: IntegrityReport | None = None
 
 
-class Tidied(msgspec.Struct, frozen=True, kw_only=True):
+class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a TidyJob; the names of what was removed."""
 
     dropped: tuple[str, ...]
 
 
-class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of an ExportJob; the size of the file in bytes."""
-
-    size: int
-
-
-class Archived(msgspec.Struct, frozen=True, kw_only=True):
+class ScannedFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file as a ScanJob found it: a snapshot, or ``problem`` says why it is none or not sound."""
 
     name: str
@@ -181,18 +173,10 @@ class Archived(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
 
 
-class Scanned(msgspec.Struct, frozen=True, kw_only=True):
+class ScanResult(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a ScanJob."""
 
-    files: tuple[Archived, ...]
-
-
-class Progress(msgspec.Struct, frozen=True, tag_field="type", tag="progress"):
-    """How far a phase has come; ``done`` and ``total`` are bytes, or steps where there are no bytes."""
-
-    phase: str
-    done: int
-    total: int
+    files: tuple[ScannedFile, ...]
 
 
 class Outcome(msgspec.Struct, frozen=True, tag_field="type", tag="outcome"):

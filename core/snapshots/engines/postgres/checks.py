@@ -28,7 +28,7 @@ from .load import Content
 from .session import Session, literal, quoted
 from .tables import Relation, count_rows, meant, relations
 
-__all__ = ["check", "damaged_report", "unrehearsed_report", "with_refused"]
+__all__ = ["check", "damaged_report", "untested_report", "with_refused"]
 
 LISTED = 50
 """So many damaged tables and indexes are named one by one; the rest is one finding with a count."""
@@ -39,7 +39,7 @@ def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
     return report_of(_damage(Check.FILE, str(error)), started)
 
 
-def unrehearsed_report(content: Content, checks: Checks, shown: str) -> IntegrityReport:
+def untested_report(content: Content, checks: Checks, shown: str) -> IntegrityReport:
     """Make the report on an archive that could only be read, since the role may not create databases."""
     message = (
         f"The dump was proven whole, but not rebuilt: the role of {shown} may not create databases (ALTER ROLE … "

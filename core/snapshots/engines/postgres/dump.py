@@ -23,7 +23,7 @@ from ...archive.compression import chosen
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, SnapshotError
 from ...progress import Watch
-from ..base import Base, Taken
+from ..base import ParentSnapshot, SnapshotResult
 from .client_tools import Tools, find_tools
 from .connection import Address
 from .copy_data import Block, Manifest, Scanner, Table, manifest_lines
@@ -47,9 +47,9 @@ def dump(
     scratch: Path,
     head: Head,
     tables: tuple[str, ...],
-    base: Base,
+    base: ParentSnapshot,
     watch: Watch,
-) -> Taken:
+) -> SnapshotResult:
     """Write one state to ``target`` and prove it by reading it back; on any error no file is left."""
     with connected(address, watch, lock_timeout=lock_timeout, patience=lock_timeout) as session:
         tools = find_tools(session.version)
@@ -71,12 +71,12 @@ def dump(
     try:
         if base.skip_unchanged and tail.fingerprint == base.fingerprint:
             target.unlink()
-            return Taken(unchanged=True, fingerprint=tail.fingerprint)
+            return SnapshotResult(unchanged=True, fingerprint=tail.fingerprint)
         full.check(target, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
-    return Taken(
+    return SnapshotResult(
         unchanged=False,
         fingerprint=tail.fingerprint,
         size=target.stat().st_size,
@@ -86,7 +86,7 @@ def dump(
     )
 
 
-def _restrict_key(tools: Tools, base: Base) -> list[str]:
+def _restrict_key(tools: Tools, base: ParentSnapshot) -> list[str]:
     """Give the option that makes two dumps of the same data the same bytes: the newest full's key, else a new one.
 
     The key guards whoever feeds a dump to psql, so nobody who writes into the database may know it beforehand.

@@ -16,7 +16,7 @@ from ...archive.members import Head
 from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotDamaged, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Kind, Level, Method
 from ...progress import Watch
-from ..base import Base, Checks, Part, Replaced, Taken
+from ..base import ChainFile, Checks, Engine, ParentSnapshot, ReplaceResult, SnapshotResult
 from ..integrity import missing_report, unchecked_report
 from . import checks as integrity_checks
 from .client_tools import find_tools
@@ -26,7 +26,7 @@ from .database_metadata import carry_over, of_database, of_objects
 from .dump import dump
 from .exchange import exchange, go_back
 from .in_place import load_in_place
-from .load import Content, compare, holds, load, prove, skipped_extensions
+from .load import Content, compare, holds, load, skipped_extensions, verify
 from .scratch import Image, create_scratch, drop, is_scratch, kept_databases, kept_name, may_create, scratch_databases
 from .session import Session, connected, maintenance_session, quoted
 from .tables import count_rows, meant, relations
@@ -34,11 +34,10 @@ from .tables import count_rows, meant, relations
 __all__ = ["PostgresEngine"]
 
 
-class PostgresEngine:
+class PostgresEngine(Engine):
     """One PostgreSQL database. Runs in the worker only."""
 
     name: ClassVar[str] = "postgresql"
-    suffix: ClassVar[str] = ".sql.gz"
 
     def __init__(self, address: Address, busy_timeout: float) -> None:
         """Take the database's address and how long to wait for other people's locks, in seconds."""
@@ -81,18 +80,18 @@ class PostgresEngine:
         )
 
     def snapshot(
-        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: Base, watch: Watch
-    ) -> Taken:
+        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: ParentSnapshot, watch: Watch
+    ) -> SnapshotResult:
         """Write one committed state to ``target`` and prove it by reading it back; there are no incrementals."""
         return dump(self._address, self._busy_timeout, target, scratch, head, tables, base, watch)
 
-    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
+    def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Load a snapshot into a scratch database and prove it equal; without CREATEDB, prove the archive alone."""
         part = chain[-1]
         with self._beside(watch) as session:
             tools = find_tools(session.version)
             if not may_create(session):
-                Image(None, part, prove(part, watch)).save(image)
+                Image(None, part, verify(part, watch)).save(image)
                 return Level.CHECKSUM
             kept = None if fresh else self._kept_equal(session, part, watch)
             if kept is not None:
@@ -118,7 +117,7 @@ class PostgresEngine:
                 raise
         return Level.RESTORED
 
-    def _kept_equal(self, session: Session, part: Part, watch: Watch) -> tuple[str, Content] | None:
+    def _kept_equal(self, session: Session, part: ChainFile, watch: Watch) -> tuple[str, Content] | None:
         """Give the database that the last restore kept, and its content, where that is what the snapshot holds.
 
         So a restore of the safety snapshot, the way back from a restore, loads nothing. No other
@@ -127,7 +126,7 @@ class PostgresEngine:
         kept = next(iter(kept_databases(session, self._address.database)), None)
         if kept is None or full.read_head(Path(part.path)).kind is not Kind.SAFETY:
             return None
-        content = prove(part, watch)
+        content = verify(part, watch)
         place = self._address.with_database(kept.name)
         # Where it cannot be read, the snapshot is loaded as every other one is.
         with (
@@ -148,22 +147,22 @@ class PostgresEngine:
                 _drop_quietly(self._address, name)
             image.unlink()
 
-    def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
+    def verify(self, chain: Sequence[ChainFile], scratch: Path, watch: Watch) -> None:
         """Prove that an archive gives back a whole dump with the rows that were counted."""
-        prove(chain[-1], watch)
+        verify(chain[-1], watch)
 
     def export(
-        self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
+        self, chain: Sequence[ChainFile], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
     ) -> None:
         """Copy a snapshot, which always stands alone, to a new file; it is proven first."""
-        self.prove(chain, scratch, watch)
+        self.verify(chain, scratch, watch)
         full.copy(Path(chain[-1].path), target, watch)
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt database."""
         found = Image.read(image)
         if found.database is None:
-            return integrity_checks.unrehearsed_report(found.content, checks, self._address.shown)
+            return integrity_checks.untested_report(found.content, checks, self._address.shown)
         with self._opened(found.database, watch):
             return self._check(self._address.with_database(found.database), checks, watch, 0.0)
 
@@ -197,7 +196,7 @@ class PostgresEngine:
 
     def replace(
         self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
-    ) -> Replaced:
+    ) -> ReplaceResult:
         """Put the scratch database in the game's place, or load the archive in place where there is none."""
         found = Image.read(image)
         identical: bool | None = True
@@ -215,7 +214,7 @@ class PostgresEngine:
         except SnapshotError as error:
             report = unchecked_report(error)
         report = integrity_checks.with_refused(report, refused)
-        return Replaced(integrity=report, identical=identical, quarantine=kept)
+        return ReplaceResult(integrity=report, identical=identical, quarantine=kept)
 
     def _exchange(self, new: str, quarantine: Path, watch: Watch) -> tuple[str | None, list[str]]:
         """Put a proven database in the game's place.
@@ -254,7 +253,7 @@ class PostgresEngine:
             session.execute("ANALYZE")
         return True if equal else None
 
-    def tidy(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
+    def clean_up(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
         """Drop scratch databases that a crash left, and what restores kept, where they are old enough."""
         name, dropped = self._address.database, []
         with maintenance_session(self._address, watch, lock_timeout=self._busy_timeout) as session:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ...errors import DatabaseBusy
 from ...progress import Watch
-from ..base import Part
+from ..base import ChainFile
 from .client_tools import Tools
 from .connection import Address
 from .database_metadata import of_objects
-from .load import Content, Feeder, feed_proven, psql, skipped_extensions
+from .load import Content, Feeder, feed_verified, psql, skipped_extensions
 from .session import Session, connected, literal, quoted
 
 __all__ = ["load_in_place"]
@@ -52,7 +52,7 @@ ORDER BY 1, 2
 
 
 def load_in_place(
-    part: Part, address: Address, tools: Tools, busy_timeout: float, folder: Path, watch: Watch
+    part: ChainFile, address: Address, tools: Tools, busy_timeout: float, folder: Path, watch: Watch
 ) -> Content:
     """Make the database what an archive holds, in one transaction; give what that is.
 
@@ -69,7 +69,7 @@ def load_in_place(
     with address.for_programs(folder) as environment, psql(tools, environment, watch) as program:
         feed = Feeder(program, tools, skipped, address.shown)
         feed.write(("; ".join(before) + ";\n").encode())
-        content = feed_proven(part, feed, watch)
+        content = feed_verified(part, feed, watch)
         last = [_counted(content), *(_tried(statement) for statement in belongings), "COMMIT"]
         feed.finish((";\n".join(last) + ";\n").encode())
     return content

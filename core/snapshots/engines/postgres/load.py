@@ -22,7 +22,7 @@ from blake3 import blake3
 from ...archive import full
 from ...errors import DatabaseUnavailable, SnapshotDamaged
 from ...progress import Watch
-from ..base import Part
+from ..base import ChainFile
 from .client_tools import Tools
 from .connection import Address
 from .copy_data import CREATED, Block, Mark, Scanner, Table, differences, unquoted
@@ -37,13 +37,13 @@ __all__ = [
     "Loaded",
     "TableByTable",
     "compare",
-    "feed_proven",
+    "feed_verified",
     "holds",
     "load",
-    "prove",
     "psql",
     "read_table",
     "skipped_extensions",
+    "verify",
 ]
 
 
@@ -67,12 +67,12 @@ class Content(msgspec.Struct, frozen=True):
         return {name: Table(block.rows, block.digest) for name, block in self.blocks.items()}
 
 
-def prove(part: Part, watch: Watch) -> Content:
+def verify(part: ChainFile, watch: Watch) -> Content:
     """Prove that an archive gives back its dump, and that the dump is whole; raise SnapshotDamaged otherwise."""
     return _read(part, lambda _piece, _scanner: None, watch, "check")
 
 
-def _read(part: Part, sink: Callable[[bytes, Scanner], object], watch: Watch, phase: str) -> Content:
+def _read(part: ChainFile, sink: Callable[[bytes, Scanner], object], watch: Watch, phase: str) -> Content:
     path, scanner = Path(part.path), Scanner()
 
     def take(block: bytes) -> None:
@@ -91,7 +91,7 @@ def _read(part: Part, sink: Callable[[bytes, Scanner], object], watch: Watch, ph
 
 
 def load(
-    part: Part,
+    part: ChainFile,
     address: Address,
     tools: Tools,
     skipped: frozenset[str],
@@ -115,7 +115,7 @@ def load(
     return content
 
 
-def feed_proven(part: Part, feeder: Feeder, watch: Watch) -> Content:
+def feed_verified(part: ChainFile, feeder: Feeder, watch: Watch) -> Content:
     """Give the dump of an archive to psql; when this returns, it was proven, and nothing is committed yet."""
     return _read(part, lambda piece, _scanner: feeder.take(piece), watch, "load")
 

@@ -18,17 +18,17 @@ from blake3 import blake3
 
 from .connection import Address
 
-__all__ = ["Company"]
+__all__ = ["Membership"]
 
 _WITHIN = 5.0
 _REFUSALS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError)
 
 
-class Company:
+class Membership:
     """This process's place among the others; a connection of its own, because it must stay open."""
 
     def __init__(self, address: Address) -> None:
-        """Take the address; nothing is opened before ``attend``."""
+        """Take the address; nothing is opened before ``join``."""
         self._address = address
         self._connection: asyncpg.Connection[Any] | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -37,8 +37,8 @@ class Company:
         self._led = True
         """Whether it kept the schedule when that was last known."""
 
-    async def attend(self, group: str, *, willing: bool) -> bool:
-        """Count as one of a group, and tell whether this process keeps its schedule; never if it is not ``willing``.
+    async def join(self, group: str, *, eligible: bool) -> bool:
+        """Count as one of a group, and tell whether this process keeps its schedule; never if it is not ``eligible``.
 
         Where the server cannot be asked the answer is as before: whoever kept it goes on, and finds out what is wrong.
         """
@@ -48,16 +48,16 @@ class Company:
                 await connection.execute("SELECT 1", timeout=_WITHIN)  # raises where the locks are lost
             else:
                 self._present = await _lock(connection, "pg_try_advisory_lock_shared", group, "presence")
-            if willing and not self._leads:
+            if eligible and not self._leads:
                 self._leads = await _lock(connection, "pg_try_advisory_lock", group, "schedule")
-            elif self._leads and not willing:
+            elif self._leads and not eligible:
                 await _lock(connection, "pg_advisory_unlock", group, "schedule")
                 self._leads = False
-            if willing:
+            if eligible:
                 self._led = self._leads
             return self._leads
 
-        return await self._asked(ask, otherwise=willing and self._led)
+        return await self._asked(ask, otherwise=eligible and self._led)
 
     async def leave(self, group: str) -> bool:
         """Count no more, and tell whether nobody of the group is left; yes where the server cannot be asked."""

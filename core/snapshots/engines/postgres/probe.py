@@ -12,7 +12,7 @@ from ...errors import DatabaseUnavailable, SnapshotError
 from ..base import Position
 from .client_tools import find_tools
 from .connection import Address
-from .membership import Company
+from .membership import Membership
 from .wal_position import POSITION, position_of
 
 __all__ = ["PostgresProbe"]
@@ -53,7 +53,7 @@ class PostgresProbe:
         self._connection: asyncpg.Connection[Any] | None = None
         self._opened = 0
         self._turn = asyncio.Lock()
-        self._company = Company(address)
+        self._company = Membership(address)
 
     async def token(self) -> str | None:
         """Give a text that differs after every commit by anybody, or None when that cannot be told now."""
@@ -84,7 +84,7 @@ class PostgresProbe:
             return (said,)
         return (said, "The role may not create databases: snapshots are not rebuilt for proof, and restored in place.")
 
-    async def mark(self, name: str) -> None:
+    async def create_restore_point(self, name: str) -> None:
         """Write a named restore point into the write-ahead log, in microseconds; the server's log shows it, too."""
         try:
             async with self._turn:
@@ -104,9 +104,9 @@ class PostgresProbe:
             await self._let_go()
             raise DatabaseUnavailable(f"The restore point {name} could not be created: {error}.") from error
 
-    async def attend(self, group: str, *, willing: bool) -> bool:
+    async def join(self, group: str, *, eligible: bool) -> bool:
         """Count as one of a group of processes, and tell whether this one keeps their schedule, if it is willing."""
-        return await self._company.attend(group, willing=willing)
+        return await self._company.join(group, eligible=eligible)
 
     async def leave(self, group: str) -> bool:
         """Count no more, and tell whether nobody else of the group is left."""

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import msgspec
 
 from ...errors import SnapshotDamaged
-from ..base import Part
+from ..base import ChainFile
 from .load import Content
 from .session import Session, literal, quoted
 
@@ -146,7 +146,7 @@ class Image(msgspec.Struct, frozen=True):
     """``database`` is the scratch database that holds what ``part`` restores to, None where there is none."""
 
     database: str | None
-    part: Part
+    part: ChainFile
     content: Content
 
     def save(self, path: Path) -> None:

@@ -25,8 +25,7 @@ from ...archive.reuse import MemberRecord, record_of, write_reusing
 from ...errors import SnapshotDamaged
 from ...models import Form
 from ...progress import Watch
-from ...repository.names import parse_name
-from ..base import Base, Taken
+from ..base import ParentSnapshot, SnapshotResult
 from . import checks
 from .source import Source
 from .wal import NotRecognised, frame_checksum, overlay_of
@@ -38,8 +37,8 @@ _MOST_OF_IMAGE = 0.5
 
 
 def capture(
-    source: Source, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: Base, watch: Watch
-) -> Taken:
+    source: Source, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: ParentSnapshot, watch: Watch
+) -> SnapshotResult:
     """Write the state to ``target`` as ``base`` allows, prove it by reading it back, and keep its page index.
 
     Raises NotRecognised where the files could not be read this way after all, and what the watch raises; no file is
@@ -52,7 +51,7 @@ def capture(
             with contextlib.suppress(IndexMismatch):
                 return writer.from_index(index)
         if base.skip_unchanged and base.fingerprint and writer.fingerprint() == base.fingerprint:
-            return Taken(unchanged=True, fingerprint=base.fingerprint)
+            return SnapshotResult(unchanged=True, fingerprint=base.fingerprint)
         return writer.whole()
 
 
@@ -70,7 +69,7 @@ def _counting(connection: sqlite3.Connection, tables: tuple[str, ...]) -> Iterat
                 wait([counting], timeout=0.01)
 
 
-def _usable(base: Base, source: Source) -> PageIndex | None:
+def _usable(base: ParentSnapshot, source: Source) -> PageIndex | None:
     index = PageIndex.load(Path(base.index))
     if index is None or base.id is None:
         return None
@@ -86,7 +85,7 @@ class _Writer:
         scratch: Path,
         head: Head,
         rows: Callable[[], dict[str, int]],
-        base: Base,
+        base: ParentSnapshot,
         watch: Watch,
     ) -> None:
         self._source = source
@@ -107,7 +106,7 @@ class _Writer:
             self._watch.advance(len(block))
         return found.text()
 
-    def from_index(self, index: PageIndex) -> Taken:
+    def from_index(self, index: PageIndex) -> SnapshotResult:
         """Write what changed since the index's snapshot, or the whole image if that is not wanted or not worth it."""
         spool = self._scratch / "changed-pages"
         with spool.open("w+b") as changed:
@@ -116,7 +115,7 @@ class _Writer:
             if same and self._base.skip_unchanged:
                 # The same state further on in the log; it goes on being that of the snapshot that covers it.
                 msgspec.structs.replace(difference.index, snapshot=index.snapshot).save(Path(self._base.index))
-                return Taken(unchanged=True, fingerprint=index.fingerprint)
+                return SnapshotResult(unchanged=True, fingerprint=index.fingerprint)
             small = len(difference.pages) <= _MOST_OF_IMAGE * self._source.page_count
             if self._base.incremental and small:
                 return self._increment(index, difference, changed)
@@ -138,7 +137,7 @@ class _Writer:
             )
         return index.updated(candidates, source.page_count, source.block, keep, snapshot=self._head.id, log=log)
 
-    def _increment(self, index: PageIndex, difference: Difference, changed: BinaryIO) -> Taken:
+    def _increment(self, index: PageIndex, difference: Difference, changed: BinaryIO) -> SnapshotResult:
         delta = Delta(
             base=index.snapshot,
             base_fingerprint=index.fingerprint,
@@ -158,7 +157,7 @@ class _Writer:
             difference.index.save(Path(self._base.index))
         return self._taken(Form.INCREMENTAL, index.snapshot, delta.fingerprint, delta.size, rows)
 
-    def whole(self) -> Taken:
+    def whole(self) -> SnapshotResult:
         """Write the whole image, and index it on the way."""
         source, builder = self._source, Builder(self._source.page_size)
         self._watch.phase("compress", source.size)
@@ -184,10 +183,9 @@ class _Writer:
         record = MemberRecord.load(Path(self._base.record))
         if record is None or self._base.full is None:
             return None
-        named = parse_name(Path(self._base.full).name)
-        return record if named is not None and named.id == record.snapshot else None
+        return record if self._base.full_id == record.snapshot else None
 
-    def _reusing(self, record: MemberRecord, difference: Difference) -> Taken:
+    def _reusing(self, record: MemberRecord, difference: Difference) -> SnapshotResult:
         """Write a full of which the members that did not change are copied from the newest one."""
         source, index = self._source, difference.index
         rows = self._rows()
@@ -215,8 +213,8 @@ class _Writer:
             self._target.unlink(missing_ok=True)
             raise
 
-    def _taken(self, form: Form, base: str | None, fingerprint: str, size: int, rows: dict[str, int]) -> Taken:
-        return Taken(
+    def _taken(self, form: Form, base: str | None, fingerprint: str, size: int, rows: dict[str, int]) -> SnapshotResult:
+        return SnapshotResult(
             unchanged=False,
             form=form,
             base=base,

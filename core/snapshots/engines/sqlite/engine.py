@@ -13,7 +13,7 @@ from ...archive.members import Head
 from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Level, Method
 from ...progress import Watch
-from ..base import Base, Checks, Part, Replaced, Taken
+from ..base import ChainFile, Checks, Engine, ParentSnapshot, ReplaceResult, SnapshotResult
 from ..integrity import missing_report, unchecked_report
 from . import checks as integrity_checks
 from . import rebuild
@@ -25,11 +25,10 @@ from .source import NotRecognised, copied, copy_pinned, live
 __all__ = ["SqliteEngine"]
 
 
-class SqliteEngine:
+class SqliteEngine(Engine):
     """One SQLite database file. Runs in the worker only."""
 
     name: ClassVar[str] = "sqlite"
-    suffix: ClassVar[str] = ".db.gz"
 
     def __init__(self, path: Path, busy_timeout: float) -> None:
         """Take the database's resolved path and how long to wait for other people's locks, in seconds."""
@@ -53,8 +52,8 @@ class SqliteEngine:
         )
 
     def snapshot(
-        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: Base, watch: Watch
-    ) -> Taken:
+        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: ParentSnapshot, watch: Watch
+    ) -> SnapshotResult:
         """Write one committed state to ``target`` as ``base`` allows, and prove it by reading it back.
 
         In WAL mode straight from the database's files, elsewhere from a copy, so that writers wait no longer than that.
@@ -68,20 +67,17 @@ class SqliteEngine:
         with copied(self._path, scratch, self._busy_timeout, watch) as source:
             return capture(source, target, scratch, head, tables, base, watch)
 
-    def rebuild(self, chain: Sequence[Part], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
+    def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Decompress a full, put the pages of the incrementals on it, and prove the fingerprint."""
         rebuild.rebuild(chain, image, watch)
         return Level.RESTORED
 
-    def discard(self, image: Path, watch: Watch) -> None:
-        """Do nothing: the image is a file in a folder that goes by itself."""
-
-    def prove(self, chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
+    def verify(self, chain: Sequence[ChainFile], scratch: Path, watch: Watch) -> None:
         """Prove that a chain gives back its last snapshot."""
-        rebuild.prove(chain, scratch, watch)
+        rebuild.verify(chain, scratch, watch)
 
     def export(
-        self, chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
+        self, chain: Sequence[ChainFile], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
     ) -> None:
         """Write the last snapshot of a chain as a full."""
         rebuild.export(chain, target, scratch, head, record, watch)
@@ -111,7 +107,7 @@ class SqliteEngine:
 
     def replace(
         self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
-    ) -> Replaced:
+    ) -> ReplaceResult:
         """Put the image's content in the database's place and check it there."""
         identical: bool | None
         if method is Method.ONLINE:
@@ -126,17 +122,13 @@ class SqliteEngine:
         except SnapshotError as error:
             report = unchecked_report(error)
         moved = quarantine.name if quarantine.is_dir() else None
-        return Replaced(integrity=report, identical=identical, quarantine=moved)
+        return ReplaceResult(integrity=report, identical=identical, quarantine=moved)
 
     def _gave(self, image: Path, watch: Watch) -> bool | None:
         try:
             return same_content(image, self._path, watch)
         except (SnapshotError, OSError):
             return None  # it is exchanged all the same
-
-    def tidy(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
-        """Do nothing: all that SQLite's side makes is in the repository."""
-        return ()
 
     def put_back(self, quarantine: Path, watch: Watch) -> None:
         """Undo a swap."""

@@ -55,13 +55,13 @@ class SqliteProbe:
         """Give nothing: there is nothing to install and nothing to allow."""
         return ()
 
-    async def mark(self, name: str) -> None:
+    async def create_restore_point(self, name: str) -> None:
         """Raise DatabaseUnavailable: SQLite keeps no log of the past."""
         raise DatabaseUnavailable("SQLite has no restore points; switch [database] restore_points off.")
 
-    async def attend(self, group: str, *, willing: bool) -> bool:
+    async def join(self, group: str, *, eligible: bool) -> bool:
         """A SQLite database knows nothing of who uses it: each process keeps the schedule."""
-        return willing
+        return eligible
 
     async def leave(self, group: str) -> bool:
         """Nor who is left: each process takes the last snapshot."""

@@ -24,13 +24,12 @@ from ...errors import SnapshotDamaged
 from ...files import read_at, sync_file
 from ...models import Form
 from ...progress import Watch
-from ...repository.names import parse_name
-from ..base import Part
+from ..base import ChainFile
 
-__all__ = ["assemble", "export", "prove", "rebuild"]
+__all__ = ["assemble", "export", "rebuild", "verify"]
 
 
-def rebuild(chain: Sequence[Part], image: Path, watch: Watch) -> None:
+def rebuild(chain: Sequence[ChainFile], image: Path, watch: Watch) -> None:
     """Rebuild the last snapshot of a chain as ``image`` and prove its fingerprint; on any error no file is left."""
     first = chain[0]
     full.extract(Path(first.path), image, fingerprint=first.fingerprint, size=first.size, watch=watch)
@@ -53,7 +52,7 @@ def rebuild(chain: Sequence[Part], image: Path, watch: Watch) -> None:
         raise
 
 
-def _expected(path: Path, below: Part, part: Part) -> Delta:
+def _expected(path: Path, below: ChainFile, part: ChainFile) -> Delta:
     """Give the delta of an incremental, which must be the one that the catalog knows and fit what is below it."""
     _, delta = incremental.read_delta(path)
     known = (part.base, below.fingerprint, part.fingerprint, part.size)
@@ -70,7 +69,7 @@ def _expected(path: Path, below: Part, part: Part) -> Delta:
     return delta
 
 
-def prove(chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
+def verify(chain: Sequence[ChainFile], scratch: Path, watch: Watch) -> None:
     """Prove that a chain gives back its last snapshot."""
     if len(chain) == 1:
         full.check(Path(chain[0].path), fingerprint=chain[0].fingerprint, size=chain[0].size, watch=watch)
@@ -80,13 +79,13 @@ def prove(chain: Sequence[Part], scratch: Path, watch: Watch) -> None:
     image.unlink()
 
 
-def export(chain: Sequence[Part], target: Path, scratch: Path, head: Head, record: Path, watch: Watch) -> None:
+def export(chain: Sequence[ChainFile], target: Path, scratch: Path, head: Head, record: Path, watch: Watch) -> None:
     """Write the last snapshot of a chain to a new file that stands alone, proven; on any error no file is left.
 
     Where the chain's full is the one that ``record`` describes, its unchanged members are copied.
     """
     if len(chain) == 1:
-        prove(chain, scratch, watch)
+        verify(chain, scratch, watch)
         full.copy(Path(chain[0].path), target, watch)
         return
     recorded = _record_of(chain[0], record)
@@ -108,21 +107,21 @@ def export(chain: Sequence[Part], target: Path, scratch: Path, head: Head, recor
         raise
 
 
-def _record_of(first: Part, path: Path) -> MemberRecord | None:
+def _record_of(first: ChainFile, path: Path) -> MemberRecord | None:
     """Give the record of a chain's full; another full with the same image has its members elsewhere."""
-    record, named = MemberRecord.load(path), parse_name(Path(first.path).name)
-    if record is None or named is None or record.snapshot != named.id:
+    record = MemberRecord.load(path)
+    if record is None or record.snapshot != first.snapshot:
         return None
     return record if record.fingerprint == first.fingerprint else None
 
 
-def _rows(chain: Sequence[Part]) -> dict[str, int]:
+def _rows(chain: Sequence[ChainFile]) -> dict[str, int]:
     """Give the rows that the last file of a chain records."""
     return full.read_tail(Path(chain[-1].path)).rows
 
 
 def assemble(
-    chain: Sequence[Part],
+    chain: Sequence[ChainFile],
     record: MemberRecord,
     target: Path,
     scratch: Path,
@@ -143,7 +142,7 @@ def assemble(
     spool.unlink()
 
 
-def _gather(chain: Sequence[Part], spooled: BinaryIO, watch: Watch) -> tuple[dict[int, int], Delta]:
+def _gather(chain: Sequence[ChainFile], spooled: BinaryIO, watch: Watch) -> tuple[dict[int, int], Delta]:
     """Spool the pages of all incrementals; give where the newest of each begins, and the last delta."""
     places: dict[int, int] = {}
     delta: Delta | None = None

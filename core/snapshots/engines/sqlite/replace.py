@@ -61,10 +61,10 @@ def write_online(path: Path, image: Path, scratch: Path, busy_timeout: float, wa
             _backup_into(content, live, path, busy_timeout, watch)
         # From here on the database is restored, so that nothing that goes wrong may be told as a failed restore.
         live.execute(f"PRAGMA busy_timeout = {round(busy_timeout * 1000)}")
-        return _proven_identical(live, source, scratch / "proof.db", version, watch)
+        return _is_identical(live, source, scratch / "proof.db", version, watch)
 
 
-def _proven_identical(live: sqlite3.Connection, source: Path, proof: Path, version: int, watch: Watch) -> bool | None:
+def _is_identical(live: sqlite3.Connection, source: Path, proof: Path, version: int, watch: Watch) -> bool | None:
     try:
         with beginning(live):
             untouched = _data_version(live) == version

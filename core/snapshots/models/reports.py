@@ -1,0 +1,89 @@
+"""What the operations return."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+import msgspec
+
+from .integrity import Finding, IntegrityReport
+from .restores import RestoreReport
+from .snapshots import Level, Snapshot
+
+__all__ = ["Created", "Exported", "RebuildReport", "StartupOutcome", "StartupReport", "Status", "VerifyReport"]
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it: ``snapshot`` covers what was wanted; with ``unchanged`` it was there already."""
+
+    snapshot: Snapshot
+    unchanged: bool
+
+
+class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of verifying one snapshot."""
+
+    id: str
+    level: Level
+    ok: bool
+    findings: tuple[Finding, ...]
+    at: dt.datetime
+    seconds: float
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of an ExportJob; the size of the file in bytes."""
+
+    size: int
+
+
+class RebuildReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rebuild found: how many snapshots, which of them are damaged, and which files are none."""
+
+    snapshots: int
+    damaged: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+
+class StartupOutcome(StrEnum):
+    """How the start-up check ended."""
+
+    CLEAN = "clean"
+    NEW = "new"
+    RESTORED = "restored"
+    DAMAGED = "damaged"
+    REFUSED = "refused"
+    UNCHECKED = "unchecked"
+    SKIPPED = "skipped"
+
+
+class StartupReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the start-up check saw and did; ``message`` is the owner's sentence."""
+
+    outcome: StartupOutcome
+    message: str
+    integrity: IntegrityReport | None = None
+    restore: RestoreReport | None = None
+    tried: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The repository at a glance. Counts are snapshots; sizes are bytes. ``remarks`` are the engine's own sentences."""
+
+    engine: str
+    database: str
+    repository: str
+    snapshots: int
+    damaged: int
+    pinned: int
+    size: int
+    free: int
+    newest: Snapshot | None
+    newest_restored: Snapshot | None
+    pending: int
+    running: bool
+    next_periodic: dt.datetime
+    kinds: dict[str, int]
+    remarks: tuple[str, ...] = ()

@@ -1,0 +1,30 @@
+"""Writing a snapshot to a file of its own, outside the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..models import Exported, OnProgress
+from ..worker.protocol import ExportJob
+from .context import Context
+from .exclusive import exclusive
+from .latest import head_of
+from .rebuild_catalog import readable_contents
+
+__all__ = ["export"]
+
+
+async def export(context: Context, text: str, target: Path, on_progress: OnProgress | None = None) -> Exported:
+    """Write a snapshot to a new file that stands alone and that ``gunzip`` reads, verifying it first."""
+    async with exclusive(context, "an export"):
+        snapshot = (await readable_contents(context)).find(text)
+        return await context.work(
+            ExportJob,
+            Exported,
+            on_progress,
+            deadline=float(context.settings.schedule.verify_deadline),
+            chain=await context.in_thread(context.repository.chain, snapshot),
+            head=head_of(context, snapshot),
+            record=str(context.repository.member_record),
+            target=str(await context.in_thread(target.absolute)),
+        )

@@ -1,0 +1,21 @@
+"""Keeping a snapshot outside retention's counts."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..models import Snapshot
+from .context import Context
+from .exclusive import exclusive
+from .rebuild_catalog import readable_contents
+
+__all__ = ["pin"]
+
+
+async def pin(context: Context, text: str, pinned: bool) -> Snapshot:
+    """Pin or unpin a snapshot, and return it as it is then."""
+    async with exclusive(context, "a change of a pin"):
+        snapshot = (await readable_contents(context)).find(text)
+        changed = msgspec.structs.replace(snapshot, pinned=pinned)
+        await context.in_thread(context.repository.update, changed)
+        return changed

@@ -1,0 +1,49 @@
+"""The repository and the database at a glance."""
+
+from __future__ import annotations
+
+from ..models import IntegrityReport, Kind, OnProgress, Status
+from ..worker.protocol import IntegrityJob
+from .context import Context
+from .events import EventCoverage
+from .periodic import PeriodicSchedule
+
+__all__ = ["check_integrity", "status"]
+
+
+async def status(context: Context, events: EventCoverage, schedule: PeriodicSchedule) -> Status:
+    """Return the repository at a glance. Raises CatalogError."""
+    repository = context.repository
+    contents = await context.in_thread(repository.refresh)
+    snapshots = tuple(reversed(contents.snapshots))
+    return Status(
+        engine=context.url.engine,
+        database=context.url.redacted,
+        repository=str(repository.root),
+        snapshots=len(snapshots),
+        damaged=sum(snapshot.damaged for snapshot in snapshots),
+        pinned=sum(snapshot.pinned for snapshot in snapshots),
+        size=sum(snapshot.size for snapshot in snapshots),
+        free=await context.in_thread(repository.free),
+        newest=next(iter(snapshots), None),
+        newest_restored=next((each for each in snapshots if each.restored_at is not None and not each.damaged), None),
+        pending=events.waiting,
+        running=context.lock.operation is not None,
+        next_periodic=schedule.due(),
+        kinds={kind.value: sum(snapshot.kind is kind for snapshot in snapshots) for kind in Kind},
+        remarks=await context.probe.remarks(),
+    )
+
+
+async def check_integrity(
+    context: Context, *, quick: bool = False, on_progress: OnProgress | None = None
+) -> IntegrityReport:
+    """Check the database as it is now. Damage is a finding; raises DatabaseBusy and DatabaseUnavailable."""
+    contents = await context.in_thread(context.repository.refresh)
+    return await context.work(
+        IntegrityJob,
+        IntegrityReport,
+        on_progress,
+        deadline=float(context.settings.schedule.integrity_deadline),
+        checks=context.checks(contents, quick=quick),
+    )

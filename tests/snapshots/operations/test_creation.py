@@ -1,0 +1,454 @@
+"""Taking snapshots: where they go, what they hold, what can be said of them, and what is left when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import itertools
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.snapshots import (
+    AmbiguousSnapshot,
+    Created,
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseUnavailable,
+    DeadlineExceeded,
+    Form,
+    Kind,
+    Level,
+    OperationCancelled,
+    RepositoryError,
+    SnapshotDamaged,
+    SnapshotError,
+    SnapshotNotFound,
+    SnapshotService,
+    WorkerFailed,
+)
+from core.snapshots.models import Progress
+from core.snapshots.repository.names import NOTE_LENGTH, parse_name
+from tests.worlds.game_database import OtherProcess, make_game_database
+from tests.worlds.service_world import (
+    CATALOG,
+    FOLDER_OF,
+    NOON,
+    PLAYERS,
+    ServiceWorld,
+    damage_pages,
+    flip_byte,
+    played_world,
+    rows_of_gzip,
+)
+
+
+async def test_each_kind_goes_to_its_folder_and_latest_follows_all_but_events(tmp_path: Path) -> None:
+    """Names say what they are, files are private, and ``latest.db.gz`` is a database that gunzip gives at once."""
+    world = ServiceWorld(tmp_path)
+    latest = world.repository / "latest.db.gz"
+    newest_state, newest_id = None, ""
+    async with world.opened() as service:
+        for number, kind in enumerate(Kind, start=1):
+            world.add_users(500 + number)
+            before = world.clock()
+            snapshot = (await service.create(kind, reason=f"Reason {number}!")).snapshot
+            folder, _, name = snapshot.path.partition("/")
+            parsed = parse_name(name)
+            assert parsed is not None
+            assert (folder, parsed.kind, parsed.id, parsed.slug) == (
+                FOLDER_OF[kind],
+                kind,
+                snapshot.id,
+                f"reason-{number}",
+            )
+            upon = kind is Kind.CRITICAL
+            assert (snapshot.sequence, snapshot.kind) == (number, kind)
+            assert (snapshot.form, snapshot.base) == ((Form.INCREMENTAL, newest_id) if upon else (Form.FULL, None))
+            assert parsed.suffix == (".pages.gz" if upon else ".db.gz")
+            newest_id = snapshot.id
+            assert before < snapshot.began_at <= snapshot.created_at < snapshot.verification.at
+            assert snapshot.verification.ok
+            assert snapshot.rows["users"] == PLAYERS + number
+            assert snapshot.size == world.file_of(snapshot).stat().st_size
+            assert stat.S_IMODE(world.file_of(snapshot).stat().st_mode) == 0o600
+            if kind not in (Kind.CRITICAL, Kind.SAFETY):
+                newest_state = world.rows()
+            assert rows_of_gzip(latest, tmp_path / "unpacked.db") == newest_state
+        listed = await service.list()
+        assert [snapshot.kind for snapshot in listed] == list(reversed(Kind))
+        assert service.known == listed
+        assert await service.list(Kind.MANUAL) == (listed[3],)
+        assert world.files() == {snapshot.path for snapshot in listed}
+        assert latest.is_symlink()
+        for folder in ("", "daily", "critical", "shutdown", ".work"):
+            assert stat.S_IMODE((world.repository / folder).stat().st_mode) == 0o700, folder
+        assert stat.S_IMODE((world.repository / CATALOG).stat().st_mode) == 0o600
+        assert world.temporary_files() == set()
+
+
+async def test_latest_follows_the_kinds_of_the_setting(tmp_path: Path) -> None:
+    """A host that wants ``latest.db.gz`` after each event says so."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened(repository={"latest_after": (Kind.CRITICAL,)}) as service:
+        await service.create(Kind.MANUAL)
+        assert not (world.repository / "latest.db.gz").exists()
+        snapshot = (await service.create(Kind.CRITICAL, pin=True)).snapshot
+        assert (world.repository / "latest.db.gz").readlink() == Path(snapshot.path)
+
+
+@pytest.mark.parametrize("journal_mode", ["wal", "delete"])
+async def test_a_snapshot_opens_anywhere_without_leaving_a_log_beside_it(tmp_path: Path, journal_mode: str) -> None:
+    """Whatever the journal mode of the game, what gunzip gives is one complete file."""
+    world = ServiceWorld(tmp_path, journal_mode=journal_mode)
+    async with world.opened() as service:
+        with OtherProcess(world.database, "INSERT INTO users (name, dust) VALUES ('in the log only', 1000)"):
+            snapshot = (await service.create()).snapshot
+        assert snapshot.details["journal_mode"] == journal_mode
+        assert snapshot.rows["users"] == PLAYERS + 1
+        unpacked = tmp_path / "elsewhere" / "unpacked.db"
+        unpacked.parent.mkdir()
+        unpacked.write_bytes(gzip.decompress(world.file_of(snapshot).read_bytes()))
+        assert unpacked.stat().st_size == snapshot.database_size
+        with OtherProcess(unpacked) as other:
+            assert other.execute("PRAGMA journal_mode") == [["delete"]]
+            assert other.execute("SELECT count(*) FROM users") == [[PLAYERS + 1]]
+            assert [path.name for path in unpacked.parent.iterdir()] == ["unpacked.db"]
+
+
+async def test_a_note_keeps_whatever_a_person_wrote(tmp_path: Path) -> None:
+    """Halves of characters and very long texts are made fit for every file; the rest is kept to the letter."""
+    world = ServiceWorld(tmp_path)
+    notes = {
+        "vor dem Update 名前 🂡 \u202e\0\n": "vor dem Update 名前 🂡 \u202e\0\n",
+        "half \ud83c of a card": "half ? of a card",
+        "x" * 70_000: "x" * (NOTE_LENGTH - 1) + "…",
+    }
+    async with world.opened() as service:
+        for note, kept in notes.items():
+            assert (await service.create(note=note)).snapshot.note == kept
+        listed = await service.list()
+        await service.rebuild_catalog()
+        assert [snapshot.note for snapshot in await service.list()] == list(reversed(notes.values()))
+        assert [snapshot.reasons for snapshot in await service.list()] == [snapshot.reasons for snapshot in listed]
+
+
+async def test_pins_are_set_and_taken_back_and_survive_a_restart(tmp_path: Path) -> None:
+    """A pin is the catalog's: the file never changes for it."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as service:
+        pinned = (await service.create(pin=True)).snapshot
+        plain = (await service.create()).snapshot
+        content = world.file_of(plain).read_bytes()
+        assert (await service.pin(plain.id)).pinned
+        assert not (await service.pin(pinned.id, False)).pinned
+        assert world.file_of(plain).read_bytes() == content
+        assert (await service.status()).pinned == 1
+    async with world.opened() as later:
+        assert {snapshot.id: snapshot.pinned for snapshot in await later.list()} == {plain.id: True, pinned.id: False}
+
+
+async def test_a_snapshot_is_found_by_id_prefix_and_latest(tmp_path: Path) -> None:
+    """What is not there or not clear is an error that says so, for every operation that takes an id."""
+    world = ServiceWorld(tmp_path)
+    numbers = itertools.count(1)
+    service = SnapshotService(
+        world.settings(), clock=world.clock, token_hex=lambda count: f"abc{next(numbers):x}".ljust(2 * count, "0")
+    )
+    await service.open()
+    try:
+        with pytest.raises(SnapshotNotFound, match="no snapshot yet"):
+            await service.get("latest")
+        first = (await service.create()).snapshot
+        second = (await service.create()).snapshot
+        assert await service.get(first.id.upper()) == first
+        assert await service.get(second.id[:-1]) == second
+        assert await service.get(" latest ") == second
+        for text, error in (("abc", AmbiguousSnapshot), ("f" * 12, SnapshotNotFound), ("../x", SnapshotNotFound)):
+            for operation in (service.get, service.verify, service.restore, service.restore_plan, service.pin):
+                with pytest.raises(error):
+                    await operation(text)
+            with pytest.raises(error):
+                await service.export(text, tmp_path / "out.db.gz")
+        assert not (tmp_path / "out.db.gz").exists()
+    finally:
+        await service.close()
+
+
+async def test_progress_is_told_in_the_loops_thread_phase_by_phase(tmp_path: Path) -> None:
+    """Whoever shows a bar gets each phase from its beginning to its end."""
+    world = ServiceWorld(tmp_path)
+    heard: list[Progress] = []
+    threads: set[int] = set()
+
+    def on_progress(progress: Progress) -> None:
+        heard.append(progress)
+        threads.add(threading.get_ident())
+
+    async with world.opened() as service:
+        made = (await service.create(on_progress=on_progress)).snapshot
+        await asyncio.sleep(0)
+    assert list(dict.fromkeys(progress.phase for progress in heard)) == ["compress", "check"]
+    for phase in ("compress", "check"):
+        steps = [progress for progress in heard if progress.phase == phase]
+        assert (steps[0].done, steps[-1].done) == (0, made.database_size)
+    assert threads == {threading.get_ident()}
+
+
+async def test_a_deadline_ends_a_snapshot_and_leaves_nothing(tmp_path: Path) -> None:
+    """Whatever takes too long ends with the time it had, and the next one succeeds."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as service:
+        with pytest.raises(DeadlineExceeded) as caught:
+            await service.create(deadline=1e-6)
+        assert caught.value.seconds == 1e-6
+        assert world.files() == set()
+        assert world.temporary_files() == set()
+        assert await service.list() == ()
+        assert not (await service.create()).unchanged
+
+
+async def test_a_cancelled_snapshot_leaves_nothing(tmp_path: Path) -> None:
+    """Its worker has ended, the lock is free, and there is no file of it."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as service:
+        creating = asyncio.create_task(service.create())
+        while not list((world.repository / ".work").glob("job-*")):
+            await asyncio.sleep(0.001)
+        creating.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await creating
+        assert world.files() == set()
+        assert world.temporary_files() == set()
+        assert (await service.create()).snapshot.sequence == 1
+
+
+async def test_closing_while_somebody_takes_a_snapshot_leaves_the_repository_free(tmp_path: Path) -> None:
+    """A cog that is reloaded in the middle of a command does not lock its successor out."""
+    world = ServiceWorld(tmp_path)
+    service = world.service()
+    await service.open()
+    creating = asyncio.create_task(service.create())
+    while not list((world.repository / ".work").glob("job-*")):
+        await asyncio.sleep(0.001)
+    await service.close()
+    outcome = (await asyncio.wait_for(asyncio.gather(creating, return_exceptions=True), 15))[0]
+    assert isinstance(outcome, Created | SnapshotError | asyncio.CancelledError), repr(outcome)
+    async with world.opened() as successor:
+        made = await successor.create()
+        assert {snapshot.path for snapshot in await successor.list()} == world.files()
+        assert world.file_of(made.snapshot).exists()
+        assert world.temporary_files() == set()
+
+
+async def test_a_closed_service_takes_no_more_snapshots(tmp_path: Path) -> None:
+    """Whoever uses it too late gets a sentence, not the inside of a thread pool."""
+    world = await played_world(tmp_path)
+    service = world.service()
+    await service.open()
+    await service.close()
+    files = world.files()
+    for late in (service.create, service.prune, service.create_last, service.start_up, service.rebuild_catalog):
+        with pytest.raises(OperationCancelled, match="closed"):
+            await late()
+    for late_by_id in (service.verify, service.pin, service.restore):
+        with pytest.raises(OperationCancelled, match="closed"):
+            await late_by_id(world.older.id)
+    assert world.files() == files
+
+
+ENDS = """
+import asyncio, sys
+from pathlib import Path
+from tests.snapshots.service_world import ServiceWorld
+
+async def main() -> None:
+    world = ServiceWorld(Path(sys.argv[1]))
+    service = world.service()
+    await service.open()
+    await service.create()
+    if sys.argv[2] == "forgotten":
+        return
+    if sys.argv[2] == "queued":
+        queued = [asyncio.create_task(service.create()) for _ in range(2)]
+        await asyncio.sleep(0)
+        await service.close()
+        await asyncio.gather(*queued, return_exceptions=True)
+        return
+    raise RuntimeError("the host's own")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("ending", ["forgotten", "queued", "raised"])
+def test_a_process_ends_whether_or_not_the_service_was_closed(tmp_path: Path, ending: str) -> None:
+    """Hosts forget to close, or die on the way: a thread of ours must not keep their process alive for ever."""
+    root = Path(__file__).parents[3]
+    arguments = [sys.executable, "-c", ENDS, str(tmp_path), ending]
+    done = subprocess.run(arguments, cwd=root, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == (1 if ending == "raised" else 0), done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+async def test_a_worker_that_cannot_be_started_is_an_error_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Python that is gone, or one that dies at once, is told with what it said."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as service:
+        with monkeypatch.context() as changed:
+            changed.setattr("core.snapshots.worker.client.sys.executable", str(tmp_path / "no-python"))
+            with pytest.raises(WorkerFailed, match="cannot be started"):
+                await service.create()
+        dying = tmp_path / "dying-python"
+        dying.write_text("#!/bin/sh\necho I am dying >&2\nexit 3\n")
+        dying.chmod(0o700)
+        with monkeypatch.context() as changed:
+            changed.setattr("core.snapshots.worker.client.sys.executable", str(dying))
+            with pytest.raises(WorkerFailed, match="I am dying") as caught:
+                await service.create()
+        assert caught.value.exit_status == 3
+        assert world.files() == set()
+        assert world.temporary_files() == set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker in /proc")
+async def test_a_worker_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
+    """Where memory is short the system kills it: no copy of the database may pile up until the next start."""
+    world = ServiceWorld(tmp_path)
+    make_game_database(tmp_path / "large.db", size=30_000_000)
+    (tmp_path / "large.db").replace(world.database)
+    async with world.opened() as service:
+        creating = asyncio.create_task(service.create())
+        while not list((world.repository / ".work").glob("snapshot-*")):
+            await asyncio.sleep(0.001)
+        # This process has other children: the guards of the tests' PostgreSQL servers.
+        children = "".join(task.read_text() for task in Path("/proc/self/task").glob("*/children")).split()
+        workers = [child for child in children if b"bootstrap.py" in Path("/proc", child, "cmdline").read_bytes()]
+        assert workers
+        for worker in workers:
+            os.kill(int(worker), signal.SIGKILL)
+        with pytest.raises(WorkerFailed) as caught:
+            await creating
+        assert caught.value.exit_status == -signal.SIGKILL
+        assert world.files() == set()
+        assert world.temporary_files() == set()
+        assert not (await service.create()).unchanged
+
+
+async def test_what_a_host_prints_at_python_start_does_not_confuse_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some hosts have a sitecustomize that greets on standard output."""
+    world = ServiceWorld(tmp_path)
+    greeting = tmp_path / "greeting-python"
+    greeting.write_text(f'#!/bin/sh\necho "Welcome, {{}}!"\nexec "{sys.executable}" "$@"\n')
+    greeting.chmod(0o700)
+    async with world.opened() as service:
+        monkeypatch.setattr("core.snapshots.worker.client.sys.executable", str(greeting))
+        assert world.rows_in((await service.create()).snapshot) == world.rows()
+
+
+async def test_the_worker_is_told_no_secrets_it_does_not_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token in the bot's environment is in no other process's, and nothing of a job is in an argument list."""
+    world = ServiceWorld(tmp_path)
+    spying = tmp_path / "spying-python"
+    seen = tmp_path / "seen.txt"
+    spying.write_text(f'#!/bin/sh\n(env; echo "$@") > "{seen}"\nexec "{sys.executable}" "$@"\n')
+    spying.chmod(0o700)
+    monkeypatch.setenv("DISCORD_TOKEN", "hunter2.token")
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///hunter2.db")
+    async with world.opened() as service:
+        monkeypatch.setattr("core.snapshots.worker.client.sys.executable", str(spying))
+        await service.create()
+    assert "hunter2" not in seen.read_text()
+    assert "game.db" not in seen.read_text()
+
+
+async def test_a_busy_database_is_told_after_the_busy_timeout(tmp_path: Path) -> None:
+    """A lock that is never let go of ends in DatabaseBusy, not in a hang; nothing is left, the next one succeeds."""
+    world = ServiceWorld(tmp_path, journal_mode="delete")
+    async with world.opened(database={"busy_timeout": 0.2}) as service:
+        with OtherProcess(world.database, "BEGIN EXCLUSIVE") as other:
+            with pytest.raises(DatabaseBusy):
+                await service.create()
+            assert world.files() == set()
+            other.execute("ROLLBACK")
+        assert not (await service.create()).unchanged
+
+
+async def test_a_damaged_database_is_no_reason_to_give_up_its_snapshots(tmp_path: Path) -> None:
+    """What cannot be read is DatabaseDamaged or a copy as it is; what was stored before stays as it was."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as service:
+        sound = (await service.create()).snapshot
+        await service._context.probe.close()
+        damage_pages(world.database)
+        with contextlib.suppress(DatabaseDamaged):
+            await service.create()
+        assert sound in await service.list()
+        assert (await service.verify(sound.id)).ok
+        world.database.write_bytes(b"not a database at all" * 1000)
+        with pytest.raises(DatabaseDamaged):
+            await service.create()
+        world.database.unlink()
+        world.database.mkdir()
+        with pytest.raises(DatabaseUnavailable):
+            await service.create()
+        assert world.temporary_files() == set()
+
+
+@pytest.mark.parametrize("form", Form)
+async def test_an_export_stands_alone_and_never_replaces_a_file(tmp_path: Path, form: Form) -> None:
+    """It is a full's archive itself, or put together from a chain; proven first: a damaged one gives no file."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as service:
+        made = (await service.create()).snapshot
+        if form is Form.INCREMENTAL:
+            world.play()
+            made = (await service.create(Kind.CRITICAL)).snapshot
+        assert made.form is form
+        target = tmp_path / "out.db.gz"
+        assert (await service.export(made.id, target)).size == target.stat().st_size
+        assert (target.read_bytes() == world.file_of(made).read_bytes()) == (form is Form.FULL)
+        assert rows_of_gzip(target, tmp_path / "unpacked.db") == world.rows()
+        with pytest.raises(RepositoryError, match="is there already"):
+            await service.export(made.id, target)
+        with pytest.raises(RepositoryError):
+            await service.export(made.id, tmp_path / "no-such-folder" / "out.db.gz")
+        flip_byte(world.file_of(made))
+        with pytest.raises(SnapshotDamaged):
+            await service.export(made.id, tmp_path / "other.db.gz")
+        assert not (tmp_path / "other.db.gz").exists()
+
+
+async def test_status_counts_what_is_there(tmp_path: Path) -> None:
+    """Counts, sizes, the newest and the next one due, in one look."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as service:
+        empty = await service.status()
+        assert (empty.snapshots, empty.newest, empty.newest_restored, empty.running) == (0, None, None, False)
+        first = (await service.create(pin=True)).snapshot
+        await service.verify(first.id, Level.RESTORED)
+        second = (await service.create(Kind.CRITICAL, pin=True)).snapshot
+        flip_byte(world.file_of(second))
+        await service.verify(second.id)
+        status = await service.status()
+        assert (status.snapshots, status.damaged, status.pinned) == (2, 1, 2)
+        assert status.kinds == {"periodic": 0, "manual": 1, "critical": 1, "shutdown": 0, "safety": 0}
+        assert status.size == first.size + second.size
+        assert status.free > 0
+        assert status.newest is not None
+        assert status.newest.id == second.id
+        assert status.newest_restored is not None
+        assert status.newest_restored.id == first.id
+        assert (status.engine, status.repository) == ("sqlite", str(world.repository))
+        assert status.next_periodic == service.periodic_due() > NOON

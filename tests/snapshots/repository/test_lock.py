@@ -1,0 +1,142 @@
+"""One operation at a time per repository, across tasks, services and processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from core.snapshots import Busy, Kind
+from core.snapshots.repository.lock import RepositoryLock
+from tests.worlds.service_world import ServiceWorld, TickingClock
+
+HOLDER = """
+import asyncio, sys
+from pathlib import Path
+from core.snapshots.repository.lock import RepositoryLock
+from tests.snapshots.service_world import TickingClock
+
+async def main():
+    lock = RepositoryLock(Path(sys.argv[1]), asyncio.to_thread, TickingClock())
+    async with lock.held("a restore", 1.0):
+        print("held", flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+ORPHAN = """
+import asyncio, sys
+from pathlib import Path
+from tests.snapshots.service_world import ServiceWorld
+
+async def main():
+    service = ServiceWorld(Path(sys.argv[1]), game=False).service()
+    await service.open()
+    print("open", flush=True)
+    while True:
+        await service.create()
+
+asyncio.run(main())
+"""
+
+
+def lock_in(folder: Path) -> RepositoryLock:
+    """Give a lock as a service of its own would have it."""
+    return RepositoryLock(folder, asyncio.to_thread, TickingClock())
+
+
+def started(program: str, folder: Path) -> subprocess.Popen[str]:
+    """Start a program and wait for the first line that it says."""
+    process = subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    return process
+
+
+async def test_a_second_operation_is_told_what_the_first_one_is(tmp_path: Path) -> None:
+    """Also by another lock object of this process, as a reloaded cog has one."""
+    async with lock_in(tmp_path).held("a snapshot", 1.0):
+        with pytest.raises(Busy, match="Busy: a snapshot is running"):
+            async with lock_in(tmp_path).held("a restore", 0.0):
+                raise AssertionError("held twice")
+
+
+async def test_another_process_is_named_by_its_number_and_lets_go_when_it_is_killed(tmp_path: Path) -> None:
+    """The lock is the operating system's: it ends with the process that holds it."""
+    holder = started(HOLDER, tmp_path)
+    try:
+        with pytest.raises(Busy, match=f"a restore is running in process {holder.pid}") as caught:
+            async with lock_in(tmp_path).held("a snapshot", 0.0):
+                raise AssertionError("held twice")
+        assert (caught.value.operation, caught.value.pid) == ("a restore", holder.pid)
+    finally:
+        holder.kill()
+        holder.communicate()
+    async with lock_in(tmp_path).held("a snapshot", 5.0):
+        pass
+
+
+async def test_tasks_of_one_service_get_their_turn_in_the_order_they_came(tmp_path: Path) -> None:
+    """Nobody is overtaken for ever."""
+    lock, order = lock_in(tmp_path), list[int]()
+
+    async def one(number: int) -> None:
+        async with lock.held(f"operation {number}", 10.0):
+            order.append(number)
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(one(number) for number in range(5)))
+    assert order == [0, 1, 2, 3, 4]
+
+
+async def test_whoever_gives_up_waiting_leaves_the_lock_free(tmp_path: Path) -> None:
+    """A cancelled wait must not take the lock with it."""
+    lock = lock_in(tmp_path)
+    async with lock.held("a snapshot", 1.0):
+        waiting = asyncio.create_task(lock.held("a restore", 30.0).__aenter__())
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    async with lock_in(tmp_path).held("an export", 1.0):
+        assert waiting.cancelled()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the worker in /proc, which only Linux has")
+async def test_a_worker_whose_bot_was_killed_ends_and_the_next_start_finds_a_sound_repository(tmp_path: Path) -> None:
+    """Killed amid snapshots: no process stays, no temporary file stays, what is listed restores."""
+    world = ServiceWorld(tmp_path)
+    bot = started(ORPHAN, tmp_path)
+    deadline = time.monotonic() + 20
+    while not (workers := workers_of(bot.pid)) and time.monotonic() < deadline:
+        await asyncio.sleep(0.001)
+    bot.kill()
+    bot.communicate()
+    assert workers
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+    async with world.opened() as service:
+        assert world.temporary_files() == set()
+        for snapshot in await service.list():
+            assert (await service.verify(snapshot.id)).ok
+        assert not (await service.create(Kind.MANUAL)).snapshot.damaged
+
+
+def workers_of(pid: int) -> list[int]:
+    """Give the children of a process."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1] if entry.name.isdigit() else ""
+        except OSError:
+            continue  # it ended meanwhile
+        if parent == str(pid) and int(entry.name) != os.getpid():
+            found.append(int(entry.name))
+    return found
