@@ -24,6 +24,7 @@ _BUSY_TIMEOUT = 15.0
 class Link(msgspec.Struct, frozen=True):
     """One file of a chain; what ``ChainFile`` of the engines says."""
 
+    snapshot: str
     path: str
     form: str
     base: str | None

@@ -15,7 +15,7 @@
     │   ├── DatabaseMissing      there is no database at that place
     │   ├── DatabaseDamaged      it is there and is not a sound database
     │   └── DatabaseUnavailable  permissions or input/output: says nothing about damage
-    │       └── RehearsalUnavailable  snapshots cannot be rebuilt for proof here
+    │       └── RestoreTestUnavailable  snapshots cannot be rebuilt for a test restore here
     ├── RestoreFailed            the restore did not happen, or was taken back
     │   └── PlanOutdated         the state changed since the plan was shown
     ├── DeadlineExceeded         the operation took longer than its deadline

@@ -1,6 +1,6 @@
 """A game that is played while snapshots are taken of it, and what each snapshot must give back.
 
-Import it as ``from tests.snapshots.chain_world import ChainWorld``. The game keeps its connection open, as a bot does,
+Import it as ``from tests.worlds.chain_world import ChainWorld``. The game keeps its connection open, as a bot does,
 so that the write-ahead log goes on from one snapshot to the next. ``Chain`` takes snapshots with the engine alone, in
 this process: use it only while no other connection of this process has the database open.
 """

@@ -1,6 +1,6 @@
 """A small card game's database for the core's tests, and other processes that use it as a running game does.
 
-Import it as ``from tests.snapshots.game_database import make_game_database``. Run as a program it is the other process
+Import it as ``from tests.worlds.game_database import make_game_database``. Run as a program it is the other process
 (``python game_database.py write|serve …``), so it needs nothing but the standard library.
 
 Two things hold after every commit, whoever commits, and hold for no mixture of two states (see ``assert_consistent``):

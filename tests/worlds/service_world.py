@@ -1,6 +1,6 @@
 """A small game, a repository and a service for it, with a clock and ids that are the same in every run.
 
-Import it as ``from tests.snapshots.service_world import ServiceWorld``. The clock moves on by a millisecond each time
+Import it as ``from tests.worlds.service_world import ServiceWorld``. The clock moves on by a millisecond each time
 it is read, so that what happened later has a later time, and by as much as a test says.
 """
 

@@ -267,7 +267,7 @@ async def test_a_closed_service_takes_no_more_snapshots(tmp_path: Path) -> None:
 ENDS = """
 import asyncio, sys
 from pathlib import Path
-from tests.snapshots.service_world import ServiceWorld
+from tests.worlds.service_world import ServiceWorld
 
 async def main() -> None:
     world = ServiceWorld(Path(sys.argv[1]))

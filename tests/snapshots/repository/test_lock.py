@@ -19,7 +19,7 @@ HOLDER = """
 import asyncio, sys
 from pathlib import Path
 from core.snapshots.repository.lock import RepositoryLock
-from tests.snapshots.service_world import TickingClock
+from tests.worlds.service_world import TickingClock
 
 async def main():
     lock = RepositoryLock(Path(sys.argv[1]), asyncio.to_thread, TickingClock())
@@ -33,7 +33,7 @@ asyncio.run(main())
 ORPHAN = """
 import asyncio, sys
 from pathlib import Path
-from tests.snapshots.service_world import ServiceWorld
+from tests.worlds.service_world import ServiceWorld
 
 async def main():
     service = ServiceWorld(Path(sys.argv[1]), game=False).service()

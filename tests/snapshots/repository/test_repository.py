@@ -265,8 +265,8 @@ def test_a_job_of_another_process_is_left_alone_until_it_dies(repository: Reposi
     job = repository.work / "job-elsewhere"
     job.mkdir()
     program = (
-        "import sys, pathlib; from core.snapshots.repository.lock import UseMark; "
-        "mark = UseMark(pathlib.Path(sys.argv[1])); mark.hold(); print('held', flush=True); sys.stdin.read()"
+        "import sys, pathlib; from core.snapshots.repository.lock import InUseLock; "
+        "mark = InUseLock(pathlib.Path(sys.argv[1])); mark.hold(); print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(in_use_lock(job))],
