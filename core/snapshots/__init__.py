@@ -57,7 +57,7 @@ from .models import (
 from .operations.events import Ticket
 from .service import SnapshotService
 from .settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
-from .units import Duration, Size, duration_text, size_text
+from .units import Duration, Size, count_text, duration_text, size_text
 
 __all__ = [
     "AmbiguousSnapshot",
@@ -111,6 +111,7 @@ __all__ = [
     "Verification",
     "VerifyReport",
     "WorkerFailed",
+    "count_text",
     "defaults",
     "duration_text",
     "load",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeVar
 
-__all__ = ["Duration", "Size", "duration_text", "size_text"]
+__all__ = ["Duration", "Size", "count_text", "duration_text", "size_text"]
 
 _Unit = TypeVar("_Unit", int, Fraction)
 
@@ -101,3 +101,9 @@ def size_text(size: float) -> str:
         if abs(round(size, 1)) < 1024:
             return f"{size:.1f} {unit}"
     return f"{size:.1f} GiB"
+
+
+def count_text(count: int, singular: str, plural: str | None = None) -> str:
+    """Return a count with its noun: "1 row", "1,024 rows". The plural is the singular and an "s" unless it is given."""
+    noun = singular if count == 1 else plural or f"{singular}s"
+    return f"{count:,} {noun}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.snapshots.units import Duration, Size, duration_text, size_text
+from core.snapshots.units import Duration, Size, count_text, duration_text, size_text
 
 DURATIONS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "hours": 3600, "d": 86400, "days": 86400, "w": 604800}
 SIZES = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3, "TiB": 1024**4}
@@ -102,3 +102,18 @@ def test_a_duration_is_shown_with_its_two_largest_units(seconds: float, text: st
 def test_a_size_is_shown_in_binary_units(size: int, text: str) -> None:
     """What rounds up to 1024 of a unit is shown as 1 of the next."""
     assert size_text(size) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "nouns", "text"),
+    [
+        (0, ("row",), "0 rows"),
+        (1, ("row",), "1 row"),
+        (1024, ("row",), "1,024 rows"),
+        (1, ("query", "queries"), "1 query"),
+        (2, ("query", "queries"), "2 queries"),
+    ],
+)
+def test_a_count_is_shown_with_its_noun_in_the_right_number(count: int, nouns: tuple[str, ...], text: str) -> None:
+    """One of a thing is singular, anything else plural."""
+    assert count_text(count, *nouns) == text
