@@ -1,8 +1,8 @@
-"""The PostgreSQL engine. See ``base`` for what its two sides promise.
+"""The PostgreSQL engine. ``base`` documents the contract of its two sides.
 
-It reaches the server by connections of its own and by libpq's programs, never through the host's pool: other processes
-write to such a database too. What it leaves on the server (a scratch database, the database that a restore replaced)
-is named so that a later start finds it: see ``databases``.
+It uses connections of its own and libpq's programs, never the host's pool: other processes write to the database too.
+What it leaves on the server (a scratch database, the database that a restore replaced) has a name by which a later
+start finds it: see ``scratch``.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ ELSEWHERE = True
 
 
 def make_engine(url: DatabaseUrl, busy_timeout: float) -> Engine:
-    """Give the working side, for the worker process."""
-    from .connection import Address, with_service
+    """Return the working side, for the worker process."""
+    from .connection import Address, resolve_service
     from .engine import PostgresEngine
 
-    return PostgresEngine(Address(with_service(parse_conninfo(url.text))), busy_timeout)
+    return PostgresEngine(Address(resolve_service(parse_conninfo(url.text))), busy_timeout)
 
 
 def make_probe(url: DatabaseUrl) -> Probe:
-    """Give the watching side, for the bot's process."""
-    from .connection import Address, with_service
+    """Return the watching side, for the bot's process."""
+    from .connection import Address, resolve_service
     from .probe import PostgresProbe
 
-    return PostgresProbe(Address(with_service(parse_conninfo(url.text))))
+    return PostgresProbe(Address(resolve_service(parse_conninfo(url.text))))

@@ -1,12 +1,12 @@
-"""What is looked at to call a PostgreSQL database sound: the same findings and severities as for SQLite.
+"""Check a PostgreSQL database, with the same findings and severities as for SQLite.
 
 Errors: damage that the server reports, missing critical tables, critical JSON that does not parse. Warnings: foreign
 keys, a critical table that had rows in the newest snapshot and has none now, JSON of another type than expected,
-indexes that are not valid. Damage in pages is looked for by the extension amcheck where the database has it
-(https://www.postgresql.org/docs/current/amcheck.html), since no dump reads an index; and in the server's own count of
-pages whose checksum was wrong (https://www.postgresql.org/docs/current/checksums.html).
+invalid indexes. Damaged pages are found by the extension amcheck, if the database has it
+(https://www.postgresql.org/docs/current/amcheck.html), since no dump reads an index; and by the server's own count of
+pages with a wrong checksum (https://www.postgresql.org/docs/current/checksums.html).
 
-Damage that the server reports is ``by_hand``: no program should decide what becomes of such a server.
+Damage that the server reports is ``by_hand``: a person decides what becomes of such a server.
 """
 
 from __future__ import annotations
@@ -26,21 +26,40 @@ from ..integrity import JSON_TYPES, about_json, about_orphans, about_rows, about
 from .errors import ADVICE
 from .load import Content
 from .session import Session, literal, quoted
-from .tables import Relation, count_rows, meant, relations
+from .tables import Relation, count_rows, relations, resolve_tables
 
-__all__ = ["check", "damaged_report", "untested_report", "with_refused"]
+__all__ = ["check", "damaged_report", "unrebuilt_report", "with_refused"]
 
 LISTED = 50
-"""So many damaged tables and indexes are named one by one; the rest is one finding with a count."""
+"""The most damaged tables and indexes that are named one by one; the rest become one finding with a count."""
+_JSON_COLUMN = """
+SELECT a.attname, t.typname::text FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+ WHERE a.attrelid = $1::text::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped
+   AND lower(a.attname) = lower($2)
+ ORDER BY a.attname <> $2 LIMIT 1
+"""
+_ROWS_AT_ONCE = 2000
+_KEYS = """
+SELECT c.conname, c.convalidated, cn.nspname, ct.relname, pn.nspname, pt.relname, c.confmatchtype::text,
+       (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(c.conkey) WITH ORDINALITY k (num, n)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
+       (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY k (num, n)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num)
+  FROM pg_catalog.pg_constraint c
+  JOIN pg_catalog.pg_class ct ON ct.oid = c.conrelid JOIN pg_catalog.pg_namespace cn ON cn.oid = ct.relnamespace
+  JOIN pg_catalog.pg_class pt ON pt.oid = c.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = pt.relnamespace
+ WHERE c.contype = 'f' AND c.conparentid = 0
+ ORDER BY 3, 4, 1
+"""
 
 
 def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
-    """Make the report on a database that the server cannot open."""
+    """Return the report on a database that the server cannot open."""
     return report_of(_damage(Check.FILE, str(error)), started)
 
 
-def untested_report(content: Content, checks: Checks, shown: str) -> IntegrityReport:
-    """Make the report on an archive that could only be read, since the role may not create databases."""
+def unrebuilt_report(content: Content, checks: Checks, shown: str) -> IntegrityReport:
+    """Return the report on an archive that could only be read, because the role may not create databases."""
     message = (
         f"The dump was proven whole, but not rebuilt: the role of {shown} may not create databases (ALTER ROLE … "
         "CREATEDB), and a rehearsal needs one."
@@ -52,7 +71,7 @@ def untested_report(content: Content, checks: Checks, shown: str) -> IntegrityRe
 
 
 def with_refused(report: IntegrityReport, refused: list[str]) -> IntegrityReport:
-    """Add to a report what of the old database's owners, grants and settings the role may not give to the new one."""
+    """Add to a report the owners, grants and settings of the old database that could not be set in the new one."""
     if not refused:
         return report
     message = f"{len(refused)} owners, grants or settings could not be carried over, first {refused[0]}"
@@ -67,9 +86,9 @@ def _damage(check: Check, message: str, table: str | None = None, count: int = 1
 
 
 def check(session: Session, checks: Checks, watch: Watch) -> IntegrityReport:
-    """Run every check on the database and give what was found.
+    """Run every check on the database and return what was found.
 
-    A check that damage stops is itself a finding. Raises DatabaseBusy, DatabaseUnavailable, or what the watch raises.
+    Damage that stops a check is itself a finding. Raises DatabaseBusy, DatabaseUnavailable, or what the watch raises.
     """
     started = time.monotonic()
     findings: list[Finding] = []
@@ -125,7 +144,7 @@ def _pages(session: Session, checks: Checks, checked: Counter[str]) -> Iterator[
 
 
 def _amcheck(session: Session, checked: Counter[str]) -> Iterator[Finding]:
-    """Let amcheck read every table and compare every B-tree index with its table, where it may be used."""
+    """Let amcheck read every table and compare every B-tree index with its table, if it is installed and allowed."""
     schema = session.value(
         """SELECT n.nspname FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
             WHERE e.extname = 'amcheck'"""
@@ -175,38 +194,29 @@ def _tables(
 ) -> Iterator[Finding]:
     own = [each for each in present if not each.from_extension]
     checked["tables"] = len(own)
-    known = meant(session, checks.critical_tables, own)
+    known = resolve_tables(session, checks.critical_tables, own)
     yield from about_tables(len(own), (table for table in checks.critical_tables if table not in known), checks)
 
 
 def _rows(
     session: Session, checks: Checks, checked: Counter[str], present: tuple[Relation, ...], rows: dict[str, int]
 ) -> Iterator[Finding]:
-    rows.update(count_rows(session, meant(session, checks.critical_tables, present)))
+    rows.update(count_rows(session, resolve_tables(session, checks.critical_tables, present)))
     checked["rows"] = sum(rows.values())
     yield from about_rows(rows, checks)
 
 
 def _json(session: Session, checks: Checks, checked: Counter[str], present: tuple[Relation, ...]) -> Iterator[Finding]:
-    known = meant(session, [each.table for each in checks.json_columns], present)
+    known = resolve_tables(session, [each.table for each in checks.json_columns], present)
     for expectation in checks.json_columns:
         if expectation.table in known:
             yield from _json_column(session, known[expectation.table], expectation, checked)
 
 
-_COLUMN = """
-SELECT a.attname, t.typname::text FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
- WHERE a.attrelid = $1::text::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped
-   AND lower(a.attname) = lower($2)
- ORDER BY a.attname <> $2 LIMIT 1
-"""
-_PIECE = 2000
-
-
 def _json_column(
     session: Session, relation: Relation, expectation: JsonColumn, checked: Counter[str]
 ) -> Iterator[Finding]:
-    found = session.rows(_COLUMN, relation.quoted, expectation.column)
+    found = session.rows(_JSON_COLUMN, relation.quoted, expectation.column)
     if not found:
         yield column_missing(expectation)
         return
@@ -217,7 +227,7 @@ def _json_column(
 
 
 def _count_json(session: Session, relation: Relation, column: str, kind: str, wanted: str | None) -> tuple[int, int]:
-    """Count the values that are no JSON, and those that are JSON of another type than ``wanted``."""
+    """Count the values that are not JSON, and those that are JSON of another type than ``wanted``."""
     if kind in ("json", "jsonb"):
         if wanted is None:
             return 0, 0
@@ -233,17 +243,17 @@ def _count_json(session: Session, relation: Relation, column: str, kind: str, wa
         )
         broken, strange = session.rows(query)[0]
         return int(broken), int(strange)
-    return _count_json_here(session, relation, column, wanted)
+    return _count_json_in_python(session, relation, column, wanted)
 
 
-def _count_json_here(session: Session, relation: Relation, column: str, wanted: str | None) -> tuple[int, int]:
-    """The same for servers before 16, which cannot ask whether a text is JSON without failing where it is not."""
+def _count_json_in_python(session: Session, relation: Relation, column: str, wanted: str | None) -> tuple[int, int]:
+    """Count the same for a server before 16, which has no test for JSON that does not fail on other text."""
     import json
 
     kinds = {"array": list, "object": dict}
     broken = strange = 0
     with session.cursor(f"SELECT {column}::text FROM {relation.quoted} WHERE {column} IS NOT NULL") as cursor:
-        while rows := cursor(_PIECE):
+        while rows := cursor(_ROWS_AT_ONCE):
             for (text,) in rows:
                 try:
                     value = json.loads(text)
@@ -253,20 +263,6 @@ def _count_json_here(session: Session, relation: Relation, column: str, wanted: 
                 if wanted is not None and not isinstance(value, kinds[wanted]):
                     strange += 1
     return broken, strange
-
-
-_KEYS = """
-SELECT c.conname, c.convalidated, cn.nspname, ct.relname, pn.nspname, pt.relname, c.confmatchtype::text,
-       (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(c.conkey) WITH ORDINALITY k (num, n)
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
-       (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY k (num, n)
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num)
-  FROM pg_catalog.pg_constraint c
-  JOIN pg_catalog.pg_class ct ON ct.oid = c.conrelid JOIN pg_catalog.pg_namespace cn ON cn.oid = ct.relnamespace
-  JOIN pg_catalog.pg_class pt ON pt.oid = c.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = pt.relnamespace
- WHERE c.contype = 'f' AND c.conparentid = 0
- ORDER BY 3, 4, 1
-"""
 
 
 def _foreign_keys(session: Session, checked: Counter[str]) -> Iterator[Finding]:

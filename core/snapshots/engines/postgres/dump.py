@@ -1,7 +1,7 @@
-"""One state of the database as an archive: pg_dump in an exported snapshot, streamed, counted and proven.
+"""Write one state of the database to an archive: pg_dump in an exported snapshot, streamed, counted and verified.
 
-The rows that the manifest promises are counted by the server itself in the same snapshot, while pg_dump runs; so a
-dump that lacks some, for whatever reason, is never published.
+The server itself counts the rows for the manifest, in the same snapshot, while pg_dump runs. A dump that lacks rows,
+for whatever reason, is never published.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from ..base import ParentSnapshot, SnapshotResult
 from .client_tools import Tools, find_tools
 from .connection import Address
 from .copy_data import Block, Manifest, Scanner, Table, manifest_lines
-from .errors import of_output
+from .errors import from_output
 from .session import Session, connected
 from .subprocesses import Program
-from .tables import Relation, count_own_rows, count_rows, meant, relations
-from .wal_position import POSITION, position_of
+from .tables import Relation, count_own_rows, count_rows, relations, resolve_tables
+from .wal_position import POSITION_QUERY, parse_position
 
 __all__ = ["dump"]
 
 _OPTIONS = ("--format=plain", "--no-owner", "--no-acl", "--no-subscriptions", "--encoding=UTF8", "--no-password")
 _KEY = re.compile(rb"^\\restrict ([0-9a-zA-Z]+)\n", re.MULTILINE)
-_BEGINNING = 4096
+_BEGINNING_BYTES = 4096
 
 
 def dump(
@@ -50,11 +50,11 @@ def dump(
     base: ParentSnapshot,
     watch: Watch,
 ) -> SnapshotResult:
-    """Write one state to ``target`` and prove it by reading it back; on any error no file is left."""
+    """Write one state to ``target`` and verify the file by reading it back; no file is left after an error."""
     with connected(address, watch, lock_timeout=lock_timeout, patience=lock_timeout) as session:
         tools = find_tools(session.version)
         details: dict[str, Any] = {"server": session.version, "pg_dump": tools.major}
-        position = position_of(session.value(POSITION))
+        position = parse_position(session.value(POSITION_QUERY))
         if position is not None:
             details |= {"log": position.log, "position": position.offset}
         with session.snapshot() as snapshot, address.for_programs(scratch) as environment:
@@ -87,9 +87,10 @@ def dump(
 
 
 def _restrict_key(tools: Tools, base: ParentSnapshot) -> list[str]:
-    """Give the option that makes two dumps of the same data the same bytes: the newest full's key, else a new one.
+    """Return the option that sets the restrict key: that of the newest full, so that equal data give equal bytes.
 
-    The key guards whoever feeds a dump to psql, so nobody who writes into the database may know it beforehand.
+    Without a full it is a new one. The key protects whoever feeds a dump to psql, so nobody who writes to the database
+    may know it in advance.
     """
     if not tools.knows_restrict:
         return []
@@ -101,14 +102,14 @@ def _key_of(path: str | None) -> str | None:
         return None
     try:
         with gzip.open(path) as dump:
-            found = _KEY.search(dump.read(_BEGINNING))
+            found = _KEY.search(dump.read(_BEGINNING_BYTES))
     except (OSError, EOFError, zlib.error):
         return None
     return found[1].decode() if found else None
 
 
 class _Stream:
-    """What pg_dump writes, with the manifest after it; raises where the two do not agree."""
+    """The output of pg_dump followed by the manifest; raises DatabaseDamaged if the two do not agree."""
 
     def __init__(
         self,
@@ -128,16 +129,16 @@ class _Stream:
     def pieces(self) -> Generator[bytes, None, None]:
         scanner = Scanner()
         with ThreadPoolExecutor(1, thread_name_prefix="count") as pool:
-            # The session is idle while pg_dump works, so one thread may use it.
+            # The session is idle while pg_dump runs, so one other thread may use it.
             counting = pool.submit(self._count)
             for piece in self._program.pieces():
                 scanner.feed(piece)
                 yield piece
             status = self._program.wait()
-            # Where the count met damage, pg_dump lost the snapshot with it, and knows less of the reason.
+            # If counting met damage, pg_dump lost the snapshot as a consequence and knows less about the reason.
             counted = counting.result()
             if status != 0:
-                raise of_output("pg_dump", self._program.said, self._shown)
+                raise from_output("pg_dump", self._program.stderr, self._shown)
         manifest = self._manifest(counted, scanner.blocks)
         problems = list(scanner.problems(manifest))
         if problems:
@@ -148,8 +149,10 @@ class _Stream:
         own = count_own_rows(
             self._session, (each for each in self._present if each.kind == "r" and not each.from_extension)
         )
-        critical = meant(self._session, self._tables, self._present)
-        known = {name: own[each.quoted] for name, each in critical.items() if each.quoted in own and not each.heirs}
+        critical = resolve_tables(self._session, self._tables, self._present)
+        known = {
+            name: own[each.quoted] for name, each in critical.items() if each.quoted in own and not each.has_children
+        }
         others = {name: each for name, each in critical.items() if name not in known}
         self.rows = known | count_rows(self._session, others)
         return own

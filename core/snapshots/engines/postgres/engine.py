@@ -1,4 +1,4 @@
-"""The working side of the PostgreSQL engine: the steps that ``base.Engine`` names, from the parts beside."""
+"""The working side of the PostgreSQL engine: the steps of ``base.Engine``, built from the other modules here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .in_place import load_in_place
 from .load import Content, compare, holds, load, skipped_extensions, verify
 from .scratch import Image, create_scratch, drop, is_scratch, kept_databases, kept_name, may_create, scratch_databases
 from .session import Session, connected, maintenance_session, quoted
-from .tables import count_rows, meant, relations
+from .tables import count_rows, relations, resolve_tables
 
 __all__ = ["PostgresEngine"]
 
@@ -40,16 +40,16 @@ class PostgresEngine(Engine):
     name: ClassVar[str] = "postgresql"
 
     def __init__(self, address: Address, busy_timeout: float) -> None:
-        """Take the database's address and how long to wait for other people's locks, in seconds."""
+        """Work on the database at ``address``, and wait at most ``busy_timeout`` seconds for locks that others hold."""
         self._address = address
         self._busy_timeout = busy_timeout
 
     def inspect(self, tables: tuple[str, ...], watch: Watch) -> DatabaseState:
-        """Give the state of the database as it is now."""
+        """Return the present state of the database."""
         try:
             with self._connected(watch) as session:
                 present = relations(session)
-                rows = count_rows(session, meant(session, tables, present))
+                rows = count_rows(session, resolve_tables(session, tables, present))
                 oid, size = session.rows(
                     "SELECT oid::text, pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database "
                     "WHERE datname = current_database()"
@@ -82,20 +82,20 @@ class PostgresEngine(Engine):
     def snapshot(
         self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: ParentSnapshot, watch: Watch
     ) -> SnapshotResult:
-        """Write one committed state to ``target`` and prove it by reading it back; there are no incrementals."""
+        """Write one committed state to ``target`` and verify the file; there are no incrementals."""
         return dump(self._address, self._busy_timeout, target, scratch, head, tables, base, watch)
 
     def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
-        """Load a snapshot into a scratch database and prove it equal; without CREATEDB, prove the archive alone."""
-        part = chain[-1]
-        with self._beside(watch) as session:
+        """Load a snapshot into a scratch database and compare it; without CREATEDB only verify the archive."""
+        archive = chain[-1]
+        with self._maintenance(watch) as session:
             tools = find_tools(session.version)
             if not may_create(session):
-                Image(None, part, verify(part, watch)).save(image)
+                Image(None, archive, verify(archive, watch)).save(image)
                 return Level.CHECKSUM
-            kept = None if fresh else self._kept_equal(session, part, watch)
+            kept = None if fresh else self._kept_equal(session, archive, watch)
             if kept is not None:
-                Image(kept[0], part, kept[1]).save(image)
+                Image(kept[0], archive, kept[1]).save(image)
                 return Level.CHECKSUM  # the same state, but not made from the archive
             name = create_scratch(session, self._address.database)
             scratch = self._address.with_database(name)
@@ -104,35 +104,35 @@ class PostgresEngine(Engine):
                     skipped = skipped_extensions(inside)
                 comparison = Comparison(scratch, watch)
                 with comparison.begun():
-                    content = load(part, scratch, tools, skipped, image.parent, watch, comparison.add)
+                    content = load(archive, scratch, tools, skipped, image.parent, watch, comparison.add)
                 if comparison.problems:
                     raise SnapshotDamaged(
-                        f"The database rebuilt from {Path(part.path).name} is not what was dumped: "
+                        f"The database rebuilt from {Path(archive.path).name} is not what was dumped: "
                         f"{'; '.join(comparison.problems[:5])}.",
-                        path=part.path,
+                        path=archive.path,
                     )
-                Image(name, part, content).save(image)
+                Image(name, archive, content).save(image)
             except BaseException:
                 _drop_quietly(self._address, name)
                 raise
         return Level.RESTORED
 
-    def _kept_equal(self, session: Session, part: ChainFile, watch: Watch) -> tuple[str, Content] | None:
-        """Give the database that the last restore kept, and its content, where that is what the snapshot holds.
+    def _kept_equal(self, session: Session, archive: ChainFile, watch: Watch) -> tuple[str, Content] | None:
+        """Return the database that the last restore kept, and its content, if it equals the snapshot.
 
-        So a restore of the safety snapshot, the way back from a restore, loads nothing. No other
-        snapshot is of the moment of a restore, so their archives are not even read for it.
+        So the restore of a safety snapshot, which undoes a restore, loads nothing. Only safety snapshots are of the
+        moment of a restore, so other archives are not even read.
         """
         kept = next(iter(kept_databases(session, self._address.database)), None)
-        if kept is None or full.read_head(Path(part.path)).kind is not Kind.SAFETY:
+        if kept is None or full.read_head(Path(archive.path)).kind is not Kind.SAFETY:
             return None
-        content = verify(part, watch)
-        place = self._address.with_database(kept.name)
-        # Where it cannot be read, the snapshot is loaded as every other one is.
+        content = verify(archive, watch)
+        replaced = self._address.with_database(kept.name)
+        # If it cannot be read, the snapshot is loaded like any other.
         with (
             contextlib.suppress(DatabaseDamaged, DatabaseUnavailable),
             self._opened(kept.name, watch),
-            connected(place, watch, lock_timeout=self._busy_timeout) as inside,
+            connected(replaced, watch, lock_timeout=self._busy_timeout) as inside,
             inside.snapshot(),
         ):
             if holds(inside, content):
@@ -140,7 +140,7 @@ class PostgresEngine(Engine):
         return None
 
     def discard(self, image: Path, watch: Watch) -> None:
-        """Drop the scratch database of an image that is not needed any more."""
+        """Drop the scratch database of an image that is no longer needed."""
         if image.exists():
             name = Image.read(image).database
             if name is not None and is_scratch(name):
@@ -148,13 +148,13 @@ class PostgresEngine(Engine):
             image.unlink()
 
     def verify(self, chain: Sequence[ChainFile], scratch: Path, watch: Watch) -> None:
-        """Prove that an archive gives back a whole dump with the rows that were counted."""
+        """Verify that an archive holds a complete dump with the rows that were counted."""
         verify(chain[-1], watch)
 
     def export(
         self, chain: Sequence[ChainFile], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
     ) -> None:
-        """Copy a snapshot, which always stands alone, to a new file; it is proven first."""
+        """Verify a snapshot, which is always a full, and copy it to a new file."""
         self.verify(chain, scratch, watch)
         full.copy(Path(chain[-1].path), target, watch)
 
@@ -162,17 +162,17 @@ class PostgresEngine(Engine):
         """Check a rebuilt database."""
         found = Image.read(image)
         if found.database is None:
-            return integrity_checks.untested_report(found.content, checks, self._address.shown)
+            return integrity_checks.unrebuilt_report(found.content, checks, self._address.shown)
         with self._opened(found.database, watch):
             return self._check(self._address.with_database(found.database), checks, watch, 0.0)
 
     @contextlib.contextmanager
     def _opened(self, name: str, watch: Watch) -> Iterator[None]:
-        """Let connections into a database that a restore kept, for as long as the block lasts."""
+        """Allow connections to a database that a restore kept, while the block runs."""
         if is_scratch(name):
             yield
             return
-        with self._beside(watch) as session:
+        with self._maintenance(watch) as session:
             session.execute(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS true")
             try:
                 yield
@@ -180,7 +180,7 @@ class PostgresEngine(Engine):
                 session.execute(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS false")
 
     def integrity(self, checks: Checks, scratch: Path, watch: Watch) -> IntegrityReport:
-        """Check the database; what damage says is a finding, that the server is away is an error."""
+        """Check the database; damage is a finding, a server that is down is an error."""
         patience = (watch.remaining() or 0.0) if checks.patient else self._busy_timeout
         return self._check(self._address, checks, watch, patience)
 
@@ -197,7 +197,7 @@ class PostgresEngine(Engine):
     def replace(
         self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
     ) -> ReplaceResult:
-        """Put the scratch database in the game's place, or load the archive in place where there is none."""
+        """Exchange the scratch database for the game's, or load the archive in place if there is none."""
         found = Image.read(image)
         identical: bool | None = True
         kept: str | None = None
@@ -207,7 +207,7 @@ class PostgresEngine(Engine):
         else:
             kept, refused = self._exchange(found.database, quarantine, watch)
             image.unlink()
-        # What was proven equal and passed the full check needs it only for what is new: its place.
+        # The scratch database was compared and passed the full check; only the exchange is new.
         checks = msgspec.structs.replace(checks, quick=identical is True)
         try:
             report = self.integrity(checks, image.parent, watch)
@@ -217,33 +217,34 @@ class PostgresEngine(Engine):
         return ReplaceResult(integrity=report, identical=identical, quarantine=kept)
 
     def _exchange(self, new: str, quarantine: Path, watch: Watch) -> tuple[str | None, list[str]]:
-        """Put a proven database in the game's place.
+        """Exchange a verified database for the game's.
 
-        Gives the name of what was there, where there was, and what of its owners and grants could not be carried over.
+        Returns the new name of the replaced one (None if there was none) and the owners and grants that could not be
+        set.
         """
         name, kept = self._address.database, kept_name(self._address.database, quarantine.name)
-        with self._beside(watch) as session:
+        with self._maintenance(watch) as session:
             of_the_database = of_database(session, name, new)
         try:
             with self._connected(watch) as session:
                 inside = of_objects(session)
         except (DatabaseMissing, DatabaseDamaged, DatabaseUnavailable):
             inside = ()
-        place = self._address.with_database(new)
-        with self._opened(new, watch), connected(place, watch, lock_timeout=self._busy_timeout) as session:
+        scratch = self._address.with_database(new)
+        with self._opened(new, watch), connected(scratch, watch, lock_timeout=self._busy_timeout) as session:
             refused = carry_over(session, inside)
             session.execute("ANALYZE")
-        with self._beside(watch) as session:
+        with self._maintenance(watch) as session:
             refused += carry_over(session, of_the_database)
-        there_was = exchange(self._address, new, kept, self._busy_timeout, watch)
-        with self._beside(watch) as session:
+        replaced = exchange(self._address, new, kept, self._busy_timeout, watch)
+        with self._maintenance(watch) as session:
             for older in kept_databases(session, name):
                 if older.name != kept:
                     drop(session, older.name)
-        return kept if there_was else None, refused
+        return kept if replaced else None, refused
 
     def _replace_in_place(self, found: Image, folder: Path, watch: Watch) -> bool | None:
-        """Load an archive in place; give whether the result was proven equal (None: somebody wrote meanwhile)."""
+        """Load an archive in place; return True if the result is equal, None if somebody wrote meanwhile."""
         with self._connected(watch) as session:
             tools = find_tools(session.version)
         content = load_in_place(found.part, self._address, tools, self._busy_timeout, folder, watch)
@@ -254,7 +255,7 @@ class PostgresEngine(Engine):
         return True if equal else None
 
     def clean_up(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
-        """Drop scratch databases that a crash left, and what restores kept, where they are old enough."""
+        """Drop the scratch databases that a crash left and the databases that restores kept, if they are old enough."""
         name, dropped = self._address.database, []
         with maintenance_session(self._address, watch, lock_timeout=self._busy_timeout) as session:
             old = [each for each in scratch_databases(session, name) if each.age >= scratch_age]
@@ -272,12 +273,12 @@ class PostgresEngine(Engine):
     def _connected(self, watch: Watch) -> AbstractContextManager[Session]:
         return connected(self._address, watch, lock_timeout=self._busy_timeout, patience=self._busy_timeout)
 
-    def _beside(self, watch: Watch) -> AbstractContextManager[Session]:
+    def _maintenance(self, watch: Watch) -> AbstractContextManager[Session]:
         return maintenance_session(self._address, watch, lock_timeout=self._busy_timeout, patience=self._busy_timeout)
 
 
 def _drop_quietly(address: Address, name: str) -> None:
-    """Drop a scratch database also where the time is up; what cannot be dropped now, the next start finds."""
+    """Drop a scratch database even after the deadline; what cannot be dropped now, the next start finds."""
     try:
         with maintenance_session(address, Watch(), lock_timeout=5.0) as session:
             drop(session, name)

@@ -1,7 +1,7 @@
-"""What the server and its programs say went wrong, as errors of ours.
+"""Translate the errors of the server and of its programs into ours.
 
 Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html. Corruption is DatabaseDamaged; a server that is
-away, shutting down or full of connections is DatabaseUnavailable and says nothing about the data.
+down, shutting down or out of connections is DatabaseUnavailable, which says nothing about the data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...errors import (
     SnapshotError,
 )
 
-__all__ = ["ADVICE", "is_passing", "of_exception", "of_output"]
+__all__ = ["ADVICE", "from_exception", "from_output", "is_transient"]
 
 ADVICE = (
     "Nothing was restored and nothing will be by itself: stop the bot, copy the server's data directory while the "
@@ -30,7 +30,7 @@ _MISSING = frozenset({"3D000"})
 _BUSY = frozenset({"55P03", "55006", "40P01", "57014", "25P03"})
 _FULL = frozenset({"53100"})
 _DAMAGED = frozenset({"XX000", "XX001", "XX002", "58P01", "58P02"})
-_PASSING = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "08000", "08001", "08003", "08004", "08006"})
+_TRANSIENT = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "08000", "08001", "08003", "08004", "08006"})
 
 _DAMAGED_WORDS = (
     "invalid page in block",
@@ -48,8 +48,8 @@ _BUSY_WORDS = ("lock timeout", "statement timeout", "could not obtain lock", "co
 _FULL_WORDS = ("no space left on device", "could not extend file")
 
 
-def of_exception(error: BaseException, shown: str) -> SnapshotError:
-    """Give the error that an exception of asyncpg's, or of the network under it, amounts to."""
+def from_exception(error: BaseException, shown: str) -> SnapshotError:
+    """Return the error for an exception of asyncpg or of the network. ``shown`` names the database in its message."""
     if isinstance(error, SnapshotError):
         return error
     if isinstance(error, asyncpg.PostgresError):
@@ -63,30 +63,30 @@ def of_exception(error: BaseException, shown: str) -> SnapshotError:
 
 
 def _of_code(error: asyncpg.PostgresError, shown: str) -> SnapshotError:
-    code, said = error.sqlstate or "", str(error)
+    code, reason = error.sqlstate or "", str(error)
     if code in _MISSING:
-        return DatabaseMissing(f"There is no database at {shown}: {said}.", path=shown)
+        return DatabaseMissing(f"There is no database at {shown}: {reason}.", path=shown)
     if code in _BUSY:
-        return DatabaseBusy(f"Somebody holds a lock on {shown}: {said}. Try again.", path=shown)
+        return DatabaseBusy(f"Somebody holds a lock on {shown}: {reason}. Try again.", path=shown)
     if code in _FULL:
-        return _full(said)
+        return _full(reason)
     if code in _DAMAGED:
-        return DatabaseDamaged(f"The server of {shown} reports damage: {said}.", path=shown, detail=said)
-    return DatabaseUnavailable(f"The server of {shown} refused: {said}.", detail=said, code=code)
+        return DatabaseDamaged(f"The server of {shown} reports damage: {reason}.", path=shown, detail=reason)
+    return DatabaseUnavailable(f"The server of {shown} refused: {reason}.", detail=reason, code=code)
 
 
-def is_passing(error: BaseException) -> bool:
-    """Whether waiting can help: the server is away, starting, stopping or full of connections."""
+def is_transient(error: BaseException) -> bool:
+    """Return True if waiting can help: the server is down, starting, stopping or out of connections."""
     if isinstance(error, asyncpg.PostgresError):
-        return error.sqlstate in _PASSING
+        return error.sqlstate in _TRANSIENT
     return isinstance(error, (OSError, asyncpg.InterfaceError)) and not isinstance(error, PermissionError)
 
 
-def of_output(program: str, said: str, shown: str) -> SnapshotError:
-    """Give the error that the last words of one of libpq's programs amount to."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    first = next((line for line in lines if "error:" in line.lower()), lines[-1] if lines else "it said nothing")
-    low = said.lower()
+def from_output(program: str, stderr: str, shown: str) -> SnapshotError:
+    """Return the error for what one of libpq's programs wrote to stderr before it failed."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    first = next((line for line in lines if "error:" in line.lower()), lines[-1] if lines else "it gave no reason")
+    low = stderr.lower()
     if any(word in low for word in _FULL_WORDS):
         return _full(first)
     if any(word in low for word in _DAMAGED_WORDS):
@@ -96,9 +96,9 @@ def of_output(program: str, said: str, shown: str) -> SnapshotError:
     return DatabaseUnavailable(f"{program} failed on {shown}: {first}.", detail=first)
 
 
-def _full(said: str) -> NotEnoughSpace:
+def _full(reason: str) -> NotEnoughSpace:
     return NotEnoughSpace(
-        f"The PostgreSQL server's disk is full: {said}. Nothing half-done is left; make room there.",
+        f"The PostgreSQL server's disk is full: {reason}. Nothing half-done is left; make room there.",
         free=0,
         needed=0,
         minimum=0,

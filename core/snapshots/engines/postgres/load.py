@@ -26,7 +26,7 @@ from ..base import ChainFile
 from .client_tools import Tools
 from .connection import Address
 from .copy_data import CREATED, Block, Mark, Scanner, Table, differences, unquoted
-from .errors import of_output
+from .errors import from_output
 from .session import Session, quoted
 from .subprocesses import Program
 from .tables import relations
@@ -143,7 +143,7 @@ class Feeder:
         """Write as it is; raise what psql says where it gave up."""
         if not self._program.write(data):
             self._program.wait()
-            raise of_output("psql", self._program.said, self._shown)
+            raise from_output("psql", self._program.stderr, self._shown)
 
     def take(self, block: bytes) -> None:
         """Take the next piece of the dump."""
@@ -162,7 +162,7 @@ class Feeder:
             self.write(self._held)
         self.write(last)
         if self._program.wait() != 0:
-            raise of_output("psql", self._program.said, self._shown)
+            raise from_output("psql", self._program.stderr, self._shown)
 
     def _begin(self) -> None:
         assert self._beginning is not None

@@ -1,9 +1,9 @@
-"""The processes that serve one database together, such as a sharded bot's: who keeps the schedule, and who goes last.
+"""Decide which of the processes that share a database, such as shards of one bot, leads, and which one leaves last.
 
-Two advisory locks of a session (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS) say it.
-The *schedule* is held by one; when that process or its connection ends, the next one that asks has it. *Presence* is
-shared by all; whoever gives up their share and then gets the whole lock was the last. The server lets go of both for a
-process that dies.
+Two advisory locks of a session decide it (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS).
+The *schedule* lock is exclusive: its holder takes the periodic snapshots, and when its connection ends, the next
+process that asks gets the lock. The *presence* lock is shared by all: a process that gives up its share and then gets
+the lock exclusively was the last. The server releases both for a process that dies.
 """
 
 from __future__ import annotations
@@ -20,32 +20,33 @@ from .connection import Address
 
 __all__ = ["Membership"]
 
-_WITHIN = 5.0
+_TIMEOUT = 5.0
 _REFUSALS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError)
 
 
 class Membership:
-    """This process's place among the others; a connection of its own, because it must stay open."""
+    """This process's membership in a group, on a connection of its own that stays open."""
 
     def __init__(self, address: Address) -> None:
-        """Take the address; nothing is opened before ``join``."""
         self._address = address
         self._connection: asyncpg.Connection[Any] | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._exclusive = asyncio.Lock()
         self._present = False
         self._leads = False
         self._led = True
-        """Whether it kept the schedule when that was last known."""
+        """True if this process was the leader when the server last answered."""
 
     async def join(self, group: str, *, eligible: bool) -> bool:
-        """Count as one of a group, and tell whether this process keeps its schedule; never if it is not ``eligible``.
+        """Join a group; return True if this process is its leader, which only an ``eligible`` one can be.
 
-        Where the server cannot be asked the answer is as before: whoever kept it goes on, and finds out what is wrong.
+        If the server does not answer, the last answer holds: the leader goes on, and meets the reason in its work.
         """
 
         async def ask(connection: asyncpg.Connection[Any]) -> bool:
             if self._present:
-                await connection.execute("SELECT 1", timeout=_WITHIN)  # raises where the locks are lost
+                await connection.execute(
+                    "SELECT 1", timeout=_TIMEOUT
+                )  # raises if the connection is lost, and the locks with it
             else:
                 self._present = await _lock(connection, "pg_try_advisory_lock_shared", group, "presence")
             if eligible and not self._leads:
@@ -57,39 +58,39 @@ class Membership:
                 self._led = self._leads
             return self._leads
 
-        return await self._asked(ask, otherwise=eligible and self._led)
+        return await self._asked(ask, default=eligible and self._led)
 
     async def leave(self, group: str) -> bool:
-        """Count no more, and tell whether nobody of the group is left; yes where the server cannot be asked."""
+        """Leave the group; return True if no process of it is left, or if the server does not answer."""
 
         async def ask(connection: asyncpg.Connection[Any]) -> bool:
             if self._present:
                 await _lock(connection, "pg_advisory_unlock_shared", group, "presence")
                 self._present = False
-            # Kept until the connection is closed: of two that leave at the same moment one is the last.
+            # Held until the connection is closed, so that of two processes that leave at once exactly one is the last.
             return await _lock(connection, "pg_try_advisory_lock", group, "presence")
 
-        return await self._asked(ask, otherwise=True)
+        return await self._asked(ask, default=True)
 
     async def close(self) -> None:
-        """Close the connection, and with it give up everything."""
-        async with self._one_at_a_time:
+        """Close the connection, which releases all locks."""
+        async with self._exclusive:
             await self._close()
 
-    async def _asked(self, ask: Callable[[asyncpg.Connection[Any]], Awaitable[bool]], *, otherwise: bool) -> bool:
-        async with self._one_at_a_time:
+    async def _asked(self, ask: Callable[[asyncpg.Connection[Any]], Awaitable[bool]], *, default: bool) -> bool:
+        async with self._exclusive:
             for _ in range(2):  # the first connection may have been ended by a restore
                 try:
                     if self._connection is None or self._connection.is_closed():
                         await self._close()
-                        self._connection = await asyncpg.connect(**self._address.for_asyncpg(_WITHIN))
+                        self._connection = await asyncpg.connect(**self._address.for_asyncpg(_TIMEOUT))
                     return await ask(self._connection)
                 except _REFUSALS:
                     await self._close()
-            return otherwise
+            return default
 
     async def _close(self) -> None:
-        """Let go of the connection, and know that the server lets go of the locks with it."""
+        """Close the connection; the server releases its locks."""
         connection, self._connection = self._connection, None
         self._present = self._leads = False
         if connection is not None:
@@ -99,4 +100,4 @@ class Membership:
 
 async def _lock(connection: asyncpg.Connection[Any], function: str, group: str, what: str) -> bool:
     key = int.from_bytes(blake3(f"savepoint {what} {group}".encode()).digest(8), signed=True)
-    return bool(await connection.fetchval(f"SELECT pg_catalog.{function}($1)", key, timeout=_WITHIN))
+    return bool(await connection.fetchval(f"SELECT pg_catalog.{function}($1)", key, timeout=_TIMEOUT))

@@ -1,4 +1,4 @@
-"""The database as the bot's process sees it: one small connection of its own."""
+"""The watching side of the engine, for the bot's process: one small connection of its own."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..base import Position
 from .client_tools import find_tools
 from .connection import Address
 from .membership import Membership
-from .wal_position import POSITION, position_of
+from .wal_position import POSITION_QUERY, parse_position
 
 __all__ = ["PostgresProbe"]
 
-_WITHIN = 5.0
+_TIMEOUT = 5.0
 _REFUSALS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a good-bye of the server that was read while nothing was asked
+    asyncpg.InternalClientError,  # the server closed the connection while no query was running
     OSError,
     ValueError,
 )
@@ -39,38 +39,37 @@ SELECT current_setting('server_version_num')::int / 10000 * 10 + (rolcreatedb OR
 
 
 class PostgresProbe:
-    """Tells whether anybody committed, by how far the server's write-ahead log has come.
+    """Detects commits by the position of the server's write-ahead log.
 
-    The log is that of the whole server: it moves also for other databases, vacuum and checkpoints. So the answer may be
-    "changed" where nothing was, and never "unchanged" where something was. The insert position is asked for, since what
-    a commit wrote may not be on the disk yet. A commit is in the log before anybody sees it, and stays unseen while it
-    waits for the disk or a standby: so the transactions that are under way belong to the answer.
+    The log belongs to the whole server, so it also moves for other databases, vacuum and checkpoints. The answer may be
+    "changed" although nothing was, but never "unchanged" although something was. The insert position is used because
+    the record of a commit may not be on the disk yet. A commit is in the log before anybody sees it, and stays unseen
+    while it waits for the disk or a standby, so the token also holds the running transactions.
     """
 
     def __init__(self, address: Address) -> None:
-        """Take the address; nothing is opened before ``token``."""
         self._address = address
         self._connection: asyncpg.Connection[Any] | None = None
         self._opened = 0
-        self._turn = asyncio.Lock()
-        self._company = Membership(address)
+        self._exclusive = asyncio.Lock()
+        self._membership = Membership(address)
 
     async def token(self) -> str | None:
-        """Give a text that differs after every commit by anybody, or None when that cannot be told now."""
+        """Return a token that changes with every commit by any connection, or None if it is unknown."""
         position = await self._ask(_TOKEN)
         return None if position is None else f"{self._opened}:{position}"
 
     async def position(self) -> Position | None:
-        """Give how far the write-ahead log has come, None where the server cannot say it."""
-        return position_of(await self._ask(POSITION))
+        """Return the position of the write-ahead log, or None if it is unknown."""
+        return parse_position(await self._ask(POSITION_QUERY))
 
     async def size(self) -> int:
-        """Give the database's size on the server in bytes, 0 if it is not there."""
+        """Return the size of the database on the server in bytes, 0 if it does not exist."""
         size = await self._ask("SELECT pg_catalog.pg_database_size(current_database())")
         return 0 if size is None else int(size)
 
     async def remarks(self) -> tuple[str, ...]:
-        """Give the versions of server and programs, or what to install, and whether snapshots can be rehearsed."""
+        """Return the versions of server and programs, or what to install, and if snapshots cannot be rebuilt."""
         found = await self._ask(_SERVER)
         if found is None:
             return ("The server does not answer.",)
@@ -79,17 +78,20 @@ class PostgresProbe:
             tools = await asyncio.to_thread(find_tools, major)
         except SnapshotError as error:
             return (str(error),)
-        said = f"PostgreSQL {major}, with pg_dump and psql {tools.major}.{tools.minor} of {tools.folder}."
+        versions = f"PostgreSQL {major}, with pg_dump and psql {tools.major}.{tools.minor} of {tools.folder}."
         if may_create:
-            return (said,)
-        return (said, "The role may not create databases: snapshots are not rebuilt for proof, and restored in place.")
+            return (versions,)
+        return (
+            versions,
+            "The role may not create databases: snapshots are not rebuilt for proof, and restored in place.",
+        )
 
     async def create_restore_point(self, name: str) -> None:
-        """Write a named restore point into the write-ahead log, in microseconds; the server's log shows it, too."""
+        """Write a named restore point into the write-ahead log, which takes microseconds; the server also logs it."""
         try:
-            async with self._turn:
+            async with self._exclusive:
                 connection = await self._connected()
-                await connection.execute("SELECT pg_catalog.pg_create_restore_point($1)", name, timeout=_WITHIN)
+                await connection.execute("SELECT pg_catalog.pg_create_restore_point($1)", name, timeout=_TIMEOUT)
         except asyncpg.InsufficientPrivilegeError as error:
             raise DatabaseUnavailable(
                 "The role may not create restore points. As a superuser: GRANT EXECUTE ON FUNCTION "
@@ -101,23 +103,23 @@ class PostgresProbe:
                 "write-ahead log; or switch [database] restore_points off."
             ) from error
         except (*_REFUSALS, TimeoutError) as error:
-            await self._let_go()
+            await self._release()
             raise DatabaseUnavailable(f"The restore point {name} could not be created: {error}.") from error
 
     async def join(self, group: str, *, eligible: bool) -> bool:
-        """Count as one of a group of processes, and tell whether this one keeps their schedule, if it is willing."""
-        return await self._company.join(group, eligible=eligible)
+        """Join a group of processes; return True if this one keeps their schedule (only if it is ``eligible``)."""
+        return await self._membership.join(group, eligible=eligible)
 
     async def leave(self, group: str) -> bool:
-        """Count no more, and tell whether nobody else of the group is left."""
-        return await self._company.leave(group)
+        """Leave the group; return True if no other process of it is left."""
+        return await self._membership.leave(group)
 
     async def close(self) -> None:
-        """Close the connections; the next question opens others."""
-        await self._company.close()
-        await self._let_go()
+        """Close the connections; the next call opens new ones."""
+        await self._membership.close()
+        await self._release()
 
-    async def _let_go(self) -> None:
+    async def _release(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
@@ -128,16 +130,16 @@ class PostgresProbe:
     async def _connected(self) -> asyncpg.Connection[Any]:
         if self._connection is None or self._connection.is_closed():
             self._opened += 1
-            self._connection = await asyncpg.connect(**self._address.for_asyncpg(_WITHIN))
+            self._connection = await asyncpg.connect(**self._address.for_asyncpg(_TIMEOUT))
         return self._connection
 
     async def _ask(self, query: str) -> Any:
-        """Give a query's value, None where the server cannot be asked: whoever works with it next says why."""
+        """Return the value of a query, or None if the server does not answer; the next operation reports why."""
         for _ in range(2):  # the first connection may have been ended by a restore
             try:
-                async with self._turn:
-                    return await (await self._connected()).fetchval(query, timeout=_WITHIN)
+                async with self._exclusive:
+                    return await (await self._connected()).fetchval(query, timeout=_TIMEOUT)
             except (*_REFUSALS, TimeoutError):
                 with contextlib.suppress(*_REFUSALS):
-                    await self._let_go()
+                    await self._release()
         return None

@@ -1,4 +1,4 @@
-"""One connection of our own, used from blocking code: the worker does one thing at a time."""
+"""A connection of our own, used from blocking code: the worker does one thing at a time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import asyncpg
 from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotError
 from ...progress import Watch
 from .connection import Address
-from .errors import is_passing, of_exception
+from .errors import from_exception, is_transient
 
 __all__ = ["Session", "connected", "literal", "maintenance_session", "quoted"]
 
 Value = TypeVar("Value")
 
-_LOOK_EVERY = 0.2
-"""So often, in seconds, whoever waits for the server looks whether to go on."""
-_CONNECT_WITHIN = 10.0
-_PAUSE = 0.5
+_CHECK_EVERY = 0.2
+"""How often, in seconds, a wait for the server checks the deadline."""
+_CONNECT_TIMEOUT = 10.0
+_RETRY_AFTER = 0.5
 _MAINTENANCE_DATABASES = ("postgres", "template1")
 
 _SETTINGS = (
@@ -30,22 +30,22 @@ _SETTINGS = (
     "SET extra_float_digits = 3; SET bytea_output = 'hex'; SET synchronize_seqscans = off; SET row_security = off; "
     "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
 )
-"""What pg_dump sets too: the same data must be the same text, and nothing of the host's may get in between."""
+"""What pg_dump sets as well: the same data must give the same text, whatever the host has set."""
 
 
 def quoted(*names: str) -> str:
-    """Quote an identifier, with what it is in before it, for SQL."""
+    """Quote an identifier for SQL, qualified by the names before it."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
 def literal(text: str) -> str:
-    """Quote a text for SQL where a parameter cannot stand."""
+    """Quote a text as an SQL literal, where no parameter is allowed."""
     escaped = text.replace("\\", "\\\\").replace("'", "''")
     return f" E'{escaped}'" if "\\" in text else f"'{escaped}'"
 
 
 class Session:
-    """An open connection; every call looks at the watch while it waits, and raises SnapshotErrors only."""
+    """An open connection. Every call checks the deadline while it waits, and raises only SnapshotErrors."""
 
     def __init__(self, runner: asyncio.Runner, connection: asyncpg.Connection[Any], shown: str, watch: Watch) -> None:
         self._runner = runner
@@ -59,19 +59,19 @@ class Session:
         return int(self._connection.get_server_version().major)
 
     def execute(self, statement: str, *arguments: object) -> None:
-        """Carry out a statement, or several where there are no arguments."""
+        """Execute one statement, or several if there are no arguments."""
         self._wait(self._connection.execute(statement, *arguments))
 
     def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
-        """Give the rows of a query."""
+        """Return the rows of a query."""
         return [tuple(row) for row in self._wait(self._connection.fetch(query, *arguments))]
 
     def value(self, query: str, *arguments: object) -> Any:
-        """Give the first column of the first row of a query, None where there is no row."""
+        """Return the first column of the first row of a query, or None if there is no row."""
         return self._wait(self._connection.fetchval(query, *arguments))
 
     def copy(self, schema: str, table: str, columns: Sequence[str], sink: Callable[[bytes], object]) -> None:
-        """Give what ``COPY schema.table (columns) TO STDOUT`` says to ``sink``, piece by piece."""
+        """Pass the output of ``COPY schema.table (columns) TO STDOUT`` to ``sink``, piece by piece."""
 
         async def take(piece: bytes) -> None:
             sink(piece)
@@ -83,7 +83,7 @@ class Session:
 
     @contextlib.contextmanager
     def cursor(self, query: str) -> Iterator[Callable[[int], list[tuple[Any, ...]]]]:
-        """Give a function that gives so many more rows of a query at each call, none at the end."""
+        """Yield a function that returns the next rows of a query, at most as many as asked for; none at the end."""
         self.execute("BEGIN READ ONLY")
         try:
             cursor = self._wait(self._cursor(query))
@@ -94,12 +94,12 @@ class Session:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[str]:
-        """Hold one state of the database, without hindering anybody, and give the name under which others see it."""
+        """Hold one state of the database while the block runs, and yield the name under which others can import it."""
         self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
             yield str(self.value("SELECT pg_catalog.pg_export_snapshot()"))
         finally:
-            # The server ends the transaction itself where this cannot be said any more.
+            # If the connection is lost, the server ends the transaction itself.
             with contextlib.suppress(Exception):
                 self._runner.run(self._connection.execute("ROLLBACK"))
 
@@ -113,14 +113,14 @@ class Session:
 async def _watched(coroutine: Coroutine[Any, Any, Value], watch: Watch, shown: str) -> Value:
     task = asyncio.ensure_future(coroutine)
     try:
-        while not (await asyncio.wait({task}, timeout=_LOOK_EVERY))[0]:
+        while not (await asyncio.wait({task}, timeout=_CHECK_EVERY))[0]:
             watch.check()
         return task.result()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise of_exception(error, shown) from error
+        raise from_exception(error, shown) from error
     finally:
         if not task.done():
-            task.cancel()  # asyncpg tells the server to stop, too
+            task.cancel()  # asyncpg cancels the query on the server as well
             await asyncio.wait({task}, timeout=5.0)
 
 
@@ -128,11 +128,11 @@ async def _watched(coroutine: Coroutine[Any, Any, Value], watch: Watch, shown: s
 def connected(
     address: Address, watch: Watch, *, lock_timeout: float | None, patience: float = 0.0
 ) -> Iterator[Session]:
-    """Give a session, and close it at the end.
+    """Yield a session, and close it at the end.
 
-    ``lock_timeout`` is how long its statements wait for others' locks (None: without end), ``patience`` how long to
-    wait for a server that is away; both in seconds. Raises DatabaseMissing, DatabaseUnavailable, DatabaseDamaged, and
-    what the watch raises.
+    ``lock_timeout`` limits how long its statements wait for locks (None: no limit), ``patience`` how long to wait for
+    a server that is down; both in seconds. Raises DatabaseMissing, DatabaseUnavailable, DatabaseDamaged, and what the
+    watch raises.
     """
     watch.check()
     with asyncio.Runner() as runner:
@@ -150,11 +150,11 @@ async def _connect(address: Address, patience: float) -> asyncpg.Connection[Any]
     until = time.monotonic() + patience
     while True:
         try:
-            return await asyncpg.connect(**address.for_asyncpg(_CONNECT_WITHIN))
+            return await asyncpg.connect(**address.for_asyncpg(_CONNECT_TIMEOUT))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            if not is_passing(error) or time.monotonic() + _PAUSE > until:
+            if not is_transient(error) or time.monotonic() + _RETRY_AFTER > until:
                 raise
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_RETRY_AFTER)
 
 
 async def _close(connection: asyncpg.Connection[Any]) -> None:
@@ -168,7 +168,7 @@ async def _close(connection: asyncpg.Connection[Any]) -> None:
 def maintenance_session(
     address: Address, watch: Watch, *, lock_timeout: float, patience: float = 0.0
 ) -> Iterator[Session]:
-    """Give a session in a database of the server that is not the game's; raises like ``connected``."""
+    """Yield a session in a database of the server other than the game's; raises like ``connected``."""
     with contextlib.ExitStack() as stack:
         yield _first(stack, address, watch, lock_timeout, patience)
 
@@ -180,9 +180,9 @@ def _first(
     for name in _MAINTENANCE_DATABASES:
         if name == address.database:
             continue
-        place = connected(address.with_database(name), watch, lock_timeout=lock_timeout, patience=patience)
+        candidate = connected(address.with_database(name), watch, lock_timeout=lock_timeout, patience=patience)
         try:
-            return stack.enter_context(place)
+            return stack.enter_context(candidate)
         except (DatabaseMissing, DatabaseUnavailable, DatabaseDamaged) as error:
             refused = refused or error
     assert refused is not None

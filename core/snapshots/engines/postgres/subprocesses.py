@@ -1,4 +1,4 @@
-"""Running ``pg_dump`` and ``psql`` without ever waiting for one that hangs: every wait looks at the watch."""
+"""Run ``pg_dump`` and ``psql`` so that a hanging one never blocks us: every wait checks the deadline."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ from ...progress import Watch
 
 __all__ = ["Program", "bare_environment"]
 
-_NOT_PASSED_ON = ("DATABASE_URL", "BACKUP_DATABASE_URL", "DISCORD_TOKEN", "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE")
+_REMOVED = ("DATABASE_URL", "BACKUP_DATABASE_URL", "DISCORD_TOKEN", "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE")
 
-_LOOK_EVERY = 0.2
-_PIPE = 1 << 20
-_GATHERING = 0.001
-"""A pipe that is read as soon as something is in it gives 16 KiB at a time, and each time wakes two processes. In a
-millisecond a program fills or empties some hundred KiB: a large pipe does not stop it meanwhile, a small one would."""
-_LAST_WORDS = 8000
-_ENDS_WITHIN = 5.0
+_CHECK_EVERY = 0.2
+_PIPE_BYTES = 1 << 20
+_GATHER_SECONDS = 0.001
+"""A pipe that is read as soon as it holds something gives 16 KiB at a time, and each time wakes two processes. In a
+millisecond a program fills or empties some hundred KiB; only a large pipe lets it go on meanwhile."""
+_STDERR_KEPT = 8000
+_TERMINATE_SECONDS = 5.0
 
 
 def bare_environment() -> dict[str, str]:
-    """Give this process's environment without what is secret in it, and without what names another database."""
-    return {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
+    """Return this process's environment without its secrets and without variables that name another database."""
+    return {name: value for name, value in os.environ.items() if name not in _REMOVED}
 
 
 class Program:
-    """One running program; ended with the ``with`` block, whatever happens in it."""
+    """A running program, which is ended when its ``with`` block is left.
+
+    With ``feed`` its standard input is a pipe for ``write``.
+    """
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], watch: Watch, *, feed: bool = False
@@ -43,7 +46,7 @@ class Program:
         self._environment = dict(environment)
         self._watch = watch
         self._feed = feed
-        self._said = b""
+        self._stderr = b""
 
     def __enter__(self) -> Program:
         self._process = subprocess.Popen(
@@ -55,13 +58,13 @@ class Program:
             bufsize=0,
         )
         assert self._process.stderr is not None
-        self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
-        self._listener.start()
+        self._reader = threading.Thread(target=self._read_stderr, args=(self._process.stderr,), daemon=True)
+        self._reader.start()
         streams = [stream for stream in (self._process.stdin, self._process.stdout) if stream is not None]
         for stream in streams:
             os.set_blocking(stream.fileno(), False)
-        widened = [_widened(stream) for stream in streams]
-        self._gathers = all(widened)
+        enlarged = [_enlarged(stream) for stream in streams]
+        self._gathers = all(enlarged)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -69,11 +72,11 @@ class Program:
         if process.poll() is None:
             process.terminate()  # libpq's programs cancel what they asked the server
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_ENDS_WITHIN)
+                process.wait(_TERMINATE_SECONDS)
             if process.poll() is None:
                 process.kill()
         process.wait()
-        self._listener.join()
+        self._reader.join()
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 with contextlib.suppress(OSError):
@@ -81,16 +84,16 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._process.pid
 
     @property
-    def said(self) -> str:
-        """The end of what it said on its standard error."""
-        return self._said.decode(errors="replace")
+    def stderr(self) -> str:
+        """The end of what the program has written to its standard error."""
+        return self._stderr.decode(errors="replace")
 
     def pieces(self) -> Iterator[bytes]:
-        """Give its output in blocks of 64 KiB, the last one shorter, until it closes it."""
+        """Yield its output in blocks of 64 KiB, the last one shorter, until the program closes it."""
         source = self._process.stdout
         assert source is not None
         block = b""
@@ -108,7 +111,7 @@ class Program:
             yield block
 
     def write(self, data: bytes) -> bool:
-        """Write to its standard input; False where it does not listen any more."""
+        """Write to its standard input; return False if the program has closed it."""
         target = self._process.stdin
         assert target is not None
         rest = memoryview(data)
@@ -123,37 +126,37 @@ class Program:
         return True
 
     def wait(self) -> int:
-        """Close its standard input, wait for its end, and give the exit status."""
+        """Close its standard input, wait for the program to end, and return its exit status."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                status = self._process.wait(_LOOK_EVERY)
-                self._listener.join()
+                status = self._process.wait(_CHECK_EVERY)
+                self._reader.join()
                 return status
             self._watch.check()
 
     def _ready(self, stream: IO[bytes], *, reading: bool) -> None:
         while True:
-            if any(select.select([stream] * reading, [stream] * (not reading), [], _LOOK_EVERY)):
+            if any(select.select([stream] * reading, [stream] * (not reading), [], _CHECK_EVERY)):
                 return
             self._watch.check()
 
     def _gather(self) -> None:
         if self._gathers:
-            time.sleep(_GATHERING)
+            time.sleep(_GATHER_SECONDS)
 
-    def _listen(self, errors: IO[bytes]) -> None:
+    def _read_stderr(self, errors: IO[bytes]) -> None:
         while block := errors.read(4096):
-            self._said = (self._said + block)[-_LAST_WORDS:]
+            self._stderr = (self._stderr + block)[-_STDERR_KEPT:]
 
 
-def _widened(stream: IO[bytes]) -> bool:
-    """Give a pipe a larger buffer, where the platform and the user's limits let it; say whether it has one."""
+def _enlarged(stream: IO[bytes]) -> bool:
+    """Enlarge the buffer of a pipe; return False if the platform or the user's limits do not allow it."""
     try:
         import fcntl
 
-        return int(fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)) >= _PIPE
+        return int(fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)) >= _PIPE_BYTES
     except (ImportError, AttributeError, OSError):
         return False

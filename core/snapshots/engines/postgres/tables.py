@@ -1,4 +1,4 @@
-"""The tables of a database, and which of them the settings mean by a name."""
+"""List the tables of a database, find those that the settings name, and count their rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .session import Session, quoted
 
-__all__ = ["Relation", "count_own_rows", "count_rows", "meant", "relations"]
+__all__ = ["Relation", "count_own_rows", "count_rows", "relations", "resolve_tables"]
 
 _TABLES = """
 SELECT n.nspname, c.relname, c.relkind::text, c.relhassubclass,
@@ -30,30 +30,30 @@ SELECT nspname FROM pg_catalog.pg_namespace,
 
 
 class Relation(NamedTuple):
-    """One table: ``kind`` is ``r``, or ``p`` for one that only has partitions; ``heirs`` where it can have heirs."""
+    """One table: ``kind`` is ``r``, or ``p`` if it is partitioned; tables may inherit from it if ``has_children``."""
 
     schema: str
     name: str
     kind: str
-    heirs: bool
+    has_children: bool
     from_extension: bool
 
     @property
     def quoted(self) -> str:
-        """The table's name for SQL."""
+        """The schema and the name, quoted for SQL."""
         return quoted(self.schema, self.name)
 
 
 def relations(session: Session) -> tuple[Relation, ...]:
-    """Give every table that is not the server's own."""
+    """Return every table except the server's own and temporary ones."""
     return tuple(Relation(*row) for row in session.rows(_TABLES))
 
 
-def meant(session: Session, names: Iterable[str], present: Iterable[Relation]) -> dict[str, Relation]:
-    """Give for each name of the settings the table it means, where there is one.
+def resolve_tables(session: Session, names: Iterable[str], present: Iterable[Relation]) -> dict[str, Relation]:
+    """Return the table for each name in the settings; names without a table are left out.
 
-    ``users`` means what the database's own search path finds, else a table of that name in whichever schema;
-    ``shop.users`` means that one. Upper and lower case count only where two tables differ in nothing else.
+    ``users`` is the table that the database's own search path finds, else one of that name in any schema;
+    ``shop.users`` is exactly that one. Upper and lower case matter only if two tables differ in nothing else.
     """
     path = [schema for (schema,) in session.rows(_SEARCH_PATH)]
     found = {}
@@ -77,10 +77,10 @@ def _fits(name: str, relation: Relation) -> bool:
 
 
 def count_rows(session: Session, wanted: Mapping[str, Relation]) -> dict[str, int]:
-    """Count the rows of tables, those of their partitions and heirs included."""
+    """Count the rows of tables, with those of their partitions and children."""
     return {name: int(session.value(f"SELECT count(*) FROM {each.quoted}")) for name, each in wanted.items()}
 
 
 def count_own_rows(session: Session, wanted: Iterable[Relation]) -> dict[str, int]:
-    """Count the rows that lie in tables themselves, by their quoted names."""
+    """Count the rows that are stored in the tables themselves, by quoted name."""
     return {each.quoted: int(session.value(f"SELECT count(*) FROM ONLY {each.quoted}")) for each in wanted}

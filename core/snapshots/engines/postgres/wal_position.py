@@ -1,29 +1,29 @@
-"""How far the server's write-ahead log has come: what orders the commits and snapshots of all processes.
+"""Positions in the server's write-ahead log, which order the commits and the snapshots of all processes.
 
-Whoever was told of a commit before asking for the position finds it in every snapshot that began after somebody asked
-and was given a larger one: the log only grows, so they asked later, and a commit is seen by all before anybody is told
-of it (https://www.postgresql.org/docs/current/wal-internals.html). An equal position may have been asked for earlier.
-Only positions of one run of the server are compared: one that was made anew, or went back to an earlier state, was
-started for it.
+A process that commits and then reads the position finds its commit in every snapshot for which a larger position was
+read before it began: the log only grows, so that reading was later, and a commit is visible to all before its client
+learns of it (https://www.postgresql.org/docs/current/wal-internals.html). An equal position may have been read earlier.
+Only positions of one run of the server can be compared: a server that was set up anew, or went back to an earlier
+state, was started for it.
 """
 
 from __future__ import annotations
 
 from ..base import Position
 
-__all__ = ["POSITION", "position_of"]
+__all__ = ["POSITION_QUERY", "parse_position"]
 
-POSITION = """
+POSITION_QUERY = """
 SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN
             extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text || ' '
             || pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0') END
 """
-"""When the server was started, and the bytes of its log from the very beginning; NULL on a standby, which only knows
-what it has replayed."""
+"""Asks when the server was started and how many bytes its log has had; NULL on a standby, which only knows what it has
+replayed."""
 
 
-def position_of(answer: str | None) -> Position | None:
-    """Give the position in the server's answer."""
+def parse_position(answer: str | None) -> Position | None:
+    """Return the position in the answer to POSITION_QUERY, None for NULL."""
     if answer is None:
         return None
     log, offset = answer.split()

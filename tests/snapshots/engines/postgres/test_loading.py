@@ -111,7 +111,7 @@ def test_a_table_is_read_back_beside_the_others_only_where_enough_comes_after_it
 def test_a_programs_output_comes_in_blocks(monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
     """However it writes, and whatever pipes this user may have, the blocks are of 64 KiB and nothing is lost."""
     if not large:
-        monkeypatch.setattr(subprocesses, "_PIPE", 1 << 40)  # refused, as where a user has too many of them
+        monkeypatch.setattr(subprocesses, "_PIPE_BYTES", 1 << 40)  # refused, as where a user has too many of them
     lines = "import sys\nfor n in range(30000): sys.stdout.write(f'{n}\\n'); n % 1000 or sys.stdout.flush()\n"
     with Program([sys.executable, "-c", lines], bare_environment(), Watch()) as program:
         blocks = list(program.pieces())
@@ -124,7 +124,7 @@ def test_a_programs_output_comes_in_blocks(monkeypatch: pytest.MonkeyPatch, larg
 def test_a_program_gets_all_that_is_written(monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
     """Also where it reads slowly, in small pieces."""
     if not large:
-        monkeypatch.setattr(subprocesses, "_PIPE", 1 << 40)
+        monkeypatch.setattr(subprocesses, "_PIPE_BYTES", 1 << 40)
     data = bytes(range(256)) * 10_000
     count = "import hashlib,sys; print(hashlib.file_digest(sys.stdin.buffer, 'sha256').hexdigest())"
     with Program([sys.executable, "-c", count], bare_environment(), Watch(), feed=True) as program:

@@ -79,7 +79,7 @@ async def test_a_process_that_dies_is_not_waited_for(three: list[PostgresProbe])
     """The server lets go of what a lost connection held."""
     await leaders(three)
     for probe in three[:2]:
-        connection = probe._company._connection
+        connection = probe._membership._connection
         assert connection is not None
         connection.terminate()
     async with asyncio.timeout(10):
@@ -129,5 +129,5 @@ async def test_without_a_server_whoever_kept_the_schedule_goes_on() -> None:
     assert await leaders([first, second]) == [True, False]
     for probe in (first, second):
         await probe.close()
-        probe._company._address = Address(parse_conninfo("postgresql://nobody@127.0.0.1:1/nowhere"))
+        probe._membership._address = Address(parse_conninfo("postgresql://nobody@127.0.0.1:1/nowhere"))
     assert await leaders([first, second]) == [True, False]

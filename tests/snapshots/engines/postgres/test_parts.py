@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.snapshots.engines.postgres.client_tools import Tools, choose
 from core.snapshots.engines.postgres.connection import Address
 from core.snapshots.engines.postgres.copy_data import COMPLETE, Manifest, Scanner, Table, manifest_lines
-from core.snapshots.engines.postgres.errors import of_output
+from core.snapshots.engines.postgres.errors import from_output
 from core.snapshots.engines.postgres.scratch import kept_name
 from core.snapshots.errors import (
     DatabaseBusy,
@@ -175,7 +175,7 @@ def test_without_a_fitting_version_the_package_to_install_is_named(
 )
 def test_the_last_words_of_a_program_are_understood(said: str, kind: type[SnapshotError]) -> None:
     """A lock is not damage, damage is not an outage, and a full disk is named as one."""
-    assert type(of_output("pg_dump", said, "postgresql://db/game")) is kind
+    assert type(from_output("pg_dump", said, "postgresql://db/game")) is kind
 
 
 def test_the_name_of_what_is_kept_fits_and_tells_games_apart() -> None:
