@@ -1,39 +1,21 @@
-"""What a run ran on, in words: machine, versions, date, and what was beside."""
+"""A description of the machine that a run ran on: date, load, processor, disk, versions."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
 import platform
-import sqlite3
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .peers import missing, versions
-
-__all__ = ["machine", "server_machine"]
+__all__ = ["about_machine", "package_versions"]
 
 _PACKAGES = ("isal", "blake3", "msgspec")
 _VIRTUAL = ("vd", "xvd")
 
 
-def machine(folder: Path) -> tuple[str, ...]:
-    """Describe the machine, the disk that ``folder`` is on, and how busy it is, one line each."""
-    return (
-        *_computer(folder),
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_versions(*_PACKAGES)}",
-        f"beside: {', '.join(versions())}; not installed: {', '.join(missing()) or 'none'}",
-    )
-
-
-def server_machine(folder: Path) -> tuple[str, ...]:
-    """Describe the same for a run with a PostgreSQL server."""
-    said = subprocess.run(["gzip", "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
-    return (*_computer(folder), f"Python {platform.python_version()}, {_versions('asyncpg', *_PACKAGES)}, {said}")
-
-
-def _computer(folder: Path) -> tuple[str, str]:
+def about_machine(folder: Path) -> tuple[str, str]:
+    """Describe the machine, the disk that ``folder`` is on, and how busy it is, in two lines."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC; load average at the beginning {load}",
@@ -42,8 +24,9 @@ def _computer(folder: Path) -> tuple[str, str]:
     )
 
 
-def _versions(*packages: str) -> str:
-    return ", ".join(f"{name} {_version(name)}" for name in packages)
+def package_versions(*more: str) -> str:
+    """Return the versions of the packages that do the work, and of some ``more``."""
+    return ", ".join(f"{name} {_version(name)}" for name in (*more, *_PACKAGES))
 
 
 def _processor() -> str:
@@ -61,7 +44,7 @@ def _memory() -> str:
 
 
 def _disk(folder: Path) -> str:
-    """Name the file system and the kind of its disk, as far as Linux tells."""
+    """Return the file system and the kind of its disk, as far as Linux reports it."""
     device = folder.stat().st_dev
     block = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
     for queue in (block / "queue", block.resolve().parent / "queue"):  # of a disk, and of a disk's partition

@@ -1,7 +1,7 @@
 """Clocks, and two observers: of an event loop's stalls, and of a worker's memory.
 
-``python -m benchmarks.measure PID`` is the observer of memory: a process of its own, so that looking costs the observed
-one nothing. It prints the most that any worker of that process has used, in KiB, when its standard input ends.
+``python -m benchmarks.measure PID`` is the observer of memory: a process of its own, so that it costs the
+observed one nothing. It prints the most that any worker of that process has used, in KiB, when its standard input ends.
 """
 
 from __future__ import annotations
@@ -39,30 +39,30 @@ _WORKER_MARK = b"bootstrap.py"
 
 
 def median(values: Sequence[float]) -> float:
-    """Give the middle value."""
+    """Return the middle value."""
     return statistics.median(values)
 
 
 def percentile(values: Sequence[float], hundredths: float) -> float:
-    """Give the value that so many hundredths of the values do not exceed; 0 for no values."""
+    """Return the value that ``hundredths`` of the values do not exceed; 0 for no values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * hundredths / 100))] if ordered else 0.0
 
 
 def timed(call: Callable[..., object], *arguments: object) -> float:
-    """Give how long a call takes, in seconds."""
+    """Return how long a call takes, in seconds."""
     started = time.perf_counter()
     call(*arguments)
     return time.perf_counter() - started
 
 
 def settle() -> None:
-    """Wait until the disk has everything, so that nobody's sync waits for what somebody else wrote before."""
+    """Sync the disk, so that what is measured next does not wait for earlier writes."""
     os.sync()
 
 
 def warm(*paths: Path) -> None:
-    """Read files, and all files in folders, once: what is measured next finds them in the page cache."""
+    """Read files, and all files in folders, once, so that they are in the page cache."""
     for path in paths:
         for each in path.rglob("*") if path.is_dir() else (path,):
             if each.is_file():
@@ -72,14 +72,14 @@ def warm(*paths: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Give the bytes of a file, or of all files in a folder; 0 if there is nothing."""
+    """Return the size of a file, or of all files in a folder, in bytes; 0 if there is nothing."""
     if not path.is_dir():
         return path.stat().st_size if path.exists() else 0
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file() and not each.is_symlink())
 
 
 def run(*command: str | Path, **environment: str) -> None:
-    """Run a program to its end; raises RuntimeError with what it said if it fails."""
+    """Run a program to its end; raise RuntimeError with its output if it fails."""
     found = subprocess.run(
         [str(part) for part in command], env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
@@ -88,7 +88,7 @@ def run(*command: str | Path, **environment: str) -> None:
 
 
 def module(name: str, *arguments: str | Path) -> list[str]:
-    """Give the command that runs a module of these benchmarks with this Python."""
+    """Return the command that runs a module of these benchmarks, like ``"sqlite.player"``, with this Python."""
     return [sys.executable, "-m", f"{__package__}.{name}", *(str(argument) for argument in arguments)]
 
 
@@ -100,7 +100,7 @@ class StallProbe:
         """The longest stall so far, in ms."""
 
     async def __aenter__(self) -> Self:
-        gc.collect()  # what is left over from before is not theirs who are measured
+        gc.collect()  # garbage of what ran before must not be measured here
         self._task = asyncio.create_task(self._look())
         return self
 
@@ -118,9 +118,9 @@ class StallProbe:
 
 
 class MemoryObserver:
-    """Knows the most memory that a worker of this process has used between entering and leaving: ``peak``, in bytes.
+    """Measures the most memory that a worker of this process uses inside the ``with`` block: ``peak``, in bytes.
 
-    That is ``VmHWM``, which only Linux tells; elsewhere the peak stays 0.
+    That is ``VmHWM``, which only Linux has; elsewhere the peak stays 0.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""Rebuilds a snapshot, proven: what the worker does in a restore before it checks and replaces.
+"""Rebuilds and verifies a snapshot, as the worker does in a restore before it checks and replaces.
 
-``python -m benchmarks.rebuild`` takes an ``Order`` as JSON on its standard input. Like the worker it takes from the
+``python -m benchmarks.rebuild`` reads an ``Order`` as JSON from its standard input. Like the worker it imports from the
 core only what the job needs, under another name, so that its start costs what the worker's does.
 """
 
@@ -22,7 +22,7 @@ _BUSY_TIMEOUT = 15.0
 
 
 class Link(msgspec.Struct, frozen=True):
-    """One file of a chain; what ``ChainFile`` of the engines says."""
+    """One file of a chain, with the fields of the engines' ``ChainFile``."""
 
     snapshot: str
     path: str
@@ -33,7 +33,7 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to rebuild, as which image, and the URL of the database that it is of."""
+    """The files to rebuild from, the image to write, and the URL of the database."""
 
     chain: tuple[Link, ...]
     target: str
@@ -41,7 +41,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 def _core(name: str) -> Any:
-    """Give a module of the core without running the package's own ``__init__``, which imports all of it."""
+    """Import a module of the core without running the package's own ``__init__``, which imports all of it."""
     if _NAME not in sys.modules:
         package = types.ModuleType(_NAME)
         package.__path__ = [str(_CORE)]
@@ -50,7 +50,7 @@ def _core(name: str) -> Any:
 
 
 def main() -> None:
-    """Rebuild what standard input says."""
+    """Rebuild the snapshot that standard input describes."""
     order = sys.stdin.buffer.read()
     found = msgspec.json.decode(order, type=Order)
     engine = _core("engines").engine_for(_core("settings.database_url").parse(found.url), _BUSY_TIMEOUT)

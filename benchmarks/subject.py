@@ -22,36 +22,39 @@ from core.snapshots.worker.client import environment
 from .measure import module
 from .rebuild import Link, Order
 
-__all__ = ["Subject", "opened", "repository_of"]
+__all__ = ["SAVEPOINT", "Subject", "opened", "repository_of"]
+
+SAVEPOINT = "Savepoint"
+"""Its name in the tables."""
 
 _BUSY_TIMEOUT = 15.0
 
 
 class Subject:
-    """A service that was opened, with what it works on."""
+    """An open service and the folder of its repository."""
 
     def __init__(self, service: SnapshotService, folder: Path) -> None:
         self.service = service
         self.folder = folder
 
     async def request(self, reason: str = "benchmark") -> tuple[float, Snapshot]:
-        """Give the seconds from a request to its ticket, resolved by a snapshot published and proven."""
+        """Return the seconds from a request to its resolved ticket, and the snapshot, published and verified."""
         started = time.perf_counter()
         snapshot = await self.service.request(Kind.CRITICAL, reason).wait()
         return time.perf_counter() - started, snapshot
 
     async def full(self) -> tuple[float, Snapshot]:
-        """Give the seconds of a manual snapshot, which stands alone, ``latest.db.gz`` included."""
+        """Return the seconds of a manual snapshot, which stands alone, ``latest.db.gz`` included, and the snapshot."""
         started = time.perf_counter()
         created = await self.service.create(Kind.MANUAL)
         return time.perf_counter() - started, created.snapshot
 
     def files(self, snapshot: Snapshot) -> list[Path]:
-        """Give the files that a snapshot is restored from."""
+        """Return the files that a snapshot is restored from."""
         return [Path(part.path) for part in repository_of(self.folder).chain(snapshot)]
 
     def rebuild(self, snapshot: Snapshot, target: Path) -> float:
-        """Give the seconds in which a snapshot becomes a new image, proven and synced, in a process of its own."""
+        """Return the seconds in which another process rebuilds a snapshot as a new image, verified and synced."""
         repository = repository_of(self.folder)
         links = [msgspec.convert(msgspec.to_builtins(part), type=Link) for part in repository.chain(snapshot)]
         order = msgspec.json.encode(Order(tuple(links), str(target), self.service.settings.database.url))
@@ -61,7 +64,7 @@ class Subject:
 
 
 def repository_of(folder: Path) -> Repository:
-    """Give the repository in a folder as it is now."""
+    """Return the repository in a folder, freshly read."""
     repository = Repository(folder.absolute(), ".db.gz")
     repository.refresh()
     return repository
@@ -81,7 +84,7 @@ def _settings(database: Path | str, folder: Path, spacing: float, kept: int) -> 
 async def opened(
     database: Path | str, folder: Path, *, spacing: float = 0.0, kept: int = 100, anew: bool = True
 ) -> AsyncIterator[Subject]:
-    """Open a service with the default settings, on an empty repository unless it is not to be ``anew``.
+    """Open a service with the default settings, on a repository that is emptied first unless ``anew`` is False.
 
     ``database`` is a SQLite file or a URL, ``spacing`` the least time between two event snapshots in seconds, ``kept``
     how many of them retention leaves.

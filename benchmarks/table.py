@@ -1,17 +1,20 @@
-"""Markdown: tables, and the place in a file where they are put."""
+"""Markdown: tables, and a file into which they are written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["BEGIN", "END", "put", "table"]
+__all__ = ["BEGIN", "END", "README", "put", "table"]
+
+README = Path(__file__).with_name("README.md")
+"""The page that ``--write`` puts the tables into."""
 
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Give a Markdown table; raise ValueError where a row has another number of cells than the head."""
+    """Return a Markdown table. Raise ValueError if a row and the head differ in their number of cells."""
     lines = [head, ["---"] * len(head), *rows]
     if any(len(cells) != len(head) for cells in lines):
         raise ValueError("a row has another number of cells than the head")
@@ -19,7 +22,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def put(path: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
-    """Replace what stands between two markers in a file; raise ValueError where they are not there once each."""
+    """Replace the text between two markers in a file. Raise ValueError unless each of them is there once."""
     content = path.read_text(encoding="utf-8")
     before, begins, rest = content.partition(begin)
     _, ends, after = rest.partition(end)

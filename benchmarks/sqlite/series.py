@@ -6,21 +6,21 @@ import asyncio
 
 from core.snapshots import Form
 
-from .measure import median
-from .place import Place
+from ..measure import median
+from ..subject import opened
 from .player import OtherPlayer
 from .results import Series
 from .rounds import TRANSACTIONS
-from .subject import opened
+from .workspace import Workspace
 
 __all__ = ["measure_series"]
 
 
-async def measure_series(place: Place, megabytes: int, count: int = 100) -> Series:
+async def measure_series(workspace: Workspace, megabytes: int, count: int = 100) -> Series:
     """Take event snapshots of twenty transactions each, after a first one; all of them are kept."""
     seconds: list[float] = []
-    with OtherPlayer(place.database) as player:
-        async with opened(place.database, place.repository, kept=count + 1) as subject:
+    with OtherPlayer(workspace.database) as player:
+        async with opened(workspace.database, workspace.repository, kept=count + 1) as subject:
             _, first = await subject.request("first")
             for _ in range(count):
                 await asyncio.to_thread(player.play, TRANSACTIONS)

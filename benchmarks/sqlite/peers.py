@@ -1,6 +1,6 @@
 """What others do with the same database in the same run: each makes a first copy, a repeat, and gives it back.
 
-None of them proves what it wrote. All but Litestream, which follows the log, are fed with a copy that SQLite's backup
+None of them verifies what it wrote. All but Litestream, which follows the log, are fed with a copy that SQLite's backup
 interface makes, because none of them may read a live database's file; that copy is part of their time.
 
 A program is looked for in ``PATH``, in the folder of this Python's programs, and where ``BENCHMARK_RESTIC``,
@@ -21,7 +21,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
 
-from .measure import run
+from ..measure import run
 from .results import BACKUP_GZIP, RESTIC
 
 __all__ = ["PEERS", "Peer", "feed", "found", "missing", "peers", "versions"]
@@ -35,18 +35,17 @@ def feed(database: Path, target: Path) -> None:
 
 
 class Peer(ABC):
-    """One of them. What it keeps is in ``store``; it has ``folder`` to itself."""
+    """Another backup program. What it keeps is in ``store``; ``folder`` is its own."""
 
     name: ClassVar[str]
     program: ClassVar[str]
     version: ClassVar[str] = "--version"
     builds_on_the_last: ClassVar[bool] = True
-    """Whether a repeat is another thing than a first copy."""
+    """True if a repeat is something else than a first copy."""
     own_database: ClassVar[bool] = False
-    """Whether it takes over the database's log, so that nobody else can be measured on it."""
+    """True if it takes over the database's log, so that nothing else can be measured on that database."""
 
     def __init__(self, path: str, database: Path, folder: Path) -> None:
-        """Take the program's path."""
         self._program = path
         self._copy = folder / "feed.db"
         self.database = database
@@ -54,13 +53,13 @@ class Peer(ABC):
         self.store = folder / "store"
 
     def begin(self) -> None:
-        """Forget everything: the next copy is a first one. Not timed."""
+        """Delete everything, so that the next copy is a first one. Not timed."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
 
     @abstractmethod
     def copy(self) -> None:
-        """Keep the database as it is now."""
+        """Copy the current state of the database."""
 
     @abstractmethod
     def give_back(self, target: Path) -> None:
@@ -181,7 +180,7 @@ PEERS: tuple[type[Peer], ...] = (Gzip, Restic, Borg, Litestream)
 
 
 def peers(database: Path, another: Callable[[], Path], folder: Path) -> list[Peer]:
-    """Give those that are installed; ``another`` gives a copy of the database for one that must have its own."""
+    """Return the peers that are installed; ``another`` makes a copy of the database for one that needs its own."""
     return [
         peer(program, another() if peer.own_database else database, folder.absolute() / peer.program)
         for peer in PEERS
@@ -190,23 +189,23 @@ def peers(database: Path, another: Callable[[], Path], folder: Path) -> list[Pee
 
 
 def missing() -> list[str]:
-    """Name those that are not installed."""
+    """Return the names of the peers that are not installed."""
     return [peer.name for peer in PEERS if found(peer.program) is None]
 
 
 def versions() -> list[str]:
-    """Name the programs that are installed, with their versions."""
+    """Return the programs that are installed, with their versions."""
     named = []
     for peer in PEERS:
         if path := found(peer.program):
-            said = subprocess.run([path, peer.version], capture_output=True, text=True, check=False).stdout
-            number = re.search(r"[0-9]+(\.[0-9]+)+", said)
+            output = subprocess.run([path, peer.version], capture_output=True, text=True, check=False).stdout
+            number = re.search(r"[0-9]+(\.[0-9]+)+", output)
             named.append(f"{peer.program} {number[0] if number else 'of unknown version'}")
     return named
 
 
 def found(program: str) -> str | None:
-    """Give the path of a program, or None."""
+    """Return the path of a program, or None if it is not installed."""
     named = os.environ.get(f"BENCHMARK_{program.upper()}")
     if named:
         return shutil.which(named)

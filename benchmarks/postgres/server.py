@@ -1,6 +1,6 @@
 """A PostgreSQL server of the benchmarks' own, with a card game's database of any size on it.
 
-The server syncs every commit, unlike that of the tests. The game is the one of ``generator``, and comes day after day
+The server syncs every commit, unlike that of the tests. The game is that of ``benchmarks.game``, written day after day
 with the indexes there from the beginning.
 """
 
@@ -23,7 +23,7 @@ from cogs.card_game.database import Database
 from cogs.card_game.postgres import PostgresDatabase
 from demonstration import local_postgres
 
-from .generator import MEGABYTE, SEED, History
+from ..game import MEGABYTE, SEED, History
 
 __all__ = ["SETTINGS", "Server", "served"]
 
@@ -35,13 +35,13 @@ SETTINGS = {
     "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",
 }
-"""A small server of somebody who changed what everybody changes."""
+"""The settings of a small server on which the usual defaults were changed."""
 
 _GAME = "game"
 _INSERT = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\) VALUES")
 _ONE_PLAYED = (
     "INSERT INTO dust_transactions (user_id, amount, reason, made_at) "
-    "SELECT id, 7, 'played', '2034-01-01' FROM users ORDER BY id OFFSET {place} LIMIT 1;\n"
+    "SELECT id, 7, 'played', '2034-01-01' FROM users ORDER BY id OFFSET {row} LIMIT 1;\n"
 )
 
 
@@ -55,24 +55,24 @@ class Server:
         self.url = self.url_of(_GAME)
 
     def url_of(self, name: str) -> str:
-        """Give the URL of a database."""
+        """Return the URL of a database."""
         return urlsplit(self._server)._replace(path=f"/{name}").geturl()
 
     def ask(self, sql: str, name: str = "postgres") -> str:
-        """Do statements, each a transaction, and give what psql prints of them."""
+        """Run statements, each a transaction, and return what psql prints."""
         command = [str(self.programs / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url_of(name)]
         return subprocess.run(command, input=sql, check=True, capture_output=True, text=True).stdout.strip()
 
     def size(self) -> int:
-        """Give the bytes of the game's database."""
+        """Return the size of the game's database, in bytes."""
         return int(self.ask(f"SELECT pg_database_size('{_GAME}')"))
 
     def play(self, count: int) -> None:
-        """Do so many small transactions, so that the next snapshot is of another state."""
-        self.ask("".join(_ONE_PLAYED.format(place=place) for place in range(count)), _GAME)
+        """Commit ``count`` small transactions, so that the next snapshot is of another state."""
+        self.ask("".join(_ONE_PLAYED.format(row=row) for row in range(count)), _GAME)
 
     def rows(self, name: str) -> str:
-        """Give a text that says how many rows a database's tables have."""
+        """Return how many rows each table of a database has, as text."""
         return self.ask("; ".join(f"SELECT '{table}', count(*) FROM {table}" for table in schema.TABLES), name)
 
     def create(self, name: str) -> None:
@@ -84,7 +84,7 @@ class Server:
         self.ask(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def settle(self) -> None:
-        """Wait until the disk has everything, so that nobody's sync waits for what somebody else wrote before."""
+        """Checkpoint, and sync the disk, so that what is measured next does not wait for earlier writes."""
         self.ask("CHECKPOINT")
         os.sync()
 
@@ -113,7 +113,7 @@ def _fill(server: Server, megabytes: int) -> None:
 
 
 async def _begun(url: str) -> Any:
-    """Create the tables, and give a connection that writes as fast as it can without being an unlogged one."""
+    """Create the tables, and return a connection that writes as fast as possible while still logging."""
     database: Database = PostgresDatabase(url)
     await database.open()
     async with database.founding() as transaction:
@@ -126,14 +126,14 @@ async def _begun(url: str) -> Any:
 
 
 class _Copies:
-    """What the history is written to: rows go by COPY."""
+    """The connection that a history is written through: rows are copied."""
 
     def __init__(self, runner: asyncio.Runner, connection: Any) -> None:
         self._runner = runner
         self._connection = connection
 
     def execute(self, sql: str, /) -> Any:
-        """Do a query."""
+        """Run a query."""
         return _Rows(self._runner.run(self._connection.fetch(sql)))
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> None:
@@ -151,5 +151,5 @@ class _Rows:
         self._rows = rows
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """Give them all."""
+        """Return all rows."""
         return [tuple(row) for row in self._rows]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..subject import SAVEPOINT
+from ..table import table
 from .goals import goals
-from .results import LOG_BEGUN_ANEW, SAVEPOINT, CatalogFigures, Run, Series, SizeFigures, Work
-from .table import table
+from .results import LOG_BEGUN_ANEW, CatalogFigures, Run, Series, SizeFigures, Work
 
 __all__ = ["report"]
 
@@ -16,20 +17,20 @@ _OWN = {
     LOG_BEGUN_ANEW: "repeat after 20 transactions, log begun anew",
     "repeat": "repeat after 20 transactions",
     "full again": "standalone full again",
-    "restore": "restore of a full to a file, proven",
-    "restore, chain": "restore of an incremental on a full, proven",
+    "restore": "restore of a full to a file, verified",
+    "restore, chain": "restore of an incremental on a full, verified",
 }
 
 
 def report(run: Run) -> str:
-    """Give all tables as Markdown."""
+    """Return all tables as Markdown."""
     sizes = sorted(run.sizes, key=lambda figures: figures.megabytes)
     parts = [_about(run), "### Goals, and growth with the database\n\n" + _goals(run, sizes)]
     if any(figures.works for figures in sizes):
         parts.append("### Savepoint's own work\n\n" + _own(sizes))
         parts += [f"### Beside the others, {each.megabytes:,} MB\n\n{_beside(each)}" for each in sizes if each.works]
-    if any(figures.felt for figures in sizes):
-        parts.append("### What the game feels while somebody commits 100 times a second\n\n" + _felt(sizes))
+    if any(figures.impacts for figures in sizes):
+        parts.append("### Impact on the game while a player commits 100 times a second\n\n" + _impacts(sizes))
     if any(figures.burst for figures in sizes):
         parts.append("### A thousand requests within a second\n\n" + _bursts(sizes))
     if run.series:
@@ -91,21 +92,21 @@ def _times(other: Work | None, own: Work | None) -> str:
     return f"{other.seconds / own.seconds:.1f} × the time, {other.size / own.size:.1f} × the bytes"
 
 
-def _felt(sizes: Sequence[SizeFigures]) -> str:
+def _impacts(sizes: Sequence[SizeFigures]) -> str:
     return table(
         ("MB", "during", "longest stall of the loop", "commit p50", "commit p99", "commits", "worker's peak memory"),
         [
             (
                 f"{figures.megabytes:,}",
-                felt.during,
-                f"{felt.stall:.1f} ms",
-                f"{felt.p50:.2f} ms",
-                f"{felt.p99:.2f} ms",
-                f"{felt.transactions:,}",
-                f"{felt.memory / _MB:.0f} MB" if felt.memory else "",
+                impact.during,
+                f"{impact.stall:.1f} ms",
+                f"{impact.p50:.2f} ms",
+                f"{impact.p99:.2f} ms",
+                f"{impact.transactions:,}",
+                f"{impact.memory / _MB:.0f} MB" if impact.memory else "",
             )
             for figures in sizes
-            for felt in figures.felt
+            for impact in figures.impacts
         ],
     )
 

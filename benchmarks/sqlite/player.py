@@ -1,8 +1,8 @@
-"""Somebody who plays on a database as a bot's players do, the same for the same seed.
+"""A player who writes to a database as a bot's players do, the same for the same seed.
 
-``python -m benchmarks.player DATABASE`` does what its standard input says, one command a line, and answers each with
-one JSON document, so that whoever plays is a process of its own: ``play COUNT``, ``checkpoint``, ``start RATE`` and
-``stop``. ``OtherPlayer`` is the side that says it.
+``python -m benchmarks.sqlite.player DATABASE`` is a player in a process of its own. It runs the commands of its
+standard input, one a line (``play COUNT``, ``checkpoint``, ``start RATE`` and ``stop``), and answers each with one JSON
+document. ``OtherPlayer`` starts it and sends the commands.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ import msgspec
 
 from cogs.card_game import rules
 
-from .generator import BEGINNING, cards_data
-from .measure import module
+from ..game import BEGINNING, cards_data
+from ..measure import module
 
 __all__ = ["Latencies", "OtherPlayer", "Player"]
 
@@ -37,16 +37,16 @@ _LOCK_TIMEOUT = 60.0
 
 
 class Latencies(msgspec.Struct, frozen=True):
-    """What a writer saw: how long each of its transactions took from its beginning to the end of its commit, in ms."""
+    """How long each transaction took, from BEGIN to the end of COMMIT, in ms."""
 
     transactions: list[float]
 
 
 class Player:
-    """Plays on a database as a bot's players do: purchases, packs, listings, dust, each one transaction.
+    """Plays as a bot's players do: purchases, packs, listings and dust, each one transaction.
 
-    The same seed on the same database does the same. The connection is the reference game's: WAL, foreign keys, and
-    every commit synced.
+    The same seed on the same database makes the same changes. The connection is the reference game's: WAL, foreign
+    keys, and every commit synced.
     """
 
     def __init__(self, path: Path, *, seed: int = 7) -> None:
@@ -61,15 +61,15 @@ class Player:
         self._odds = (40, 20, 20, 15, 5)
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         self._connection.close()
 
     def checkpoint(self) -> None:
-        """Move the whole log into the database and empty it, as the last bot that goes down does."""
+        """Move the whole log into the database and empty it, as the last bot that shuts down does."""
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def play(self, count: int) -> Latencies:
-        """Do so many things, one after the other."""
+        """Commit ``count`` transactions, one after the other."""
         return Latencies([self._act() for _ in range(count)])
 
     def _act(self) -> float:
@@ -136,8 +136,8 @@ class Player:
         )
 
     def _somebody(self) -> int:
-        place = int(self._chance.random() ** 2 * self._users) + 1
-        return int(self._connection.execute("SELECT id FROM users WHERE rowid = ?", (place,)).fetchone()[0])
+        row = int(self._chance.random() ** 2 * self._users) + 1
+        return int(self._connection.execute("SELECT id FROM users WHERE rowid = ?", (row,)).fetchone()[0])
 
     def _highest(self, table: str, column: str = "id") -> int:
         return int(self._connection.execute(f"SELECT max({column}) FROM {table}").fetchone()[0])
@@ -164,7 +164,7 @@ class OtherPlayer:
 
     def __init__(self, database: Path, *, seed: int = 7) -> None:
         self._process = subprocess.Popen(
-            module("player", database, "--seed", str(seed)),
+            module("sqlite.player", database, "--seed", str(seed)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -179,30 +179,30 @@ class OtherPlayer:
         self._process.wait()
 
     def play(self, count: int) -> None:
-        """Do so many things and wait until they are done."""
-        self._say(f"play {count}")
-        self._hear()
+        """Commit ``count`` transactions and wait until they are done."""
+        self._send(f"play {count}")
+        self._receive()
 
     def checkpoint(self) -> None:
         """Empty the log into the database."""
-        self._say("checkpoint")
-        self._hear()
+        self._send("checkpoint")
+        self._receive()
 
     def start(self, rate: float) -> None:
-        """Go on playing, so many transactions a second."""
-        self._say(f"start {rate}")
+        """Begin to commit ``rate`` transactions a second."""
+        self._send(f"start {rate}")
 
     def stop(self) -> list[float]:
-        """Stop playing; give how long each transaction took, in ms."""
-        self._say("stop")
-        return self._hear().transactions
+        """Stop, and return how long each transaction took, in ms."""
+        self._send("stop")
+        return self._receive().transactions
 
-    def _say(self, command: str) -> None:
+    def _send(self, command: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
 
-    def _hear(self) -> Latencies:
+    def _receive(self) -> Latencies:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -211,14 +211,14 @@ class OtherPlayer:
 
 
 def _serve(player: Player) -> None:
-    """Do what standard input says until it ends."""
+    """Run the commands of standard input until it ends."""
     commands = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # what waits is seen by select
     while words := commands.readline().decode().split():
         match words:
             case ["play", count]:
                 answer = player.play(int(count))
             case ["start", rate]:
-                answer = _play_until_told(player, float(rate), commands)
+                answer = _play_until_stopped(player, float(rate), commands)
             case ["checkpoint"]:
                 player.checkpoint()
                 answer = Latencies([])
@@ -227,8 +227,8 @@ def _serve(player: Player) -> None:
         print(msgspec.json.encode(answer).decode(), flush=True)
 
 
-def _play_until_told(player: Player, rate: float, commands: IO[bytes]) -> Latencies:
-    """Play so many transactions a second, at even times, until the next command, which is "stop"."""
+def _play_until_stopped(player: Player, rate: float, commands: IO[bytes]) -> Latencies:
+    """Commit ``rate`` transactions a second, evenly spaced, until the next command, which is "stop"."""
     seen: list[float] = []
     started = time.perf_counter()
     for number in itertools.count(1):
@@ -241,8 +241,10 @@ def _play_until_told(player: Player, rate: float, commands: IO[bytes]) -> Latenc
 
 
 def main() -> None:
-    """Play on a database."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.player", description="Play on a game's database.")
+    """Play on the database that the arguments name."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sqlite.player", description="Play on a game's database."
+    )
     parser.add_argument("database", type=Path)
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()

@@ -1,7 +1,7 @@
 """Snapshots and restores of a PostgreSQL database beside its own programs: each once a round, on the same state.
 
-pg_dump and psql prove nothing of what they do; ours are proven, and that is part of their time. What theirs give back
-must have the rows that were dumped: who loses rows is not measured.
+pg_dump and psql verify nothing; Savepoint's snapshots and rebuilds are verified, and that is part of their time. What
+the programs load must have the rows that were dumped: a program that loses rows is not measured.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from core.snapshots.engines import engine_for
 from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import parse
 
-from .measure import StallProbe, median
-from .results import SAVEPOINT
+from ..measure import StallProbe, median
+from ..subject import SAVEPOINT, Subject, opened
 from .server import Server
-from .subject import Subject, opened
 
 __all__ = ["DUMP_GZIP", "LOAD_GZIP", "REBUILD", "RESTORE", "SNAPSHOT", "VERIFY", "Figures", "Seen", "measure"]
 
@@ -37,7 +36,7 @@ _BY_HAND = "by_hand"
 
 
 class Seen:
-    """What was seen of one work done by one program.
+    """The measurements of one work done by one program.
 
     ``seconds`` of each time, ``stall`` the longest of an event loop beside it in ms, ``size`` the bytes of the newest
     copy.
@@ -57,27 +56,27 @@ class Figures:
         self.works: dict[tuple[str, str], Seen] = {}
 
     def stall(self, *works: str) -> float:
-        """Give the longest stall of the bot's loop in some works of Savepoint, in ms."""
+        """Return the longest stall of the bot's loop in some works of Savepoint, in ms."""
         return max(self.works[work, SAVEPOINT].stall for work in works)
 
     def add(self, work: str, by: str, seconds: float, *, size: int = 0, stall: float = 0.0) -> None:
-        """Note what one work took."""
+        """Record one measurement of a work."""
         seen = self.works.setdefault((work, by), Seen())
         seen.seconds.append(seconds)
         seen.stall = max(seen.stall, stall)
         seen.size = size
 
     def seconds(self, work: str, by: str) -> float:
-        """Give the median."""
+        """Return the median of a work's seconds."""
         return median(self.works[work, by].seconds)
 
 
-async def measure(server: Server, folder: Path, rounds: int, say: Callable[[str], None]) -> Figures:
-    """Do everything so many times."""
+async def measure(server: Server, folder: Path, rounds: int, log: Callable[[str], None]) -> Figures:
+    """Measure everything ``rounds`` times."""
     figures = Figures(server.size())
     async with opened(server.url, folder / "repository") as subject:
         for number in range(rounds):
-            say(f"round {number + 1} of {rounds}")
+            log(f"round {number + 1} of {rounds}")
             await _Round(server, folder, figures, subject).done()
     return figures
 
@@ -147,7 +146,7 @@ class _Round:
         self._server.drop(_BY_HAND)
 
     async def _shell(self, line: str, file: Path, url: str) -> tuple[float, float]:
-        """Give the seconds that a command takes, and the longest stall of a loop that does nothing meanwhile, in ms."""
+        """Return the seconds that a command takes, and the longest stall of an otherwise idle loop meanwhile, in ms."""
         programs = {name: self._server.programs / name for name in ("pg_dump", "pg_restore", "psql")}
         command = line.format(file=file, url=f"'{url}'", **programs)
         async with StallProbe() as probe:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import msgspec
 
+from ..subject import SAVEPOINT
+
 __all__ = [
     "BACKUP_GZIP",
     "LOG_BEGUN_ANEW",
     "RESTIC",
-    "SAVEPOINT",
     "Burst",
     "CatalogFigures",
-    "Felt",
+    "Impact",
     "Run",
     "Series",
     "SizeFigures",
     "Work",
 ]
 
-SAVEPOINT, BACKUP_GZIP, RESTIC = "Savepoint", "backup + gzip -6", "restic, with its feed"
+BACKUP_GZIP, RESTIC = "backup + gzip -6", "restic, with its feed"
 LOG_BEGUN_ANEW = "repeat, log begun anew"
 
 
 class Work(msgspec.Struct, frozen=True):
-    """One kind of work, done by one program: the medians of seconds, and of bytes added to what it keeps."""
+    """One kind of work by one program: the medians of its seconds, and of the bytes added to what it keeps."""
 
     work: str
     by: str
@@ -31,11 +32,11 @@ class Work(msgspec.Struct, frozen=True):
     size: float
 
 
-class Felt(msgspec.Struct, frozen=True):
-    """What others feel while work is done.
+class Impact(msgspec.Struct, frozen=True):
+    """What one kind of work costs the game meanwhile.
 
-    The loop's longest stall and the writer's percentiles in ms, the latter over so many transactions; the worker's peak
-    memory in bytes. Where ``busy`` is False nothing was done.
+    ``stall`` is the event loop's longest, ``p50`` and ``p99`` are a writer's commits, all in ms; ``memory`` is the
+    worker's peak in bytes. ``busy`` is False where nothing was done, for comparison.
     """
 
     during: str
@@ -48,8 +49,9 @@ class Felt(msgspec.Struct, frozen=True):
 
 
 class Burst(msgspec.Struct, frozen=True):
-    """Many requests within a second: seconds it took to make them, µs in the caller for each, and what came of them.
+    """Many requests within a second.
 
+    ``within`` is how many seconds it took to make them, ``mean`` and ``p99`` the µs that each cost its caller.
     ``resolved`` tickets had a snapshot, the last one after ``settled`` seconds.
     """
 
@@ -67,11 +69,11 @@ class SizeFigures(msgspec.Struct, frozen=True):
 
     megabytes: int
     works: tuple[Work, ...] = ()
-    felt: tuple[Felt, ...] = ()
+    impacts: tuple[Impact, ...] = ()
     burst: Burst | None = None
 
     def work(self, work: str, by: str = SAVEPOINT) -> Work | None:
-        """Give one kind of work as one program did it."""
+        """Return one kind of work by one program, or None if it was not measured."""
         return next((each for each in self.works if (each.work, each.by) == (work, by)), None)
 
 
@@ -112,7 +114,7 @@ class CatalogFigures(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """Everything one run measured; what it was not asked for is not there. ``seconds`` is what it took itself."""
+    """Everything that one run measured; subjects it was not asked for are missing. It took ``seconds``."""
 
     machine: tuple[str, ...]
     rounds: int

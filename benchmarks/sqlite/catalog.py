@@ -16,12 +16,12 @@ from core.snapshots import Form, Kind, Level, Snapshot, Verification
 from core.snapshots.repository.catalog import Contents
 from core.snapshots.repository.names import INCREMENTAL_SUFFIX, relative_path
 
-from .measure import StallProbe, median, timed
-from .place import Place
+from ..measure import StallProbe, median, timed
+from ..subject import Subject, opened, repository_of
 from .player import OtherPlayer
 from .results import CatalogFigures
 from .rounds import TRANSACTIONS
-from .subject import Subject, opened, repository_of
+from .workspace import Workspace
 
 __all__ = ["ENTRIES", "measure_catalog"]
 
@@ -33,9 +33,9 @@ _BYTES = 1000
 _TABLES = ("users", "cards", "creator_packs", "user_cards")
 
 
-async def measure_catalog(place: Place, megabytes: int, rounds: int) -> CatalogFigures:
-    """Measure on a small database, whose own snapshots cost little."""
-    database, folder = place.database, place.repository
+async def measure_catalog(workspace: Workspace, megabytes: int, rounds: int) -> CatalogFigures:
+    """Measure with a small database, whose own snapshots cost little."""
+    database, folder = workspace.database, workspace.repository
     with OtherPlayer(database) as player:
         async with opened(database, folder, kept=_KEPT) as subject:
             small = await _repeats(subject, player, rounds)
@@ -80,12 +80,12 @@ async def _reading(subject: Subject, rounds: int) -> dict[str, list[float]]:
 
 
 def _suggest(subject: Subject) -> int:
-    """Do what the cog does while somebody types, in the worst case: nothing fits, so that it looks at all."""
+    """Search as the cog's autocomplete does, in the worst case: nothing matches, so that it looks at every snapshot."""
     return sum("nothing is called this" in embeds.searched(snapshot) for snapshot in subject.service.known)
 
 
 async def _repeats(subject: Subject, player: OtherPlayer, rounds: int) -> list[float]:
-    """Give the seconds of repeat snapshots. The chain begins with a manual one: ``latest.*`` is to be a real file."""
+    """Return the seconds of repeat snapshots. The chain begins with a manual one, to make ``latest.*`` a real file."""
     await subject.full()
     seconds = []
     for _ in range(rounds + 1):

@@ -10,55 +10,55 @@ from pathlib import Path
 
 from core.snapshots import Snapshot
 
-from .measure import median, settle, size_of, timed, warm
+from ..measure import median, settle, size_of, timed, warm
+from ..subject import SAVEPOINT, Subject, opened
 from .peers import Peer, peers
-from .place import Place
 from .player import OtherPlayer
-from .results import LOG_BEGUN_ANEW, SAVEPOINT, Work
-from .subject import Subject, opened
+from .results import LOG_BEGUN_ANEW, Work
+from .workspace import Workspace
 
 __all__ = ["TRANSACTIONS", "measure_rounds"]
 
 TRANSACTIONS = 20
 
 
-async def measure_rounds(place: Place, rounds: int, say: Callable[[str], None]) -> tuple[Work, ...]:
-    """Measure on a place's database, ours first and then everybody else's on the same state."""
+async def measure_rounds(workspace: Workspace, rounds: int, log: Callable[[str], None]) -> tuple[Work, ...]:
+    """Measure on a workspace's database: Savepoint first, then the peers on the same state."""
     with ExitStack() as stack:
-        others = await asyncio.to_thread(peers, place.database, place.second_database, place.folder)
-        player = stack.enter_context(OtherPlayer(place.database))
+        others = await asyncio.to_thread(peers, workspace.database, workspace.second_database, workspace.folder)
+        player = stack.enter_context(OtherPlayer(workspace.database))
         owned = [peer.database for peer in others if peer.own_database]
         elsewhere = [stack.enter_context(OtherPlayer(path)) for path in owned]
-        measured = _Rounds(place, player, elsewhere, others)
+        measured = _Rounds(workspace, player, elsewhere, others)
         for number in range(rounds):
-            say(f"round {number + 1} of {rounds}")
+            log(f"round {number + 1} of {rounds}")
             await measured.once()
     return measured.works()
 
 
 class _Rounds:
-    """``elsewhere`` do the same as ``player``, on the databases that a peer has to itself."""
+    """Measures round after round; ``elsewhere`` plays the same as ``player`` on the peers' own databases."""
 
     def __init__(
-        self, place: Place, player: OtherPlayer, elsewhere: Sequence[OtherPlayer], others: Sequence[Peer]
+        self, workspace: Workspace, player: OtherPlayer, elsewhere: Sequence[OtherPlayer], others: Sequence[Peer]
     ) -> None:
-        self._place = place
+        self._workspace = workspace
         self._player = player
         self._elsewhere = elsewhere
         self._others = others
         self._seen: dict[tuple[str, str], list[tuple[float, int]]] = {}
 
     def works(self) -> tuple[Work, ...]:
-        """Give the medians."""
+        """Return the medians."""
         return tuple(
             Work(work, by, median([each[0] for each in seen]), median([each[1] for each in seen]))
             for (work, by), seen in self._seen.items()
         )
 
     async def once(self) -> None:
-        """Do each kind of work once."""
-        place = self._place
-        async with opened(place.database, place.repository) as subject:
+        """Measure each kind of work once."""
+        workspace = self._workspace
+        async with opened(workspace.database, workspace.repository) as subject:
             await self._prepare(emptied=True)
             self._add_own("first", await subject.request("first"))
             await asyncio.to_thread(self._first_copies)
@@ -73,7 +73,7 @@ class _Rounds:
             await asyncio.to_thread(self._restores, repeat)
 
     async def _prepare(self, *, emptied: bool = False) -> None:
-        """Play, so that there is something to do, and let the disk come to rest."""
+        """Commit transactions, so that the state is a new one, and sync the disk."""
         await asyncio.to_thread(self._play, emptied)
 
     def _play(self, emptied: bool) -> None:
@@ -108,7 +108,7 @@ class _Rounds:
                 self._add("first", peer.name, seconds, size_of(peer.store) - before)
 
     def _own_restores(self, subject: Subject, full: Snapshot, chain: Snapshot) -> None:
-        restored = self._place.restored
+        restored = self._workspace.restored
         for work, snapshot in (("restore", full), ("restore, chain", chain)):
             _forget(restored)
             warm(*subject.files(snapshot))
@@ -117,7 +117,7 @@ class _Rounds:
         _forget(restored)
 
     def _restores(self, copied: Snapshot) -> None:
-        restored = self._place.restored
+        restored = self._workspace.restored
         for peer in self._others:
             _forget(restored)
             warm(peer.store)
@@ -133,7 +133,7 @@ def _forget(path: Path) -> None:
 
 
 def _require_state(path: Path, copied: Snapshot) -> None:
-    """Raise where a restored file is not the database in the state that was copied: who loses rows is not measured."""
+    """Raise RuntimeError if a restored file is not the state that was copied: no program may lose rows."""
     cards = copied.rows["user_cards"]
     with closing(sqlite3.connect(path)) as connection:
         found = connection.execute("SELECT count(*) FROM user_cards").fetchone()[0]

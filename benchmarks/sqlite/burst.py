@@ -8,12 +8,12 @@ import time
 from core.snapshots import Kind, SnapshotService
 from core.snapshots.operations.events import Ticket
 
-from .felt import WRITER_RATE
-from .measure import percentile
-from .place import Place
+from ..measure import percentile
+from ..subject import opened
+from .impact import WRITER_RATE
 from .player import OtherPlayer
 from .results import Burst
-from .subject import opened
+from .workspace import Workspace
 
 __all__ = ["measure_burst"]
 
@@ -23,16 +23,16 @@ _SECONDS = 0.9
 _DEFAULT_SPACING = 1.0
 
 
-async def measure_burst(place: Place) -> Burst:
-    """Ask while somebody plays, with the default spacing of event snapshots."""
-    with OtherPlayer(place.database) as player:
-        async with opened(place.database, place.repository, spacing=_DEFAULT_SPACING) as subject:
+async def measure_burst(workspace: Workspace) -> Burst:
+    """Send the requests while a player commits, with the default spacing of event snapshots."""
+    with OtherPlayer(workspace.database) as player:
+        async with opened(workspace.database, workspace.repository, spacing=_DEFAULT_SPACING) as subject:
             await subject.request("first")
             await asyncio.sleep(_DEFAULT_SPACING)
             before = len(subject.service.known)
             player.start(WRITER_RATE)
             began = time.perf_counter()
-            costs, tickets = await _ask(subject.service)
+            costs, tickets = await _send(subject.service)
             within = time.perf_counter() - began
             results = await asyncio.gather(*(ticket.wait() for ticket in tickets), return_exceptions=True)
             settled = time.perf_counter() - began
@@ -48,8 +48,8 @@ async def measure_burst(place: Place) -> Burst:
             )
 
 
-async def _ask(service: SnapshotService) -> tuple[list[float], list[Ticket]]:
-    """Give the microseconds of each request, and the tickets."""
+async def _send(service: SnapshotService) -> tuple[list[float], list[Ticket]]:
+    """Return the microseconds of each request, and the tickets."""
     costs, tickets = [], []
     for number in range(_REQUESTS):
         started = time.perf_counter()

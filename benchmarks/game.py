@@ -1,42 +1,26 @@
-"""Makes a card game's database of any size, the same bytes for the same seed.
+"""The history of a card game, day by day, the same for the same seed.
 
 The tables are the reference game's own. They are filled as a game fills them: day after day, all tables in turn, the
 indexes there from the beginning, a few players doing most of what is done. So pages of different tables lie between
 each other and the indexes have the gaps that they get in life.
-
-``python -m benchmarks.generator DATABASE --megabytes N`` makes one: a process of its own, because the cache that makes
-it fast is as large as the database.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import datetime as dt
 import json
 import random
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol
 
-from cogs.card_game import rules, schema
+from cogs.card_game import rules
 from cogs.card_game.models import Rarity
-from cogs.card_game.sqlite import SqliteDatabase
 
-if TYPE_CHECKING:
-    from cogs.card_game.database import Transaction
-
-__all__ = ["BEGINNING", "MEGABYTE", "SEED", "VERSION", "Book", "History", "cards_data", "generate"]
-
-VERSION = 2
-"""Changes whenever the same seed gives another database, so that an old one that was kept is not taken for it."""
+__all__ = ["BEGINNING", "MEGABYTE", "SEED", "Book", "History", "cards_data"]
 
 MEGABYTE = 1_000_000
 SEED = 20261123
 BEGINNING = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
-_CACHE_KIB = 1_500_000
 _DAY_SECONDS = 86_400
 _CLOCK = [f"{at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}" for at in range(_DAY_SECONDS)]
 _PLAYERS_A_DAY = 100
@@ -51,59 +35,14 @@ _REASONS = ("duplicates", "starting balance", "daily reward", "event", "duplicat
 _PACK_WORDS = ("Dawn", "Relics", "of the", "Deep", "Festival", "Winter", "Lost", "Legends", "Garden", "Clockwork")
 
 
-def generate(path: Path, megabytes: int, *, seed: int = SEED) -> None:
-    """Write a new database in WAL mode, of as many MB (10^6 bytes) as asked and less than one more."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute("BEGIN")
-        _create(connection)
-        history = History(connection, random.Random(seed))
-        while _size(connection) < megabytes * MEGABYTE:
-            history.add_day()
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA journal_mode = WAL")
-
-
-class _Statements:
-    """As much of the game's transaction as its schema needs, without an event loop of its own."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    async def fetch_one(self, sql: str, *values: object) -> object:
-        return self._connection.execute(sql, values).fetchone()
-
-    async def execute(self, sql: str, *values: object) -> None:
-        self._connection.execute(sql, values)
-
-    async def execute_many(self, sql: str, values: Iterable[Sequence[object]]) -> None:
-        self._connection.executemany(sql, values)
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    async def create() -> None:
-        transaction = cast("Transaction", _Statements(connection))
-        await schema.create(transaction, SqliteDatabase.identity)
-        await schema.seed(transaction)
-
-    asyncio.run(create())
-
-
-def _size(connection: sqlite3.Connection) -> int:
-    pages, page_size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-    return int(pages) * int(page_size)
-
-
 class Book(Protocol):
-    """Where the game is written down: as much of a SQLite connection as that needs."""
+    """The part of a SQLite connection that a history is written through."""
 
     def execute(self, sql: str, /) -> Any:
-        """Do a query, whose rows ``fetchall`` gives."""
+        """Run a query, whose rows ``fetchall`` returns."""
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
-        """Do ``INSERT INTO table (columns) VALUES (…)`` for every row."""
+        """Run ``INSERT INTO table (columns) VALUES (…)`` for every row."""
 
 
 class History:
@@ -119,7 +58,7 @@ class History:
         self._cards = 0
 
     def add_day(self) -> None:
-        """Let players join, and everybody play."""
+        """Add a day: new players join, and everybody plays."""
         new = self._join()
         owned = list(self._obtain(new))
         insert = self._connection.executemany
@@ -154,7 +93,7 @@ class History:
         return new
 
     def _times(self, count: int) -> list[str]:
-        """Give so many moments of the day, one after the other, as the game writes them."""
+        """Return ``count`` moments of the day in order, in the format that the game stores."""
         step = _DAY_SECONDS * 1000 / count
         date = self._day.date().isoformat()
         return [
@@ -181,9 +120,9 @@ class History:
 
     def _listings(self, owned: list[tuple[int, int, str]]) -> Iterator[tuple[object, ...]]:
         count = _PLAYERS_A_DAY * _LISTINGS_A_PLAYER
-        places = sorted(self._chance.sample(range(len(owned)), count))
-        for place, at in zip(places, self._times(count), strict=True):
-            card, owner, price = self._cards + place + 1, owned[place][0], self._chance.randrange(1, 3000)
+        listed = sorted(self._chance.sample(range(len(owned)), count))
+        for index, at in zip(listed, self._times(count), strict=True):
+            card, owner, price = self._cards + index + 1, owned[index][0], self._chance.randrange(1, 3000)
             if self._chance.random() < _STILL_OPEN:
                 yield card, owner, None, price, "open", at, None
             else:
@@ -196,19 +135,5 @@ class History:
 
 
 def cards_data(cards: Iterable[Sequence[object]]) -> str:
-    """Give a creator's pack of cards, each (id, name, rarity), as the game stores it."""
+    """Return a creator's pack of cards, each (id, name, rarity), in the format that the game stores."""
     return json.dumps([{"card_id": card[0], "name": card[1], "rarity": card[2]} for card in cards])
-
-
-def main() -> None:
-    """Make a database."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.generator", description="Make a game's database.")
-    parser.add_argument("database", type=Path)
-    parser.add_argument("--megabytes", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=SEED)
-    given = parser.parse_args()
-    generate(given.database, given.megabytes, seed=given.seed)
-
-
-if __name__ == "__main__":
-    main()

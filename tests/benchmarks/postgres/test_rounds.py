@@ -1,4 +1,4 @@
-"""That the PostgreSQL benchmark measures on what it says, and reports what it measured."""
+"""The PostgreSQL benchmark measures the database that it claims, and reports what it measured."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import postgres, table
-from benchmarks.results import SAVEPOINT
-from benchmarks.server import served
-from benchmarks.server_rounds import DUMP_GZIP, LOAD_GZIP, REBUILD, RESTORE, SNAPSHOT, VERIFY, Figures, measure
+from benchmarks.postgres.report import MARKERS, report
+from benchmarks.postgres.rounds import DUMP_GZIP, LOAD_GZIP, REBUILD, RESTORE, SNAPSHOT, VERIFY, Figures, measure
+from benchmarks.postgres.server import served
+from benchmarks.subject import SAVEPOINT
+from benchmarks.table import README, put
 
 _MB = 1_000_000
 
 
 def figures(own: float, gzip: float, rebuilt: float, loaded: float, *stalls: float) -> Figures:
-    """Give what a run could have measured on 900 MB."""
+    """Return what a run could have measured on 900 MB."""
     found = Figures(900 * _MB)
     for seconds, by in ((own, SAVEPOINT), (gzip, DUMP_GZIP)):
         found.add(SNAPSHOT, by, seconds, size=100 * _MB, stall=stalls[0] if by == SAVEPOINT else 99.0)
@@ -39,7 +40,7 @@ def figures(own: float, gzip: float, rebuilt: float, loaded: float, *stalls: flo
 )
 def test_the_goals_are_judged_by_what_was_measured(measured: Figures, verdicts: list[str]) -> None:
     """A goal that is missed says by how much."""
-    lines = postgres.report(("a machine",), measured).splitlines()
+    lines = report(("a machine",), measured).splitlines()
     rows = [line for line in lines if "≥" in line or "≤" in line]
     assert len(rows) == len(verdicts)
     assert all(verdict in row for row, verdict in zip(rows, verdicts, strict=True))
@@ -50,15 +51,15 @@ def test_the_figures_are_medians_with_the_least_and_the_most() -> None:
     found = figures(2.0, 9.0, 7.0, 7.0, 1.0, 1.0, 1.0)
     for seconds in (30.0, 2.5):
         found.add(SNAPSHOT, SAVEPOINT, seconds, size=100 * _MB)
-    assert f"| {SNAPSHOT} | Savepoint | 2.50 | 2.00, 30.00 | 100.0 | 1.0 ms |" in postgres.report((), found)
+    assert f"| {SNAPSHOT} | Savepoint | 2.50 | 2.00, 30.00 | 100.0 | 1.0 ms |" in report((), found)
 
 
-def test_the_read_me_has_a_place_for_the_tables(tmp_path: Path) -> None:
+def test_the_read_me_has_markers_for_the_tables(tmp_path: Path) -> None:
     """``--write`` finds its markers, and leaves those of SQLite alone."""
     copy = tmp_path / "README.md"
-    copy.write_text(postgres._README.read_text(encoding="utf-8"), encoding="utf-8")
-    table.put(copy, "| a table |", *postgres._MARKERS)
-    table.put(copy, "| another |")
+    copy.write_text(README.read_text(encoding="utf-8"), encoding="utf-8")
+    put(copy, "| a table |", *MARKERS)
+    put(copy, "| another |")
     text = copy.read_text(encoding="utf-8")
     assert text.count("| a table |") == text.count("| another |") == 1
 
