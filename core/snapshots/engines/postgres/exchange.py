@@ -1,11 +1,11 @@
-"""Putting another database in the game's place, in one transaction of a few milliseconds.
+"""Exchange the game's database for a rebuilt one, in one transaction of a few milliseconds.
 
-``ALTER DATABASE … RENAME`` locks the database: whoever wants to connect waits, and then finds the new one under the
-name. It also refuses while others are connected, but waits five seconds for them, and during these their sessions are
-ended from a second connection. So nobody is locked out before the moment of the exchange, and a crash at any point
-leaves the old database or the new one under the name: the server rolls back what was not committed.
+``ALTER DATABASE … RENAME`` locks the database: new connections wait, and then find the rebuilt one under the name. The
+server refuses to rename while other sessions are connected, but waits five seconds for them to go; meanwhile a second
+connection ends them. So nobody is locked out before the exchange, and a crash at any point leaves either the old or the
+new database under the name, because the server rolls back what was not committed.
 
-The replaced database keeps its content under another name and takes no connections.
+The replaced database keeps its content under another name and accepts no connections.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ SELECT pid, usename, application_name, pg_catalog.pg_has_role(usesysid, 'USAGE')
   FROM pg_catalog.pg_stat_activity
  WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
-_ASK_AGAIN = 0.02
-_SERVER_BACK_WITHIN = 15.0
+_TERMINATE_EVERY = 0.02
+_RESTART_TIMEOUT = 15.0
 
 
 def exchange(address: Address, new: str, kept: str, busy_timeout: float, watch: Watch) -> bool:
-    """Put the database ``new`` in the place of the game's, which is kept as ``kept``; give whether there was one.
+    """Rename the game's database to ``kept`` and ``new`` to its name; return False if the game had no database.
 
-    Raises DatabaseBusy where somebody's session cannot be ended within ``busy_timeout`` seconds; nothing changed then.
+    Raises DatabaseBusy, with nothing changed, if another session cannot be ended within ``busy_timeout`` seconds.
     """
     name = address.database
     with maintenance_session(address, watch, lock_timeout=busy_timeout) as session:
@@ -49,54 +49,49 @@ def exchange(address: Address, new: str, kept: str, busy_timeout: float, watch: 
             f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS true",
         )
         try:
-            _carry_out(address, session, statements, {name, new}, busy_timeout, watch)
+            _rename(address, session, statements, {name, new}, busy_timeout)
         except (DatabaseUnavailable, DeadlineExceeded):
-            # The connection can be lost after the server has committed: then it has happened all the same.
-            if not _happened(address, new, kept):
+            # The connection can be lost after the server has committed: then the exchange is done all the same.
+            if not _is_exchanged(address, new, kept):
                 raise
         return True
 
 
-def _happened(address: Address, new: str, kept: str) -> bool:
+def _is_exchanged(address: Address, new: str, kept: str) -> bool:
     with (
         contextlib.suppress(SnapshotError),
-        maintenance_session(address, Watch(), lock_timeout=1.0, patience=_SERVER_BACK_WITHIN) as session,
+        maintenance_session(address, Watch(), lock_timeout=1.0, patience=_RESTART_TIMEOUT) as session,
     ):
         return exists(session, kept) and not exists(session, new)
     return False
 
 
 def go_back(address: Address, kept: str, busy_timeout: float, watch: Watch) -> None:
-    """Undo an exchange: what was kept takes the game's place again, and what was there goes."""
+    """Undo an exchange: rename the kept database back and drop the one that took its name."""
     name = address.database
-    failed = f"{kept[:50]}_undone"
+    undone = f"{kept[:50]}_undone"
     with maintenance_session(address, watch, lock_timeout=busy_timeout) as session:
         if not exists(session, kept):
             raise DatabaseMissing(f"There is no database {kept} to go back to.", path=kept)
         if exists(session, name):
             statements = (
-                f"ALTER DATABASE {quoted(name)} RENAME TO {quoted(failed)}",
+                f"ALTER DATABASE {quoted(name)} RENAME TO {quoted(undone)}",
                 f"ALTER DATABASE {quoted(kept)} RENAME TO {quoted(name)}",
                 f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS true",
             )
-            _carry_out(address, session, statements, {name, kept}, busy_timeout, watch)
-            drop(session, failed)
+            _rename(address, session, statements, {name, kept}, busy_timeout)
+            drop(session, undone)
         else:
             session.execute(f"ALTER DATABASE {quoted(kept)} RENAME TO {quoted(name)}")
             session.execute(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS true")
 
 
-def _carry_out(
-    address: Address,
-    session: Session,
-    statements: tuple[str, ...],
-    databases: set[str],
-    busy_timeout: float,
-    watch: Watch,
+def _rename(
+    address: Address, session: Session, statements: tuple[str, ...], databases: set[str], busy_timeout: float
 ) -> None:
-    """Rename in one transaction, while the sessions in these databases are ended, until that works or time is up."""
+    """Execute the statements in one transaction while other sessions are ended; try again until the time is up."""
     until = time.monotonic() + busy_timeout
-    # Otherwise the server waits five seconds for the others, however short the patience here.
+    # Without a limit the server waits five seconds for the other sessions, however short ``busy_timeout`` is.
     session.execute(f"SET statement_timeout = {max(1000, int(busy_timeout * 1000))}")
     while True:
         try:
@@ -106,7 +101,7 @@ def _carry_out(
         except DatabaseBusy as error:
             session.execute("ROLLBACK")
             if time.monotonic() >= until:
-                raise DatabaseBusy(_who(session, databases, address.shown), path=address.shown) from error
+                raise DatabaseBusy(_blocked_by(session, databases, address.shown), path=address.shown) from error
         except BaseException:
             with contextlib.suppress(SnapshotError):
                 session.execute("ROLLBACK")
@@ -115,10 +110,10 @@ def _carry_out(
 
 @contextlib.contextmanager
 def _ending_sessions(address: Address, databases: set[str]) -> Iterator[None]:
-    """End the sessions in these databases again and again, from a second connection, while the block runs."""
+    """End the sessions in these databases repeatedly, from a second connection, while the block runs."""
     done = threading.Event()
 
-    def end_them() -> None:
+    def terminate_all() -> None:
         with contextlib.suppress(SnapshotError), maintenance_session(address, Watch(), lock_timeout=1.0) as second:
             names = ", ".join(literal(name) for name in databases)
             while not done.is_set():
@@ -128,9 +123,9 @@ def _ending_sessions(address: Address, databases: set[str]) -> Iterator[None]:
                            AND (NOT (SELECT rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = usesysid)
                                 OR (SELECT rolsuper FROM pg_catalog.pg_roles r WHERE rolname = current_user))"""
                 )
-                done.wait(_ASK_AGAIN)
+                done.wait(_TERMINATE_EVERY)
 
-    thread = threading.Thread(target=end_them, daemon=True)
+    thread = threading.Thread(target=terminate_all, daemon=True)
     thread.start()
     try:
         yield
@@ -139,11 +134,13 @@ def _ending_sessions(address: Address, databases: set[str]) -> Iterator[None]:
         thread.join(10.0)
 
 
-def _who(session: Session, databases: set[str], shown: str) -> str:
+def _blocked_by(session: Session, databases: set[str], shown: str) -> str:
     found = [row for name in databases for row in session.rows(_OTHERS, name)]
-    who = ", ".join(sorted({f"{user} ({application or 'no application name'})" for _, user, application, _ in found}))
+    sessions = ", ".join(
+        sorted({f"{user} ({application or 'no application name'})" for _, user, application, _ in found})
+    )
     return (
         f"{shown} cannot be exchanged while these are connected, and their sessions cannot be ended from here: "
-        f"{who or 'a prepared transaction or a server process'}. Close them, or grant the role pg_signal_backend, and "
+        f"{sessions or 'a prepared transaction or a server process'}. Close them, or grant the role pg_signal_backend, and "
         "restore again."
     )

@@ -1,13 +1,12 @@
-"""The databases that Savepoint makes on a server, by their names: a later start must know them again.
+"""The databases that Savepoint makes on a server, found again by their names after a crash.
 
-``savepoint_scratch_GAME_TIME_RANDOM`` holds a rebuilt snapshot while it is checked and until it takes the game's place,
-``GAME_before_TIME`` is what a restore replaced. GAME is the database's name, or a part of it and a hash where it is
-long: a name has 63 bytes at most. TIME is in seconds since 1970 in the first, whatever the restore says in the second.
+``savepoint_scratch_GAME_TIME_RANDOM`` holds a rebuilt snapshot while it is checked and until it replaces the game's
+database. ``GAME_before_TIME`` is what a restore replaced. GAME is the database's name, shortened and followed by a hash
+if it is long: a name has 63 bytes at most. TIME is in seconds since 1970 in the first and the restore's time in the
+second.
 
-What stands for a rebuilt snapshot until it takes the game's place: a note that names where it is.
-
-With the right to create databases that is a scratch database on the same server; without it, the archive itself, which
-is loaded in place.
+``Image`` is the file that stands for a rebuilt snapshot: it names the scratch database, or only the archive if the role
+may not create databases and the archive is loaded in place.
 """
 
 from __future__ import annotations
@@ -46,41 +45,41 @@ _SCRATCH = "savepoint_scratch_"
 
 
 class Leftover(NamedTuple):
-    """A database of ours, and how long ago it was made, in seconds."""
+    """A database that Savepoint made, and its age in seconds."""
 
     name: str
     age: float
 
 
-def _short(database: str, most: int) -> str:
+def _shortened(database: str, limit: int) -> str:
     raw = database.encode()
-    if len(raw) <= most:
+    if len(raw) <= limit:
         return database
-    return raw[: most - 9].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
+    return raw[: limit - 9].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
 
 
 def _scratch_prefix(database: str) -> str:
-    return f"{_SCRATCH}{_short(database, 24)}_"
+    return f"{_SCRATCH}{_shortened(database, 24)}_"
 
 
 def kept_name(database: str, moment: str) -> str:
-    """Give the name under which a restore keeps what it replaced."""
+    """Return the name under which a restore keeps the database that it replaced."""
     stamp = re.sub(r"[^A-Za-z0-9]", "", moment).lower()[:24]
-    return f"{_short(database, _LONGEST - len('_before_') - len(stamp))}_before_{stamp}"
+    return f"{_shortened(database, _LONGEST - len('_before_') - len(stamp))}_before_{stamp}"
 
 
 def exists(session: Session, name: str) -> bool:
-    """Whether the server has a database of this name."""
+    """Return True if the server has a database of this name."""
     return bool(session.value("SELECT count(*) FROM pg_catalog.pg_database WHERE datname = $1", name))
 
 
 def may_create(session: Session) -> bool:
-    """Whether the role may create databases."""
+    """Return True if the role may create databases."""
     return bool(session.value("SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"))
 
 
 def create_scratch(session: Session, database: str) -> str:
-    """Make an empty database like ``database`` (encoding, locale, place, owner), and give its name."""
+    """Create an empty database with the encoding, locale and tablespace of ``database``, and return its name."""
     name = f"{_scratch_prefix(database)}{int(time.time())}_{secrets.token_hex(4)}"
     session.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE template0{_likeness(session, database)}")
     return name
@@ -112,17 +111,17 @@ def _likeness(session: Session, database: str) -> str:
 
 
 def is_scratch(name: str) -> bool:
-    """Whether a database is one that a snapshot was rebuilt in."""
+    """Return True if this is the name of a scratch database."""
     return name.startswith(_SCRATCH)
 
 
 def drop(session: Session, name: str) -> None:
-    """Drop a database of ours, with whoever is connected to it; one that is gone is fine."""
+    """Drop a database and end its sessions; do nothing if it does not exist."""
     session.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
 
 
 def scratch_databases(session: Session, database: str) -> tuple[Leftover, ...]:
-    """Give the scratch databases that were made for ``database``."""
+    """Return the scratch databases that were made for ``database``."""
     pattern = re.compile(re.escape(_scratch_prefix(database)) + r"(\d{9,12})_[0-9a-f]{8}")
     names = (str(name) for (name,) in session.rows("SELECT datname FROM pg_catalog.pg_database"))
     found = ((name, pattern.fullmatch(name)) for name in names)
@@ -130,7 +129,7 @@ def scratch_databases(session: Session, database: str) -> tuple[Leftover, ...]:
 
 
 def kept_databases(session: Session, database: str) -> tuple[Leftover, ...]:
-    """Give what restores replaced and kept of ``database``, the newest first."""
+    """Return the databases that restores of ``database`` replaced and kept, newest first."""
     pattern = re.compile(r".*_before_(\d{8}t\d{6})\d*z\w*", re.DOTALL)
     names = (str(name) for (name,) in session.rows("SELECT datname FROM pg_catalog.pg_database"))
     found = []
@@ -143,20 +142,20 @@ def kept_databases(session: Session, database: str) -> tuple[Leftover, ...]:
 
 
 class Image(msgspec.Struct, frozen=True):
-    """``database`` is the scratch database that holds what ``part`` restores to, None where there is none."""
+    """A rebuilt snapshot: the scratch ``database`` that was made from the archive ``part``, None if there is none."""
 
     database: str | None
     part: ChainFile
     content: Content
 
     def save(self, path: Path) -> None:
-        """Write it to a new file."""
+        """Write this to a new file."""
         with path.open("xb") as file:
             file.write(msgspec.json.encode(self))
 
     @staticmethod
     def read(path: Path) -> Image:
-        """Read it; raise SnapshotDamaged where the file is none."""
+        """Return the image that a file describes; raises SnapshotDamaged if it describes none."""
         try:
             return msgspec.json.decode(path.read_bytes(), type=Image)
         except (OSError, msgspec.DecodeError) as error:
