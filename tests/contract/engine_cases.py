@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.snapshots.archive import Head
+from core.snapshots.archive.members import Head
 from core.snapshots.engines import Checks
 from core.snapshots.engines.postgres.scratch import Image
 from core.snapshots.models import Kind, Method

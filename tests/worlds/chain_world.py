@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.snapshots import Kind, Snapshot, SnapshotService
-from core.snapshots.archive import Head
+from core.snapshots.archive.members import Head
 from core.snapshots.engines import ChainFile, Engine, ParentSnapshot, SnapshotResult, suffix_for
 from core.snapshots.engines.sqlite import rebuild
 from core.snapshots.models import Form

@@ -1,27 +1,17 @@
-"""The file formats of snapshots: the one place that knows what their bytes mean.
+"""The file format of snapshots: the only folder that knows what the bytes of a snapshot file mean.
 
-``full`` writes and reads whole files, ``members`` the stream in them, ``framing`` the bytes of one gzip member,
-``deflate`` and ``pipeline`` do the work, ``fingerprint`` says which image it is. Everything here blocks and belongs in
-the worker.
+A snapshot file is a series of gzip members: a head, the content in blocks of 64 KiB, a tail. From the bytes upwards:
+
+- ``fingerprint``: what identifies the image of a database, and the size of a block.
+- ``compression``: DEFLATE for one block, by isal or zlib.
+- ``framing``: the bytes of one gzip member.
+- ``pipeline``: two threads that compress or verify blocks, in order.
+- ``members``: the stream of head, blocks and tail, and the documents in head and tail.
+- ``full``: full snapshots as files (``.db.gz``); the content is the image.
+- ``incremental``: incremental snapshots as files (``.pages.gz``); the content is the pages that changed.
+- ``reuse``: fulls that copy what did not change from an earlier full.
+- ``page_index``: which pages changed since a snapshot.
+- ``cache_file``: files that can be lost, such as the page index.
+
+Everything here blocks, so it runs in the worker process.
 """
-
-from .fingerprint import BLOCK, Fingerprint, of_file
-from .full import check, extract, read_head, read_tail, write_full
-from .members import FORMAT, Expectation, Head, Tail, read, write
-
-__all__ = [
-    "BLOCK",
-    "FORMAT",
-    "Expectation",
-    "Fingerprint",
-    "Head",
-    "Tail",
-    "check",
-    "extract",
-    "of_file",
-    "read",
-    "read_head",
-    "read_tail",
-    "write",
-    "write_full",
-]

@@ -13,7 +13,7 @@ from typing import Any
 
 from .fingerprint import BLOCK
 
-__all__ = ["DEFLATED_MAX", "Deflate", "DeflateError", "chosen"]
+__all__ = ["DEFLATED_MAX", "Deflate", "DeflateError", "default_deflate"]
 
 _RAW = -15
 _RAW_NEAR = -12
@@ -73,7 +73,7 @@ def stored(block: bytes) -> bytes:
     )
 
 
-def chosen(*, rows: bool = False) -> Deflate:
+def default_deflate(*, rows: bool = False) -> Deflate:
     """Give isal where it can be imported, otherwise the standard library's zlib.
 
     ``rows`` says that it is for lines of text that are like those just before them: isal looks for matches in the last

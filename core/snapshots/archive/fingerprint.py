@@ -10,7 +10,7 @@ bytes, little-endian. Anyone can recompute it::
     print("b3t64:" + blake3(b"savepoint/b3t64/1" + digests + len(image).to_bytes(8, "little")).hexdigest())
 
 The hash is cryptographic because players choose what is in the pages. It is a tree so that an incremental snapshot
-hashes only the blocks that changed. The length comes last so that an image can be hashed while it arrives.
+hashes only the blocks that changed. The length comes last so that an image can be hash_block while it arrives.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from blake3 import blake3
 
 from ..progress import Watch
 
-__all__ = ["BLOCK", "DIGEST", "Fingerprint", "Hashed", "hashed", "of_digests", "of_file"]
+__all__ = ["BLOCK", "DIGEST", "BlockHash", "Fingerprint", "hash_block", "of_digests", "of_file"]
 
 BLOCK = 65536
 """The size of a block in bytes: SQLite's largest page, so that no page ever spans two blocks."""
@@ -31,7 +31,7 @@ DIGEST = 32
 """The size of a block's digest in bytes."""
 
 
-class Hashed(NamedTuple):
+class BlockHash(NamedTuple):
     """What one block hashes to: its digest, its length in bytes, and, where wanted, its pages' digests in order."""
 
     digest: bytes
@@ -43,9 +43,9 @@ _TAG = b"savepoint/b3t64/1"
 _READ = 16 * BLOCK
 
 
-def hashed(block: bytes) -> Hashed:
+def hash_block(block: bytes) -> BlockHash:
     """Hash a block; may be called in any thread."""
-    return Hashed(blake3(block).digest(), len(block))
+    return BlockHash(blake3(block).digest(), len(block))
 
 
 class Fingerprint:
@@ -61,11 +61,11 @@ class Fingerprint:
         Raises ValueError for a block that is empty, too long, or comes after a shorter one.
         """
         digest = blake3(block).digest()
-        self.fold(digest, len(block))
+        self.add_digest(digest, len(block))
         return digest
 
-    def fold(self, digest: bytes, length: int) -> None:
-        """Take the next block by its digest and its length, where it was hashed elsewhere; raises like ``add``."""
+    def add_digest(self, digest: bytes, length: int) -> None:
+        """Take the next block by its digest and its length, where it was hash_block elsewhere; raises like ``add``."""
         if not 0 < length <= BLOCK or self._length % BLOCK:
             raise ValueError(f"blocks are {BLOCK} bytes, only the last is shorter: {length} at byte {self._length}")
         self._tree.update(digest)

@@ -36,14 +36,14 @@ __all__ = [
     "HEAD",
     "LABEL_MAX",
     "TAIL",
+    "BlockMember",
     "Cursor",
     "Label",
-    "Packed",
-    "block",
-    "expand",
-    "expand_member",
-    "label",
-    "last_label",
+    "cursor_at_last_label",
+    "make_label",
+    "pack_block",
+    "unpack_block",
+    "unpack_member",
 ]
 
 HEAD, TAIL = b"SH", b"ST"
@@ -77,7 +77,7 @@ class Label(NamedTuple):
     member: bytes
 
 
-class Packed(NamedTuple):
+class BlockMember(NamedTuple):
     """A block member as it was read: where it begins, and what it says about the block in it."""
 
     offset: int
@@ -87,7 +87,7 @@ class Packed(NamedTuple):
     length: int
 
 
-def block(data: bytes, deflate: Deflate) -> bytes:
+def pack_block(data: bytes, deflate: Deflate) -> bytes:
     """Give the member that holds 1 to 65536 bytes of the image."""
     deflated = deflate.compress(data)
     size = _BLOCK_HEAD + len(deflated) + _SIZES.size
@@ -95,7 +95,7 @@ def block(data: bytes, deflate: Deflate) -> bytes:
     return b"".join((_BLOCK_PREFIX, sizes, deflated, _SIZES.pack(deflate.crc32(data), len(data))))
 
 
-def expand(packed: Packed, deflate: Deflate) -> bytes:
+def unpack_block(packed: BlockMember, deflate: Deflate) -> bytes:
     """Give the block in a member; raise DeflateError where anything the member says about it is not so."""
     if deflate.crc32(packed.deflated) != packed.deflated_crc:
         raise DeflateError("the compressed bytes do not have the recorded checksum")
@@ -109,18 +109,18 @@ def expand(packed: Packed, deflate: Deflate) -> bytes:
     return data
 
 
-def expand_member(member: bytes, deflate: Deflate) -> bytes:
+def unpack_member(member: bytes, deflate: Deflate) -> bytes:
     """Give the block in the bytes of one whole member; raise SnapshotDamaged for anything else."""
     cursor = Cursor(io.BytesIO(member))
-    packed = cursor.block()
-    cursor.end()
+    packed = cursor.read_block()
+    cursor.require_end()
     try:
-        return expand(packed, deflate)
+        return unpack_block(packed, deflate)
     except DeflateError as error:
         raise cursor.damaged(str(error)) from error
 
 
-def label(identifier: bytes, payload: bytes, bound_to: bytes = b"") -> Label:
+def make_label(identifier: bytes, payload: bytes, bound_to: bytes = b"") -> Label:
     """Give the label that carries a JSON document; raise ValueError where it is longer than ``LABEL_MAX``."""
     if len(payload) > LABEL_MAX:
         raise ValueError(f"a label holds {LABEL_MAX} bytes of JSON, not {len(payload)}")
@@ -150,7 +150,7 @@ class Cursor:
         """Say whether a block comes next; otherwise it is a label, or damage that taking it will find."""
         return self._upcoming() == _BLOCK_PREFIX
 
-    def block(self) -> Packed:
+    def read_block(self) -> BlockMember:
         """Take a block member without expanding it."""
         if not self.at_block():
             raise self.damaged("no block begins here")
@@ -159,11 +159,11 @@ class Cursor:
             raise self.damaged(f"a member of {size} bytes is recorded, {_BLOCK_MIN} to {_BLOCK_MAX} are possible")
         rest = self._take(size - _BLOCK_HEAD)
         crc, length = _SIZES.unpack(rest[-_SIZES.size :])
-        packed = Packed(self.offset, rest[: -_SIZES.size], deflated_crc, crc, length)
+        packed = BlockMember(self.offset, rest[: -_SIZES.size], deflated_crc, crc, length)
         self._next()
         return packed
 
-    def label(self, identifier: bytes, bound_to: bytes = b"") -> Label:
+    def read_label(self, identifier: bytes, bound_to: bytes = b"") -> Label:
         """Take the head or the tail, which must be bound to that other label."""
         prefix = self._upcoming()
         fixed, extra, found, length = _PREFIX.unpack(prefix)
@@ -172,12 +172,12 @@ class Cursor:
         if length > LABEL_MAX or extra != length + 0xFFFF - LABEL_MAX:
             raise self.damaged("the lengths in the header contradict each other")
         payload = self._take(length)
-        if self._take(_LABEL_END) != (whole := label(identifier, payload, bound_to)).member[-_LABEL_END:]:
+        if self._take(_LABEL_END) != (whole := make_label(identifier, payload, bound_to)).member[-_LABEL_END:]:
             raise self.damaged("the seal does not fit the content")
         self._next()
         return whole
 
-    def end(self) -> None:
+    def require_end(self) -> None:
         """Make sure that nothing follows."""
         if self._source.read(1):
             raise self.damaged("something follows the end of the archive")
@@ -207,7 +207,7 @@ class Cursor:
         self._prefix, self.offset = None, self._position
 
 
-def last_label(source: BinaryIO, path: Path | None = None) -> Cursor:
+def cursor_at_last_label(source: BinaryIO, path: Path | None = None) -> Cursor:
     """Give a cursor at the label that ends the file, found by the size it records; raise SnapshotDamaged."""
     length = source.seek(0, 2)
     source.seek(max(0, length - _LABEL_END))

@@ -19,13 +19,13 @@ from ..progress import Watch
 from . import members
 from .compression import Deflate
 from .fingerprint import BLOCK
-from .framing import Cursor, last_label
-from .members import Expectation, Head, Indexing, Recording, Tail
+from .framing import Cursor, cursor_at_last_label
+from .members import BlockObserver, Expectation, Head, MemberObserver, Tail
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["check", "copy", "created", "extract", "read_head", "read_tail", "write_full"]
+__all__ = ["copy", "extract", "new_file", "read_head", "read_tail", "write_full"]
 
 _BUFFER = 16 * BLOCK
 _STEADY = 8 * 1024 * 1024
@@ -38,23 +38,23 @@ def write_full(
     rows: Mapping[str, int],
     watch: Watch,
     *,
-    indexing: Indexing | None = None,
+    block_observer: BlockObserver | None = None,
     deflate: Deflate | None = None,
 ) -> Tail:
     """Write a full snapshot to a new file (0600, synced) and give its tail; on any error no file is left.
 
     ``image`` is a file, or the image's bytes in pieces of any length, taken in this thread. Its bytes count into the
-    phase that the caller began. ``indexing`` hears of each block, ``deflate`` compresses it. Raises what the
+    phase that the caller began. ``block_observer`` hears of each block, ``deflate`` compresses it. Raises what the
     image and the watch raise, FileExistsError where the target is there already, and OSError.
     """
-    with created(target) as file:
-        return members.write(file, image, head, rows, watch, indexing=indexing, deflate=deflate)
+    with new_file(target) as file:
+        return members.write(file, image, head, rows, watch, block_observer=block_observer, deflate=deflate)
 
 
 def read_head(path: Path) -> Head:
     """Give what the snapshot is, from the first member alone. Raises SnapshotDamaged, OSError."""
     with path.open("rb") as file:
-        return members.head_of(Cursor(file, path))[0]
+        return members.read_head(Cursor(file, path))[0]
 
 
 def read_tail(path: Path) -> Tail:
@@ -63,7 +63,7 @@ def read_tail(path: Path) -> Tail:
         return _tail(file, path, Expectation(), whole=False)
 
 
-def check(
+def verify(
     path: Path,
     *,
     fingerprint: str | None,
@@ -71,13 +71,13 @@ def check(
     watch: Watch,
     sink: Callable[[bytes], object] = len,
     phase: str = "check",
-    recording: Recording | None = None,
+    member_observer: MemberObserver | None = None,
 ) -> Tail:
     """Prove that the file gives back the image it records, and the expected one; give its tail.
 
     ``size`` is the image's in bytes; nothing is expanded before it and the fingerprint were compared with the tail.
     Reads from the disk rather than from memory where the platform allows. The watch's phase is ``phase``, in bytes of
-    the image. ``sink`` gets the image block by block; what it got is proven only when this returns. ``recording`` hears
+    the image. ``sink`` gets the image block by block; what it got is proven only when this returns. ``member_observer`` hears
     of each member. Raises SnapshotDamaged, OSError, and what the sink and the watch raise.
     """
     with path.open("rb", buffering=_BUFFER) as file:
@@ -87,7 +87,7 @@ def check(
         watch.phase(phase, tail.size)
         file.seek(0)
         expected = Expectation(tail.fingerprint, tail.size)
-        return members.read(file, sink, expected, watch, path=path, recording=recording)[1]
+        return members.read(file, sink, expected, watch, path=path, member_observer=member_observer)[1]
 
 
 def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:
@@ -100,7 +100,7 @@ def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | No
         tail = _tail(file, path, Expectation(fingerprint, size))
         watch.phase("extract", tail.size)
         file.seek(0)
-        with created(target) as image:
+        with new_file(target) as image:
 
             def place(offset: int, piece: bytes) -> None:
                 write_at(image.fileno(), piece, offset)
@@ -118,7 +118,7 @@ def copy(path: Path, target: Path, watch: Watch) -> None:
     The watch's phase is ``export``, in bytes of the file. Raises OSError, and what the watch raises.
     """
     watch.phase("export", path.stat().st_size)
-    with path.open("rb") as content, created(target) as output:
+    with path.open("rb") as content, new_file(target) as output:
         while piece := content.read(_BUFFER):
             output.write(piece)
             watch.wrote(len(piece))
@@ -128,10 +128,10 @@ def copy(path: Path, target: Path, watch: Watch) -> None:
 def _tail(file: BinaryIO, path: Path, expected: Expectation, *, whole: bool = True) -> Tail:
     """Give the tail, before anything is expanded; with ``whole``, refuse a file that holds changed pages only."""
     cursor = Cursor(file, path)
-    head, seal = members.head_of(cursor)
+    head, seal = members.read_head(cursor)
     if whole and head.delta is not None:
         raise cursor.damaged("it holds changed pages where a whole image is expected", 0)
-    return members.tail_of(last_label(file, path), seal, expected)
+    return members.read_tail(cursor_at_last_label(file, path), seal, expected)
 
 
 class _Steady(io.FileIO):
@@ -154,7 +154,7 @@ class _Steady(io.FileIO):
 
 
 @contextmanager
-def created(path: Path) -> Iterator[BinaryIO]:
+def new_file(path: Path) -> Iterator[BinaryIO]:
     """Give a new private file, durable where the block ends well and removed where it does not."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o600)

@@ -27,12 +27,12 @@ from typing import BinaryIO
 from ..progress import Watch
 from . import members
 from .fingerprint import BLOCK
-from .framing import Cursor, last_label
+from .framing import Cursor, cursor_at_last_label
 from .full import write_full
 from .members import Delta, Expectation, Head, Tail
 from .pipeline import batches
 
-__all__ = ["Delta", "apply_pages", "check_pages", "payload_size", "read_delta", "spool_pages", "write_pages"]
+__all__ = ["Delta", "apply_pages", "payload_size", "read_delta", "spool_pages", "verify_pages", "write_pages"]
 
 _BUFFER = 16 * BLOCK
 _NUMBER = 4
@@ -66,11 +66,11 @@ def read_delta(path: Path) -> tuple[Head, Delta]:
     """Give what the snapshot is and what it builds on, from the first member alone. Raises SnapshotDamaged, OSError."""
     with path.open("rb") as file:
         cursor = Cursor(file, path)
-        head, _ = members.head_of(cursor)
+        head, _ = members.read_head(cursor)
         return head, _expected(cursor, head.delta, None)
 
 
-def check_pages(path: Path, *, delta: Delta | None, watch: Watch) -> Tail:
+def verify_pages(path: Path, *, delta: Delta | None, watch: Watch) -> Tail:
     """Prove that the file holds the pages it records, and the expected ones; give its tail.
 
     Nothing is expanded before ``delta`` was compared with the head, and the size that follows from it with the tail.
@@ -86,11 +86,11 @@ def check_pages(path: Path, *, delta: Delta | None, watch: Watch) -> Tail:
 def apply_pages(path: Path, image: Path, *, delta: Delta | None, watch: Watch) -> Delta:
     """Turn the base's image into this snapshot's, in place, and give the delta that was applied.
 
-    The whole file is proven like ``check_pages`` before the first byte of the image is touched. ``image`` is a private
+    The whole file is proven like ``verify_pages`` before the first byte of the image is touched. ``image`` is a private
     file that the caller throws away on any error; it is not synced, and whether it was the right base only its
-    fingerprint afterwards can say. The watch's second phase is ``apply``. Raises like ``check_pages``.
+    fingerprint afterwards can say. The watch's second phase is ``apply``. Raises like ``verify_pages``.
     """
-    check_pages(path, delta=delta, watch=watch)
+    verify_pages(path, delta=delta, watch=watch)
     with path.open("rb", buffering=_BUFFER) as file, image.open("r+b", buffering=_BUFFER) as target:
         found, _ = _read(file, path, "apply", delta, _placing(target, watch), watch)
         target.truncate(found.size)
@@ -100,7 +100,7 @@ def apply_pages(path: Path, image: Path, *, delta: Delta | None, watch: Watch) -
 def spool_pages(path: Path, spooled: BinaryIO, places: dict[int, int], *, watch: Watch) -> Delta:
     """Append the pages of an incremental to a file; note where each begins, in place of an earlier one of its number.
 
-    Proven like ``check_pages``, while it is read: on any error what was noted is worth nothing. Raises like it.
+    Proven like ``verify_pages``, while it is read: on any error what was noted is worth nothing. Raises like it.
     """
     at = spooled.seek(0, 2)
 
@@ -145,9 +145,9 @@ def _read(
     file: BinaryIO, path: Path, phase: str, expected: Delta | None, sink: Sink, watch: Watch
 ) -> tuple[Delta, Tail]:
     cursor = Cursor(file, path)
-    head, seal = members.head_of(cursor)
+    head, seal = members.read_head(cursor)
     delta = _expected(cursor, head.delta, expected)
-    tail = members.tail_of(last_label(file, path), seal, Expectation(size=payload_size(delta)))
+    tail = members.read_tail(cursor_at_last_label(file, path), seal, Expectation(size=payload_size(delta)))
     watch.phase(phase, tail.size)
     file.seek(0)
     cut = _Cut(delta, sink, cursor)

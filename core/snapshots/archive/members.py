@@ -25,21 +25,21 @@ from ..models import Kind
 from ..progress import Watch
 from . import compression, framing
 from .compression import Deflate
-from .fingerprint import BLOCK, Fingerprint, Hashed, hashed
+from .fingerprint import BLOCK, BlockHash, Fingerprint, hash_block
 from .pipeline import batches, blocks, in_order
 
 __all__ = [
     "FORMAT",
     "PAGE_SIZES",
+    "BlockObserver",
     "Delta",
     "Expectation",
     "Head",
-    "Indexing",
-    "Recording",
+    "MemberObserver",
     "Tail",
-    "head_of",
     "read",
-    "tail_of",
+    "read_head",
+    "read_tail",
     "write",
     "write_head",
     "write_tail",
@@ -130,26 +130,26 @@ class Expectation(NamedTuple):
     size: int | None = None
 
 
-class Indexing(Protocol):
+class BlockObserver(Protocol):
     """Who wants to know more of each block than its digest."""
 
-    def hashed(self, block: bytes) -> Hashed:
+    def hash_block(self, block: bytes) -> BlockHash:
         """Hash a block; called in any thread."""
 
-    def fold(self, block: Hashed) -> None:
+    def add_hashed(self, block: BlockHash) -> None:
         """Take the next block, in order, in the thread that writes the archive."""
 
 
-class Recording(Protocol):
+class MemberObserver(Protocol):
     """Who wants to know where the members that hold blocks are, and what they hash to."""
 
-    def hashed(self, member: framing.Packed) -> bytes:
+    def hash_member(self, member: framing.BlockMember) -> bytes:
         """Hash a member; called in any thread."""
 
-    def took(self, offset: int, digest: bytes) -> None:
+    def add(self, offset: int, digest: bytes) -> None:
         """Take the next member's place and hash, in order."""
 
-    def ended(self, offset: int) -> None:
+    def finish(self, offset: int) -> None:
         """Take the place where the last member ends."""
 
 
@@ -164,25 +164,29 @@ def write(
     rows: Mapping[str, int],
     watch: Watch,
     *,
-    indexing: Indexing | None = None,
+    block_observer: BlockObserver | None = None,
     deflate: Deflate | None = None,
 ) -> Tail:
     """Write the archive of an image (a file, or its bytes in pieces of any length) and give its tail.
 
-    ``indexing`` hashes each block, and hears of all of them in order. Counts the image's bytes into the watch's phase.
+    ``block_observer`` hashes each block, and hears of all of them in order. Counts the image's bytes into the watch's phase.
     Raises what the image, the target and the watch raise, and ValueError where the head's details or the rows do not
     fit a label.
     """
     seal = write_head(target, head)
     fingerprint, members = Fingerprint(), 0
-    work = partial(_pack, deflate or compression.chosen(), hashed if indexing is None else indexing.hashed)
+    work = partial(
+        _pack,
+        deflate or compression.default_deflate(),
+        hash_block if block_observer is None else block_observer.hash_block,
+    )
     with closing(in_order(work, batches(blocks(image)))) as batches_packed:
         for packed, batch in batches_packed:
             target.write(packed)
             for block in batch:
-                fingerprint.fold(block.digest, block.length)
-                if indexing is not None:
-                    indexing.fold(block)
+                fingerprint.add_digest(block.digest, block.length)
+                if block_observer is not None:
+                    block_observer.add_hashed(block)
             members += len(batch)
             watch.wrote(len(packed))
             watch.advance(sum(block.length for block in batch))
@@ -193,14 +197,14 @@ def write(
 
 def write_head(target: BinaryIO, head: Head) -> bytes:
     """Write the head, and give the seal that the tail is bound to; raises ValueError where its details do not fit."""
-    opening = framing.label(framing.HEAD, _fitted(head))
+    opening = framing.make_label(framing.HEAD, _fitted(head))
     target.write(opening.member)
     return opening.seal
 
 
 def write_tail(target: BinaryIO, tail: Tail, seal: bytes) -> None:
     """Write the tail that belongs to a head; raises ValueError where its rows do not fit."""
-    target.write(framing.label(framing.TAIL, msgspec.json.encode(tail), seal).member)
+    target.write(framing.make_label(framing.TAIL, msgspec.json.encode(tail), seal).member)
 
 
 def read(
@@ -211,35 +215,35 @@ def read(
     *,
     path: Path | None = None,
     place: Place | None = None,
-    recording: Recording | None = None,
+    member_observer: MemberObserver | None = None,
     deflate: Deflate | None = None,
 ) -> tuple[Head, Tail]:
     """Read an archive, give its image to ``sink`` block by block, and prove all that it says of itself.
 
     ``source`` is buffered and stands at the beginning; ``path`` names it in errors; ``place`` gets the image too, in
-    pieces; ``recording`` hears of each member that holds a block. What they got is proven only when this returns.
+    pieces; ``member_observer`` hears of each member that holds a block. What they got is proven only when this returns.
     Memory stays at a few MiB whatever the archive says, and no more than the expected size is ever expanded. Raises
     SnapshotDamaged, and what the sink and the watch raise.
     """
     cursor = framing.Cursor(source, path)
-    head, seal = head_of(cursor)
+    head, seal = read_head(cursor)
     most = None if expected.size is None else _members(expected.size)
     fingerprint, members = Fingerprint(), 0
-    work = partial(_verify, deflate or compression.chosen(), cursor, recording, place)
+    work = partial(_verify, deflate or compression.default_deflate(), cursor, member_observer, place)
     with closing(in_order(work, batches(enumerate(_packed(cursor, most))))) as batches_proven:
         for batch in batches_proven:
             for offset, block, digest, member in batch:
                 if fingerprint.length % BLOCK:
                     raise cursor.damaged("a block follows one that is shorter and therefore must be the last", offset)
-                fingerprint.fold(digest, len(block))
+                fingerprint.add_digest(digest, len(block))
                 sink(block)
-                if recording is not None:
-                    recording.took(offset, member)
+                if member_observer is not None:
+                    member_observer.add(offset, member)
             members += len(batch)
             watch.advance(sum(len(block) for _, block, _, _ in batch))
-    if recording is not None:
-        recording.ended(cursor.offset)
-    tail = tail_of(cursor, seal, expected)
+    if member_observer is not None:
+        member_observer.finish(cursor.offset)
+    tail = read_tail(cursor, seal, expected)
     if (tail.size, tail.members, tail.fingerprint) != (fingerprint.length, members, fingerprint.text()):
         raise cursor.damaged(
             f"the tail records {tail.size} bytes in {tail.members} blocks with fingerprint {tail.fingerprint}, the "
@@ -248,20 +252,20 @@ def read(
     return head, tail
 
 
-def head_of(cursor: framing.Cursor) -> tuple[Head, bytes]:
+def read_head(cursor: framing.Cursor) -> tuple[Head, bytes]:
     """Take the head at the beginning, and give it with the seal that the tail must be bound to."""
-    opening = cursor.label(framing.HEAD)
+    opening = cursor.read_label(framing.HEAD)
     written = _decoded(cursor, opening, _Format, 0).format
     if not 1 <= written <= FORMAT:
         raise cursor.damaged(f"it has format {written}, this version reads format {FORMAT}: update Savepoint", 0)
     return _decoded(cursor, opening, Head, 0), opening.seal
 
 
-def tail_of(cursor: framing.Cursor, seal: bytes, expected: Expectation) -> Tail:
+def read_tail(cursor: framing.Cursor, seal: bytes, expected: Expectation) -> Tail:
     """Take the tail at the end and compare it with what is expected; raise SnapshotDamaged where they differ."""
     offset = cursor.offset
-    tail = _decoded(cursor, cursor.label(framing.TAIL, seal), Tail, offset)
-    cursor.end()
+    tail = _decoded(cursor, cursor.read_label(framing.TAIL, seal), Tail, offset)
+    cursor.require_end()
     if tail.members != _members(tail.size):
         raise cursor.damaged(f"{tail.size} bytes cannot be in {tail.members} blocks", offset)
     if expected.size is not None and tail.size != expected.size:
@@ -272,34 +276,36 @@ def tail_of(cursor: framing.Cursor, seal: bytes, expected: Expectation) -> Tail:
     return tail
 
 
-def _packed(cursor: framing.Cursor, most: int | None) -> Iterator[framing.Packed]:
+def _packed(cursor: framing.Cursor, most: int | None) -> Iterator[framing.BlockMember]:
     count = 0
     while cursor.at_block():
         count += 1
         if most is not None and count > most:
             raise cursor.damaged(f"more than the {most} blocks that the expected size needs")
-        yield cursor.block()
+        yield cursor.read_block()
 
 
-def _pack(deflate: Deflate, hash_block: Callable[[bytes], Hashed], batch: list[bytes]) -> tuple[bytes, list[Hashed]]:
-    packed = b"".join(framing.block(block, deflate) for block in batch)
+def _pack(
+    deflate: Deflate, hash_block: Callable[[bytes], BlockHash], batch: list[bytes]
+) -> tuple[bytes, list[BlockHash]]:
+    packed = b"".join(framing.pack_block(block, deflate) for block in batch)
     return packed, [hash_block(block) for block in batch]
 
 
 def _verify(
     deflate: Deflate,
     cursor: framing.Cursor,
-    recording: Recording | None,
+    member_observer: MemberObserver | None,
     place: Place | None,
-    batch: list[tuple[int, framing.Packed]],
+    batch: list[tuple[int, framing.BlockMember]],
 ) -> list[tuple[int, bytes, bytes, bytes]]:
     proven = []
     for _, packed in batch:
         try:
-            block = framing.expand(packed, deflate)
+            block = framing.unpack_block(packed, deflate)
         except compression.DeflateError as error:
             raise cursor.damaged(str(error), packed.offset) from error
-        member = b"" if recording is None else recording.hashed(packed)
+        member = b"" if member_observer is None else member_observer.hash_member(packed)
         proven.append((packed.offset, block, blake3(block).digest(), member))
     if place is not None:
         # Every block but the last is a whole one, or the archive is refused in the end.

@@ -20,11 +20,11 @@ import msgspec
 from blake3 import blake3
 
 from . import cache_file
-from .fingerprint import BLOCK, DIGEST, Hashed, of_digests
+from .fingerprint import BLOCK, DIGEST, BlockHash, of_digests
 from .members import PAGE_SIZES
 from .pipeline import BATCH, in_order
 
-__all__ = ["Builder", "Difference", "IndexMismatch", "LogPosition", "PageIndex"]
+__all__ = ["Difference", "IndexBuilder", "IndexMismatch", "LogPosition", "PageIndex"]
 
 PAGE_DIGEST = 16
 """The size of a page's digest in bytes."""
@@ -87,7 +87,7 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
         """
         cache_file.save(path, _MAGIC, self)
 
-    def updated(
+    def compare_candidates(
         self,
         candidates: Collection[int],
         page_count: int,
@@ -120,7 +120,7 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
                 draft.take(block, sink)
         return draft.finish(page_count * self.page_size, snapshot, log)
 
-    def differing(
+    def compare_all(
         self,
         page_count: int,
         read: Read,
@@ -132,7 +132,7 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Difference:
         """Find what changed in an image of ``page_count`` pages by looking at all of it.
 
-        ``read`` and ``sink`` are those of ``updated``; ``progress`` gets the number of bytes that were looked at since
+        ``read`` and ``sink`` are those of ``compare_candidates``; ``progress`` gets the number of bytes that were looked at since
         it was last called, and what it raises is raised. Raises IndexMismatch where the index contradicts itself or a
         block's length is wrong, ValueError where there are no pages.
         """
@@ -186,7 +186,7 @@ class Difference(msgspec.Struct, frozen=True):
     pages: list[int]
 
 
-class Builder:
+class IndexBuilder:
     """Builds the index of an image from its blocks in order, while they go by for another reason."""
 
     def __init__(self, page_size: int) -> None:
@@ -196,13 +196,13 @@ class Builder:
 
     def add(self, block: bytes) -> None:
         """Take the next block (64 KiB, only the last may be shorter, all of whole pages); raises ValueError."""
-        self.fold(self.hashed(block))
+        self.add_hashed(self.hash_block(block))
 
-    def hashed(self, block: bytes) -> Hashed:
+    def hash_block(self, block: bytes) -> BlockHash:
         """Hash a block of whole pages and each page in it; may be called in any thread."""
-        return Hashed(blake3(block).digest(), len(block), _page_digests(block, self._page_size))
+        return BlockHash(blake3(block).digest(), len(block), _page_digests(block, self._page_size))
 
-    def fold(self, block: Hashed) -> None:
+    def add_hashed(self, block: BlockHash) -> None:
         """Take the next block where it was hashed elsewhere; raises like ``add``."""
         if not 0 < block.length <= BLOCK or self._length % BLOCK or block.length % self._page_size:
             raise ValueError(f"a block of {block.length} bytes at byte {self._length}: only the last one is shorter")

@@ -26,11 +26,11 @@ from ..progress import Watch
 from . import cache_file, compression, framing, members
 from .fingerprint import BLOCK, DIGEST, of_digests
 from .framing import Cursor
-from .full import check, created, read_tail
+from .full import new_file, read_tail, verify
 from .members import Head, Tail
 from .pipeline import batches, in_order
 
-__all__ = ["MemberRecord", "ReadBlock", "record_of", "write_reusing"]
+__all__ = ["MemberRecord", "ReadBlock", "verify_and_record", "write_reusing"]
 
 ReadBlock = Callable[[int], bytes]
 
@@ -85,15 +85,15 @@ class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.members[number * _MEMBER_DIGEST : (number + 1) * _MEMBER_DIGEST]
 
 
-def record_of(
+def verify_and_record(
     path: Path, snapshot: str, blocks: bytes, watch: Watch, *, fingerprint: str | None = None, size: int | None = None
 ) -> MemberRecord:
-    """Prove a full like ``full.check`` and record its members; ``blocks`` are the digests of the blocks in it.
+    """Prove a full like ``full.verify`` and record its members; ``blocks`` are the digests of the blocks in it.
 
-    Raises like ``full.check``, and ValueError where these are not its digests.
+    Raises like ``full.verify``, and ValueError where these are not its digests.
     """
     recorder = _Recorder()
-    tail = check(path, fingerprint=fingerprint, size=size, watch=watch, recording=recorder)
+    tail = verify(path, fingerprint=fingerprint, size=size, watch=watch, member_observer=recorder)
     return recorder.record(snapshot, tail, blocks)
 
 
@@ -103,14 +103,14 @@ class _Recorder:
     def __init__(self) -> None:
         self._offsets, self._digests = bytearray(), bytearray()
 
-    def hashed(self, member: framing.Packed) -> bytes:
+    def hash_member(self, member: framing.BlockMember) -> bytes:
         return _digest(member)
 
-    def took(self, offset: int, digest: bytes) -> None:
+    def add(self, offset: int, digest: bytes) -> None:
         self._offsets += offset.to_bytes(_OFFSET, "little")
         self._digests += digest
 
-    def ended(self, offset: int) -> None:
+    def finish(self, offset: int) -> None:
         self._offsets += offset.to_bytes(_OFFSET, "little")
 
     def record(self, snapshot: str, tail: Tail, blocks: bytes) -> MemberRecord:
@@ -124,7 +124,7 @@ class _Recorder:
         )
 
 
-def _digest(packed: framing.Packed) -> bytes:
+def _digest(packed: framing.BlockMember) -> bytes:
     """Hash all of a member that can differ from one to the next: a copy must not carry a rotted field along."""
     fields = _FIELDS.pack(packed.deflated_crc, packed.crc, packed.length)
     return blake3(fields + packed.deflated).digest(_MEMBER_DIGEST)
@@ -152,7 +152,7 @@ def write_reusing(
     count = -(-size // BLOCK)
     reused = [digests[n * DIGEST : (n + 1) * DIGEST] == record.block(n) for n in range(count)]
     tail = Tail(size=size, members=count, fingerprint=of_digests(digests, size), rows=dict(rows))
-    with created(target) as file, previous.open("rb", buffering=0) as old:
+    with new_file(target) as file, previous.open("rb", buffering=0) as old:
         seal = members.write_head(file, head)
         _write_members(file, old, record, reused, size, read_block, watch)
         members.write_tail(file, tail, seal)
@@ -183,7 +183,7 @@ def _write_members(
     read_block: ReadBlock,
     watch: Watch,
 ) -> None:
-    deflate, number = compression.chosen(), 0
+    deflate, number = compression.default_deflate(), 0
     while number < len(reused):
         end = number + 1
         if reused[number]:
@@ -191,7 +191,7 @@ def _write_members(
                 end += 1
             _copy(old, file, record.offset(number), record.offset(end), watch)
         else:
-            member = framing.block(read_block(number), deflate)
+            member = framing.pack_block(read_block(number), deflate)
             file.write(member)
             watch.wrote(len(member))
         watch.advance(min(end * BLOCK, size) - number * BLOCK)
@@ -230,14 +230,14 @@ def _verify(
     path: Path, tail: Tail, record: MemberRecord, reused: list[bool], digests: bytes, watch: Watch
 ) -> _Recorder:
     """Read the new full back: copied members by their bytes, the others by the block in them."""
-    deflate, recorder = compression.chosen(), _Recorder()
+    deflate, recorder = compression.default_deflate(), _Recorder()
     with path.open("rb", buffering=16 * BLOCK) as file:
         cursor = Cursor(file, path)
 
-        def verify(batch: list[tuple[int, framing.Packed]]) -> list[tuple[int, bytes]]:
+        def verify(batch: list[tuple[int, framing.BlockMember]]) -> list[tuple[int, bytes]]:
             return [(packed.offset, verify_file(number, packed)) for number, packed in batch]
 
-        def verify_file(number: int, packed: framing.Packed) -> bytes:
+        def verify_file(number: int, packed: framing.BlockMember) -> bytes:
             digest = _digest(packed)
             if reused[number]:
                 if digest != record.member(number):
@@ -246,20 +246,20 @@ def _verify(
                 raise cursor.damaged("the block in it is not the one that was read", packed.offset)
             return digest
 
-        _, seal = members.head_of(cursor)
-        taken = ((number, cursor.block()) for number in range(len(reused)))
+        _, seal = members.read_head(cursor)
+        taken = ((number, cursor.read_block()) for number in range(len(reused)))
         with closing(in_order(verify, batches(taken))) as batches_proven:
             for batch in batches_proven:
                 for offset, digest in batch:
-                    recorder.took(offset, digest)
+                    recorder.add(offset, digest)
                 watch.check()
-        recorder.ended(cursor.offset)
-        members.tail_of(cursor, seal, members.Expectation(tail.fingerprint, tail.size))
+        recorder.finish(cursor.offset)
+        members.read_tail(cursor, seal, members.Expectation(tail.fingerprint, tail.size))
     return recorder
 
 
-def _block_digest(cursor: Cursor, packed: framing.Packed, deflate: compression.Deflate) -> bytes:
+def _block_digest(cursor: Cursor, packed: framing.BlockMember, deflate: compression.Deflate) -> bytes:
     try:
-        return blake3(framing.expand(packed, deflate)).digest()
+        return blake3(framing.unpack_block(packed, deflate)).digest()
     except compression.DeflateError as error:
         raise cursor.damaged(str(error), packed.offset) from error

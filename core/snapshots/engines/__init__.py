@@ -18,10 +18,10 @@ __all__ = [
     "Probe",
     "ReplaceResult",
     "SnapshotResult",
+    "creates_databases",
     "engine_for",
     "probe_for",
     "suffix_for",
-    "works_elsewhere",
 ]
 
 
@@ -44,14 +44,14 @@ def suffix_for(engine: str) -> str:
 
 
 def _package(engine: str) -> Any:
-    """Return an engine's package, which has ``make_engine``, ``make_probe``, ``SUFFIX`` and ``ELSEWHERE``.
+    """Return an engine's package, which has ``make_engine``, ``make_probe``, ``SUFFIX`` and ``CREATES_DATABASES``.
 
     It is imported when it is needed: the worker has no use for aiosqlite, nor the bot for the readers.
     """
     return importlib.import_module(f".{ENGINES[engine]}", __package__)
 
 
-def works_elsewhere(url: DatabaseUrl) -> bool:
+def creates_databases(url: DatabaseUrl) -> bool:
     """Whether this kind of engine makes things elsewhere than in the repository, which must be let go of and tidied."""
-    elsewhere: bool = _package(url.engine).ELSEWHERE
+    elsewhere: bool = _package(url.engine).CREATES_DATABASES
     return elsewhere

@@ -25,7 +25,7 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
     """What an integrity check looks at.
 
     ``expected_rows`` are the row counts of the newest snapshot, ``snapshots_exist`` whether there is one: both tell an
-    emptied database from a new one. ``quick`` leaves out the comparison of indexes with their tables. ``patient`` waits
+    emptied database from a new one. ``quick`` leaves out the comparison of indexes with their tables. ``wait_for_server`` waits
     for a server that is away until the deadline, for a start beside it.
     """
 
@@ -34,7 +34,7 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
     expected_rows: dict[str, int] = {}
     snapshots_exist: bool = False
     quick: bool = False
-    patient: bool = False
+    wait_for_server: bool = False
 
 
 class ParentSnapshot(msgspec.Struct, frozen=True, kw_only=True):

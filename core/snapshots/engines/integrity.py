@@ -15,13 +15,13 @@ from .base import Checks
 
 __all__ = [
     "JSON_TYPES",
-    "about_json",
-    "about_orphans",
-    "about_rows",
-    "about_tables",
-    "column_missing",
+    "json_findings",
+    "missing_column_finding",
     "missing_report",
-    "report_of",
+    "orphan_finding",
+    "row_findings",
+    "single_finding_report",
+    "table_findings",
     "unchecked_report",
 ]
 
@@ -30,7 +30,7 @@ JSON_TYPES = {"list": "array", "object": "object"}
 """What JSON calls the types that a setting can expect of a column."""
 
 
-def about_tables(count: int, missing: Iterable[str], checks: Checks) -> Iterator[Finding]:
+def table_findings(count: int, missing: Iterable[str], checks: Checks) -> Iterator[Finding]:
     """Say which critical tables are missing from a database of so many tables."""
     if not count and not checks.snapshots_exist:
         yield Finding(check=Check.EMPTY, severity=Severity.WARNING, message="The database has no tables yet.")
@@ -43,7 +43,7 @@ def about_tables(count: int, missing: Iterable[str], checks: Checks) -> Iterator
         yield Finding(check=Check.TABLES, severity=Severity.ERROR, message=message, table=table)
 
 
-def about_rows(rows: Mapping[str, int], checks: Checks) -> Iterator[Finding]:
+def row_findings(rows: Mapping[str, int], checks: Checks) -> Iterator[Finding]:
     """Say which critical tables have no rows any more."""
     emptied = {table: checks.expected_rows.get(table, 0) for table, count in rows.items() if count == 0}
     emptied = {table: before for table, before in emptied.items() if before > 0}
@@ -56,13 +56,13 @@ def about_rows(rows: Mapping[str, int], checks: Checks) -> Iterator[Finding]:
         yield Finding(check=Check.ROWS, severity=Severity.WARNING, message=message, table=table)
 
 
-def column_missing(expectation: JsonColumn) -> Finding:
+def missing_column_finding(expectation: JsonColumn) -> Finding:
     """Say that a JSON column is not there: a warning, for it is a matter of settings, and no snapshot could mend it."""
     message = f"The column {expectation.table}.{expectation.column} is not there; see [database] json_columns."
     return Finding(check=Check.JSON, severity=Severity.WARNING, message=message, table=expectation.table)
 
 
-def about_json(expectation: JsonColumn, broken: int, strange: int) -> Iterator[Finding]:
+def json_findings(expectation: JsonColumn, broken: int, strange: int) -> Iterator[Finding]:
     """Say how many values of a column are no JSON, and how many are JSON of another type than expected."""
     name, table = f"{expectation.table}.{expectation.column}", expectation.table
     if broken:
@@ -73,13 +73,13 @@ def about_json(expectation: JsonColumn, broken: int, strange: int) -> Iterator[F
         yield Finding(check=Check.JSON, severity=Severity.WARNING, message=message, table=table, count=strange)
 
 
-def about_orphans(table: str, parent: str, count: int) -> Finding:
+def orphan_finding(table: str, parent: str, count: int) -> Finding:
     """Say how many rows refer to rows that are not there."""
     message = f"{count:,} rows of {table} refer to rows of {parent} that are not there."
     return Finding(check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=table, count=count)
 
 
-def report_of(finding: Finding, started: float) -> IntegrityReport:
+def single_finding_report(finding: Finding, started: float) -> IntegrityReport:
     """Make the report of a check that could not go on after its first finding; it began at ``started``, monotonic."""
     return IntegrityReport(findings=(finding,), checked={}, rows={}, seconds=time.monotonic() - started)
 
@@ -87,10 +87,12 @@ def report_of(finding: Finding, started: float) -> IntegrityReport:
 def missing_report(error: DatabaseMissing, checks: Checks, started: float) -> IntegrityReport:
     """Make the report on a database that is not there or empty: an error only when there was one before."""
     severity = Severity.ERROR if checks.snapshots_exist else Severity.WARNING
-    return report_of(Finding(check=Check.EMPTY, severity=severity, message=str(error)), started)
+    return single_finding_report(Finding(check=Check.EMPTY, severity=severity, message=str(error)), started)
 
 
 def unchecked_report(error: SnapshotError) -> IntegrityReport:
     """Make the report of a check that could not be made, which says nothing against the database."""
     message = f"The database could not be checked: {error}"
-    return report_of(Finding(check=Check.FILE, severity=Severity.WARNING, message=message), time.monotonic())
+    return single_finding_report(
+        Finding(check=Check.FILE, severity=Severity.WARNING, message=message), time.monotonic()
+    )

@@ -107,7 +107,9 @@ class Context:
             await asyncio.shield(self.in_thread(remove, scratch))
             await asyncio.shield(self.in_thread(mark.release))
 
-    def checks(self, contents: Contents, *, quick: bool, of: Snapshot | None = None, patient: bool = False) -> Checks:
+    def checks(
+        self, contents: Contents, *, quick: bool, of: Snapshot | None = None, wait_for_server: bool = False
+    ) -> Checks:
         """Say what an integrity check looks at: of the database as it is now, or of what a snapshot restores to."""
         database = self.settings.database
         expected = of or contents.newest_sound
@@ -119,7 +121,7 @@ class Context:
             expected_rows=expected.rows if expected else {},
             snapshots_exist=bool(contents.snapshots),
             quick=quick,
-            patient=patient,
+            wait_for_server=wait_for_server,
         )
 
     async def notify(self, what: Callable[[Listener], Any]) -> None:

@@ -10,7 +10,7 @@ import logging
 import msgspec
 
 from ..archive.members import Head
-from ..engines import ParentSnapshot, Position, SnapshotResult, works_elsewhere
+from ..engines import ParentSnapshot, Position, SnapshotResult, creates_databases
 from ..errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
 from ..files import remove, require_space, translate_os_error
 from ..models import Created, Form, Kind, Level, OnProgress, Snapshot, Verification
@@ -213,7 +213,7 @@ async def _record_covered(context: Context, newest: Snapshot, wanted: CreateRequ
 
 async def _make_room(context: Context, contents: Contents, wanted: CreateRequest, *, incremental: bool) -> None:
     """See that the disk keeps its minimum; where it would not, expired snapshots go first."""
-    size, elsewhere = await context.probe.size(), works_elsewhere(context.url)
+    size, elsewhere = await context.probe.size(), creates_databases(context.url)
     needed = needed_for_snapshot(size, contents.snapshots, incremental=incremental, elsewhere=elsewhere)
     root, minimum = context.repository.root, int(context.settings.repository.min_free)
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from ..engines import works_elsewhere
+from ..engines import creates_databases
 from ..errors import SnapshotError
 from ..models import PruneDecision, PruneReport
 from ..policies.retention import decide
@@ -57,7 +57,7 @@ def prune_locked(context: Context, contents: Contents) -> tuple[Sequence[PruneDe
 
 async def clean_up_locked(context: Context) -> None:
     """Remove what is old enough, inside an operation that holds the repository; that it fails changes nothing."""
-    if not works_elsewhere(context.url):
+    if not creates_databases(context.url):
         return
     schedule = context.settings.schedule
     restoring = 2 * float(schedule.restore_deadline) + float(schedule.snapshot_deadline)

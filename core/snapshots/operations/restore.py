@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..engines import ReplaceResult, works_elsewhere
+from ..engines import ReplaceResult, creates_databases
 from ..errors import PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError
 from ..files import remove, require_space
 from ..models import DatabaseState, Kind, Lost, Method, OnProgress, RestorePlan, RestoreRecord, RestoreReport, Snapshot
@@ -130,7 +130,7 @@ async def restore_locked(
 
 async def _let_go(context: Context, image: Path) -> None:
     """Remove a rebuilt image with what the engine made for it elsewhere; a later tidying finds what cannot go now."""
-    if works_elsewhere(context.url) and await context.in_thread(image.exists):
+    if creates_databases(context.url) and await context.in_thread(image.exists):
         try:
             await context.work(DiscardJob, type(None), deadline=60.0, image=str(image))
         except SnapshotError as error:
@@ -207,7 +207,7 @@ async def _rebuild(
     """Rebuild and check the snapshot beside; record what that proved."""
     settings, repository = context.settings, context.repository
     chain = await context.in_thread(repository.chain, snapshot)
-    size, elsewhere = await context.probe.size(), works_elsewhere(context.url)
+    size, elsewhere = await context.probe.size(), creates_databases(context.url)
     needed = needed_for_restore(snapshot.database_size, size, contents.snapshots, elsewhere=elsewhere)
     await context.in_thread(require_space, repository.root, needed, int(settings.repository.min_free))
     await context.in_thread(image.parent.mkdir, mode=0o700)

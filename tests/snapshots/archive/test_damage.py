@@ -18,9 +18,10 @@ from blake3 import blake3
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.snapshots import archive
-from core.snapshots.archive import BLOCK, Expectation, Fingerprint, Head, Tail, framing
-from core.snapshots.archive.compression import DEFLATED_MAX, Deflate, chosen
+from core.snapshots.archive import framing, full, members
+from core.snapshots.archive.compression import DEFLATED_MAX, Deflate, default_deflate
+from core.snapshots.archive.fingerprint import BLOCK, Fingerprint
+from core.snapshots.archive.members import Expectation, Head, Tail
 from core.snapshots.errors import SnapshotDamaged, from_wire
 from core.snapshots.models import Kind
 from core.snapshots.progress import Watch
@@ -47,7 +48,7 @@ ZLIB = Deflate(zlib)
 
 def archived(image: bytes = IMAGE, head: Head = HEAD) -> bytes:
     target = io.BytesIO()
-    archive.write(target, [image], head, {"users": 3}, Watch())
+    members.write(target, [image], head, {"users": 3}, Watch())
     return target.getvalue()
 
 
@@ -69,19 +70,19 @@ def parts(data: bytes = GOOD) -> list[bytes]:
 
 def checked(path: Path, data: bytes, **expected: Any) -> Tail:
     path.write_bytes(data)
-    return archive.check(path, **{"fingerprint": None, "size": None, **expected}, watch=Watch())
+    return full.verify(path, **{"fingerprint": None, "size": None, **expected}, watch=Watch())
 
 
 def streamed(data: bytes, expected: Expectation | None = None, deflate: Deflate | None = None) -> bytes:
     """Read without looking at the end first, as from a source that cannot seek."""
     out = list[bytes]()
-    archive.read(io.BytesIO(data), out.append, expected or Expectation(), Watch(), deflate=deflate)
+    members.read(io.BytesIO(data), out.append, expected or Expectation(), Watch(), deflate=deflate)
     return b"".join(out)
 
 
 def forged(blocks: list[bytes], head: bytes | None = None, tail: bytes | None = None, **fields: Any) -> bytes:
     """Build an archive whose seals are all right, around whatever is given: somebody who knows the format made it."""
-    opening = framing.label(framing.HEAD, msgspec.json.encode(HEAD) if head is None else head)
+    opening = framing.make_label(framing.HEAD, msgspec.json.encode(HEAD) if head is None else head)
     plain = {
         "size": len(blocks) * BLOCK,
         "members": len(blocks),
@@ -89,7 +90,7 @@ def forged(blocks: list[bytes], head: bytes | None = None, tail: bytes | None = 
         "rows": {},
         **fields,
     }
-    ending = framing.label(framing.TAIL, msgspec.json.encode(plain) if tail is None else tail, opening.seal)
+    ending = framing.make_label(framing.TAIL, msgspec.json.encode(plain) if tail is None else tail, opening.seal)
     return opening.member + b"".join(blocks) + ending.member
 
 
@@ -120,7 +121,7 @@ def test_every_flipped_bit_in_the_file_is_found(tmp_path: Path) -> None:
         data[position // 8] ^= 1 << position % 8
         path.write_bytes(data)
         try:
-            archive.check(path, fingerprint=None, size=None, watch=Watch())
+            full.verify(path, fingerprint=None, size=None, watch=Watch())
         except SnapshotDamaged:
             continue
         missed.append(position)
@@ -133,13 +134,13 @@ def test_the_ends_of_a_flipped_file_are_as_written_or_damaged(tmp_path: Path) ->
     """The cheap looks at the head and the tail never give anything but what was written."""
     path = tmp_path / "s.db.gz"
     path.write_bytes(SMALL)
-    head, tail = archive.read_head(path), archive.read_tail(path)
+    head, tail = full.read_head(path), full.read_tail(path)
     found = 0
     for position in range(len(SMALL) * 8):
         data = bytearray(SMALL)
         data[position // 8] ^= 1 << position % 8
         path.write_bytes(data)
-        for look, truth in ((archive.read_head, head), (archive.read_tail, tail)):
+        for look, truth in ((full.read_head, head), (full.read_tail, tail)):
             try:
                 assert look(path) == truth
             except SnapshotDamaged:
@@ -239,13 +240,13 @@ def test_garbage_files_are_damaged_for_every_function(tmp_path: Path) -> None:
     for length in (0, 1, 49, 50, 51, 62, 1000, 70_000):
         path.write_bytes(source.randbytes(length))
         with pytest.raises(SnapshotDamaged):
-            archive.read_head(path)
+            full.read_head(path)
         with pytest.raises(SnapshotDamaged):
-            archive.read_tail(path)
+            full.read_tail(path)
         with pytest.raises(SnapshotDamaged):
-            archive.check(path, fingerprint=None, size=None, watch=Watch())
+            full.verify(path, fingerprint=None, size=None, watch=Watch())
         with pytest.raises(SnapshotDamaged):
-            archive.extract(path, target, fingerprint=None, size=None, watch=Watch())
+            full.extract(path, target, fingerprint=None, size=None, watch=Watch())
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -256,13 +257,13 @@ def test_an_extraction_that_finds_damage_half_way_leaves_no_file(tmp_path: Path)
     data[-(10 * BLOCK)] ^= 1
     path.write_bytes(data)
     with pytest.raises(SnapshotDamaged, match="recorded checksum"):
-        archive.extract(path, tmp_path / "back.db", fingerprint=None, size=None, watch=Watch())
+        full.extract(path, tmp_path / "back.db", fingerprint=None, size=None, watch=Watch())
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_missing_file_is_not_called_damaged(tmp_path: Path) -> None:
     """What the operating system says about a file is passed on as it is."""
-    for look in (archive.read_head, archive.read_tail):
+    for look in (full.read_head, full.read_tail):
         with pytest.raises(FileNotFoundError):
             look(tmp_path / "none.db.gz")
 
@@ -303,8 +304,8 @@ def test_the_tail_is_read_without_the_blocks(tmp_path: Path) -> None:
     first, *_, last = parts()
     path = tmp_path / "s.db.gz"
     path.write_bytes(first + b"garbage" + last)
-    assert archive.read_tail(path) == Tail(members=4, rows={"users": 3}, **honest(IMAGE))
-    assert archive.read_head(path) == HEAD
+    assert full.read_tail(path) == Tail(members=4, rows={"users": 3}, **honest(IMAGE))
+    assert full.read_head(path) == HEAD
 
 
 def test_forgeries_are_built_right() -> None:
@@ -314,7 +315,7 @@ def test_forgeries_are_built_right() -> None:
     assert streamed(forged([])) == b""
 
 
-@pytest.mark.parametrize("deflate", [chosen(), ZLIB], ids=["isal", "zlib"])
+@pytest.mark.parametrize("deflate", [default_deflate(), ZLIB], ids=["isal", "zlib"])
 def test_a_bomb_is_refused_in_bounded_memory(deflate: Deflate) -> None:
     """64 MB in a 64 KiB member stop at the length the member records, and no member records more than 64 KiB."""
     bomb = zlib.compress(bytes(64_000_000), 9, -15)
@@ -344,7 +345,7 @@ def test_a_member_of_impossible_size_is_refused_before_it_is_read(size: int) -> 
 
     source = Source(forged([member(b"\x03\x00", 0, 1, size=size)]))
     with pytest.raises(SnapshotDamaged, match=f"a member of {size} bytes"):
-        archive.read(source, len, Expectation(), Watch())
+        members.read(source, len, Expectation(), Watch())
     assert source.asked < BLOCK
 
 

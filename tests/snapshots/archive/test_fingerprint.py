@@ -84,7 +84,7 @@ def test_a_block_is_as_good_as_its_digest() -> None:
     for at in range(0, len(image), BLOCK):
         block = image[at : at + BLOCK]
         assert by_block.add(block) == blake3(block).digest()
-        by_digest.fold(blake3(block).digest(), len(block))
+        by_digest.add_digest(blake3(block).digest(), len(block))
 
     assert by_digest.text() == by_block.text()
     assert by_digest.length == len(image)

@@ -27,9 +27,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.snapshots import archive
-from core.snapshots.archive import BLOCK, Expectation, Head, Tail, compression
-from core.snapshots.archive.compression import Deflate, chosen
+from core.snapshots.archive import compression, full, members
+from core.snapshots.archive.compression import Deflate, default_deflate
+from core.snapshots.archive.fingerprint import BLOCK, of_file
+from core.snapshots.archive.members import Expectation, Head, Tail
 from core.snapshots.archive.pipeline import BATCH, WORKERS, blocks, in_order
 from core.snapshots.errors import DeadlineExceeded, NotEnoughSpace, OperationCancelled, SnapshotError
 from core.snapshots.models import Kind
@@ -64,7 +65,7 @@ def changed(**fields: Any) -> Head:
 
 
 def written(path: Path, image: bytes, head: Head = HEAD, rows: dict[str, int] | None = None) -> Tail:
-    return archive.write_full(path, io.BytesIO(image), head, rows or {}, Watch())
+    return full.write_full(path, io.BytesIO(image), head, rows or {}, Watch())
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -73,13 +74,13 @@ def test_what_goes_in_comes_out(size: int, tmp_path: Path) -> None:
     path, back, image = tmp_path / "s.db.gz", tmp_path / "back.db", image_of(size)
     tail = written(path, image, rows={"users": 500, "cards": 0})
 
-    assert archive.read_head(path) == HEAD
-    assert archive.read_tail(path) == tail
+    assert full.read_head(path) == HEAD
+    assert full.read_tail(path) == tail
     assert (tail.size, tail.members, tail.rows) == (size, -(-size // BLOCK), {"users": 500, "cards": 0})
-    assert archive.check(path, fingerprint=tail.fingerprint, size=size, watch=Watch()) == tail
-    assert archive.extract(path, back, fingerprint=tail.fingerprint, size=size, watch=Watch()) == tail
+    assert full.verify(path, fingerprint=tail.fingerprint, size=size, watch=Watch()) == tail
+    assert full.extract(path, back, fingerprint=tail.fingerprint, size=size, watch=Watch()) == tail
     assert back.read_bytes() == image
-    assert archive.of_file(back) == tail.fingerprint
+    assert of_file(back) == tail.fingerprint
 
 
 def test_a_real_database_comes_back_and_opens(tmp_path: Path) -> None:
@@ -89,10 +90,10 @@ def test_a_real_database_comes_back_and_opens(tmp_path: Path) -> None:
         database.execute("CREATE TABLE cards (id INTEGER PRIMARY KEY, name TEXT)")
         database.executemany("INSERT INTO cards (name) VALUES (?)", [(f"card {n}" * 20,) for n in range(9000)])
     with source.open("rb") as image:
-        tail = archive.write_full(path, image, HEAD, {"cards": 9000}, Watch())
-    archive.extract(path, back, fingerprint=tail.fingerprint, size=tail.size, watch=Watch())
+        tail = full.write_full(path, image, HEAD, {"cards": 9000}, Watch())
+    full.extract(path, back, fingerprint=tail.fingerprint, size=tail.size, watch=Watch())
 
-    assert tail.fingerprint == archive.of_file(source)
+    assert tail.fingerprint == of_file(source)
     with closing(sqlite3.connect(back)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("SELECT count(*), min(name) FROM cards").fetchone() == (9000, "card 0" * 20)
@@ -130,7 +131,7 @@ def test_the_gzip_commands_read_the_file(command: list[str], size: int, tmp_path
 
 def test_the_same_snapshot_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the clock, the machine or the threads is in the file; isal alone may choose other matches."""
-    monkeypatch.setattr(compression, "chosen", lambda: Deflate(zlib))
+    monkeypatch.setattr(compression, "default_deflate", lambda: Deflate(zlib))
     image = image_of(40 * BLOCK + 3)
     written(tmp_path / "1.gz", image)
     written(tmp_path / "2.gz", image)
@@ -146,22 +147,22 @@ def test_how_the_image_arrives_makes_no_difference(lengths: list[int]) -> None:
     pieces = [image[end - length : end] for end, length in zip(ends, lengths, strict=True)]
     in_pieces, whole = io.BytesIO(), io.BytesIO()
 
-    assert archive.write(in_pieces, pieces, HEAD, {}, Watch()) == archive.write(
+    assert members.write(in_pieces, pieces, HEAD, {}, Watch()) == members.write(
         whole, io.BytesIO(image), HEAD, {}, Watch()
     )
     assert in_pieces.getvalue() == whole.getvalue()
     assert [len(block) for block in blocks(pieces)][:-1] == [BLOCK] * (-(-len(image) // BLOCK) - 1)
 
 
-@pytest.mark.parametrize("reader", [chosen(), Deflate(zlib)], ids=["isal", "zlib"])
-@pytest.mark.parametrize("writer", [chosen(), Deflate(zlib)], ids=["isal", "zlib"])
+@pytest.mark.parametrize("reader", [default_deflate(), Deflate(zlib)], ids=["isal", "zlib"])
+@pytest.mark.parametrize("writer", [default_deflate(), Deflate(zlib)], ids=["isal", "zlib"])
 def test_an_archive_from_one_implementation_is_read_by_the_other(writer: Deflate, reader: Deflate) -> None:
     """A snapshot made where isal is installed is restored where it is not, and the other way round."""
     image, target, out = image_of(3 * BLOCK + 1), io.BytesIO(), list[bytes]()
-    tail = archive.write(target, [image], HEAD, {}, Watch(), deflate=writer)
+    tail = members.write(target, [image], HEAD, {}, Watch(), deflate=writer)
     target.seek(0)
 
-    assert archive.read(target, out.append, Expectation(), Watch(), deflate=reader) == (HEAD, tail)
+    assert members.read(target, out.append, Expectation(), Watch(), deflate=reader) == (HEAD, tail)
     assert b"".join(out) == image
 
 
@@ -169,7 +170,7 @@ def test_reasons_that_do_not_fit_are_left_out_and_still_counted(tmp_path: Path) 
     """A thousand purchases in one snapshot never make its head too long: the first reasons stay, the count is true."""
     reasons = tuple(f"marketplace_buy_{n:05}_\x01ß" for n in range(5000))
     written(tmp_path / "s.gz", b"image", changed(reasons=reasons, requests=5000))
-    head = archive.read_head(tmp_path / "s.gz")
+    head = full.read_head(tmp_path / "s.gz")
 
     assert head.requests == 5000
     assert 1000 < len(head.reasons) < 5000
@@ -180,7 +181,7 @@ def test_reasons_that_do_not_fit_are_left_out_and_still_counted(tmp_path: Path) 
 def test_a_note_that_does_not_fit_is_shortened(tmp_path: Path) -> None:
     """A note of any length, from any keyboard, never keeps a snapshot from being written."""
     written(tmp_path / "s.gz", b"image", changed(note="\x01" * 100_000))
-    head = archive.read_head(tmp_path / "s.gz")
+    head = full.read_head(tmp_path / "s.gz")
     assert head.note == "\x01" * 1000
     assert head.reasons == HEAD.reasons
 
@@ -188,7 +189,7 @@ def test_a_note_that_does_not_fit_is_shortened(tmp_path: Path) -> None:
 def test_text_that_is_not_unicode_is_written_readably(tmp_path: Path) -> None:
     """Event payloads and arguments can carry lone surrogates, which JSON cannot hold."""
     written(tmp_path / "s.gz", b"image", changed(reasons=("buy_\ud800_1",), note="\udcff!"))
-    head = archive.read_head(tmp_path / "s.gz")
+    head = full.read_head(tmp_path / "s.gz")
     assert (head.reasons, head.note) == (("buy_?_1",), "?!")
 
 
@@ -203,7 +204,7 @@ def test_a_snapshot_is_private_and_never_written_over_another(tmp_path: Path) ->
     """A snapshot is player data (0600), and an existing file is neither replaced nor removed."""
     path, back = tmp_path / "s.db.gz", tmp_path / "back.db"
     written(path, b"image")
-    archive.extract(path, back, fingerprint=None, size=None, watch=Watch())
+    full.extract(path, back, fingerprint=None, size=None, watch=Watch())
     before = path.read_bytes()
     if os.name == "posix":
         assert [stat.S_IMODE(file.stat().st_mode) for file in (path, back)] == [0o600, 0o600]
@@ -211,7 +212,7 @@ def test_a_snapshot_is_private_and_never_written_over_another(tmp_path: Path) ->
     with pytest.raises(FileExistsError):
         written(path, b"another")
     with pytest.raises(FileExistsError):
-        archive.extract(path, back, fingerprint=None, size=None, watch=Watch())
+        full.extract(path, back, fingerprint=None, size=None, watch=Watch())
     assert path.read_bytes() == before
     assert back.read_bytes() == b"image"
 
@@ -237,7 +238,7 @@ def test_the_file_is_complete_when_it_is_synced(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "fsync", watched)
     path, back = tmp_path / "s.gz", tmp_path / "back.db"
     written(path, image_of(3 * BLOCK + 5))
-    archive.extract(path, back, fingerprint=None, size=None, watch=Watch())
+    full.extract(path, back, fingerprint=None, size=None, watch=Watch())
     assert synced == [path.stat().st_size, 3 * BLOCK + 5]
 
 
@@ -250,7 +251,7 @@ def failing(good: int) -> Iterator[bytes]:
 def test_an_image_that_breaks_off_leaves_no_file(good: int, tmp_path: Path) -> None:
     """Whatever the reader of the database raises comes through as it is, and nothing half-written stays."""
     with pytest.raises(RuntimeError, match="went away"):
-        archive.write_full(tmp_path / "s.gz", failing(good), HEAD, {}, Watch())
+        full.write_full(tmp_path / "s.gz", failing(good), HEAD, {}, Watch())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -267,7 +268,7 @@ def test_a_write_that_fails_half_way_leaves_no_file(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="too large"):
             written(tmp_path / "second.gz", image)
         with pytest.raises(OSError, match="too large"):
-            archive.extract(path, tmp_path / "back.db", fingerprint=None, size=None, watch=Watch())
+            full.extract(path, tmp_path / "back.db", fingerprint=None, size=None, watch=Watch())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == [path]
@@ -292,9 +293,9 @@ def test_stopping_half_way_leaves_no_file(tmp_path: Path) -> None:
     ]
     for error, watching in cases:
         with pytest.raises(error):
-            archive.write_full(tmp_path / "second.gz", [image], HEAD, {}, watching())
+            full.write_full(tmp_path / "second.gz", [image], HEAD, {}, watching())
         with pytest.raises(error):
-            archive.extract(path, tmp_path / "back.db", fingerprint=None, size=None, watch=watching())
+            full.extract(path, tmp_path / "back.db", fingerprint=None, size=None, watch=watching())
         assert list(tmp_path.iterdir()) == [path]
 
 
@@ -304,9 +305,9 @@ def test_progress_counts_the_bytes_of_the_image(tmp_path: Path) -> None:
     watch = Watch(progress=lambda *report: seen.append(report))
     size = 3 * MIB + 17
     watch.phase("write", size)
-    archive.write_full(tmp_path / "s.gz", [image_of(size)], HEAD, {}, watch)
-    archive.check(tmp_path / "s.gz", fingerprint=None, size=None, watch=watch)
-    archive.extract(tmp_path / "s.gz", tmp_path / "back.db", fingerprint=None, size=None, watch=watch)
+    full.write_full(tmp_path / "s.gz", [image_of(size)], HEAD, {}, watch)
+    full.verify(tmp_path / "s.gz", fingerprint=None, size=None, watch=watch)
+    full.extract(tmp_path / "s.gz", tmp_path / "back.db", fingerprint=None, size=None, watch=watch)
 
     for name in ("write", "check", "extract"):
         reports = [report for report in seen if report[0] == name]
@@ -318,9 +319,9 @@ def test_memory_stays_small_whatever_the_image(tmp_path: Path) -> None:
     piece = random.Random(3).randbytes(MIB)
     tracemalloc.start()
     try:
-        tail = archive.write_full(tmp_path / "s.gz", (piece for _ in range(64)), HEAD, {}, Watch())
-        archive.check(tmp_path / "s.gz", fingerprint=tail.fingerprint, size=tail.size, watch=Watch())
-        archive.extract(tmp_path / "s.gz", tmp_path / "back.db", fingerprint=None, size=None, watch=Watch())
+        tail = full.write_full(tmp_path / "s.gz", (piece for _ in range(64)), HEAD, {}, Watch())
+        full.verify(tmp_path / "s.gz", fingerprint=tail.fingerprint, size=tail.size, watch=Watch())
+        full.extract(tmp_path / "s.gz", tmp_path / "back.db", fingerprint=None, size=None, watch=Watch())
         assert tail.size == 64 * MIB
         assert tracemalloc.get_traced_memory()[1] < 24 * MIB
     finally:

@@ -20,10 +20,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.snapshots import archive
-from core.snapshots.archive import BLOCK, Fingerprint, Head, Tail, compression, framing
+from core.snapshots.archive import compression, framing, full
 from core.snapshots.archive.compression import Deflate
-from core.snapshots.archive.incremental import Delta, apply_pages, check_pages, payload_size, read_delta, write_pages
+from core.snapshots.archive.fingerprint import BLOCK, Fingerprint, of_file
+from core.snapshots.archive.incremental import Delta, apply_pages, payload_size, read_delta, verify_pages, write_pages
+from core.snapshots.archive.members import Head, Tail
 from core.snapshots.errors import NotEnoughSpace, OperationCancelled, SnapshotDamaged
 from core.snapshots.models import Kind
 from core.snapshots.progress import Watch
@@ -94,10 +95,10 @@ def forged(delta: Delta | bytes, content: bytes, blocks: list[bytes] | None = No
     document = msgspec.json.encode(headed(None))
     if isinstance(delta, Delta):
         delta = msgspec.json.encode(delta)
-    opening = framing.label(framing.HEAD, document[:-1] + b',"delta":' + delta + b"}")
+    opening = framing.make_label(framing.HEAD, document[:-1] + b',"delta":' + delta + b"}")
     pieces = [content[at : at + BLOCK] for at in range(0, len(content), BLOCK)]
     if blocks is None:
-        blocks = [framing.block(piece, Deflate(zlib)) for piece in pieces]
+        blocks = [framing.pack_block(piece, Deflate(zlib)) for piece in pieces]
     ending = {
         "size": len(content),
         "members": len(pieces),
@@ -105,7 +106,7 @@ def forged(delta: Delta | bytes, content: bytes, blocks: list[bytes] | None = No
         "rows": {},
         **tail,
     }
-    closing = framing.label(framing.TAIL, msgspec.json.encode(ending), opening.seal)
+    closing = framing.make_label(framing.TAIL, msgspec.json.encode(ending), opening.seal)
     return opening.member + b"".join(blocks) + closing.member
 
 
@@ -147,7 +148,7 @@ def refused(
     path.write_bytes(data)
     before = image.read_bytes()
     with pytest.raises(SnapshotDamaged, match=detail):
-        check_pages(path, delta=delta, watch=Watch())
+        verify_pages(path, delta=delta, watch=Watch())
     with pytest.raises(SnapshotDamaged, match=detail) as raised:
         apply_pages(path, image, delta=delta, watch=Watch())
     assert image.read_bytes() == before
@@ -176,10 +177,10 @@ def test_a_snapshot_applied_to_its_base_gives_the_exact_result(case: tuple[Image
         image.write_bytes(b"".join(old))
 
         assert read_delta(path) == (headed(delta), delta)
-        assert check_pages(path, delta=delta, watch=Watch()) == tail
+        assert verify_pages(path, delta=delta, watch=Watch()) == tail
         assert apply_pages(path, image, delta=delta, watch=Watch()) == delta
         assert image.read_bytes() == b"".join(new)
-        assert archive.of_file(image) == delta.fingerprint
+        assert of_file(image) == delta.fingerprint
         assert (tail.size, tail.rows) == (payload_size(delta), {"users": 3})
         assert delta.size == image.stat().st_size
 
@@ -204,13 +205,13 @@ def test_a_chain_of_snapshots_is_applied_one_after_the_other(tmp_path: Path) -> 
     for step, (old, new) in enumerate(pairwise(states)):
         delta, _ = written(tmp_path / f"{step}.pages.gz", old, new)
         apply_pages(tmp_path / f"{step}.pages.gz", image, delta=delta, watch=Watch())
-        assert archive.of_file(image) == delta.fingerprint
+        assert of_file(image) == delta.fingerprint
     assert image.read_bytes() == b"".join(states[-1])
 
 
 def test_any_gzip_tool_gives_the_numbers_and_the_pages(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The format in the module's docstring, read without its code; the file is private and has no trace of a clock."""
-    monkeypatch.setattr(compression, "chosen", lambda: Deflate(zlib))  # isal may choose other matches
+    monkeypatch.setattr(compression, "default_deflate", lambda: Deflate(zlib))  # isal may choose other matches
     written(path, OLD, NEW)
     assert gzip.decompress(path.read_bytes()) == PAYLOAD
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -245,7 +246,7 @@ def test_a_wrong_base_shows_in_the_fingerprint(path: Path, image: Path) -> None:
     delta, _ = written(path, OLD, NEW)
     image.write_bytes(b"".join(pages_of(9, 6)))
     apply_pages(path, image, delta=delta, watch=Watch())
-    assert archive.of_file(image) != delta.fingerprint
+    assert of_file(image) != delta.fingerprint
 
 
 def test_the_forger_can_be_honest(path: Path, image: Path) -> None:
@@ -394,7 +395,7 @@ def test_there_is_no_image_of_no_pages() -> None:
 
 def test_a_full_snapshot_is_no_incremental_one(path: Path, image: Path) -> None:
     """A file under the wrong name is refused by what it says of itself."""
-    archive.write_full(path, [b"".join(NEW)], PLAIN, {}, Watch())
+    full.write_full(path, [b"".join(NEW)], PLAIN, {}, Watch())
     refused(path, path.read_bytes(), image, "it holds a whole image where changed pages are expected")
     with pytest.raises(SnapshotDamaged, match="it holds a whole image"):
         read_delta(path)
@@ -408,7 +409,7 @@ def test_a_bomb_is_refused_in_bounded_memory(path: Path, image: Path) -> None:
     member = header + sizes + bomb + struct.pack("<II", 0, BLOCK)
     huge = msgspec.structs.replace(DELTA, page_size=65536, page_count=2**32 - 2, pages=2**32 - 2)
     claims = {"size": payload_size(huge), "members": -(-payload_size(huge) // BLOCK)}
-    zeros = framing.block(bytes(BLOCK), Deflate(zlib))
+    zeros = framing.pack_block(bytes(BLOCK), Deflate(zlib))
     tracemalloc.start()
     try:
         refused(path, forged(DELTA, PAYLOAD, [member]), image, "more than the 65536 bytes it may")
@@ -463,7 +464,7 @@ def test_an_error_while_the_pages_are_read_leaves_no_file(path: Path) -> None:
 def test_a_missing_file_or_image_is_not_called_damaged(path: Path, tmp_path: Path) -> None:
     """What the operating system says is passed on as it is."""
     with pytest.raises(FileNotFoundError):
-        check_pages(path, delta=None, watch=Watch())
+        verify_pages(path, delta=None, watch=Watch())
     path.write_bytes(GOOD)
     with pytest.raises(FileNotFoundError):
         apply_pages(path, tmp_path / "none.db", delta=None, watch=Watch())

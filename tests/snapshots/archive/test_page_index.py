@@ -14,9 +14,8 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.snapshots.archive import BLOCK, of_file
-from core.snapshots.archive.fingerprint import of_digests
-from core.snapshots.archive.page_index import Builder, IndexMismatch, LogPosition, PageIndex
+from core.snapshots.archive.fingerprint import BLOCK, of_digests, of_file
+from core.snapshots.archive.page_index import IndexBuilder, IndexMismatch, LogPosition, PageIndex
 
 PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 LOG = LogPosition(salts=b"salt" * 2, frames=420, checksum=b"sums" * 2)
@@ -30,7 +29,7 @@ def cut(image: Image) -> list[bytes]:
 
 
 def indexed(image: Image, snapshot: str = "old", log: LogPosition | None = None) -> PageIndex:
-    builder = Builder(len(image[0]))
+    builder = IndexBuilder(len(image[0]))
     for block in cut(image):
         builder.add(block)
     return builder.index(snapshot, log)
@@ -87,8 +86,8 @@ def test_exactly_what_differs_is_found_either_way(case: tuple[Image, Image], dat
     index, truth, expected = indexed(old), differing(old, new), indexed(new, "new", LOG)
     everywhere, there = Seen(new), Seen(new)
     more = data.draw(st.sets(st.integers(1, len(old) + 300), max_size=5))
-    full = index.differing(len(new), everywhere.part, everywhere.page, snapshot="new", log=LOG)
-    partly = index.updated({*truth, *more}, len(new), there.part, there.page, snapshot="new", log=LOG)
+    full = index.compare_all(len(new), everywhere.part, everywhere.page, snapshot="new", log=LOG)
+    partly = index.compare_candidates({*truth, *more}, len(new), there.part, there.page, snapshot="new", log=LOG)
 
     assert (full.pages, full.index) == (truth, expected)
     assert (partly.pages, partly.index) == (truth, expected)
@@ -106,7 +105,7 @@ def test_a_change_that_nobody_named_is_never_taken_for_none(case: tuple[Image, I
     named = data.draw(st.sets(st.sampled_from(truth))) if truth else set[int]()
     per_block = BLOCK // len(old[0])
     try:
-        found = index.updated(named, len(new), seen.part, seen.page, snapshot="new", log=None)
+        found = index.compare_candidates(named, len(new), seen.part, seen.page, snapshot="new", log=None)
     except IndexMismatch:
         assert any(number <= len(old) and number not in named for number in truth)
     else:
@@ -145,7 +144,7 @@ def test_only_the_blocks_that_can_have_changed_are_read() -> None:
     old = pages(200)
     new = changed(old, 20, 21, 100)
     seen = Seen(new)
-    found = indexed(old).updated([100, 20, 21, 22], 200, seen.part, seen.page, snapshot="new", log=None)
+    found = indexed(old).compare_candidates([100, 20, 21, 22], 200, seen.part, seen.page, snapshot="new", log=None)
     assert (found.pages, seen.read) == ([20, 21, 100], [1, 6])
     assert found.index == indexed(new, "new")
 
@@ -158,7 +157,7 @@ def test_where_the_image_ends_is_looked_at_when_it_moved(before: int, after: int
     """From the end of the shorter image on, with the block that this end is in."""
     image = pages(64)
     seen = Seen(image[:after])
-    found = indexed(image[:before]).updated([], after, seen.part, seen.page, snapshot="new", log=None)
+    found = indexed(image[:before]).compare_candidates([], after, seen.part, seen.page, snapshot="new", log=None)
     assert seen.read == read
     assert found.pages == list(range(before + 1, after + 1))
     assert found.index == indexed(image[:after], "new")
@@ -167,7 +166,7 @@ def test_where_the_image_ends_is_looked_at_when_it_moved(before: int, after: int
 def test_pages_named_beyond_the_end_are_gone(tmp_path: Path) -> None:
     """The log can name pages that a later commit cut off."""
     seen = Seen(pages(20))
-    found = indexed(pages(30)).updated([29, 4000], 20, seen.part, seen.page, snapshot="new", log=None)
+    found = indexed(pages(30)).compare_candidates([29, 4000], 20, seen.part, seen.page, snapshot="new", log=None)
     assert (found.pages, found.index) == ([], indexed(pages(20), "new"))
 
 
@@ -176,7 +175,7 @@ def test_a_neighbour_that_changed_unnamed_is_a_mismatch() -> None:
     old = pages(64)
     seen = Seen(changed(old, 20, 30))
     with pytest.raises(IndexMismatch, match="page 30 changed and nothing had said so"):
-        indexed(old).updated([20], 64, seen.part, seen.page, snapshot="new", log=None)
+        indexed(old).compare_candidates([20], 64, seen.part, seen.page, snapshot="new", log=None)
 
 
 @pytest.mark.parametrize("length", [0, 4096, BLOCK - 4096, BLOCK + 4096])
@@ -184,7 +183,7 @@ def test_a_block_of_the_wrong_length_is_a_mismatch(length: int) -> None:
     """A reader that gives more or less than the image has is not believed."""
     old = pages(64)
     with pytest.raises(IndexMismatch, match=f"65536 bytes from block 1 on were wanted, and {length} came"):
-        indexed(old).updated([20], 64, lambda *_: bytes(length), lambda *_: None, snapshot="new", log=None)
+        indexed(old).compare_candidates([20], 64, lambda *_: bytes(length), lambda *_: None, snapshot="new", log=None)
 
 
 def test_an_index_whose_pages_are_not_those_of_its_blocks_is_a_mismatch() -> None:
@@ -193,17 +192,17 @@ def test_an_index_whose_pages_are_not_those_of_its_blocks_is_a_mismatch() -> Non
     spoilt = msgspec.structs.replace(indexed(old), page_digests=indexed(new).page_digests)
     seen = Seen(new)
     with pytest.raises(IndexMismatch, match="block 1 changed and none of its pages did"):
-        spoilt.updated([20], 32, seen.part, seen.page, snapshot="new", log=None)
+        spoilt.compare_candidates([20], 32, seen.part, seen.page, snapshot="new", log=None)
     with pytest.raises(IndexMismatch, match="block 1 changed"):
-        spoilt.differing(32, seen.part, seen.page, snapshot="new", log=None)
+        spoilt.compare_all(32, seen.part, seen.page, snapshot="new", log=None)
 
 
 def test_no_change_gives_the_same_fingerprint_and_no_pages() -> None:
     """Pages that were written with what was there before have not changed."""
     index, seen = indexed(pages(40)), Seen(pages(40))
     for found in (
-        index.updated(range(1, 41), 40, seen.part, seen.page, snapshot="new", log=LOG),
-        index.differing(40, seen.part, seen.page, snapshot="new", log=LOG),
+        index.compare_candidates(range(1, 41), 40, seen.part, seen.page, snapshot="new", log=LOG),
+        index.compare_all(40, seen.part, seen.page, snapshot="new", log=LOG),
     ):
         assert found.pages == []
         assert found.index == msgspec.structs.replace(index, snapshot="new", log=LOG)
@@ -226,18 +225,18 @@ def test_what_the_sink_or_the_image_raise_is_raised_and_no_thread_stays() -> Non
         raise TimeoutError("it took too long")
 
     with pytest.raises(OverflowError, match="page 3 "):
-        index.differing(400, seen.part, refuse, snapshot="new", log=None)
+        index.compare_all(400, seen.part, refuse, snapshot="new", log=None)
     with pytest.raises(OSError, match="the disk is gone"):
-        index.differing(400, broken, seen.page, snapshot="new", log=None)
+        index.compare_all(400, broken, seen.page, snapshot="new", log=None)
     with pytest.raises(TimeoutError, match="too long"):
-        index.differing(400, seen.part, seen.page, snapshot="new", log=None, progress=enough)
+        index.compare_all(400, seen.part, seen.page, snapshot="new", log=None, progress=enough)
     assert threading.active_count() == threads
 
 
 @pytest.mark.parametrize("lengths", [[], [4096, BLOCK], [BLOCK, 5000], [BLOCK + 4096], [BLOCK, 0]])
 def test_what_is_no_image_is_refused(lengths: list[int]) -> None:
     """Blocks of 64 KiB, only the last one shorter, all of whole pages, and at least one page."""
-    blocks, builder = [bytes(length) for length in lengths], Builder(4096)
+    blocks, builder = [bytes(length) for length in lengths], IndexBuilder(4096)
 
     def build() -> PageIndex:
         for block in blocks:
@@ -253,16 +252,16 @@ def test_pages_are_numbered_from_one(candidates: list[int], count: int) -> None:
     """A number below 1 is a mistake of the caller's, not a page that did not change."""
     seen = Seen(pages(40))
     with pytest.raises(ValueError, match="numbered from 1"):
-        indexed(pages(40)).updated(candidates, count, seen.part, seen.page, snapshot="new", log=None)
+        indexed(pages(40)).compare_candidates(candidates, count, seen.part, seen.page, snapshot="new", log=None)
     with pytest.raises(ValueError, match="at least one page"):
-        indexed(pages(40)).differing(0, seen.part, seen.page, snapshot="new", log=None)
+        indexed(pages(40)).compare_all(0, seen.part, seen.page, snapshot="new", log=None)
 
 
 def test_blocks_hashed_elsewhere_give_the_same_index() -> None:
     """A thread that has a block in hand can hash it; the builder only puts the results in order."""
-    builder = Builder(512)
+    builder = IndexBuilder(512)
     for block in cut(pages(200, 512)):
-        builder.fold(Builder(512).hashed(block))
+        builder.add_hashed(IndexBuilder(512).hash_block(block))
     assert builder.index("old", None) == indexed(pages(200, 512))
 
 

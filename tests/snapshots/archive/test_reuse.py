@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 import pytest
 from blake3 import blake3
 
-from core.snapshots.archive import BLOCK, Tail, check, compression, write_full
-from core.snapshots.archive.reuse import MemberRecord, record_of, write_reusing
+from core.snapshots.archive import compression
+from core.snapshots.archive.fingerprint import BLOCK
+from core.snapshots.archive.full import verify, write_full
+from core.snapshots.archive.members import Tail
+from core.snapshots.archive.reuse import MemberRecord, verify_and_record, write_reusing
 from core.snapshots.errors import OperationCancelled, SnapshotDamaged
 from core.snapshots.progress import Watch
 from tests.worlds.chain_world import head_of
@@ -45,7 +48,7 @@ def old(tmp_path: Path) -> Old:
     """Five blocks and a short one."""
     path, image = tmp_path / "old.db.gz", image_of(1, 5, 1024)
     write_full(path, [image], head_of(1), ROWS, Watch())
-    return Old(path, image, record_of(path, head_of(1).id, digests_of(image), Watch()))
+    return Old(path, image, verify_and_record(path, head_of(1).id, digests_of(image), Watch()))
 
 
 def reuse(old: Old, image: bytes, target: Path, **other: Any) -> tuple[Tail, MemberRecord]:
@@ -97,17 +100,17 @@ def test_what_is_copied_gives_the_very_bytes_that_compressing_gives(
 
         monkeypatch.setattr(os, "copy_file_range", refuse, raising=False)
     # isal does not always give the same bytes for the same block.
-    monkeypatch.setattr(compression, "chosen", lambda: compression.Deflate(zlib))
+    monkeypatch.setattr(compression, "default_deflate", lambda: compression.Deflate(zlib))
     image, target, plain = IMAGES[what](old.image), tmp_path / "new.db.gz", tmp_path / "plain.db.gz"
     write_full(tmp_path / "old with zlib", [old.image], head_of(1), ROWS, Watch())
     (tmp_path / "old with zlib").replace(old.path)
-    record = record_of(old.path, head_of(1).id, digests_of(old.image), Watch())
+    record = verify_and_record(old.path, head_of(1).id, digests_of(old.image), Watch())
     tail, record = reuse(old, image, target, record=record)
     assert tail == write_full(plain, [image], head_of(2), ROWS, Watch())
     assert target.read_bytes() == plain.read_bytes()
     assert gzip.decompress(target.read_bytes()) == image
-    assert check(target, fingerprint=tail.fingerprint, size=len(image), watch=Watch()) == tail
-    assert record == record_of(plain, head_of(2).id, digests_of(image), Watch())
+    assert verify(target, fingerprint=tail.fingerprint, size=len(image), watch=Watch()) == tail
+    assert record == verify_and_record(plain, head_of(2).id, digests_of(image), Watch())
     assert target.stat().st_mode & 0o777 == 0o600
 
 
@@ -137,7 +140,7 @@ def test_no_rotted_byte_of_a_member_is_carried_along(tmp_path: Path, old: Old) -
             reuse(old, with_blocks(old.image, 0), tmp_path / "new.db.gz")
         assert not (tmp_path / "new.db.gz").exists(), place
         reuse(old, with_blocks(old.image, 2), tmp_path / "new.db.gz")  # what is not copied is not looked at
-        check(tmp_path / "new.db.gz", fingerprint=None, size=None, watch=Watch())
+        verify(tmp_path / "new.db.gz", fingerprint=None, size=None, watch=Watch())
         (tmp_path / "new.db.gz").unlink()
 
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from core.snapshots import Form, Kind, Level, Snapshot, SnapshotService
-from core.snapshots.archive import read_head
+from core.snapshots.archive.full import read_head
 from core.snapshots.engines.sqlite import rebuild
 from core.snapshots.policies.chain import dependants_of
 from core.snapshots.progress import Watch

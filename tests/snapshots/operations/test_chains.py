@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from core.snapshots import Kind, Level, Snapshot, SnapshotService
-from core.snapshots.archive import read_head, read_tail
+from core.snapshots.archive.full import read_head, read_tail
 from core.snapshots.errors import SnapshotDamaged
 from core.snapshots.models import Form
 from core.snapshots.policies.chain import dependants_of

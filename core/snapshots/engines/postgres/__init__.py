@@ -15,10 +15,10 @@ from ...settings.database_url import DatabaseUrl
 if TYPE_CHECKING:
     from ..base import Engine, Probe
 
-__all__ = ["ELSEWHERE", "SUFFIX", "make_engine", "make_probe"]
+__all__ = ["CREATES_DATABASES", "SUFFIX", "make_engine", "make_probe"]
 
 SUFFIX = ".sql.gz"
-ELSEWHERE = True
+CREATES_DATABASES = True
 
 
 def make_engine(url: DatabaseUrl, busy_timeout: float) -> Engine:

@@ -22,7 +22,15 @@ from ...models import Check, Finding, IntegrityReport, Severity
 from ...progress import Watch
 from ...settings.json_column import JsonColumn
 from ..base import Checks
-from ..integrity import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing, report_of
+from ..integrity import (
+    JSON_TYPES,
+    json_findings,
+    missing_column_finding,
+    orphan_finding,
+    row_findings,
+    single_finding_report,
+    table_findings,
+)
 from .errors import ADVICE
 from .load import Content
 from .session import Session, literal, quoted
@@ -55,7 +63,7 @@ SELECT c.conname, c.convalidated, cn.nspname, ct.relname, pn.nspname, pt.relname
 
 def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
     """Return the report on a database that the server cannot open."""
-    return report_of(_damage(Check.FILE, str(error)), started)
+    return single_finding_report(_damage(Check.FILE, str(error)), started)
 
 
 def unrebuilt_report(content: Content, checks: Checks, shown: str) -> IntegrityReport:
@@ -195,7 +203,7 @@ def _tables(
     own = [each for each in present if not each.from_extension]
     checked["tables"] = len(own)
     known = resolve_tables(session, checks.critical_tables, own)
-    yield from about_tables(len(own), (table for table in checks.critical_tables if table not in known), checks)
+    yield from table_findings(len(own), (table for table in checks.critical_tables if table not in known), checks)
 
 
 def _rows(
@@ -203,7 +211,7 @@ def _rows(
 ) -> Iterator[Finding]:
     rows.update(count_rows(session, resolve_tables(session, checks.critical_tables, present)))
     checked["rows"] = sum(rows.values())
-    yield from about_rows(rows, checks)
+    yield from row_findings(rows, checks)
 
 
 def _json(session: Session, checks: Checks, checked: Counter[str], present: tuple[Relation, ...]) -> Iterator[Finding]:
@@ -218,12 +226,12 @@ def _json_column(
 ) -> Iterator[Finding]:
     found = session.rows(_JSON_COLUMN, relation.quoted, expectation.column)
     if not found:
-        yield column_missing(expectation)
+        yield missing_column_finding(expectation)
         return
     column, kind = quoted(found[0][0]), found[0][1]
     checked["json_values"] += int(session.value(f"SELECT count({column}) FROM {relation.quoted}"))
     broken, strange = _count_json(session, relation, column, kind, JSON_TYPES.get(expectation.expects))
-    yield from about_json(expectation, broken, strange)
+    yield from json_findings(expectation, broken, strange)
 
 
 def _count_json(session: Session, relation: Relation, column: str, kind: str, wanted: str | None) -> tuple[int, int]:
@@ -285,4 +293,4 @@ def _foreign_keys(session: Session, checked: Counter[str]) -> Iterator[Finding]:
             )
         )
         if orphans:
-            yield about_orphans(table, parent, orphans)
+            yield orphan_finding(table, parent, orphans)

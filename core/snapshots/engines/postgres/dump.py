@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from ...archive import full
-from ...archive.compression import chosen
+from ...archive.compression import default_deflate
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, SnapshotError
 from ...progress import Watch
@@ -66,13 +66,13 @@ def dump(
                 stream = _Stream(program, session, present, tables, address.shown)
                 with closing(stream.pieces()) as pieces:
                     head = msgspec.structs.replace(head, details=details)
-                    tail = full.write_full(target, pieces, head, {}, watch, deflate=chosen(rows=True))
+                    tail = full.write_full(target, pieces, head, {}, watch, deflate=default_deflate(rows=True))
             rows = stream.rows
     try:
         if base.skip_unchanged and tail.fingerprint == base.fingerprint:
             target.unlink()
             return SnapshotResult(unchanged=True, fingerprint=tail.fingerprint)
-        full.check(target, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
+        full.verify(target, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
     except BaseException:
         target.unlink(missing_ok=True)
         raise

@@ -181,7 +181,7 @@ class PostgresEngine(Engine):
 
     def integrity(self, checks: Checks, scratch: Path, watch: Watch) -> IntegrityReport:
         """Check the database; damage is a finding, a server that is down is an error."""
-        patience = (watch.remaining() or 0.0) if checks.patient else self._busy_timeout
+        patience = (watch.remaining() or 0.0) if checks.wait_for_server else self._busy_timeout
         return self._check(self._address, checks, watch, patience)
 
     def _check(self, address: Address, checks: Checks, watch: Watch, patience: float) -> IntegrityReport:

@@ -79,7 +79,7 @@ def _read(part: ChainFile, sink: Callable[[bytes, Scanner], object], watch: Watc
         scanner.feed(block)
         sink(block, scanner)
 
-    tail = full.check(path, fingerprint=part.fingerprint, size=part.size, watch=watch, sink=take, phase=phase)
+    tail = full.verify(path, fingerprint=part.fingerprint, size=part.size, watch=watch, sink=take, phase=phase)
     manifest = scanner.manifest()
     problems = list(scanner.problems(manifest))
     if problems or manifest is None:

@@ -20,15 +20,15 @@ import msgspec
 from ...archive import full, incremental
 from ...archive.fingerprint import Fingerprint
 from ...archive.members import Delta, Head, Tail
-from ...archive.page_index import Builder, Difference, IndexMismatch, LogPosition, PageIndex
-from ...archive.reuse import MemberRecord, record_of, write_reusing
+from ...archive.page_index import Difference, IndexBuilder, IndexMismatch, LogPosition, PageIndex
+from ...archive.reuse import MemberRecord, verify_and_record, write_reusing
 from ...errors import SnapshotDamaged
 from ...models import Form
 from ...progress import Watch
 from ..base import ParentSnapshot, SnapshotResult
 from . import checks
 from .source import Source
-from .wal import NotRecognised, frame_checksum, overlay_of
+from .wal import NotRecognised, frame_checksum, read_overlay
 
 __all__ = ["capture"]
 
@@ -132,10 +132,12 @@ class _Writer:
         log, candidates = _position(source), _candidates(source, index.log)
         if candidates is None:
             self._watch.phase("compare", source.size)
-            return index.differing(
+            return index.compare_all(
                 source.page_count, source.block, keep, snapshot=self._head.id, log=log, progress=self._watch.advance
             )
-        return index.updated(candidates, source.page_count, source.block, keep, snapshot=self._head.id, log=log)
+        return index.compare_candidates(
+            candidates, source.page_count, source.block, keep, snapshot=self._head.id, log=log
+        )
 
     def _increment(self, index: PageIndex, difference: Difference, changed: BinaryIO) -> SnapshotResult:
         delta = Delta(
@@ -153,20 +155,20 @@ class _Writer:
         contents = iter(lambda: changed.read(index.page_size), b"")
         incremental.write_pages(self._target, head, difference.pages, contents, rows, self._watch)
         with self._unless_done():
-            incremental.check_pages(self._target, delta=delta, watch=self._watch)
+            incremental.verify_pages(self._target, delta=delta, watch=self._watch)
             difference.index.save(Path(self._base.index))
         return self._taken(Form.INCREMENTAL, index.snapshot, delta.fingerprint, delta.size, rows)
 
     def whole(self) -> SnapshotResult:
         """Write the whole image, and index it on the way."""
-        source, builder = self._source, Builder(self._source.page_size)
+        source, builder = self._source, IndexBuilder(self._source.page_size)
         self._watch.phase("compress", source.size)
         rows = self._rows()
         with contextlib.closing(source.blocks(self._watch)) as blocks:
-            tail: Tail = full.write_full(self._target, blocks, self._head, rows, self._watch, indexing=builder)
+            tail: Tail = full.write_full(self._target, blocks, self._head, rows, self._watch, block_observer=builder)
         with self._unless_done():
             index = builder.index(self._head.id, _position(source))
-            recorded = record_of(
+            recorded = verify_and_record(
                 self._target,
                 self._head.id,
                 index.block_digests,
@@ -251,6 +253,6 @@ def _candidates(source: Source, since: LogPosition | None) -> frozenset[int] | N
             return None
         if state.frames == since.frames:
             return frozenset()
-        return frozenset(overlay_of(source.log, source.index, state, first=since.frames + 1).offsets)
+        return frozenset(read_overlay(source.log, source.index, state, first=since.frames + 1).offsets)
     except NotRecognised:
         return None

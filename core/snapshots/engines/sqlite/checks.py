@@ -19,8 +19,16 @@ from ...models import Check, Finding, IntegrityReport, Severity
 from ...progress import Watch
 from ...settings.json_column import JsonColumn
 from ..base import Checks
-from ..integrity import JSON_TYPES, about_json, about_orphans, about_rows, about_tables, column_missing, report_of
-from .connections import translated
+from ..integrity import (
+    JSON_TYPES,
+    json_findings,
+    missing_column_finding,
+    orphan_finding,
+    row_findings,
+    single_finding_report,
+    table_findings,
+)
+from .connections import translating_errors
 
 __all__ = ["check", "count_rows", "damaged_report", "quoted", "table_names"]
 
@@ -68,7 +76,7 @@ def _needs_the_host(error: sqlite3.OperationalError) -> bool:
 
 def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
     """Make the report on a database that SQLite refuses to read at all."""
-    return report_of(Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error)), started)
+    return single_finding_report(Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error)), started)
 
 
 def check(connection: sqlite3.Connection, path: Path, checks: Checks, watch: Watch) -> IntegrityReport:
@@ -90,7 +98,7 @@ def check(connection: sqlite3.Connection, path: Path, checks: Checks, watch: Wat
     watch.phase("check", len(parts))
     for part in parts:
         try:
-            with translated(path, watch):
+            with translating_errors(path, watch):
                 findings.extend(part)
         except DatabaseDamaged as error:
             finding = Finding(check=Check.PAGES, severity=Severity.ERROR, message=str(error.detail))
@@ -145,7 +153,7 @@ def _tables(connection: sqlite3.Connection, checks: Checks, checked: Counter[str
     checked["tables"] = len(names)
     present = {name.lower() for name in names}
     missing = (table for table in checks.critical_tables if table.lower() not in present)
-    yield from about_tables(len(names), missing, checks)
+    yield from table_findings(len(names), missing, checks)
 
 
 def _rows(
@@ -153,7 +161,7 @@ def _rows(
 ) -> Iterator[Finding]:
     rows.update(count_rows(connection, checks.critical_tables))
     checked["rows"] = sum(rows.values())
-    yield from about_rows(rows, checks)
+    yield from row_findings(rows, checks)
 
 
 def _json(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
@@ -167,13 +175,13 @@ def _json_column(connection: sqlite3.Connection, expectation: JsonColumn, checke
     table, column = quoted(expectation.table), quoted(expectation.column)
     columns = {str(row[1]).lower() for row in connection.execute(f"PRAGMA table_xinfo({table})")}
     if expectation.column.lower() not in columns:
-        yield column_missing(expectation)
+        yield missing_column_finding(expectation)
         return
     text = f"CAST({column} AS TEXT)"
     invalid = f"{column} IS NOT NULL AND NOT json_valid({text})"
     checked["json_values"] += int(connection.execute(f"SELECT count({column}) FROM {table}").fetchone()[0])
     broken = int(connection.execute(f"SELECT count(*) FROM {table} WHERE {invalid}").fetchone()[0])
-    yield from about_json(expectation, broken, _count_strange(connection, expectation, text))
+    yield from json_findings(expectation, broken, _count_strange(connection, expectation, text))
 
 
 def _count_strange(connection: sqlite3.Connection, expectation: JsonColumn, text: str) -> int:
@@ -203,4 +211,4 @@ def _foreign_keys(connection: sqlite3.Connection, checked: Counter[str]) -> Iter
             message = f"A foreign key is ill-defined: {error}."
             yield Finding(check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=name)
     for (table, parent), count in sorted(orphans.items()):
-        yield about_orphans(table, parent, count)
+        yield orphan_finding(table, parent, count)

@@ -18,7 +18,7 @@ from ...errors import (
 )
 from ...progress import Watch
 
-__all__ = ["beginning", "reading", "reading_image", "translated", "watch_over", "writing"]
+__all__ = ["attach_watch", "read_transaction", "reading", "reading_image", "translating_errors", "writing"]
 
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")
@@ -30,7 +30,7 @@ _CHECK_EVERY = 20_000
 
 
 @contextlib.contextmanager
-def translated(path: Path, watch: Watch) -> Iterator[None]:
+def translating_errors(path: Path, watch: Watch) -> Iterator[None]:
     """Turn every sqlite3 error inside into one of ours; an interrupted statement becomes the reason for it."""
     try:
         yield
@@ -76,7 +76,7 @@ def reading(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.C
     3.51.2 can lose a WAL reset in a race of checkpoints). Only a database that must first be recovered from a crash is
     opened for writing, since SQLite recovers through a writer.
     """
-    with translated(path, watch):
+    with translating_errors(path, watch):
         try:
             connection = _open(path, "ro", busy_timeout, watch)
         except sqlite3.OperationalError as error:
@@ -90,7 +90,7 @@ def reading(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.C
 @contextlib.contextmanager
 def writing(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.Connection]:
     """Open a live database for writing; nothing it does starts a checkpoint before it closes."""
-    with translated(path, watch), contextlib.closing(_open(path, "rw", busy_timeout, watch)) as connection:
+    with translating_errors(path, watch), contextlib.closing(_open(path, "rw", busy_timeout, watch)) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         yield connection
 
@@ -98,7 +98,7 @@ def writing(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.C
 @contextlib.contextmanager
 def reading_image(image: Path, watch: Watch) -> Iterator[sqlite3.Connection]:
     """Open a private image that nobody writes: no locks, no recovery, nothing left beside it."""
-    with translated(image, watch):
+    with translating_errors(image, watch):
         # One thread at a time uses a connection, though not always the one that opened it.
         connection = sqlite3.connect(
             f"{image.absolute().as_uri()}?mode=ro&immutable=1",
@@ -107,7 +107,7 @@ def reading_image(image: Path, watch: Watch) -> Iterator[sqlite3.Connection]:
             check_same_thread=False,
         )
         with contextlib.closing(connection):
-            watch_over(connection, watch)
+            attach_watch(connection, watch)
             yield connection
 
 
@@ -118,7 +118,7 @@ def _open(path: Path, mode: str, busy_timeout: float, watch: Watch) -> sqlite3.C
         f"{path.as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
     )
     try:
-        watch_over(connection, watch)
+        attach_watch(connection, watch)
         # The first read is where SQLite opens the files, recovers from a crash and sees whether this is a database.
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except BaseException:
@@ -141,7 +141,7 @@ def _require_file(path: Path) -> None:
         raise DatabaseMissing(f"The database {path.name} is empty: there is nothing in it yet.", path=str(path))
 
 
-def watch_over(connection: sqlite3.Connection, watch: Watch) -> None:
+def attach_watch(connection: sqlite3.Connection, watch: Watch) -> None:
     """Let the watch interrupt whatever the connection does, and let it read names that damage made unreadable."""
     connection.text_factory = lambda text: text.decode("utf-8", "replace")
 
@@ -156,7 +156,7 @@ def watch_over(connection: sqlite3.Connection, watch: Watch) -> None:
 
 
 @contextlib.contextmanager
-def beginning(connection: sqlite3.Connection) -> Iterator[None]:
+def read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Hold one read transaction: everything inside sees the same committed state, whatever others commit."""
     connection.execute("BEGIN")
     try:

@@ -18,9 +18,9 @@ from ..integrity import missing_report, unchecked_report
 from . import checks as integrity_checks
 from . import rebuild
 from .capture import capture
-from .connections import beginning, reading, reading_image
+from .connections import read_transaction, reading, reading_image
 from .replace import exchange_files, put_back, same_content, write_online
-from .source import NotRecognised, copied, copy_pinned, live
+from .source import NotRecognised, copy_pinned, open_copy, open_live
 
 __all__ = ["SqliteEngine"]
 
@@ -39,7 +39,7 @@ class SqliteEngine(Engine):
         """Give the state of the database as it is now."""
         token, size = self._identity()
         try:
-            with reading(self._path, self._busy_timeout, watch) as connection, beginning(connection):
+            with reading(self._path, self._busy_timeout, watch) as connection, read_transaction(connection):
                 names = integrity_checks.table_names(connection)
                 rows = integrity_checks.count_rows(connection, tables)
                 details = {"journal_mode": str(connection.execute("PRAGMA journal_mode").fetchone()[0])}
@@ -59,12 +59,12 @@ class SqliteEngine(Engine):
         In WAL mode straight from the database's files, elsewhere from a copy, so that writers wait no longer than that.
         """
         try:
-            with live(self._path, self._busy_timeout, watch) as source:
+            with open_live(self._path, self._busy_timeout, watch) as source:
                 if source.journal_mode == "wal":
                     return capture(source, target, scratch, head, tables, base, watch)
         except NotRecognised:
             pass  # the other way reads whatever SQLite can read
-        with copied(self._path, scratch, self._busy_timeout, watch) as source:
+        with open_copy(self._path, scratch, self._busy_timeout, watch) as source:
             return capture(source, target, scratch, head, tables, base, watch)
 
     def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
@@ -95,7 +95,7 @@ class SqliteEngine(Engine):
         """Check the live database: in place in WAL mode, elsewhere on a copy, since a long reader stops the game."""
         started = time.monotonic()
         try:
-            with reading(self._path, self._busy_timeout, watch) as connection, beginning(connection):
+            with reading(self._path, self._busy_timeout, watch) as connection, read_transaction(connection):
                 if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
                     return integrity_checks.check(connection, self._path, checks, watch)
                 image = copy_pinned(connection, scratch / "integrity.db", watch)

@@ -72,7 +72,7 @@ def _expected(path: Path, below: ChainFile, part: ChainFile) -> Delta:
 def verify(chain: Sequence[ChainFile], scratch: Path, watch: Watch) -> None:
     """Prove that a chain gives back its last snapshot."""
     if len(chain) == 1:
-        full.check(Path(chain[0].path), fingerprint=chain[0].fingerprint, size=chain[0].size, watch=watch)
+        full.verify(Path(chain[0].path), fingerprint=chain[0].fingerprint, size=chain[0].size, watch=watch)
         return
     image = scratch / "proven.db"
     rebuild(chain, image, watch)
@@ -101,7 +101,7 @@ def export(chain: Sequence[ChainFile], target: Path, scratch: Path, head: Head, 
         full.write_full(target, content, head, _rows(chain), watch)
     image.unlink()
     try:
-        full.check(target, fingerprint=chain[-1].fingerprint, size=chain[-1].size, watch=watch)
+        full.verify(target, fingerprint=chain[-1].fingerprint, size=chain[-1].size, watch=watch)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -166,7 +166,7 @@ class _Blocks:
         self._places = places
         self._page_size = delta.page_size
         self.size = delta.size
-        self._deflate = compression.chosen()
+        self._deflate = compression.default_deflate()
         per_block = BLOCK // delta.page_size
         self.touched = {(number - 1) // per_block for number in places}
         old_end, new_end = record.size, delta.size
@@ -189,7 +189,7 @@ class _Blocks:
         if number * BLOCK >= self._record.size:
             return b""
         start, end = self._record.offset(number), self._record.offset(number + 1)
-        return framing.expand_member(read_at(self._base, end - start, start), self._deflate)
+        return framing.unpack_member(read_at(self._base, end - start, start), self._deflate)
 
 
 def _digests(record: MemberRecord, blocks: _Blocks, watch: Watch) -> bytes:

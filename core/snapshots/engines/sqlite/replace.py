@@ -28,7 +28,7 @@ from ...archive.fingerprint import BLOCK
 from ...errors import DatabaseBusy, DatabaseMissing, SnapshotError
 from ...files import make_folder, move, sync_file, sync_folder
 from ...progress import Watch
-from .connections import beginning, reading_image, watch_over, writing
+from .connections import attach_watch, read_transaction, reading_image, writing
 from .source import copy_pinned
 
 __all__ = ["SIDE_FILES", "Holder", "exchange_files", "holders", "put_back", "same_content", "write_online"]
@@ -66,7 +66,7 @@ def write_online(path: Path, image: Path, scratch: Path, busy_timeout: float, wa
 
 def _is_identical(live: sqlite3.Connection, source: Path, proof: Path, version: int, watch: Watch) -> bool | None:
     try:
-        with beginning(live):
+        with read_transaction(live):
             untouched = _data_version(live) == version
             copy_pinned(live, proof, watch)
         same = same_content(source, proof, watch)
@@ -91,7 +91,7 @@ def _with_page_size(image: Path, page_size: int, live: sqlite3.Connection, scrat
         target.unlink(missing_ok=True)
     # VACUUM uses the page size set on its own connection, and cannot run on an immutable one.
     with contextlib.closing(sqlite3.connect(image, isolation_level=None)) as content:
-        watch_over(content, watch)
+        attach_watch(content, watch)
         content.execute(f"PRAGMA page_size = {page_size}")
         content.execute("VACUUM INTO ?", (str(target),))
     watch.check()

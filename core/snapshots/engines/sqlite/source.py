@@ -33,10 +33,10 @@ from ...archive.fingerprint import BLOCK
 from ...errors import DatabaseMissing
 from ...files import read_at
 from ...progress import Watch
-from .connections import beginning, reading, reading_image
-from .wal import LogState, NotRecognised, Overlay, overlay_of, pinned
+from .connections import read_transaction, reading, reading_image
+from .wal import LogState, NotRecognised, Overlay, pinned, read_overlay
 
-__all__ = ["Image", "NotRecognised", "Source", "copied", "copy_pinned", "live", "read_image"]
+__all__ = ["Image", "NotRecognised", "Source", "copy_pinned", "open_copy", "open_live", "read_image"]
 
 
 _READ = 4 * BLOCK
@@ -104,7 +104,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
+def open_live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
     """Hold a live database still and give it; raises NotRecognised, and whatever ``reading`` raises.
 
     In rollback mode no writer gets through for as long as this lasts.
@@ -125,9 +125,9 @@ def live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
             state = stack.enter_context(pinned(connection, index))
             if state.frames and state.page_size != page_size:
                 raise NotRecognised("the WAL-index has another page size")
-            overlay = overlay_of(log, index, state)
+            overlay = read_overlay(log, index, state)
         else:
-            stack.enter_context(beginning(connection))
+            stack.enter_context(read_transaction(connection))
         page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
         if page_count == 0:
             raise DatabaseMissing("The database is empty: there is nothing in it yet.", path=str(path))
@@ -135,7 +135,7 @@ def live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
 
 
 @contextlib.contextmanager
-def copied(path: Path, scratch: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
+def open_copy(path: Path, scratch: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
     """Copy a live database as fast as it can be read, let go of it, and give the copy, held still by being private.
 
     For rollback mode, where a reader stops writers; and, through SQLite's own backup, for whatever ``live`` does not
@@ -143,7 +143,7 @@ def copied(path: Path, scratch: Path, busy_timeout: float, watch: Watch) -> Iter
     """
     image = scratch / "image.db"
     try:
-        with live(path, busy_timeout, watch) as source, image.open("xb") as target:
+        with open_live(path, busy_timeout, watch) as source, image.open("xb") as target:
             watch.phase("read", source.size)
             for block in source.blocks(watch):
                 target.write(block)
@@ -213,7 +213,7 @@ def read_image(path: Path, target: Path, busy_timeout: float, watch: Watch) -> I
 
     Raises DatabaseMissing, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, or what the watch raises.
     """
-    with reading(path, busy_timeout, watch) as source, beginning(source):
+    with reading(path, busy_timeout, watch) as source, read_transaction(source):
         return copy_pinned(source, target, watch)
 
 

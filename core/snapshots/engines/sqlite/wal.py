@@ -37,7 +37,7 @@ import msgspec
 
 from ...files import read_at
 
-__all__ = ["LogState", "NotRecognised", "Overlay", "index_state", "overlay_of", "pinned"]
+__all__ = ["LogState", "NotRecognised", "Overlay", "pinned", "read_index_header", "read_overlay"]
 
 INDEX_HEADER = struct.Struct("=I4xIBBHII8s8s8s")
 """Version, change counter, initialised, byte order, page size, mxFrame, nPage, aFrameCksum, aSalt, aCksum."""
@@ -83,7 +83,7 @@ class Overlay:
             yield numbers[at], self.offsets[numbers[at]]
 
 
-def index_state(index: int) -> LogState:
+def read_index_header(index: int) -> LogState:
     """Read the header of the WAL-index behind a descriptor; raise NotRecognised where its two copies differ."""
     both = read_at(index, 2 * INDEX_HEADER.size, 0)
     header = both[: INDEX_HEADER.size]
@@ -102,10 +102,10 @@ def pinned(connection: sqlite3.Connection, index: int) -> Iterator[LogState]:
     """Hold a read transaction and give the state that it sees; raise NotRecognised where writers are too quick."""
     for _ in range(_ATTEMPTS):
         with contextlib.suppress(NotRecognised):  # a header that is being written: look again
-            before = index_state(index)
+            before = read_index_header(index)
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if index_state(index).header == before.header:
+            if read_index_header(index).header == before.header:
                 break
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -127,12 +127,12 @@ def is_backfilled(index: int, state: LogState) -> bool:
     NotRecognised where they are not.
     """
     raw = read_at(index, _BACKFILL.size, 2 * INDEX_HEADER.size)
-    if index_state(index).salts != state.salts:
+    if read_index_header(index).salts != state.salts:
         raise NotRecognised("the log was started over since the transaction began")
     return len(raw) == _BACKFILL.size and int(_BACKFILL.unpack(raw)[0]) >= state.frames
 
 
-def overlay_of(log: int, index: int, state: LogState, *, first: int = 1) -> Overlay:
+def read_overlay(log: int, index: int, state: LogState, *, first: int = 1) -> Overlay:
     """Give the pages in the frames from number ``first`` (1 is the log's first) to the last committed one.
 
     Reads the frames' headers only, in one pass, and no more than those. Raises NotRecognised where log and index do not

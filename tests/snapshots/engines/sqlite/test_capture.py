@@ -201,7 +201,7 @@ def test_a_full_copies_what_did_not_change_and_is_an_ordinary_one(
         taken = chain.take(incremental=False)
     assert taken.form is Form.FULL
     path = Path(chain.parts[-1].path)
-    full.check(path, fingerprint=taken.fingerprint, size=taken.database_size, watch=Watch())
+    full.verify(path, fingerprint=taken.fingerprint, size=taken.database_size, watch=Watch())
     assert gzip.decompress(path.read_bytes()) == chain.rebuilt()
     assert chain.rows() == contents_of(database)
     record = MemberRecord.load(chain.record)
@@ -222,7 +222,7 @@ def test_rot_in_the_earlier_full_is_not_carried_along(chain: Chain, game: OtherP
         flip_byte(previous, place)
         taken = chain.take(incremental=False)
         part = chain.parts.pop()
-        tail = full.check(Path(part.path), fingerprint=taken.fingerprint, size=taken.database_size, watch=Watch())
+        tail = full.verify(Path(part.path), fingerprint=taken.fingerprint, size=taken.database_size, watch=Watch())
         assert tail.fingerprint == part.fingerprint
         previous.write_bytes(whole)
         chain.index.write_bytes(derived[0])
@@ -277,7 +277,7 @@ def test_an_incremental_is_refused_where_a_full_is_expected(chain: Chain, game: 
     assert chain.take().form is Form.INCREMENTAL
     path = Path(chain.parts[-1].path)
     looks: tuple[Callable[[], object], ...] = (
-        lambda: full.check(path, fingerprint=None, size=None, watch=Watch()),
+        lambda: full.verify(path, fingerprint=None, size=None, watch=Watch()),
         lambda: full.extract(path, tmp_path / "image", fingerprint=None, size=None, watch=Watch()),
     )
     for look in looks:

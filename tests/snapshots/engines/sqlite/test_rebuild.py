@@ -10,9 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.snapshots.archive import BLOCK, Fingerprint, compression, write_full
+from core.snapshots.archive import compression
+from core.snapshots.archive.fingerprint import BLOCK, Fingerprint
+from core.snapshots.archive.full import write_full
 from core.snapshots.archive.incremental import Delta, write_pages
-from core.snapshots.archive.reuse import MemberRecord, record_of
+from core.snapshots.archive.reuse import MemberRecord, verify_and_record
 from core.snapshots.engines.base import ChainFile
 from core.snapshots.engines.sqlite import rebuild
 from core.snapshots.engines.sqlite.rebuild import assemble
@@ -36,7 +38,7 @@ def fingerprint_of(image: Image) -> str:
 @pytest.fixture(autouse=True)
 def with_zlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are compared to the byte here, and isal does not always give the same for the same block."""
-    monkeypatch.setattr(compression, "chosen", lambda: compression.Deflate(zlib))
+    monkeypatch.setattr(compression, "default_deflate", lambda: compression.Deflate(zlib))
 
 
 class Written:
@@ -47,7 +49,7 @@ class Written:
         first = folder / "20261123T120000.000Z_critical_buy_000000000001.db.gz"
         write_full(first, images[0], head_of(1), {}, Watch())
         self._add(first, images[0], None)
-        self.record = record_of(first, head_of(1).id, digests_of(b"".join(images[0])), Watch())
+        self.record = verify_and_record(first, head_of(1).id, digests_of(b"".join(images[0])), Watch())
         for number, (below, image) in enumerate(pairwise(images), start=2):
             numbers = [at for at, page in enumerate(image, 1) if at > len(below) or page != below[at - 1]]
             delta = Delta(
@@ -159,7 +161,7 @@ def test_the_record_of_another_full_with_the_same_image_does_not_stop_an_export(
     other = tmp_path / "other.db.gz"
     head = msgspec.structs.replace(head_of(7), note="a longer head")
     write_full(other, chain.images[0], head, {}, Watch())
-    record = record_of(other, head.id, digests_of(b"".join(chain.images[0])), Watch())
+    record = verify_and_record(other, head.id, digests_of(b"".join(chain.images[0])), Watch())
     assert record.fingerprint == chain.record.fingerprint
     for saved in (record, _forged(record)):
         saved.save(tmp_path / "members.record")

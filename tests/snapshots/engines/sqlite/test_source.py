@@ -17,7 +17,7 @@ from core.snapshots.engines.sqlite import wal
 from core.snapshots.engines.sqlite.connections import reading
 from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.engines.sqlite.replace import same_content
-from core.snapshots.engines.sqlite.source import NotRecognised, copied, copy_pinned, live
+from core.snapshots.engines.sqlite.source import NotRecognised, copy_pinned, open_copy, open_live
 from core.snapshots.progress import Watch
 from tests.worlds.chain_world import Chain
 from tests.worlds.game_database import OtherProcess, connected, contents_of, make_game_database
@@ -103,7 +103,7 @@ def test_the_image_is_its_twins_to_the_byte_while_another_process_writes(
             twin = tmp_path / "twin.db"
             twin.unlink(missing_ok=True)
             try:
-                with live(game, 10.0, Watch()) as source:
+                with open_live(game, 10.0, Watch()) as source:
                     image = image_of(source, tmp_path / "image.db", pause=0.001)
                     copy_pinned(source.connection, twin, Watch())
                     overlaid += bool(source.overlay.offsets)
@@ -123,7 +123,7 @@ def test_a_rollback_database_is_read_the_same_and_let_go_at_once(tmp_path: Path)
         for number in range(20):
             scratch = tmp_path / f"scratch-{number}"
             scratch.mkdir()
-            with copied(game, scratch, 10.0, Watch()) as source:
+            with open_copy(game, scratch, 10.0, Watch()) as source:
                 assert source.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
                 image = image_of(source, tmp_path / "image.db")
                 assert same_content(image, scratch / "image.db", Watch())
@@ -135,7 +135,7 @@ def test_uncommitted_frames_and_what_follows_the_last_commit_are_left_out(tmp_pa
     with OtherProcess(game, "PRAGMA cache_size = 5", "UPDATE pages SET content = randomblob(10) WHERE id = 1") as other:
         other.execute("BEGIN")
         other.execute("UPDATE pages SET content = randomblob(1000)")
-        with live(game, 5.0, Watch()) as source:
+        with open_live(game, 5.0, Watch()) as source:
             image = image_of(source, tmp_path / "image.db")
             twin = tmp_path / "twin.db"
             copy_pinned(source.connection, twin, Watch())
@@ -152,7 +152,7 @@ def test_a_writer_that_was_killed_leaves_an_image_that_is_its_last_commit(tmp_pa
         other.execute("BEGIN")
         other.execute("DELETE FROM user_cards")
         other.kill()
-    with live(game, 5.0, Watch()) as source:
+    with open_live(game, 5.0, Watch()) as source:
         image = image_of(source, tmp_path / "image.db")
     assert contents_of(image) == contents_of(game)
 
@@ -185,7 +185,7 @@ def test_an_index_whose_copies_differ_is_not_believed(tmp_path: Path) -> None:
     index = tmp_path / "index"
     index.write_bytes(bytes(48) + b"\1" + bytes(87))
     with index.open("rb") as file, pytest.raises(NotRecognised):
-        wal.index_state(file.fileno())
+        wal.read_index_header(file.fileno())
 
 
 def test_the_lock_byte_page_is_zeros_and_a_short_file_is_filled_up(
@@ -235,7 +235,7 @@ def test_a_database_of_more_than_a_gib_is_its_twins_around_the_lock_byte(tmp_pat
         file.seek(1 << 30)
         file.write(b"of no meaning")
     twin = tmp_path / "twin.db"
-    with live(game, 10.0, Watch()) as source:
+    with open_live(game, 10.0, Watch()) as source:
         copy_pinned(source.connection, twin, Watch())
         assert source.size > 1 << 30
         with twin.open("rb") as file:
@@ -250,7 +250,7 @@ def test_a_database_of_more_than_a_gib_is_its_twins_around_the_lock_byte(tmp_pat
 def test_the_descriptors_do_not_drop_the_locks_that_hold_the_state_still(tmp_path: Path) -> None:
     """Closing one of them early would; so they outlive the connection."""
     game = make_game_database(tmp_path / "game.db")
-    with reading(game, 5.0, Watch()), live(game, 5.0, Watch()) as source:
+    with reading(game, 5.0, Watch()), open_live(game, 5.0, Watch()) as source:
         inode = game.with_name("game.db-shm").stat().st_ino
         next(iter(source.blocks(Watch())))
         assert f":{inode} " in Path("/proc/locks").read_text()
