@@ -1,9 +1,10 @@
-"""What all commands of the shell have in common: options on either side of a command, and one edge for all errors."""
+"""What all commands of the shell share: the options on either side of a command, and one edge for all errors."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import click
 
 from .session import Invocation, failure_of, logging_to
 
-__all__ = ["Command", "Shell"]
+__all__ = ["Command", "Shell", "command", "snapshot_argument"]
 
 
 def _shared_options() -> list[click.Parameter]:
-    """Give the options that can stand on either side of a command; of two values the one on its right wins."""
+    """Return the options that may stand before or after a command's name; if one is given twice, the last one wins."""
 
     def keep_config(context: click.Context, _: click.Parameter, value: Path | None) -> None:
         if value is not None:
@@ -48,36 +49,41 @@ def _shared_options() -> list[click.Parameter]:
 
 
 class Command(click.Command):
-    """A command with the options that all share. It gives its exit code, None for 0."""
+    """A command with the shared options. It returns its exit code, or None for 0."""
 
     def __init__(self, name: str | None, *, params: list[click.Parameter] | None = None, **more: Any) -> None:
         super().__init__(name, params=[*(params or []), *_shared_options()], **more)
 
 
-class Shell(click.Group):
-    """The group of all commands; whatever they raise becomes a sentence or a document, and an exit code."""
+command = partial(click.command, cls=Command)
+"""The decorator that makes a function a command of the shell."""
 
-    command_class = Command
+snapshot_argument = click.argument("snapshot_id", metavar="ID")
+"""The decorator of a command whose first argument names a snapshot."""
+
+
+class Shell(click.Group):
+    """The group of all commands; what they raise becomes a sentence or a document, and an exit code."""
 
     def __init__(self, name: str | None, *, params: list[click.Parameter] | None = None, **more: Any) -> None:
         super().__init__(name, params=[*(params or []), *_shared_options()], **more)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Give the commands' names in the order they are written in, which is the order people need them in."""
+        """Return the names of the commands in the order in which they were added."""
         return list(self.commands)
 
     def main(self, args: Sequence[str] | None = None, *arguments: Any, **more: Any) -> Any:
-        """Do what the arguments (None: this process's) say, and exit."""
+        """Run the command that the arguments name (None: this process's arguments), and exit."""
         written = sys.argv[1:] if args is None else list(args)
         invocation = Invocation()
-        # Not click's own way of ending: it knows neither documents nor our exit codes.
+        # Click's standalone mode knows neither documents nor our exit codes.
         more |= {"standalone_mode": False, "obj": invocation}
         with logging_to(invocation.errors):
             try:
                 code = super().main(args, *arguments, **more)
             except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge: nothing is above it
                 failure = failure_of(error, invocation.if_stopped)
-                # A command line that cannot be read may not have been read as far as this option.
+                # If the command line cannot be read, parsing may have stopped before this option.
                 invocation.as_json |= failure.usage is not None and "--json" in written
                 invocation.fail(failure)
                 code = failure.exit_code

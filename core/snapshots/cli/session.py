@@ -1,14 +1,17 @@
-"""Around every command of the shell: its options, its two streams, its service, its exit code.
+"""What surrounds every command of the shell: its options, its two streams, its service, and its failures.
 
-Answers go to standard output, everything else (questions, progress, log lines, errors) to standard error. Raised
-errors become one sentence, or with ``--json`` one document, in one place: ``failure_of`` and ``Invocation.fail``.
+Answers go to standard output, everything else (questions, progress, log lines, errors) to standard error. An error
+that is raised becomes one sentence, or with ``--json`` one document, in one place: ``failure_of`` and
+``Invocation.fail``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
+import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -24,9 +27,10 @@ from rich.text import Text
 from ..errors import OperationCancelled, SnapshotError
 from ..models import OnProgress, Progress
 from ..service import SnapshotService
-from ..settings.schema import load, load_chosen
-from .json_output import error_document
-from .text_output import Shown, plain, sentence
+from ..settings.schema import load
+from ..settings.sources import chosen_file
+from .json_output.errors import error_document
+from .text_output.layout import BAD, Shown, plain, sentence
 
 __all__ = ["INTERRUPTED", "Failure", "Invocation", "Session", "failure_of", "logging_to", "opened"]
 
@@ -35,8 +39,8 @@ Value = TypeVar("Value")
 INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 
-_WIDTH_OF_FILES = 160
-"""How wide tables may be where they go to a file or a pipe, which have no width."""
+_FILE_WIDTH = 160
+"""How wide tables may be in a file or a pipe, which have no width."""
 _PHASES = {
     "read": "Reading",
     "compress": "Compressing",
@@ -48,43 +52,53 @@ _PHASES = {
     "export": "Exporting",
     "scan": "Looking through the files",
 }
+_ANSWERED = ("Restored snapshot ",)
+"""Beginnings of log lines that say what a command's own answer says better."""
 
 log = logging.getLogger(__name__)
 
 
 class Invocation:
-    """What a person asked of the shell as a whole, on whichever side of the command, and where the answer goes."""
+    """The shared options as they were given, and the two streams."""
 
     def __init__(self) -> None:
         self.config: Path | None = None
         self.as_json = False
         self.if_stopped = "Stopped; nothing half-done is left."
-        """What to say after Ctrl-C."""
+        """The sentence for Ctrl-C."""
         is_terminal = sys.stdout is not None and sys.stdout.isatty()
         quiet: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False}
-        self.output = Console(width=None if is_terminal else _WIDTH_OF_FILES, **quiet)
+        self.output = Console(width=None if is_terminal else _FILE_WIDTH, **quiet)
         self.errors = Console(stderr=True, **quiet)
 
+    def now(self) -> dt.datetime:
+        """Return the present moment, in UTC."""
+        return dt.datetime.now(dt.UTC)
+
     def answer(self, document: msgspec.Struct, shown: Shown) -> None:
-        """Give a command's answer, to a program or to a person."""
+        """Print a command's answer, for a program or for a person."""
         if self.as_json:
             click.echo(msgspec.json.encode(document))
         else:
             _print(self.output, shown)
 
     def ask(self, shown: Shown, question: str) -> bool:
-        """Show something and ask whether to go on; where both go is not the answer's stream."""
+        """Show something and ask whether to go on, on standard error."""
         _print(self.errors, shown)
         return click.confirm(question, default=False, err=True)
 
+    def remark(self, text: str) -> None:
+        """Print a sentence that is not the answer, on standard error."""
+        _print(self.errors, (sentence(text),))
+
     def fail(self, failure: Failure) -> None:
-        """Say what went wrong."""
+        """Print what went wrong."""
         if self.as_json:
             click.echo(msgspec.json.encode(error_document(failure.code, failure.message)))
         elif failure.usage is not None:
             failure.usage.show()
         else:
-            self.errors.print(sentence(f"Error: {failure.message}", "bold red"), soft_wrap=True)
+            _print(self.errors, (sentence(f"Error: {failure.message}", BAD),))
 
 
 def _print(console: Console, shown: Shown) -> None:
@@ -94,7 +108,7 @@ def _print(console: Console, shown: Shown) -> None:
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """How a command failed; ``usage`` is click's own error where the command line was wrong."""
+    """How a command failed; ``usage`` is click's own error if the command line was wrong."""
 
     code: str
     message: str
@@ -103,7 +117,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def failure_of(error: BaseException, if_stopped: str) -> Failure:
-    """Say what an error means for the shell; ``if_stopped`` is the sentence after Ctrl-C."""
+    """Return what an error means for the shell; ``if_stopped`` is the sentence for Ctrl-C."""
     code = type(error).__name__
     match error:
         case SnapshotError():
@@ -119,41 +133,47 @@ def failure_of(error: BaseException, if_stopped: str) -> Failure:
 
 
 class Session:
-    """An open service, and the event loop that it lives in; commands themselves are ordinary functions.
+    """An open service and its event loop, for commands, which are ordinary functions.
 
-    Each step is a run of its own in the same loop, so that Ctrl-C cancels a step in good order (``asyncio.Runner``
-    sees to that) and, between two of them, ends a question at once.
+    Each step is a run of its own in the same loop. So Ctrl-C cancels a step in good order (``asyncio.Runner`` sees to
+    that), and ends a question between two steps at once.
     """
 
-    def __init__(self, service: SnapshotService, runner: asyncio.Runner, errors: Console) -> None:
+    def __init__(
+        self, service: SnapshotService, runner: asyncio.Runner, errors: Console, settings_file: Path | None
+    ) -> None:
         self.service = service
+        self.repository = Path(service.settings.repository.path).absolute()
+        self.settings_file = settings_file
+        """None if there is no file, so that defaults and the environment count."""
         self._runner = runner
         self._errors = errors
 
     def run(self, step: Coroutine[Any, Any, Value]) -> Value:
-        """Do one step of the service and give its outcome."""
+        """Run one step of the service and return its result."""
         return self._runner.run(step)
 
     def follow(self, step: Callable[[OnProgress], Coroutine[Any, Any, Value]]) -> Value:
-        """Do one long step and show its progress, if a terminal watches."""
+        """Run one long step and show its progress, if standard error is a terminal. Return its result."""
         with _progress_bar(self._errors) as on_progress:
             return self._runner.run(step(on_progress))
 
 
 @contextlib.contextmanager
 def opened(invocation: Invocation, *, prepare: bool = True) -> Iterator[Session]:
-    """Give a session with the settings that were asked for, and close it; without ``prepare`` nothing is tidied first.
+    """Open a session with the chosen settings and close it afterwards.
 
-    Without ``--config`` the file that BACKUP_CONFIG names counts, or the default file if it is there. Raises
-    SettingsError, and what ``open`` raises.
+    The settings are those of ``--config``, else of the file that BACKUP_CONFIG names, else of the default file if it is
+    there. Without ``prepare`` the service is not opened, which would clean up the repository. Raises SettingsError, and
+    what ``SnapshotService.open`` raises.
     """
-    settings = load_chosen() if invocation.config is None else load(invocation.config)
-    service = SnapshotService(settings)
+    settings_file = chosen_file(os.environ) if invocation.config is None else invocation.config
+    service = SnapshotService(load(settings_file))
     with asyncio.Runner() as runner:
         try:
             if prepare:
                 runner.run(service.open())
-            yield Session(service, runner, invocation.errors)
+            yield Session(service, runner, invocation.errors, settings_file)
         finally:
             runner.run(service.close())
 
@@ -177,7 +197,7 @@ def _progress_bar(console: Console) -> Iterator[OnProgress]:
 
 @contextlib.contextmanager
 def logging_to(console: Console) -> Iterator[None]:
-    """Send what this package logs, from warnings on, to a console."""
+    """Print the warnings and errors that this package logs on a console."""
     logger, handler = logging.getLogger(__package__.rpartition(".")[0]), _ConsoleHandler(console)
     logger.addHandler(handler)
     try:
@@ -187,13 +207,15 @@ def logging_to(console: Console) -> Iterator[None]:
 
 
 class _ConsoleHandler(logging.Handler):
-    """Writes log lines between progress bars, with nothing in them that a terminal would obey."""
+    """Prints log lines between progress bars, with nothing in them that a terminal would obey."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
+        if str(record.msg).startswith(_ANSWERED):
+            return
         lines = self.format(record).splitlines()
         text = "\n".join(plain(line) for line in lines)
         self._console.print(Text(f"{record.levelname.capitalize()}: {text}"), soft_wrap=True)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.snapshots.cli.json_output import snapshot_document
+from core.snapshots.cli.json_output.snapshots import snapshot_document
 from core.snapshots.models import Level, Verification
 from tests.worlds.console_world import World, imagined, only_document, without_settings
 from tests.worlds.game_database import contents_of

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
+from pathlib import Path
 
 import click
 import msgspec
 import pytest
 
-from core.snapshots.cli import commands, json_output
+from core.snapshots.cli import commands
 from core.snapshots.cli.commands import shell
+from core.snapshots.cli.json_output import checks, errors, maintenance, restores, snapshots
 from core.snapshots.models import Kind, Lost, Verification
 
 DOCUMENTED = commands.__doc__ or ""
+FAMILIES = sorted(Path(commands.__file__).parent.glob("*_cmd.py"))
+"""The files of the commands."""
 COMMANDS = [
     "now",
     "list",
@@ -28,17 +34,17 @@ COMMANDS = [
     "rebuild-catalog",
 ]
 SHAPES: dict[str, list[type[msgspec.Struct]]] = {
-    "now": [json_output.NowDocument],
-    "list": [json_output.ListDocument],
-    "verify": [json_output.VerifyDocument],
-    "restore": [json_output.RestoreDocument],
-    "export": [json_output.ExportDocument],
-    "status": [json_output.StatusDocument],
-    "integrity": [json_output.IntegrityDocument],
-    "prune": [json_output.PruneDocument, json_output.DecisionDocument],
-    "pin, unpin": [json_output.SnapshotAnswer],
-    "rebuild-catalog": [json_output.CatalogDocument],
-    "any that fails": [json_output.ErrorDocument, json_output.ErrorDetail],
+    "now": [snapshots.NowDocument],
+    "list": [snapshots.ListDocument],
+    "verify": [checks.VerifyDocument],
+    "restore": [restores.RestoreDocument],
+    "export": [snapshots.ExportDocument],
+    "status": [snapshots.StatusDocument],
+    "integrity": [checks.IntegrityDocument],
+    "prune": [maintenance.PruneDocument, maintenance.DecisionDocument],
+    "pin, unpin": [snapshots.SnapshotAnswer],
+    "rebuild-catalog": [maintenance.CatalogDocument],
+    "any that fails": [errors.ErrorDocument, errors.ErrorDetail],
 }
 
 
@@ -76,6 +82,25 @@ def test_the_docstring_has_every_command_and_no_other() -> None:
     assert re.findall(r"^    python -m core\.snapshots ([\w-]+)", DOCUMENTED, re.MULTILINE) == COMMANDS
 
 
+@pytest.mark.parametrize("path", FAMILIES, ids=lambda path: path.stem)
+def test_every_command_of_a_file_is_in_the_shell(path: Path) -> None:
+    """A command that is written and not registered would be missed by nobody but its user."""
+    module = importlib.import_module(f"core.snapshots.cli.{path.stem}")
+    public = [getattr(module, name) for name in module.__all__]
+    assert public
+    assert all(isinstance(command, click.Command) for command in public)
+    assert set(public) <= set(shell.commands.values())
+
+
+@pytest.mark.parametrize("path", FAMILIES, ids=lambda path: path.stem)
+def test_a_file_of_commands_imports_no_other(path: Path) -> None:
+    """Each family can be read, changed and removed alone; what several need has a module of its own."""
+    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom | ast.Import)]
+    names = {name.name for node in imports for name in node.names}
+    names |= {node.module or "" for node in imports if isinstance(node, ast.ImportFrom)}
+    assert not [name for name in names if name.endswith(("_cmd", "commands"))]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_and_argument_of_a_command_is_documented(name: str) -> None:
     """A command's line has its options and its arguments, and none besides."""
@@ -107,12 +132,12 @@ def test_the_docstring_names_exactly_the_members_of_each_document(name: str) -> 
 def test_the_docstring_names_exactly_the_members_of_what_documents_are_made_of() -> None:
     """Snapshots, findings and what is lost are written once."""
     shape = DOCUMENTED[DOCUMENTED.index("SNAPSHOT is") : DOCUMENTED.index("    now  ")]
-    expected = fields_of(json_output.SnapshotDocument, Verification) | {"full", "incremental"}
+    expected = fields_of(snapshots.SnapshotDocument, Verification) | {"full", "incremental"}
     assert names_in(shape) == expected
-    details = fields_of(json_output.DetailedDocument) - fields_of(json_output.SnapshotDocument)
+    details = fields_of(snapshots.DetailedDocument) - fields_of(snapshots.SnapshotDocument)
     assert names_in(block_of("show")) == details | {"snapshot"}
     finding = DOCUMENTED[DOCUMENTED.index("FINDING is") : DOCUMENTED.index("LOST\n")]
-    assert names_in(finding) == fields_of(json_output.FindingDocument) | {"error", "warning"}
+    assert names_in(finding) == fields_of(checks.FindingDocument) | {"error", "warning"}
     assert names_in(DOCUMENTED[DOCUMENTED.index("LOST\n") :]) == fields_of(Lost)
 
 

@@ -1,0 +1,164 @@
+"""The documents of snapshots: ``now``, ``list``, ``show``, ``pin``, ``unpin``, ``export`` and ``status``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+import msgspec
+
+from ...models import Created, Form, Kind, Snapshot, Status, Verification
+from .times import utc
+
+__all__ = [
+    "DetailedDocument",
+    "ExportDocument",
+    "ListDocument",
+    "NowDocument",
+    "SnapshotAnswer",
+    "SnapshotDocument",
+    "StatusDocument",
+    "detailed_document",
+    "list_document",
+    "now_document",
+    "snapshot_document",
+    "status_document",
+]
+
+
+class SnapshotDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot as ``now``, ``list``, ``status``, ``pin`` and ``unpin`` show it."""
+
+    id: str
+    kind: Kind
+    form: Form
+    base: str | None
+    path: str
+    created_at: dt.datetime
+    reasons: tuple[str, ...]
+    size: int
+    database_size: int
+    fingerprint: str
+    verification: Verification
+    pinned: bool
+
+
+class DetailedDocument(SnapshotDocument, frozen=True, kw_only=True):
+    """A snapshot as ``show`` shows it."""
+
+    sequence: int
+    began_at: dt.datetime
+    note: str | None
+    requests: int
+    rows: dict[str, int]
+    restored_at: dt.datetime | None
+
+
+class NowDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``now``."""
+
+    snapshot: SnapshotDocument | None
+    unchanged: bool
+
+
+class ListDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``list``."""
+
+    snapshots: tuple[SnapshotDocument, ...]
+
+
+class SnapshotAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``show``, ``pin`` and ``unpin``."""
+
+    snapshot: SnapshotDocument
+
+
+class ExportDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``export``."""
+
+    file: str
+    size: int
+
+
+class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``status``."""
+
+    engine: str
+    database: str
+    repository: str
+    snapshots: int
+    damaged: int
+    pinned: int
+    kinds: dict[str, int]
+    size: int
+    free: int
+    newest: SnapshotDocument | None
+    newest_restored: SnapshotDocument | None
+    next_periodic: dt.datetime
+    remarks: tuple[str, ...]
+
+
+def snapshot_document(snapshot: Snapshot) -> SnapshotDocument:
+    """Return a snapshot as most commands show it."""
+    verification = snapshot.verification
+    return SnapshotDocument(
+        id=snapshot.id,
+        kind=snapshot.kind,
+        form=snapshot.form,
+        base=snapshot.base,
+        path=snapshot.path,
+        created_at=utc(snapshot.created_at),
+        reasons=snapshot.reasons,
+        size=snapshot.size,
+        database_size=snapshot.database_size,
+        fingerprint=snapshot.fingerprint,
+        verification=msgspec.structs.replace(verification, at=utc(verification.at)),
+        pinned=snapshot.pinned,
+    )
+
+
+def detailed_document(snapshot: Snapshot) -> DetailedDocument:
+    """Return a snapshot with everything that is known of it."""
+    short = snapshot_document(snapshot)
+    return DetailedDocument(
+        **{name: getattr(short, name) for name in SnapshotDocument.__struct_fields__},
+        sequence=snapshot.sequence,
+        began_at=utc(snapshot.began_at),
+        note=snapshot.note,
+        requests=snapshot.requests,
+        rows=snapshot.rows,
+        restored_at=None if snapshot.restored_at is None else utc(snapshot.restored_at),
+    )
+
+
+def now_document(created: Created) -> NowDocument:
+    """Return the answer of ``now``; it has no snapshot if none was written."""
+    written = None if created.unchanged else snapshot_document(created.snapshot)
+    return NowDocument(snapshot=written, unchanged=created.unchanged)
+
+
+def list_document(snapshots: Iterable[Snapshot]) -> ListDocument:
+    """Return the answer of ``list``, in the order given."""
+    return ListDocument(snapshots=tuple(snapshot_document(snapshot) for snapshot in snapshots))
+
+
+def status_document(status: Status) -> StatusDocument:
+    """Return the answer of ``status``.
+
+    What only the bot's process knows is left out: the answer is the same from every process.
+    """
+    return StatusDocument(
+        engine=status.engine,
+        database=status.database,
+        repository=status.repository,
+        snapshots=status.snapshots,
+        damaged=status.damaged,
+        pinned=status.pinned,
+        kinds=status.kinds,
+        size=status.size,
+        free=status.free,
+        newest=snapshot_document(status.newest) if status.newest else None,
+        newest_restored=snapshot_document(status.newest_restored) if status.newest_restored else None,
+        next_periodic=utc(status.next_periodic),
+        remarks=status.remarks,
+    )

@@ -1,0 +1,96 @@
+"""The building blocks of the shell's text: sentences, tables, times, and the limits of long lists.
+
+Players write parts of reasons and notes. So no data is read as markup, and whatever a terminal would obey (escapes,
+carriage returns, changes of the direction of writing) is written as an escape sequence.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ...units import duration_text
+
+__all__ = [
+    "BAD",
+    "GOOD",
+    "QUIET",
+    "SHOWN",
+    "WARNING",
+    "Shown",
+    "ago",
+    "facts",
+    "first",
+    "moment",
+    "more",
+    "plain",
+    "sentence",
+    "table",
+]
+
+Shown = tuple[RenderableType, ...]
+"""What one command shows, from top to bottom."""
+
+SHOWN = 50
+"""How many rows of a long table are shown without ``--all``."""
+GOOD, BAD, WARNING, QUIET = "green", "bold red", "yellow", "dim"
+"""Styles."""
+
+
+def plain(text: str) -> str:
+    """Return a text in which every character that is not printable is written as an escape sequence."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
+def sentence(text: str, style: str = "") -> Text:
+    """Return a line of text."""
+    return Text(plain(text), style=style)
+
+
+def ago(at: dt.datetime, now: dt.datetime) -> str:
+    """Return how long ago a moment was, or in how long it will be."""
+    seconds = (now - at).total_seconds()
+    if abs(seconds) < 1:
+        return "just now"
+    return f"{duration_text(seconds)} ago" if seconds > 0 else f"in {duration_text(-seconds)}"
+
+
+def moment(at: dt.datetime, now: dt.datetime) -> str:
+    """Return a moment as date and time in UTC, and how long ago that was."""
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC ({ago(at, now)})"
+
+
+def table(*columns: str) -> Table:
+    """Return an empty table. A column whose name ends with ">" is right-aligned; the last one gets the free width."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in columns[:-1]:
+        grid.add_column(name.rstrip(">"), justify="right" if name.endswith(">") else "left", no_wrap=True)
+    grid.add_column(columns[-1].rstrip(">"), overflow="fold")
+    return grid
+
+
+def facts(pairs: Iterable[tuple[str, str | Text]]) -> Table:
+    """Return a table of names and values."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in pairs:
+        grid.add_row(name, value if isinstance(value, Text) else sentence(value))
+    return grid
+
+
+def first(values: Sequence[str], limit: int) -> str:
+    """Return the first values, separated by commas, and how many more there are."""
+    rest = len(values) - limit
+    return ", ".join(values[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def more(hidden: int) -> Shown:
+    """Return the hint at the rows that a table leaves out, if any."""
+    return (sentence(f"{hidden:,} more, use --all", QUIET),) if hidden > 0 else ()

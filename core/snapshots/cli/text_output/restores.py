@@ -1,0 +1,100 @@
+"""The text of ``restore``: what it would do, before anybody agrees, and what it did."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from rich.text import Text
+
+from ...models import Lost, Method, RestorePlan, RestoreReport
+from ...repository.repository import QUARANTINE
+from ...units import duration_text
+from .layout import BAD, GOOD, QUIET, WARNING, Shown, facts, first, moment, sentence, table
+
+__all__ = ["plan_output", "restored_output"]
+
+_EVENTS = 10
+"""How many events and reasons are named."""
+_ROWS_ONLY = "Rows are counted; changed rows are not seen."
+_METHODS = {
+    Method.ONLINE: "through the engine, in one transaction; a bot that runs can keep running",
+    Method.EXCHANGE: (
+        "beside the database, then in its place; every connection is cut once, and the old database is kept on the "
+        "server"
+    ),
+    Method.SWAP: "Stop the bot first: the file is replaced.",
+}
+
+
+def plan_output(plan: RestorePlan, now: dt.datetime) -> Shown:
+    """Show what a restore would do now."""
+    snapshot = plan.snapshot
+    pairs: list[tuple[str, str | Text]] = [
+        ("snapshot", f"{snapshot.id}, {snapshot.kind}, {moment(snapshot.created_at, now)}"),
+        ("reasons", Text("\n").join(sentence(reason) for reason in snapshot.reasons[:_EVENTS])),
+        ("lost", sentence(f"everything written in the last {duration_text(plan.age)}", WARNING)),
+        ("events lost", _events(plan.lost)),
+        ("how", _METHODS[plan.method]),
+        ("before that", _kept(plan)),
+    ]
+    if snapshot.damaged:
+        pairs.insert(1, ("warning", sentence("this snapshot failed its last verification", BAD)))
+    return facts(pairs), Text(), *_rows(plan.lost, "now", readable=plan.database.openable)
+
+
+def restored_output(report: RestoreReport, repository: Path) -> Shown:
+    """Show what a restore did, and the way back from it."""
+    snapshot, lost = report.restored, report.lost
+    lines: list[Text] = []
+    if report.ok:
+        lines.append(sentence(f"Restored snapshot {snapshot.id} in {duration_text(report.seconds)}.", GOOD))
+    else:
+        lines.append(sentence(f"Snapshot {snapshot.id} was not restored: {report.error}", BAD))
+    span = f"What was written in the {duration_text(lost.seconds)} after it is gone from the database"
+    lines.append(sentence(f"{span}; events: {_events(lost)}."))
+    if report.safety is not None:
+        lines.append(sentence(f"The state before is safety snapshot {report.safety.id}; restoring it undoes this."))
+    if report.quarantine is not None:
+        if report.method is Method.EXCHANGE:
+            kept = f"database that was there before is kept on the server as {report.quarantine}"
+        else:
+            kept = f"files that were there before are in {repository / QUARANTINE / report.quarantine}"
+        lines.append(sentence(f"The {kept}."))
+    if report.ok and report.identical is None:
+        lines.append(sentence("Somebody wrote to it at once, so it was checked but not compared.", WARNING))
+    return *lines, Text(), *_rows(lost, "before", readable=report.safety is not None)
+
+
+def _events(lost: Lost) -> str:
+    if not lost.event_count and not lost.events:
+        return "none"
+    named = first(lost.events, _EVENTS)
+    return f"{lost.event_count:,}" + (f" ({named})" if named else "")
+
+
+def _kept(plan: RestorePlan) -> str:
+    """Return what is kept of the present state."""
+    database = plan.database
+    if database.openable:
+        return "a safety snapshot of the present state is taken"
+    if database.exists and plan.method is Method.EXCHANGE:
+        return f"the present database is kept on the server ({database.problem or 'it cannot be opened'})"
+    if database.exists:
+        return f"the present files are moved into quarantine ({database.problem or 'they cannot be opened'})"
+    return "nothing: there is no database now"
+
+
+def _rows(lost: Lost, heading: str, *, readable: bool) -> Shown:
+    """Show how many rows each critical table has in the snapshot, and how many it has in the database."""
+    grid = table("table", "restored>", f"{heading}>", "difference>", "")
+    for name, (then, now) in lost.rows.items():
+        difference = "" if then is None or now is None else f"{then - now:+,}" if then != now else "0"
+        grid.add_row(
+            sentence(name), _count(then, "no table"), _count(now, "no table" if readable else "unreadable"), difference
+        )
+    return (grid, sentence(_ROWS_ONLY, QUIET)) if lost.rows else ()
+
+
+def _count(rows: int | None, otherwise: str) -> str:
+    return otherwise if rows is None else f"{rows:,}"
