@@ -20,9 +20,7 @@ from core.snapshots import (
     Created,
     DatabaseState,
     Finding,
-    Form,
     IntegrityReport,
-    Kind,
     Level,
     Lost,
     Method,
@@ -35,35 +33,19 @@ from core.snapshots import (
     StartupOutcome,
     StartupReport,
     Status,
-    Verification,
     VerifyReport,
 )
 from tests.backup_cog.backup_world import NOON, text_of
+from tests.worlds.snapshots import make_snapshot
 
 NASTY = "**[free](https://evil.example) @everyone <@123456789012345678> <#2> `x` ||y||\n# big\n- list ~~z~~ __u__**"
 few_texts = st.lists(st.text(max_size=60), max_size=6).map(tuple)
 names = st.text(max_size=300) | st.just(NASTY)
 
 
-def snapshot(reasons: tuple[str, ...] = ("marketplace_buy_42",), note: str | None = None, ok: bool = True) -> Snapshot:
-    """Make an entry of a catalog."""
-    return Snapshot(
-        id="3fa9c1d2e4b5",
-        sequence=1,
-        kind=Kind.CRITICAL,
-        form=Form.FULL,
-        base=None,
-        path="critical/x",
-        created_at=NOON,
-        began_at=NOON,
-        reasons=reasons,
-        requests=len(reasons),
-        size=1234,
-        database_size=4321,
-        fingerprint="f",
-        verification=Verification(level=Level.CHECKSUM, at=NOON, ok=ok),
-        note=note,
-    )
+def snapshot(reasons: tuple[str, ...] = ("marketplace_buy_42",), **changes: Any) -> Snapshot:
+    """Return an entry of the catalog."""
+    return make_snapshot(id="3fa9c1d2e4b5", reasons=reasons, requests=len(reasons), **changes)
 
 
 def finding(message: str, severity: Severity = Severity.WARNING) -> Finding:

@@ -18,11 +18,11 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from core.snapshots import Form, Kind, Level, Snapshot, SnapshotService, Verification, load
+from core.snapshots import Kind, Snapshot, SnapshotService, load
 from core.snapshots.cli.commands import shell
 from core.snapshots.repository.catalog import Contents
-from core.snapshots.repository.names import relative_path
 from tests.worlds.game_database import connected, make_game_database, url_of
+from tests.worlds.snapshots import make_snapshot
 
 PROJECT = Path(__file__).parents[2]
 
@@ -141,25 +141,9 @@ class World:
 
 
 def imagined(minute: int) -> Snapshot:
-    """Give a snapshot that nobody took, of the given minute since the beginning of the month."""
+    """Return the entry of a manual snapshot that was never taken, of a minute since the beginning of the month."""
     at = dt.datetime(2026, 11, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=minute)
-    snapshot_id = f"{minute:012x}"
-    return Snapshot(
-        id=snapshot_id,
-        sequence=minute,
-        kind=Kind.MANUAL,
-        form=Form.FULL,
-        base=None,
-        path=relative_path(created_at=at, kind=Kind.MANUAL, reason="manual", snapshot_id=snapshot_id, suffix=".db.gz"),
-        created_at=at,
-        began_at=at,
-        reasons=(f"reason {minute}",),
-        requests=0,
-        size=0,
-        database_size=0,
-        fingerprint="b3t64:0",
-        verification=Verification(level=Level.CHECKSUM, at=at, ok=True),
-    )
+    return make_snapshot(minute, at=at, kind=Kind.MANUAL, reasons=(f"reason {minute}",), size=0, database_size=0)
 
 
 def only_document(output: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,37 +15,15 @@ from core.snapshots.errors import SnapshotDamaged, from_wire
 from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
 from core.snapshots.policies.chain import LONGEST, Choice, chain_of, choose_form, dependants_of
 from core.snapshots.policies.retention import restorable
+from tests.worlds.snapshots import make_snapshot
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 STEADY = settings(deadline=None, derandomize=True, max_examples=200)
 
 
-def taken(
-    sequence: int,
-    base: str | None = None,
-    *,
-    kind: Kind = Kind.CRITICAL,
-    at: dt.datetime = NOW,
-    size: int = 100,
-    ok: bool = True,
-) -> Snapshot:
-    return Snapshot(
-        id=f"s{sequence}",
-        sequence=sequence,
-        kind=kind,
-        form=Form.FULL if base is None else Form.INCREMENTAL,
-        base=base,
-        path=f"folder/{sequence}",
-        created_at=at,
-        began_at=at,
-        reasons=("reason",),
-        requests=1,
-        size=size,
-        database_size=1000,
-        fingerprint="f",
-        verification=Verification(level=Level.CHECKSUM, at=at, ok=ok),
-    )
+def taken(sequence: int, base: str | None = None, **changes: Any) -> Snapshot:
+    return make_snapshot(sequence, id=f"s{sequence}", path=f"s{sequence}", base=base, **changes)
 
 
 def chained(*sizes: int, at: dt.datetime = NOW, kind: Kind = Kind.CRITICAL) -> list[Snapshot]:

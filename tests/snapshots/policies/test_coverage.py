@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.snapshots.errors import NotEnoughSpace, SnapshotError
-from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
+from core.snapshots.models import Kind
 from core.snapshots.operations.events import Ticket
 from core.snapshots.policies.coverage import Coverage, Request, distinct_reasons, group_kind, not_before
+from tests.worlds.snapshots import make_snapshot
 
 START = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 MOST_STEPS = 5000
@@ -25,25 +26,6 @@ STEADY = settings(deadline=None, derandomize=True, max_examples=200)
 
 def request(number: int, reason: str = "event", kind: Kind = Kind.CRITICAL, at: float = 0.0) -> Request:
     return Request(number, kind, reason, START + dt.timedelta(seconds=at))
-
-
-def covering(sequence: int = 1) -> Snapshot:
-    return Snapshot(
-        id=f"{sequence:012x}",
-        sequence=sequence,
-        kind=Kind.CRITICAL,
-        form=Form.FULL,
-        base=None,
-        path="critical/x.db.gz",
-        created_at=START,
-        began_at=START,
-        reasons=("event",),
-        requests=1,
-        size=100,
-        database_size=1000,
-        fingerprint="f",
-        verification=Verification(level=Level.CHECKSUM, at=START, ok=True),
-    )
 
 
 class Run(msgspec.Struct):
@@ -124,7 +106,7 @@ class Simulation:
             self.failures, self.last_failed = 0, None
             assert self.coverage.succeed() == run.group
             for covered in run.group:
-                self.tickets[covered.number].resolve(covering(len(self.runs)))
+                self.tickets[covered.number].resolve(make_snapshot(len(self.runs)))
         else:
             self.failures, self.last_failed = self.failures + 1, self.now
             assert self.coverage.fail() == run.group
@@ -316,9 +298,9 @@ def test_a_ticket_needs_no_running_loop_and_keeps_its_first_outcome() -> None:
     failed, covered = Ticket(request(1)), Ticket(request(2))
     assert (failed.done, failed.request) == (False, request(1))
     failed.fail(NotEnoughSpace("the disk is full"))
-    failed.resolve(covering(2))
-    covered.resolve(covering(1))
-    covered.resolve(covering(2))
+    failed.resolve(make_snapshot(2))
+    covered.resolve(make_snapshot(1))
+    covered.resolve(make_snapshot(2))
     covered.fail(SnapshotError("too late"))
     assert failed.done
     assert covered.done
@@ -336,11 +318,11 @@ async def test_all_who_wait_hear_the_outcome_and_one_can_give_up_alone() -> None
     await asyncio.sleep(0)
     assert not ticket.done
     waiting[0].cancel()  # and the outcome comes before this one could leave
-    ticket.resolve(covering())
+    ticket.resolve(make_snapshot())
     first, second, third, fourth = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(first, asyncio.CancelledError)
     assert isinstance(second, asyncio.CancelledError)
-    assert third == fourth == await ticket.wait() == covering()
+    assert third == fourth == await ticket.wait() == make_snapshot()
 
 
 async def test_a_failed_ticket_that_was_forgotten_logs_nothing_and_leaves_no_task() -> None:

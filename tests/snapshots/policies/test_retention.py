@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.snapshots.models import (
-    Form,
     Kind,
     Level,
     PruneDecision,
@@ -23,6 +23,7 @@ from core.snapshots.models import (
 )
 from core.snapshots.policies.retention import CLOCK_ERROR, decide, restorable
 from core.snapshots.units import Duration
+from tests.worlds.snapshots import make_snapshot
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -34,33 +35,9 @@ STEADY = settings(deadline=None, derandomize=True, max_examples=150)
 
 
 def taken(
-    sequence: int,
-    created_at: dt.datetime,
-    kind: Kind = Kind.PERIODIC,
-    *,
-    base: str | None = None,
-    ok: bool = True,
-    pinned: bool = False,
-    restored: bool = False,
+    sequence: int, at: dt.datetime, kind: Kind = Kind.PERIODIC, *, restored: bool = False, **changes: Any
 ) -> Snapshot:
-    return Snapshot(
-        id=f"{sequence:012x}",
-        sequence=sequence,
-        kind=kind,
-        form=Form.FULL if base is None else Form.INCREMENTAL,
-        base=base,
-        path=f"folder/{sequence}",
-        created_at=created_at,
-        began_at=created_at,
-        reasons=("reason",),
-        requests=1,
-        size=100,
-        database_size=1000,
-        fingerprint="f",
-        verification=Verification(level=Level.CHECKSUM, at=created_at, ok=ok),
-        restored_at=created_at if restored else None,
-        pinned=pinned,
-    )
+    return make_snapshot(sequence, at=at, kind=kind, restored_at=at if restored else None, **changes)
 
 
 def ago(days: float) -> dt.datetime:

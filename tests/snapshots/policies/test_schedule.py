@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
+from core.snapshots.models import Kind, Snapshot
 from core.snapshots.policies.schedule import last_periodic, next_periodic, verification_due
+from tests.worlds.snapshots import make_snapshot
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -18,31 +20,8 @@ TEN_YEARS = dt.timedelta(days=3652)
 INTERVAL, FIRST_AFTER = 20 * 60.0, 5 * 60.0
 
 
-def snapshot(
-    sequence: int,
-    at: dt.datetime,
-    kind: Kind = Kind.PERIODIC,
-    *,
-    ok: bool = True,
-    restored_at: dt.datetime | None = None,
-) -> Snapshot:
-    return Snapshot(
-        id=f"{sequence:012x}",
-        sequence=sequence,
-        kind=kind,
-        form=Form.FULL,
-        base=None,
-        path=f"daily/{sequence}",
-        created_at=at,
-        began_at=at,
-        reasons=("test",),
-        requests=0,
-        size=1,
-        database_size=1,
-        fingerprint="f",
-        verification=Verification(level=Level.CHECKSUM, at=at, ok=ok),
-        restored_at=restored_at,
-    )
+def snapshot(sequence: int, at: dt.datetime, kind: Kind = Kind.PERIODIC, **changes: Any) -> Snapshot:
+    return make_snapshot(sequence, at=at, kind=kind, **changes)
 
 
 def due(last: dt.datetime | None, started: dt.datetime, now: dt.datetime) -> dt.datetime:

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
+from core.snapshots.models import Snapshot
 from core.snapshots.policies.space import needed_for_restore, needed_for_snapshot
+from tests.worlds.snapshots import make_snapshot
 
-NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 GIB, MIB = 1 << 30, 1 << 20
 
 
-def snapshot(sequence: int, size: int, database_size: int, form: Form = Form.FULL) -> Snapshot:
-    return Snapshot(
-        id=f"{sequence:012x}",
-        sequence=sequence,
-        kind=Kind.PERIODIC,
-        form=form,
-        base=None,
-        path=f"daily/{sequence}",
-        created_at=NOON,
-        began_at=NOON,
-        reasons=(),
-        requests=0,
-        size=size,
-        database_size=database_size,
-        fingerprint="f",
-        verification=Verification(level=Level.CHECKSUM, at=NOON, ok=True),
-    )
+def snapshot(sequence: int, size: int, database_size: int, base: str | None = None) -> Snapshot:
+    return make_snapshot(sequence, size=size, database_size=database_size, base=base)
 
 
 def test_a_first_snapshot_is_given_room_for_the_image_and_most_of_it_again() -> None:
@@ -48,7 +31,7 @@ def test_the_ratio_of_the_newest_full_decides() -> None:
 
 def test_an_incremental_and_an_empty_database_give_no_ratio() -> None:
     """The little that an incremental weighs says nothing about a full; nothing is divided by zero."""
-    known = [snapshot(1, 50 * MIB, 100 * MIB), snapshot(2, MIB, 100 * MIB, Form.INCREMENTAL), snapshot(3, 900, 0)]
+    known = [snapshot(1, 50 * MIB, 100 * MIB), snapshot(2, MIB, 100 * MIB, base="1"), snapshot(3, 900, 0)]
     assert needed_for_snapshot(GIB, known) == needed_for_snapshot(GIB, known[:1])
     assert needed_for_snapshot(GIB, known[1:]) == needed_for_snapshot(GIB, [])
 

@@ -9,30 +9,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.snapshots.models import Form, Kind, Level, RestoreRecord, Snapshot, Verification
+from core.snapshots.models import RestoreRecord, Snapshot
 from core.snapshots.policies.timeline import newest_sound, timeline, timeline_first
 from core.snapshots.repository.catalog import Contents
-
-NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
-
-
-def snapshot(sequence: int, *, ok: bool = True) -> Snapshot:
-    return Snapshot(
-        id=f"{sequence:012x}",
-        sequence=sequence,
-        kind=Kind.CRITICAL,
-        form=Form.FULL,
-        base=None,
-        path=f"critical/{sequence}",
-        created_at=NOON,
-        began_at=NOON,
-        reasons=(),
-        requests=0,
-        size=1,
-        database_size=1,
-        fingerprint=f"b3t64:{sequence}",
-        verification=Verification(level=Level.CHECKSUM, at=NOON, ok=ok),
-    )
+from tests.worlds.snapshots import NOON, make_snapshot
 
 
 def restored(sequence: int, before: int) -> RestoreRecord:
@@ -45,7 +25,7 @@ def numbers(snapshots: Sequence[Snapshot]) -> list[int]:
     return [snapshot.sequence for snapshot in snapshots]
 
 
-TEN = [snapshot(sequence) for sequence in range(1, 11)]
+TEN = [make_snapshot(sequence) for sequence in range(1, 11)]
 
 
 def test_without_a_restore_all_snapshots_are_on_the_line() -> None:
@@ -61,13 +41,13 @@ def test_a_restore_leaves_what_came_after_its_snapshot_beside_the_line() -> None
 
 def test_the_safety_snapshot_of_a_restore_is_beside_the_line() -> None:
     """It is the newest by the clock, and the very state that the owner decided to leave."""
-    safety = snapshot(11)
+    safety = make_snapshot(11)
     assert newest_sound([*TEN, safety], [restored(3, 12)]) == TEN[2]
 
 
 def test_restoring_the_safety_snapshot_puts_what_it_saved_back_on_the_line() -> None:
     """Undoing a restore makes the left-behind time the present again."""
-    taken = [*TEN, snapshot(11), snapshot(12)]
+    taken = [*TEN, make_snapshot(11), make_snapshot(12)]
     line = timeline(taken, [restored(3, 12), restored(11, 13)])
     assert numbers(line) == [11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]
 
@@ -96,24 +76,24 @@ def test_the_others_come_after_the_line_newest_first() -> None:
 
 def test_the_newest_sound_one_is_looked_for_on_the_line_first() -> None:
     """A damaged one is passed over; beside the line only where the line has none."""
-    taken = [snapshot(1), snapshot(2), snapshot(3, ok=False)]
+    taken = [make_snapshot(1), make_snapshot(2), make_snapshot(3, ok=False)]
     assert newest_sound(taken, []) == taken[1]
-    broken_line = [snapshot(1, ok=False), snapshot(2), snapshot(3, ok=False)]
+    broken_line = [make_snapshot(1, ok=False), make_snapshot(2), make_snapshot(3, ok=False)]
     assert newest_sound(broken_line, [restored(1, 3)]) == broken_line[1]
-    assert newest_sound([snapshot(1, ok=False)], []) is None
+    assert newest_sound([make_snapshot(1, ok=False)], []) is None
     assert newest_sound([], []) is None
 
 
 def test_the_next_sequence_never_falls_behind_a_restore() -> None:
     """Where the newest files were removed by hand, new snapshots are still on the present line."""
     contents = Contents().with_snapshots(TEN[:3]).recording(restored(2, 8))
-    following = snapshot(contents.next_sequence)
+    following = make_snapshot(contents.next_sequence)
     assert following in timeline([*TEN[:3], following], contents.restores)
 
 
 def test_snapshots_with_one_sequence_are_in_the_order_in_which_they_began() -> None:
     """Two with the same number can come of a catalog that could not be written; the newer one is still the newest."""
-    older = snapshot(5)
+    older = make_snapshot(5)
     newer = msgspec.structs.replace(older, id="f" * 12, began_at=NOON + dt.timedelta(seconds=1))
     for given_order in ([older, newer], [newer, older]):
         assert Contents().with_snapshots(given_order).snapshots == (older, newer)
@@ -129,13 +109,13 @@ def histories(draw: st.DrawFn) -> tuple[list[Snapshot], list[RestoreRecord], lis
     for step in draw(st.lists(st.integers(0, 8), max_size=25)):
         if step and taken:
             back = draw(st.sampled_from(taken))
-            safety = snapshot(len(taken) + 1)
+            safety = make_snapshot(len(taken) + 1)
             taken.append(safety)
             origin[safety.sequence] = [*line, safety.sequence]
             records.append(restored(back.sequence, len(taken) + 1))
             line = list(origin[back.sequence])
         else:
-            following = snapshot(len(taken) + 1)
+            following = make_snapshot(len(taken) + 1)
             taken.append(following)
             line = [*line, following.sequence]
             origin[following.sequence] = list(line)

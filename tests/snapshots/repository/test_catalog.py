@@ -11,38 +11,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from core.snapshots.errors import CatalogError, CatalogTooNew, SnapshotError
-from core.snapshots.models import Form, Kind, Level, RestoreRecord, Snapshot, Verification
+from core.snapshots.models import RestoreRecord, Snapshot
 from core.snapshots.repository import catalog as catalog_module
 from core.snapshots.repository.catalog import FILE_NAME, FORMAT, PREVIOUS, Catalog, Contents
+from tests.worlds.snapshots import make_snapshot
 
 ROOT = Path(__file__).parents[3]
 NOON = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 
 
 def snapshot(sequence: int, **changes: Any) -> Snapshot:
-    made = Snapshot(
-        id=f"{sequence:012x}",
-        sequence=sequence,
-        kind=Kind.CRITICAL,
-        form=Form.FULL,
-        base=None,
-        path=f"critical/20261123T{sequence:06}.000Z_critical_marketplace-buy-42_{sequence:012x}.db.gz",
-        created_at=NOON + dt.timedelta(seconds=sequence),
-        began_at=NOON + dt.timedelta(seconds=sequence),
-        reasons=("marketplace_buy_42", "pack_opening_user_7"),
-        requests=2,
-        size=1000 + sequence,
-        database_size=4096,
-        fingerprint="b3t64:" + "0" * 64,
-        verification=Verification(level=Level.CHECKSUM, at=NOON, ok=True),
-        rows={"users": 3},
-        details={"journal_mode": "wal"},
-    )
-    return msgspec.structs.replace(made, **changes)
+    at = NOON + dt.timedelta(seconds=sequence)
+    return make_snapshot(sequence, at=at, rows={"users": 3}, details={"journal_mode": "wal"}, **changes)
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.snapshots.errors import AmbiguousSnapshot, SnapshotNotFound
-from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
+from core.snapshots.models import Kind, Snapshot
 from core.snapshots.policies.timeline import resolve
 from core.snapshots.repository.names import FOLDERS, file_name, folder_of, new_id, parse_name, relative_path, slug
+from tests.worlds.snapshots import make_snapshot
 
 NOON = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 FIRST = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
@@ -32,25 +33,6 @@ reasons = st.one_of(
     st.text(st.sampled_from("./\\\x00\n:*_-aZ9é")),
     st.sampled_from(["../../etc/passwd", "C:\\con", "a\x00b", ".hidden", "~", "x" * 100_000, "ﷺ" * 400, "\ud800", ""]),
 )
-
-
-def named(snapshot_id: str, sequence: int = 1, *, ok: bool = True) -> Snapshot:
-    return Snapshot(
-        id=snapshot_id,
-        sequence=sequence,
-        kind=Kind.MANUAL,
-        form=Form.FULL,
-        base=None,
-        path=f"daily/{snapshot_id}.db.gz",
-        created_at=NOON,
-        began_at=NOON,
-        reasons=("note",),
-        requests=1,
-        size=100,
-        database_size=1000,
-        fingerprint="f",
-        verification=Verification(level=Level.CHECKSUM, at=NOON, ok=ok),
-    )
 
 
 def test_a_name_says_when_why_and_which() -> None:
@@ -275,10 +257,10 @@ def test_a_source_of_ids_that_only_repeats_itself_is_an_error() -> None:
 
 
 SHELF = (
-    named("3fa9c1d2e4b5", 1),
-    named("3fb000000000", 2),
-    named("0123456789ab", 7),
-    named("aaaaaaaaaaaa", 9, ok=False),
+    make_snapshot(1, id="3fa9c1d2e4b5"),
+    make_snapshot(2, id="3fb000000000"),
+    make_snapshot(7, id="0123456789ab"),
+    make_snapshot(9, id="aaaaaaaaaaaa", ok=False),
 )
 
 
@@ -302,7 +284,7 @@ def test_a_person_names_a_snapshot_by_id_prefix_or_latest(text: str, expected: s
 
 def test_a_whole_id_wins_over_longer_ones_that_begin_with_it() -> None:
     """A whole id is never ambiguous, even if ids of another length were to come."""
-    longer = (named("3fa9c1d2e4b5ff", 2), named("3fa9c1d2e4b5", 1))
+    longer = (make_snapshot(2, id="3fa9c1d2e4b5ff", path="daily/longer"), make_snapshot(1, id="3fa9c1d2e4b5"))
     assert resolve("3fa9c1d2e4b5", longer).id == "3fa9c1d2e4b5"
 
 
@@ -332,7 +314,7 @@ def test_a_prefix_of_several_ids_is_ambiguous_and_lists_them() -> None:
 
 @pytest.mark.parametrize(
     ("snapshots", "sentence"),
-    [((), "no snapshot yet"), ((named("3fa9c1d2e4b5", ok=False),), "None of the 1 snapshots is sound")],
+    [((), "no snapshot yet"), ((make_snapshot(id="3fa9c1d2e4b5", ok=False),), "None of the 1 snapshots is sound")],
 )
 def test_latest_is_never_a_damaged_snapshot(snapshots: tuple[Snapshot, ...], sentence: str) -> None:
     """Where no sound snapshot exists, "latest" says so instead of giving a damaged one."""

@@ -21,8 +21,8 @@ from core.snapshots.models import Form, Kind, Level, Snapshot, Verification
 from core.snapshots.repository import repository as repository_module
 from core.snapshots.repository.catalog import FILE_NAME, PREVIOUS, Contents
 from core.snapshots.repository.lock import InUseLock
-from core.snapshots.repository.names import relative_path
 from core.snapshots.repository.repository import Repository, in_use_lock
+from tests.worlds.snapshots import make_snapshot
 
 NOON = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 DAILY = (Kind.PERIODIC, Kind.MANUAL, Kind.SHUTDOWN)
@@ -36,25 +36,8 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def snapshot(sequence: int, kind: Kind = Kind.MANUAL, **changes: Any) -> Snapshot:
-    created_at = NOON + dt.timedelta(minutes=sequence)
-    identity = f"{sequence:012x}"
-    made = Snapshot(
-        id=identity,
-        sequence=sequence,
-        kind=kind,
-        form=Form.FULL,
-        base=None,
-        path=relative_path(created_at=created_at, kind=kind, reason="a reason", snapshot_id=identity, suffix=".db.gz"),
-        created_at=created_at,
-        began_at=created_at,
-        reasons=("a reason",),
-        requests=0,
-        size=len(content(sequence)),
-        database_size=4096,
-        fingerprint="b3t64:" + "0" * 64,
-        verification=Verification(level=Level.CHECKSUM, at=created_at, ok=True),
-    )
-    return msgspec.structs.replace(made, **changes)
+    at = NOON + dt.timedelta(minutes=sequence)
+    return make_snapshot(sequence, at=at, kind=kind, size=len(content(sequence)), **changes)
 
 
 def content(sequence: int) -> bytes:

@@ -8,15 +8,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from core.snapshots import Kind, SnapshotService
 from core.snapshots.engines import Position
 from core.snapshots.operations.create import CreateRequest, _began_later, create_locked
 from core.snapshots.operations.exclusive import exclusive
-from tests.worlds.console_world import imagined
 from tests.worlds.postgres_world import PostgresWorld
+from tests.worlds.snapshots import make_snapshot
 
 
 class Waiting:
@@ -137,7 +136,7 @@ def test_a_snapshot_covers_an_event_only_where_log_and_clock_say_it(
     """Beyond the event's position, in a log of the same run of the same server, and later by the clock, too."""
     at = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
     began = at + dt.timedelta(seconds=seconds)
-    snapshot = msgspec.structs.replace(imagined(0), began_at=began, details=details)
+    snapshot = make_snapshot(began_at=began, details=details)
     wanted = CreateRequest(kind=Kind.CRITICAL, reasons=("x",), position=Position("a", 10), at=at, deadline=1.0)
     assert _began_later(snapshot, wanted) is covers
     assert not _began_later(snapshot, CreateRequest(kind=Kind.CRITICAL, reasons=("x",), deadline=1.0))
