@@ -18,6 +18,7 @@
     │       └── RestoreTestUnavailable  snapshots cannot be rebuilt for a test restore here
     ├── RestoreFailed            the restore did not happen, or was taken back
     │   └── PlanOutdated         the state changed since the plan was shown
+    ├── QueryError               a question about the past that cannot be answered: an unknown table, a wrong key
     ├── DeadlineExceeded         the operation took longer than its deadline
     ├── OperationCancelled       the operation was told to stop
     └── WorkerFailed             the child process died or spoke nonsense
@@ -44,6 +45,7 @@ __all__ = [
     "NotEnoughSpace",
     "OperationCancelled",
     "PlanOutdated",
+    "QueryError",
     "RepositoryError",
     "RestoreFailed",
     "RestoreTestUnavailable",
@@ -163,6 +165,12 @@ class RestoreFailed(SnapshotError):
 
 class PlanOutdated(RestoreFailed):
     """The database or the snapshots changed since the plan was made: look at a new one first."""
+
+
+class QueryError(SnapshotError, ValueError):
+    """A question about the past that cannot be answered: an unknown table, a key of another type, SQL that is wrong."""
+
+    exit_code = 2
 
 
 class DeadlineExceeded(SnapshotError, TimeoutError):

@@ -21,6 +21,7 @@ LAYERS = (
     "service",
     "operations",
     "worker",
+    "history",
     "repository",
     "engines",
     "archive",

@@ -1,22 +1,22 @@
 """The gzip members of an archive, byte by byte (RFC 1952; the size subfield after BGZF, SAM specification 4.1).
 
-Every member begins with the same ten bytes: ``1f 8b 08 04``, a zero time, no extra flags, operating system 255. What
-a member is for stands in its extra field, whose subfields ordinary gzip tools skip. Numbers are little-endian.
+Every member begins with the same ten bytes: ``1f 8b 08 04``, a zero time, no extra flags, operating system 255. The
+extra field says what a member is for; ordinary gzip tools skip its subfields. Numbers are little-endian.
 
 A **block** member holds 1 to 65536 bytes of the image::
 
     header 10 · XLEN = 12 · "SB" 8 · member's size u32 · CRC-32 of the compressed bytes u32 · DEFLATE · CRC-32 · ISIZE
 
-With its own size in front, a member can be found, copied and expanded without expanding those before it, and damage
+Because its size comes first, a member can be found, copied and expanded without expanding those before it, and damage
 is noticed before the bytes reach a decompressor.
 
 A **label** member is empty and carries a JSON document; "SH" is the head, "ST" the tail::
 
     header 10 · XLEN · "SH" length JSON · "SC" 36 · member's size u32 · seal 32 · 03 00 · CRC-32 = 0 · ISIZE = 0
 
-Its seal is the BLAKE3 of the label it is bound to, then of all its own bytes before the seal. The tail is bound to
-the seal of the head, so a tail cannot end another snapshot's file. The size stands 46 bytes before the end: a tail is
-found from behind.
+Its seal is a BLAKE3, first over the seal of the label that it is bound to, then over all its own bytes before the seal.
+The tail is bound to the seal of the head, so that the tail of one snapshot cannot end the file of another. The size is
+46 bytes before the end, so that a tail can be found from the end of the file.
 """
 
 from __future__ import annotations
@@ -33,12 +33,14 @@ from .compression import DEFLATED_MAX, Deflate, DeflateError
 from .fingerprint import BLOCK
 
 __all__ = [
+    "BLOCK_HEAD",
     "HEAD",
     "LABEL_MAX",
     "TAIL",
     "BlockMember",
     "Cursor",
     "Label",
+    "block_size",
     "cursor_at_last_label",
     "make_label",
     "pack_block",
@@ -51,18 +53,20 @@ HEAD, TAIL = b"SH", b"ST"
 _BLOCK, _SEAL = b"SB", b"SC"
 _FIXED = bytes.fromhex("1f8b0804 00000000 00ff")
 _PREFIX = struct.Struct("<10sH2sH")
-"""What every member begins with: the fixed header, XLEN, the first subfield's id and length."""
+"""How every member begins: the fixed header, XLEN, the id and the length of the first subfield."""
 _SIZES = struct.Struct("<II")
 _NUMBER = struct.Struct("<I")
 _SUBFIELD = struct.Struct("<2sH")
 _SEAL_HEAD = _SUBFIELD.pack(_SEAL, 4 + 32)
 _EMPTY = b"\x03\x00" + bytes(8)
-_ABSENT = {HEAD: "no snapshot begins here", TAIL: "neither a block nor the tail begins here"}
+_MISSING = {HEAD: "no snapshot begins here", TAIL: "neither a block nor the tail begins here"}
 
 _BLOCK_PREFIX = _PREFIX.pack(_FIXED, 4 + _SIZES.size, _BLOCK, _SIZES.size)
-_BLOCK_HEAD = _PREFIX.size + _SIZES.size
-_BLOCK_MIN = _BLOCK_HEAD + 1 + _SIZES.size
-_BLOCK_MAX = _BLOCK_HEAD + DEFLATED_MAX + _SIZES.size
+BLOCK_HEAD = _PREFIX.size + _SIZES.size
+"""The number of bytes at the beginning of a block member that tell its size."""
+
+_MEMBER_MIN = BLOCK_HEAD + 1 + _SIZES.size
+_MEMBER_MAX = BLOCK_HEAD + DEFLATED_MAX + _SIZES.size
 _LABEL_END = len(_SEAL_HEAD) + 4 + 32 + len(_EMPTY)
 
 LABEL_MAX = 0xFFFF - _SUBFIELD.size - len(_SEAL_HEAD) - 4 - 32
@@ -70,7 +74,7 @@ LABEL_MAX = 0xFFFF - _SUBFIELD.size - len(_SEAL_HEAD) - 4 - 32
 
 
 class Label(NamedTuple):
-    """A head or a tail: its JSON, the seal the next label is bound to, and the whole member."""
+    """A head or a tail: its JSON, its seal, which the next label can be bound to, and the whole member."""
 
     payload: bytes
     seal: bytes
@@ -78,7 +82,7 @@ class Label(NamedTuple):
 
 
 class BlockMember(NamedTuple):
-    """A block member as it was read: where it begins, and what it says about the block in it."""
+    """A block member as read from a file: its offset, the compressed bytes, and what it records about the block."""
 
     offset: int
     deflated: bytes
@@ -88,15 +92,23 @@ class BlockMember(NamedTuple):
 
 
 def pack_block(data: bytes, deflate: Deflate) -> bytes:
-    """Give the member that holds 1 to 65536 bytes of the image."""
+    """Return the member that holds a block of 1 to 65536 bytes."""
     deflated = deflate.compress(data)
-    size = _BLOCK_HEAD + len(deflated) + _SIZES.size
+    size = BLOCK_HEAD + len(deflated) + _SIZES.size
     sizes = _SIZES.pack(size, deflate.crc32(deflated))
     return b"".join((_BLOCK_PREFIX, sizes, deflated, _SIZES.pack(deflate.crc32(data), len(data))))
 
 
+def block_size(beginning: bytes) -> int | None:
+    """Return the size of the block member that begins with these ``BLOCK_HEAD`` bytes, or None if none does."""
+    if len(beginning) < BLOCK_HEAD or not beginning.startswith(_BLOCK_PREFIX):
+        return None
+    size: int = _NUMBER.unpack_from(beginning, _PREFIX.size)[0]
+    return size if _MEMBER_MIN <= size <= _MEMBER_MAX else None
+
+
 def unpack_block(packed: BlockMember, deflate: Deflate) -> bytes:
-    """Give the block in a member; raise DeflateError where anything the member says about it is not so."""
+    """Return the block in a member. Raises DeflateError if it differs from what the member records about it."""
     if deflate.crc32(packed.deflated) != packed.deflated_crc:
         raise DeflateError("the compressed bytes do not have the recorded checksum")
     if not 0 < packed.length <= BLOCK:
@@ -110,7 +122,7 @@ def unpack_block(packed: BlockMember, deflate: Deflate) -> bytes:
 
 
 def unpack_member(member: bytes, deflate: Deflate) -> bytes:
-    """Give the block in the bytes of one whole member; raise SnapshotDamaged for anything else."""
+    """Return the block in the bytes of exactly one whole member. Raises SnapshotDamaged."""
     cursor = Cursor(io.BytesIO(member))
     packed = cursor.read_block()
     cursor.require_end()
@@ -121,7 +133,7 @@ def unpack_member(member: bytes, deflate: Deflate) -> bytes:
 
 
 def make_label(identifier: bytes, payload: bytes, bound_to: bytes = b"") -> Label:
-    """Give the label that carries a JSON document; raise ValueError where it is longer than ``LABEL_MAX``."""
+    """Return the label that carries a JSON document. Raises ValueError if that is longer than ``LABEL_MAX`` bytes."""
     if len(payload) > LABEL_MAX:
         raise ValueError(f"a label holds {LABEL_MAX} bytes of JSON, not {len(payload)}")
     size = _PREFIX.size + len(payload) + _LABEL_END
@@ -132,58 +144,59 @@ def make_label(identifier: bytes, payload: bytes, bound_to: bytes = b"") -> Labe
 
 
 class Cursor:
-    """A place in an archive that is being read: takes one member after another, and says where something is wrong.
+    """Reads the members of an archive one after the other.
 
-    Everything it raises about the content is SnapshotDamaged, with ``offset`` in bytes, ``detail`` and ``path``.
+    Whatever is wrong with the content is raised as SnapshotDamaged, with ``offset`` in bytes, ``detail`` and ``path``.
     """
 
     def __init__(self, source: BinaryIO, path: Path | None = None, offset: int = 0) -> None:
-        """Read from a buffered ``source`` that stands at ``offset``, the beginning of a member."""
+        """Read from a buffered ``source`` whose position is ``offset``, the beginning of a member."""
         self._source = source
         self._path = path
         self._position = offset
         self._prefix: bytes | None = None
         self.offset = offset
-        """Where the next member begins."""
+        """The offset of the next member, in bytes."""
 
     def at_block(self) -> bool:
-        """Say whether a block comes next; otherwise it is a label, or damage that taking it will find."""
-        return self._upcoming() == _BLOCK_PREFIX
+        """Return True if a block comes next. If not, it is a label, or damage that ``read_label`` reports."""
+        return self._peek_prefix() == _BLOCK_PREFIX
 
     def read_block(self) -> BlockMember:
-        """Take a block member without expanding it."""
+        """Read a block member, without expanding it."""
         if not self.at_block():
             raise self.damaged("no block begins here")
-        size, deflated_crc = _SIZES.unpack(self._take(_SIZES.size))
-        if not _BLOCK_MIN <= size <= _BLOCK_MAX:
-            raise self.damaged(f"a member of {size} bytes is recorded, {_BLOCK_MIN} to {_BLOCK_MAX} are possible")
-        rest = self._take(size - _BLOCK_HEAD)
+        size, deflated_crc = _SIZES.unpack(self._read(_SIZES.size))
+        if not _MEMBER_MIN <= size <= _MEMBER_MAX:
+            raise self.damaged(f"a member of {size} bytes is recorded, {_MEMBER_MIN} to {_MEMBER_MAX} are possible")
+        rest = self._read(size - BLOCK_HEAD)
         crc, length = _SIZES.unpack(rest[-_SIZES.size :])
         packed = BlockMember(self.offset, rest[: -_SIZES.size], deflated_crc, crc, length)
-        self._next()
+        self._end_member()
         return packed
 
     def read_label(self, identifier: bytes, bound_to: bytes = b"") -> Label:
-        """Take the head or the tail, which must be bound to that other label."""
-        prefix = self._upcoming()
+        """Read the label with this identifier (``HEAD`` or ``TAIL``), bound to the seal ``bound_to``."""
+        prefix = self._peek_prefix()
         fixed, extra, found, length = _PREFIX.unpack(prefix)
         if (fixed, found) != (_FIXED, identifier):
-            raise self.damaged(_ABSENT[identifier])
+            raise self.damaged(_MISSING[identifier])
         if length > LABEL_MAX or extra != length + 0xFFFF - LABEL_MAX:
             raise self.damaged("the lengths in the header contradict each other")
-        payload = self._take(length)
-        if self._take(_LABEL_END) != (whole := make_label(identifier, payload, bound_to)).member[-_LABEL_END:]:
+        payload = self._read(length)
+        expected = make_label(identifier, payload, bound_to)
+        if self._read(_LABEL_END) != expected.member[-_LABEL_END:]:
             raise self.damaged("the seal does not fit the content")
-        self._next()
-        return whole
+        self._end_member()
+        return expected
 
     def require_end(self) -> None:
-        """Make sure that nothing follows."""
+        """Raise SnapshotDamaged unless the file ends here."""
         if self._source.read(1):
             raise self.damaged("something follows the end of the archive")
 
     def damaged(self, detail: str, offset: int | None = None) -> SnapshotDamaged:
-        """Give the error that says what is wrong at ``offset`` (the next member's where it is left out)."""
+        """Return the error for damage at ``offset``, by default that of the next member."""
         at = self.offset if offset is None else offset
         name = self._path.name if self._path else "archive"
         path = str(self._path) if self._path else None
@@ -191,29 +204,29 @@ class Cursor:
             f"The snapshot file {name} is damaged at byte {at}: {detail}.", offset=at, detail=detail, path=path
         )
 
-    def _upcoming(self) -> bytes:
+    def _peek_prefix(self) -> bytes:
         if self._prefix is None:
-            self._prefix = self._take(_PREFIX.size)
+            self._prefix = self._read(_PREFIX.size)
         return self._prefix
 
-    def _take(self, amount: int) -> bytes:
+    def _read(self, amount: int) -> bytes:
         data = self._source.read(amount)
         self._position += len(data)
         if len(data) < amount:
             raise self.damaged("the file ends before the archive does: it was cut off", self._position)
         return data
 
-    def _next(self) -> None:
+    def _end_member(self) -> None:
         self._prefix, self.offset = None, self._position
 
 
 def cursor_at_last_label(source: BinaryIO, path: Path | None = None) -> Cursor:
-    """Give a cursor at the label that ends the file, found by the size it records; raise SnapshotDamaged."""
+    """Return a cursor at the label that ends the file, found by the size it records. Raises SnapshotDamaged."""
     length = source.seek(0, 2)
     source.seek(max(0, length - _LABEL_END))
     ending = source.read(_LABEL_END)
-    begins = ending.startswith(_SEAL_HEAD) and ending.endswith(_EMPTY) and len(ending) == _LABEL_END
-    size = _NUMBER.unpack_from(ending, len(_SEAL_HEAD))[0] if begins else 0
+    is_label = ending.startswith(_SEAL_HEAD) and ending.endswith(_EMPTY) and len(ending) == _LABEL_END
+    size = _NUMBER.unpack_from(ending, len(_SEAL_HEAD))[0] if is_label else 0
     if not _PREFIX.size + _LABEL_END <= size <= length:
         detail = "the file does not end as an archive does: it was cut off, or something was appended"
         raise Cursor(source, path, length).damaged(detail)

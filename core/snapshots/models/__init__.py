@@ -7,6 +7,21 @@ together.
 
 from __future__ import annotations
 
+from .history import (
+    NOW,
+    Change,
+    ChangePoint,
+    Diff,
+    DiffMethod,
+    FindChange,
+    Key,
+    Look,
+    PlayerTables,
+    Point,
+    QueryResult,
+    RowHistory,
+    TableDiff,
+)
 from .integrity import Check, DatabaseState, Finding, IntegrityReport, Method, Severity
 from .listener import Listener, OnProgress, Progress
 from .reports import Created, Exported, RebuildReport, StartupOutcome, StartupReport, Status, VerifyReport
@@ -15,32 +30,45 @@ from .retention import PruneDecision, PruneReport, RetentionRules
 from .snapshots import Form, Kind, Level, Snapshot, Verification
 
 __all__ = [
+    "NOW",
+    "Change",
+    "ChangePoint",
     "Check",
     "Created",
     "DatabaseState",
+    "Diff",
+    "DiffMethod",
     "Exported",
+    "FindChange",
     "Finding",
     "Form",
     "IntegrityReport",
+    "Key",
     "Kind",
     "Level",
     "Listener",
+    "Look",
     "Lost",
     "Method",
     "OnProgress",
+    "PlayerTables",
+    "Point",
     "Progress",
     "PruneDecision",
     "PruneReport",
+    "QueryResult",
     "RebuildReport",
     "RestorePlan",
     "RestoreRecord",
     "RestoreReport",
     "RetentionRules",
+    "RowHistory",
     "Severity",
     "Snapshot",
     "StartupOutcome",
     "StartupReport",
     "Status",
+    "TableDiff",
     "Verification",
     "VerifyReport",
 ]

@@ -1,0 +1,169 @@
+"""The points in time that a repository has, each of which opens as a database; and the present, read through SQLite."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from ..archive.page_index import PageIndex
+from ..engines import ChainFile
+from ..engines.sqlite.connections import read_transaction, reading
+from ..engines.sqlite.source import read_image
+from ..models import NOW, Point
+from ..progress import Watch
+from .databases import Database
+from .pages import ChainPages, ExpandedMembers, differing_pages
+from .rebuilt import RebuiltImages
+
+__all__ = ["ARCHIVES", "LATER", "REBUILD", "Past", "PastFiles", "can_read_archives"]
+
+ARCHIVES, REBUILD = "archives", "rebuild"
+"""How snapshots are read: straight from their archives, or rebuilt in scratch first."""
+
+LATER = "later"
+"""The schema under which the second of two states is attached to the first."""
+
+
+class PastFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job needs to read the past: the chains, and the points in them, oldest first.
+
+    ``cache`` is the folder of derived files and ``index`` the page index; either can be None or lost. ``now`` is when
+    the question was asked.
+    """
+
+    chains: tuple[tuple[ChainFile, ...], ...]
+    points: tuple[Point, ...]
+    cache: str | None
+    index: str | None
+    now: dt.datetime
+
+
+class _Opener(Protocol):
+    """Opens the snapshots of chains as databases: from the archives, or rebuilt."""
+
+    def opened(self, pages: ChainPages, point: int, name: str, watch: Watch) -> AbstractContextManager[Database]:
+        """Open a snapshot."""
+
+    def attached(self, database: Database, schema: str, pages: ChainPages, point: int) -> AbstractContextManager[None]:
+        """Attach another one to it."""
+
+    def attached_file(
+        self, database: Database, schema: str, path: Path, busy_timeout: float
+    ) -> AbstractContextManager[None]:
+        """Attach a file to it, for reading."""
+
+
+def can_read_archives() -> bool:
+    """Return True if APSW is installed, so that snapshots need not be rebuilt to be read."""
+    return find_spec("apsw") is not None
+
+
+class Past:
+    """Every point that a job may read. ``database`` is the live file; what is rebuilt goes to ``scratch``."""
+
+    def __init__(
+        self,
+        files: PastFiles,
+        database: Path,
+        busy_timeout: float,
+        scratch: Path,
+        watch: Watch,
+        *,
+        archives: bool | None = None,
+    ) -> None:
+        self.points = files.points
+        self.now = files.now
+        self.by = ARCHIVES if (can_read_archives() if archives is None else archives) else REBUILD
+        self.watch = watch
+        self._files = files
+        self._database = database
+        self._busy_timeout = busy_timeout
+        self._scratch = scratch
+        self._expanded = ExpandedMembers()
+        self._digests = None if files.index is None else PageIndex.load(Path(files.index))
+        self._chains: dict[int, ChainPages] = {}
+        self._opener = self._make_opener()
+
+    def close(self) -> None:
+        """Close the archives."""
+        self._expanded.close()
+
+    def __enter__(self) -> Past:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def pages(self, point: Point) -> ChainPages:
+        """Return the pages of the chain that a point lies in."""
+        if point.chain not in self._chains:
+            cache = None if self._files.cache is None else Path(self._files.cache)
+            chain = self._files.chains[point.chain]
+            self._chains[point.chain] = ChainPages(chain, self._expanded, cache, self._digests)
+        return self._chains[point.chain]
+
+    @contextmanager
+    def opened(self, point: Point | None) -> Iterator[Database]:
+        """Open a point for reading; None is the present, of which one committed state is seen until it is closed."""
+        if point is not None:
+            name = f"snapshot {point.snapshot}"
+            with self._opener.opened(self.pages(point), point.position, name, self.watch) as database:
+                yield database
+            return
+        with reading(self._database, self._busy_timeout, self.watch) as connection, read_transaction(connection):
+            connection.text_factory = str
+            yield Database(connection, "the live database", self.watch)
+
+    @contextmanager
+    def pair(self, first: Point, second: Point | None) -> Iterator[Database]:
+        """Open a point, with another one (None: the present) attached to it as ``LATER``."""
+        with ExitStack() as stack:
+            database = stack.enter_context(self.opened(first))
+            if second is not None:
+                pages = self.pages(second)
+                stack.enter_context(self._opener.attached(database, LATER, pages, second.position))
+            else:
+                live = self._steady_copy() or self._database
+                stack.enter_context(self._opener.attached_file(database, LATER, live, self._busy_timeout))
+            database.name = f"{database.name} or {'the live database' if second is None else second.snapshot}"
+            database.connection.execute("BEGIN")
+            stack.callback(database.connection.execute, "ROLLBACK")
+            yield database
+
+    def changed(self, first: Point, second: Point) -> set[int] | None:
+        """Return the numbers of all pages that can differ between two points, or None if only reading both can tell."""
+        if first.chain == second.chain:
+            low, high = sorted((first.position, second.position))
+            return self.pages(first).changed(low, high)
+        return differing_pages(self.pages(first), first.position, self.pages(second), second.position, self.watch)
+
+    def time(self, point: Point | None) -> dt.datetime:
+        """Return when a point was; None is the present."""
+        return self.now if point is None else point.at
+
+    def _steady_copy(self) -> Path | None:
+        """Copy a database in rollback mode, in which a long reader stops the game; None if that is not so."""
+        with reading(self._database, self._busy_timeout, self.watch) as connection:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                return None
+        copy = self._scratch / "present.db"
+        copy.unlink(missing_ok=True)
+        return read_image(self._database, copy, self._busy_timeout, self.watch).path
+
+    def _make_opener(self) -> _Opener:
+        if self.by == REBUILD:
+            return RebuiltImages(self._scratch, self.watch)
+        from .vfs import SnapshotFiles
+
+        return SnapshotFiles()
+
+
+def name_of(point: Point | None) -> str:
+    """Return what answers call a point: the snapshot's id, or "now"."""
+    return NOW if point is None else point.snapshot
