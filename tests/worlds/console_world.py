@@ -8,6 +8,7 @@ import datetime as dt
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -25,6 +26,8 @@ from tests.worlds.game_database import connected, make_game_database, url_of
 from tests.worlds.snapshots import make_snapshot
 
 PROJECT = Path(__file__).parents[2]
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+"""A moment, as answers show it."""
 
 
 class World:

@@ -13,9 +13,8 @@ import pytest
 
 from core.snapshots.cli.json_output.snapshots import snapshot_document
 from core.snapshots.models import Level, Verification
-from tests.worlds.console_world import World, imagined, only_document, without_settings
-from tests.worlds.game_database import contents_of
-from tests.worlds.service_world import damage_pages, flip_byte
+from tests.worlds.console_world import TIME, World, imagined, only_document
+from tests.worlds.service_world import flip_byte
 
 SNAPSHOT = [
     "id",
@@ -32,15 +31,6 @@ SNAPSHOT = [
     "pinned",
 ]
 DETAILS = ["sequence", "began_at", "note", "requests", "rows", "restored_at"]
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
-TABLES = ["users", "cards", "creator_packs", "user_cards"]
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A game and a settings file, and nothing else that would be a setting."""
-    without_settings(monkeypatch)
-    return World(tmp_path)
 
 
 def assert_snapshot(snapshot: dict[str, Any], world: World, *, kind: str, reasons: list[str], pinned: bool) -> None:
@@ -154,49 +144,6 @@ def test_verify_answers_with_what_is_wrong_with_a_damaged_snapshot(world: World)
     assert world.answer("list")["snapshots"][0]["verification"]["ok"] is False
 
 
-def test_restore_answers_what_it_restored_and_what_is_lost(world: World) -> None:
-    """Every member is there, the rows as [then, now], and the safety snapshot leads back."""
-    taken = world.snapshot()
-    before = contents_of(world.database)
-    world.execute("DELETE FROM user_cards WHERE user_id = 1")
-    world.execute("INSERT INTO users (id, name, dust) VALUES (900, 'late', 0)")
-    world.event("marketplace_buy_42")
-    after = contents_of(world.database)
-
-    answer = world.answer("restore", taken["id"], "--yes")
-    assert list(answer) == ["restored", "safety", "lost", "ok"]
-    assert (answer["restored"], answer["ok"]) == (taken["id"], True)
-    lost = answer["lost"]
-    assert list(lost) == ["since", "until", "seconds", "rows", "events", "event_count"]
-    assert TIME.fullmatch(lost["since"])
-    assert TIME.fullmatch(lost["until"])
-    assert lost["seconds"] > 0
-    assert list(lost["rows"]) == TABLES
-    assert lost["rows"]["users"] == [20, 21]
-    assert lost["rows"]["user_cards"][0] > lost["rows"]["user_cards"][1]
-    assert (lost["events"], lost["event_count"]) == (["marketplace_buy_42"], 1)
-    assert contents_of(world.database) == before
-
-    assert world.answer("list", "--kind", "safety")["snapshots"][0]["id"] == answer["safety"]
-    assert world.answer("restore", answer["safety"], "--yes")["ok"] is True
-    assert contents_of(world.database) == after
-
-
-@pytest.mark.parametrize("damage", ["gone", "not a database"])
-def test_restore_heals_a_database_that_cannot_be_opened(world: World, damage: str) -> None:
-    """With the bot not running the shell alone brings it back; there is no safety snapshot of what cannot be read."""
-    world.snapshot()
-    before = contents_of(world.database)
-    for path in world.root.glob("game.db*"):
-        path.unlink()
-    if damage == "not a database":
-        world.database.write_bytes(b"this was a game once " * 1000)
-    answer = world.answer("restore", "latest", "--yes")
-    assert (answer["safety"], answer["ok"]) == (None, True)
-    assert answer["lost"]["rows"]["users"] == [20, None]
-    assert contents_of(world.database) == before
-
-
 def test_export_answers_where_it_wrote_how_much(world: World) -> None:
     """The file stands alone and is what the snapshot restores to."""
     taken = world.snapshot()
@@ -206,116 +153,6 @@ def test_export_answers_where_it_wrote_how_much(world: World) -> None:
     assert len(gzip.decompress(target.read_bytes())) == taken["database_size"]
 
 
-def test_status_answers_with_counts_sizes_and_what_is_newest(world: World) -> None:
-    """The whole object, on a repository with one damaged and one pinned snapshot."""
-    first, second = world.snapshot(), world.snapshot("--pin")
-    flip_byte(world.path_of(first))
-    world.answer("verify", first["id"], code=4)
-    world.answer("verify", second["id"], "--level", "restored")
-    newest = world.answer("list")["snapshots"][0]
-    answer = world.answer("status")
-    assert list(answer) == [
-        "engine",
-        "database",
-        "repository",
-        "snapshots",
-        "damaged",
-        "pinned",
-        "kinds",
-        "size",
-        "free",
-        "newest",
-        "newest_restored",
-        "next_periodic",
-        "remarks",
-    ]
-    assert TIME.fullmatch(answer.pop("next_periodic"))
-    assert answer.pop("free") > 0
-    assert answer == {
-        "engine": "sqlite",
-        "database": f"sqlite:///{world.database}",
-        "repository": str(world.repository),
-        "snapshots": 2,
-        "damaged": 1,
-        "pinned": 1,
-        "kinds": {"periodic": 0, "manual": 2, "critical": 0, "shutdown": 0, "safety": 0},
-        "size": first["size"] + second["size"],
-        "newest": newest,
-        "newest_restored": newest,
-        "remarks": [],
-    }
-
-
-def test_status_of_an_empty_repository_has_nothing_newest(world: World) -> None:
-    """Before the first snapshot the members are there and empty."""
-    answer = world.answer("status")
-    assert (answer["snapshots"], answer["newest"], answer["newest_restored"]) == (0, None, None)
-
-
-@pytest.mark.parametrize("options", [(), ("--quick",)])
-def test_integrity_of_a_sound_database_has_no_findings(world: World, options: tuple[str, ...]) -> None:
-    """The shape is the same for both depths."""
-    assert world.answer("integrity", *options) == {"ok": True, "findings": []}
-
-
-def test_integrity_answers_with_warnings_and_still_is_ok(world: World) -> None:
-    """A warning is for a person to look at; the data is sound, and the exit code 0."""
-    world.execute("UPDATE user_cards SET card_id = 12345 WHERE id = 1")
-    answer = world.answer("integrity")
-    assert answer["ok"] is True
-    assert [list(found) for found in answer["findings"]] == [["check", "severity", "message", "table"]]
-    found = answer["findings"][0]
-    assert (found["check"], found["severity"], found["table"]) == ("foreign_keys", "warning", "user_cards")
-
-
-def test_integrity_answers_with_errors_and_exit_code_4(world: World) -> None:
-    """A critical table that is missing is an error that names it."""
-    world.execute("DROP TABLE user_cards")
-    answer = world.answer("integrity", code=4)
-    assert answer["ok"] is False
-    assert [(found["check"], found["severity"], found["table"]) for found in answer["findings"]] == [
-        ("tables", "error", "user_cards")
-    ]
-
-
-def test_integrity_of_damaged_pages_ends_with_exit_code_4(world: World) -> None:
-    """Damage to the file is found, and is the answer."""
-    damage_pages(world.database)
-    assert world.answer("integrity", code=4)["ok"] is False
-
-
-def test_prune_says_of_each_snapshot_whether_and_why_it_stays(world: World) -> None:
-    """A dry run removes nothing and decides as the real one does; what a kept one builds on stays."""
-    world.configure(more='[retention]\ncritical = 1\nkeep_all = "0s"\n')
-    old = world.snapshot("--kind", "critical")
-    world.execute("UPDATE users SET dust = dust + 1 WHERE id = 1")
-    upon = world.snapshot("--kind", "critical")
-    assert (upon["form"], upon["base"]) == ("incremental", old["id"])
-    decided = {decision["id"]: decision for decision in world.answer("prune")["decisions"]}
-    assert decided[old["id"]]["keep"]
-    assert decided[old["id"]]["reasons"] == [f"base of {upon['id']}"]
-    world.execute("UPDATE users SET dust = dust + 1 WHERE id = 1")
-    world.configure(more='[retention]\ncritical = 5\nkeep_all = "0s"\n')
-    world.forget_pages()
-    new = world.snapshot("--kind", "critical")
-    world.configure(more='[retention]\ncritical = 1\nkeep_all = "0s"\n')
-
-    answer = world.answer("prune", "--dry-run")
-    assert list(answer) == ["dry_run", "freed", "decisions"]
-    assert (answer["dry_run"], answer["freed"]) == (True, 0)
-    assert [list(decision) for decision in answer["decisions"]] == [["id", "keep", "reasons"]] * 3
-    keeps = {decision["id"]: decision["keep"] for decision in answer["decisions"]}
-    assert keeps == {old["id"]: False, upon["id"]: False, new["id"]: True}
-    assert all(decision["reasons"] for decision in answer["decisions"])
-    assert world.path_of(old).exists()
-
-    carried_out = world.answer("prune")
-    assert carried_out == {"dry_run": False, "freed": old["size"] + upon["size"], "decisions": answer["decisions"]}
-    assert not world.path_of(old).exists()
-    assert not world.path_of(upon).exists()
-    assert world.answer("list")["snapshots"] == [new]
-
-
 def test_pin_and_unpin_answer_with_the_snapshot_as_it_is_then(world: World) -> None:
     """The catalog says the same afterwards."""
     taken = world.snapshot()
@@ -323,42 +160,6 @@ def test_pin_and_unpin_answer_with_the_snapshot_as_it_is_then(world: World) -> N
     assert world.answer("list")["snapshots"][0]["pinned"] is True
     assert world.answer("unpin", "latest") == {"snapshot": taken}
     assert world.answer("list")["snapshots"] == [taken]
-
-
-def test_rebuild_catalog_answers_what_it_found_in_the_files(world: World) -> None:
-    """Damaged snapshots and files that are none are named by their path."""
-    good, bad = world.snapshot(), world.snapshot()
-    flip_byte(world.path_of(bad))
-    stray = world.path_of(good).with_name(world.path_of(good).name.replace(good["id"], "0" * 12))
-    stray.write_bytes(b"no snapshot at all")
-    assert world.answer("rebuild-catalog") == {
-        "snapshots": 2,
-        "damaged": [bad["path"]],
-        "unreadable": [f"daily/{stray.name}"],
-    }
-    sound = {found["id"]: found["verification"]["ok"] for found in world.answer("list")["snapshots"]}
-    assert sound == {good["id"]: True, bad["id"]: False}
-
-
-@pytest.mark.parametrize("content", [None, b'{"format": 1, "snapsh'])
-def test_a_catalog_that_cannot_be_read_is_made_anew_by_any_command(world: World, content: bytes | None) -> None:
-    """No list is ever empty because the catalog was lost."""
-    taken = world.snapshot()
-    catalog = world.repository / "backup_metadata.json"
-    catalog.unlink()
-    if content is not None:
-        catalog.write_bytes(content)
-    assert [found["id"] for found in world.answer("list")["snapshots"]] == [taken["id"]]
-
-
-def test_rebuild_catalog_keeps_the_catalog_that_cannot_be_read(world: World) -> None:
-    """It is made anew once, and what was there lies beside it for whoever wants to look."""
-    taken = world.snapshot()
-    (world.repository / "backup_metadata.json").write_bytes(b"not a catalog")
-    assert world.answer("rebuild-catalog")["snapshots"] == 1
-    kept = [path.read_bytes() for path in world.repository.glob("backup_metadata.json.*")]
-    assert kept == [b"not a catalog"]
-    assert [found["id"] for found in world.answer("list")["snapshots"]] == [taken["id"]]
 
 
 @pytest.mark.parametrize(

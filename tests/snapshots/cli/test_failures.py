@@ -29,13 +29,6 @@ LOCKED_COMMANDS = [
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A game and a settings file, and nothing else that would be a setting."""
-    without_settings(monkeypatch)
-    return World(tmp_path)
-
-
-@pytest.fixture
 def held(world: World) -> Iterator[None]:
     """Somebody else has the repository, in which there is a snapshot."""
     world.snapshot()

@@ -25,7 +25,7 @@ from core.snapshots.models import (
     Severity,
     VerifyReport,
 )
-from tests.worlds.console_world import World, imagined, without_settings
+from tests.worlds.console_world import World, imagined
 from tests.worlds.service_world import flip_byte
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -43,13 +43,6 @@ COMMANDS = [
     ["unpin", "latest"],
     ["rebuild-catalog"],
 ]
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A game and a settings file, and nothing else that would be a setting."""
-    without_settings(monkeypatch)
-    return World(tmp_path)
 
 
 def test_every_command_says_something_to_a_person(world: World) -> None:

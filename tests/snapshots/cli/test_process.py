@@ -23,13 +23,6 @@ PATIENCE = 30.0
 QUESTION = "Restore this snapshot? [y/N]: "
 
 
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A game and a settings file, and nothing else that would be a setting."""
-    without_settings(monkeypatch)
-    return World(tmp_path)
-
-
 class Terminal:
     """A terminal at which somebody sits: what a process shows there, and a way to answer it."""
 
