@@ -1,4 +1,4 @@
-"""Files that are derived from others and can be lost: checksummed, and None for whatever is not whole."""
+"""Files that are computed from others and may be lost. A checksum tells a whole file from a damaged one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _DIGEST = 32
 
 
 def load(path: Path, magic: bytes, kind: type[Value]) -> Value | None:
-    """Give what is kept at ``path``; None where it cannot be read, was damaged or has another format."""
+    """Return the value saved at ``path``, or None if it cannot be read, is damaged or has another format."""
     try:
         content = memoryview(path.read_bytes())
     except OSError:
         return None
-    begin = len(magic) + _DIGEST
-    body = content[begin:]
-    if content[:begin] != magic + blake3(body).digest():
+    start = len(magic) + _DIGEST
+    body = content[start:]
+    if content[:start] != magic + blake3(body).digest():
         return None
     try:
         return msgspec.msgpack.decode(body, type=kind)
@@ -33,9 +33,9 @@ def load(path: Path, magic: bytes, kind: type[Value]) -> Value | None:
 
 
 def save(path: Path, magic: bytes, value: msgspec.Struct) -> None:
-    """Keep a value at ``path`` (0600), in place of the one there; raises OSError.
+    """Save a value at ``path`` (mode 0600), replacing the one there. Raises OSError.
 
-    Nothing is synced: after a crash ``load`` finds the old one, the new one, or that it is damaged.
+    Nothing is synced: after a crash ``load`` returns the old value, the new one, or None.
     """
     body = msgspec.msgpack.encode(value)
     scratch = path.with_name(f"{path.name}.new")

@@ -9,8 +9,8 @@ bytes, little-endian. Anyone can recompute it::
     digests = b"".join(blake3(image[at : at + 65536]).digest() for at in range(0, len(image), 65536))
     print("b3t64:" + blake3(b"savepoint/b3t64/1" + digests + len(image).to_bytes(8, "little")).hexdigest())
 
-The hash is cryptographic because players choose what is in the pages. It is a tree so that an incremental snapshot
-hashes only the blocks that changed. The length comes last so that an image can be hash_block while it arrives.
+The hash is cryptographic because players can choose the content of the pages. It is a tree so that an incremental
+snapshot hashes only the blocks that changed. The length comes last so that an image can be hashed as a stream.
 """
 
 from __future__ import annotations
@@ -25,47 +25,47 @@ from ..progress import Watch
 __all__ = ["BLOCK", "DIGEST", "BlockHash", "Fingerprint", "hash_block", "of_digests", "of_file"]
 
 BLOCK = 65536
-"""The size of a block in bytes: SQLite's largest page, so that no page ever spans two blocks."""
+"""The size of a block in bytes. It is the size of SQLite's largest page, so no page spans two blocks."""
 
 DIGEST = 32
 """The size of a block's digest in bytes."""
 
 
+_TAG = b"savepoint/b3t64/1"
+_READ_SIZE = 16 * BLOCK
+
+
 class BlockHash(NamedTuple):
-    """What one block hashes to: its digest, its length in bytes, and, where wanted, its pages' digests in order."""
+    """The digest and the length in bytes of one block; for a page index also the digests of its pages, in order."""
 
     digest: bytes
     length: int
     pages: bytes = b""
 
 
-_TAG = b"savepoint/b3t64/1"
-_READ = 16 * BLOCK
-
-
 def hash_block(block: bytes) -> BlockHash:
-    """Hash a block; may be called in any thread."""
+    """Return the hash of a block. Safe to call in any thread."""
     return BlockHash(blake3(block).digest(), len(block))
 
 
 class Fingerprint:
-    """Computes the fingerprint of an image from its blocks, in order."""
+    """Computes the fingerprint of an image from its blocks, which are added in order."""
 
     def __init__(self) -> None:
         self._tree = blake3(_TAG)
         self._length = 0
 
     def add(self, block: bytes) -> bytes:
-        """Take the next block (64 KiB, only the last may be shorter) and give its 32-byte digest.
+        """Add the next block (64 KiB, only the last may be shorter) and return its 32-byte digest.
 
-        Raises ValueError for a block that is empty, too long, or comes after a shorter one.
+        Raises ValueError if the block is empty, too long, or follows a shorter one.
         """
         digest = blake3(block).digest()
         self.add_digest(digest, len(block))
         return digest
 
     def add_digest(self, digest: bytes, length: int) -> None:
-        """Take the next block by its digest and its length, where it was hash_block elsewhere; raises like ``add``."""
+        """Add the next block, hashed elsewhere, by its digest and its length in bytes. Raises like ``add``."""
         if not 0 < length <= BLOCK or self._length % BLOCK:
             raise ValueError(f"blocks are {BLOCK} bytes, only the last is shorter: {length} at byte {self._length}")
         self._tree.update(digest)
@@ -73,18 +73,18 @@ class Fingerprint:
 
     @property
     def length(self) -> int:
-        """How many bytes of the image were taken so far."""
+        """The number of bytes added so far."""
         return self._length
 
     def text(self) -> str:
-        """Give the fingerprint of what was taken so far: ``b3t64:`` and 64 hexadecimal digits."""
+        """Return the fingerprint of the blocks added so far: ``b3t64:`` and 64 hexadecimal digits."""
         return _text(self._tree.copy(), self._length)
 
 
 def of_digests(digests: bytes, length: int) -> str:
-    """Give the fingerprint of an image of ``length`` bytes from the digests of all its blocks, one after the other.
+    """Return the fingerprint of an image of ``length`` bytes, given the concatenated digests of all its blocks.
 
-    Raises ValueError where an image of this length has another number of blocks.
+    Raises ValueError if the number of digests does not fit the length.
     """
     if length < 0 or len(digests) != DIGEST * -(-length // BLOCK):
         raise ValueError(f"{len(digests)} bytes of digests do not describe an image of {length} bytes")
@@ -92,14 +92,14 @@ def of_digests(digests: bytes, length: int) -> str:
 
 
 def of_file(path: Path, watch: Watch | None = None) -> str:
-    """Give the fingerprint of the file at ``path``, counting its bytes into the watch's phase.
+    """Return the fingerprint of the file at ``path``. The bytes read count as progress of the watch's current phase.
 
-    Raises OSError, and what the watch raises. Opening and closing a live SQLite database drops the process's locks on
-    it: use this in the worker, on files that no connection of the same process has open.
+    Raises OSError, and what the watch raises. Opening and closing the file of a live SQLite database drops the locks
+    that the process holds on it. So call this in the worker only, on files that none of its connections has open.
     """
     fingerprint = Fingerprint()
     with path.open("rb") as file:
-        while chunk := file.read(_READ):
+        while chunk := file.read(_READ_SIZE):
             for at in range(0, len(chunk), BLOCK):
                 fingerprint.add(chunk[at : at + BLOCK])
             if watch is not None:

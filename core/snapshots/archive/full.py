@@ -1,8 +1,8 @@
-"""Full snapshots as files: write one, look into it, prove it, take the image out again.
+"""Full snapshots as files: write one, read its head and tail, verify it, extract the image.
 
-All of it blocks, and belongs in the worker. Operating system errors (a full disk, a file that is not there) pass as
-OSError; whatever is wrong with the content is SnapshotDamaged. Incremental snapshots have a module of their own beside
-this one, ``pages``; here they are refused, but for a look at their ends.
+Operating system errors (a full disk, a missing file) pass as OSError; whatever is wrong with the content is
+SnapshotDamaged. Incremental snapshots are handled by ``incremental``. Here they are refused, except by ``read_head``,
+``read_tail`` and ``copy``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["copy", "extract", "new_file", "read_head", "read_tail", "write_full"]
 
 _BUFFER = 16 * BLOCK
-_STEADY = 8 * 1024 * 1024
+_WRITE_BACK_SIZE = 8 * 1024 * 1024
+"""After this many bytes a new file is sent to the disk, see ``_WriteBackFile``."""
 
 
 def write_full(
@@ -41,24 +42,27 @@ def write_full(
     block_observer: BlockObserver | None = None,
     deflate: Deflate | None = None,
 ) -> Tail:
-    """Write a full snapshot to a new file (0600, synced) and give its tail; on any error no file is left.
+    """Write a full snapshot to a new file (mode 0600, synced) and return its tail. On any error no file is left.
 
-    ``image`` is a file, or the image's bytes in pieces of any length, taken in this thread. Its bytes count into the
-    phase that the caller began. ``block_observer`` hears of each block, ``deflate`` compresses it. Raises what the
-    image and the watch raise, FileExistsError where the target is there already, and OSError.
+    ``image`` is a file, or the image's bytes in pieces of any length, read in this thread. Its bytes count as progress
+    of the watch's current phase. ``block_observer`` hashes each block, ``deflate`` compresses it. Raises what the
+    image and the watch raise, FileExistsError if the target exists, and OSError.
     """
     with new_file(target) as file:
         return members.write(file, image, head, rows, watch, block_observer=block_observer, deflate=deflate)
 
 
 def read_head(path: Path) -> Head:
-    """Give what the snapshot is, from the first member alone. Raises SnapshotDamaged, OSError."""
+    """Return the head of a snapshot file, reading only its first member. Raises SnapshotDamaged, OSError."""
     with path.open("rb") as file:
         return members.read_head(Cursor(file, path))[0]
 
 
 def read_tail(path: Path) -> Tail:
-    """Give what the snapshot holds, from its two ends alone, unproven. Raises SnapshotDamaged, OSError."""
+    """Return the tail of a snapshot file, reading only its two ends. Raises SnapshotDamaged, OSError.
+
+    What it says of the blocks is not verified.
+    """
     with path.open("rb") as file:
         return _tail(file, path, Expectation(), whole=False)
 
@@ -73,12 +77,12 @@ def verify(
     phase: str = "check",
     member_observer: MemberObserver | None = None,
 ) -> Tail:
-    """Prove that the file gives back the image it records, and the expected one; give its tail.
+    """Verify that the file expands to the image that it records, and to the expected one; return its tail.
 
-    ``size`` is the image's in bytes; nothing is expanded before it and the fingerprint were compared with the tail.
-    Reads from the disk rather than from memory where the platform allows. The watch's phase is ``phase``, in bytes of
-    the image. ``sink`` gets the image block by block; what it got is proven only when this returns. ``member_observer`` hears
-    of each member. Raises SnapshotDamaged, OSError, and what the sink and the watch raise.
+    ``size`` is that of the image in bytes. It and the fingerprint are compared with the tail before anything is
+    expanded. Reads from the disk rather than from memory if the platform allows it. The watch's phase is ``phase``, in
+    bytes of the image. ``sink`` gets the image block by block, and ``member_observer`` each member; what they receive
+    is verified only once this returns. Raises SnapshotDamaged, OSError, and what the sink and the watch raise.
     """
     with path.open("rb", buffering=_BUFFER) as file:
         if hasattr(os, "posix_fadvise"):
@@ -91,10 +95,10 @@ def verify(
 
 
 def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:
-    """Rebuild the image as a new file (0600, synced), proving it like ``check``; on any error no file is left.
+    """Extract the image to a new file (mode 0600, synced), verified like ``verify``. On any error no file is left.
 
-    The watch's phase is ``extract``, in bytes of the image. Raises like ``check``, and FileExistsError where the target
-    is there already.
+    The watch's phase is ``extract``, in bytes of the image. Raises like ``verify``, and FileExistsError if the target
+    exists.
     """
     with path.open("rb", buffering=_BUFFER) as file:
         tail = _tail(file, path, Expectation(fingerprint, size))
@@ -102,18 +106,18 @@ def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | No
         file.seek(0)
         with new_file(target) as image:
 
-            def place(offset: int, piece: bytes) -> None:
+            def write_piece(offset: int, piece: bytes) -> None:
                 write_at(image.fileno(), piece, offset)
 
             def sink(block: bytes) -> None:
                 watch.wrote(len(block))
 
             expected = Expectation(tail.fingerprint, tail.size)
-            return members.read(file, sink, expected, watch, path=path, place=place)[1]
+            return members.read(file, sink, expected, watch, path=path, write_piece=write_piece)[1]
 
 
 def copy(path: Path, target: Path, watch: Watch) -> None:
-    """Copy the file as it is to a new one (0600, synced); on any error none is left.
+    """Copy a snapshot file as it is to a new one (mode 0600, synced). On any error no file is left.
 
     The watch's phase is ``export``, in bytes of the file. Raises OSError, and what the watch raises.
     """
@@ -126,7 +130,7 @@ def copy(path: Path, target: Path, watch: Watch) -> None:
 
 
 def _tail(file: BinaryIO, path: Path, expected: Expectation, *, whole: bool = True) -> Tail:
-    """Give the tail, before anything is expanded; with ``whole``, refuse a file that holds changed pages only."""
+    """Return the tail, without expanding anything. With ``whole``, an incremental snapshot is refused."""
     cursor = Cursor(file, path)
     head, seal = members.read_head(cursor)
     if whole and head.delta is not None:
@@ -134,37 +138,37 @@ def _tail(file: BinaryIO, path: Path, expected: Expectation, *, whole: bool = Tr
     return members.read_tail(cursor_at_last_label(file, path), seal, expected)
 
 
-class _Steady(io.FileIO):
-    """A file that goes to the disk while it is written.
+class _WriteBackFile(io.FileIO):
+    """A file that the operating system writes to the disk while it grows.
 
-    Otherwise hundreds of megabytes would go there at once, at the end, and a game that syncs its own commit would wait
-    behind them. On Linux the advice that pages are not needed starts writing them and waits for nothing (fadvise64 in
-    ``mm/fadvise.c``); the proof reads them from the disk anyway.
+    Otherwise hundreds of megabytes would be written at once, by the sync at the end, and a game that syncs its own
+    commit would wait for them. On Linux the advice that pages are not needed starts writing them without waiting for it
+    (fadvise64 in ``mm/fadvise.c``). Verification reads them from the disk anyway.
     """
 
-    _behind = 0
+    _unsent = 0
 
     def write(self, data: ReadableBuffer, /) -> int:
         written = super().write(data)
-        self._behind += written
-        if self._behind >= _STEADY and hasattr(os, "posix_fadvise"):
+        self._unsent += written
+        if self._unsent >= _WRITE_BACK_SIZE and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-            self._behind = 0
+            self._unsent = 0
         return written
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Give a new private file, durable where the block ends well and removed where it does not."""
+    """Create a private file (mode 0600) for the ``with`` block: synced at its end, removed if it raises."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o600)
     try:
-        with io.BufferedWriter(_Steady(descriptor, "wb"), _BUFFER) as file:
+        with io.BufferedWriter(_WriteBackFile(descriptor, "wb"), _BUFFER) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        # What went wrong first is the news, not that the rest could not be removed.
+        # The first error matters, not that the file could not be removed.
         with suppress(OSError):
             path.unlink()
         raise

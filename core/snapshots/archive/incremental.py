@@ -1,16 +1,15 @@
-"""Incremental snapshots as files (``.pages.gz``): write one, look into it, prove it, apply it to its base.
+"""Incremental snapshots as files (``.pages.gz``): write one, read its head, verify it, apply it to an image.
 
-The file is built like a full one (see ``members``), so that any gzip tool reads it. Its head carries a ``Delta``, and
-in place of the image it holds::
+The file is built like that of a full snapshot (see ``members``), so any gzip tool reads it. Its head has a ``Delta``,
+and in place of the image it holds::
 
     the numbers of its pages, u32 little-endian each, from 1, strictly increasing · the pages, in that order
 
-The size and the fingerprint in its tail are those of these bytes, and the head says how many there must be before any
-of them is expanded. The fingerprint of the image that results can be proven only with the base at hand: whoever
-applies a chain of these compares it at the end.
+The size and the fingerprint in its tail are those of these bytes. The head tells how many there must be, before any of
+them is expanded. The fingerprint of the resulting image can be verified only with the parent's image, so whoever
+applies a chain of incrementals compares it at the end.
 
-All of it blocks, and belongs in the worker. Operating system errors pass as OSError; whatever is wrong with the
-content is SnapshotDamaged.
+Operating system errors pass as OSError; whatever is wrong with the content is SnapshotDamaged.
 """
 
 from __future__ import annotations
@@ -35,24 +34,30 @@ from .pipeline import batches
 __all__ = ["Delta", "apply_pages", "payload_size", "read_delta", "spool_pages", "verify_pages", "write_pages"]
 
 _BUFFER = 16 * BLOCK
-_NUMBER = 4
-Sink = Callable[[int, bytes], object]
+_NUMBER_SIZE = 4
+PageSink = Callable[[int, bytes], object]
+"""Called with the number of a page, from 1, and its content."""
 
 
 def payload_size(delta: Delta) -> int:
-    """Give how many bytes the numbers and the pages of an incremental snapshot take, uncompressed."""
-    return delta.pages * (_NUMBER + delta.page_size)
+    """Return the size of an incremental snapshot's page numbers and pages, uncompressed, in bytes."""
+    return delta.pages * (_NUMBER_SIZE + delta.page_size)
 
 
 def write_pages(
-    target: Path, head: Head, numbers: Sequence[int], contents: Iterable[bytes], rows: Mapping[str, int], watch: Watch
+    target: Path,
+    head: Head,
+    numbers: Sequence[int],
+    contents: Iterable[bytes],
+    rows: Mapping[str, int],
+    watch: Watch,
 ) -> Tail:
-    """Write an incremental snapshot to a new file (0600, synced) and give its tail; on any error no file is left.
+    """Write an incremental to a new file (mode 0600, synced) and return its tail. On any error no file is left.
 
-    ``numbers`` are the changed pages, from 1, strictly increasing; ``contents`` gives their bytes in that order. The
-    bytes written count into the phase that the caller began, ``payload_size`` in all. Raises what the contents and the
-    watch raise, ValueError where head, numbers and contents do not fit each other, FileExistsError where the target
-    is there already, and OSError.
+    ``numbers`` are those of the changed pages, from 1, strictly increasing, and ``contents`` their bytes, in the same
+    order. The bytes count as progress of the watch's current phase, ``payload_size`` in all. Raises what the contents
+    and the watch raise, ValueError if head, numbers and contents do not fit each other, FileExistsError if the target
+    exists, and OSError.
     """
     delta = head.delta
     if delta is None:
@@ -63,19 +68,19 @@ def write_pages(
 
 
 def read_delta(path: Path) -> tuple[Head, Delta]:
-    """Give what the snapshot is and what it builds on, from the first member alone. Raises SnapshotDamaged, OSError."""
+    """Return the head and its delta, reading only the first member. Raises SnapshotDamaged, OSError."""
     with path.open("rb") as file:
         cursor = Cursor(file, path)
         head, _ = members.read_head(cursor)
-        return head, _expected(cursor, head.delta, None)
+        return head, _require_delta(cursor, head.delta, None)
 
 
 def verify_pages(path: Path, *, delta: Delta | None, watch: Watch) -> Tail:
-    """Prove that the file holds the pages it records, and the expected ones; give its tail.
+    """Verify that the file holds the pages that it records, and those of the expected ``delta``; return its tail.
 
-    Nothing is expanded before ``delta`` was compared with the head, and the size that follows from it with the tail.
-    Reads from the disk rather than from memory where the platform allows. The watch's phase is ``check``, in bytes of
-    the payload. Raises SnapshotDamaged, OSError, and what the watch raises.
+    The delta is compared with the head, and the size that follows from it with the tail, before anything is expanded.
+    Reads from the disk rather than from memory if the platform allows it. The watch's phase is ``check``, in bytes of
+    the numbers and pages. Raises SnapshotDamaged, OSError, and what the watch raises.
     """
     with path.open("rb", buffering=_BUFFER) as file:
         if hasattr(os, "posix_fadvise"):
@@ -84,49 +89,49 @@ def verify_pages(path: Path, *, delta: Delta | None, watch: Watch) -> Tail:
 
 
 def apply_pages(path: Path, image: Path, *, delta: Delta | None, watch: Watch) -> Delta:
-    """Turn the base's image into this snapshot's, in place, and give the delta that was applied.
+    """Turn the parent's image into that of this snapshot, in place, and return the delta that was applied.
 
-    The whole file is proven like ``verify_pages`` before the first byte of the image is touched. ``image`` is a private
-    file that the caller throws away on any error; it is not synced, and whether it was the right base only its
-    fingerprint afterwards can say. The watch's second phase is ``apply``. Raises like ``verify_pages``.
+    The whole file is verified like ``verify_pages`` before the first byte of the image is changed. ``image`` is a
+    private file that the caller removes on any error. It is not synced, and only its fingerprint afterwards tells
+    whether it was the right parent. The watch's second phase is ``apply``. Raises like ``verify_pages``.
     """
     verify_pages(path, delta=delta, watch=watch)
     with path.open("rb", buffering=_BUFFER) as file, image.open("r+b", buffering=_BUFFER) as target:
-        found, _ = _read(file, path, "apply", delta, _placing(target, watch), watch)
+        found, _ = _read(file, path, "apply", delta, _page_writer(target, watch), watch)
         target.truncate(found.size)
     return found
 
 
-def spool_pages(path: Path, spooled: BinaryIO, places: dict[int, int], *, watch: Watch) -> Delta:
-    """Append the pages of an incremental to a file; note where each begins, in place of an earlier one of its number.
+def spool_pages(path: Path, spooled: BinaryIO, offsets: dict[int, int], *, watch: Watch) -> Delta:
+    """Append the pages of an incremental to ``spooled`` and set their ``offsets`` there, by page number.
 
-    Proven like ``verify_pages``, while it is read: on any error what was noted is worth nothing. Raises like it.
+    The file is verified while it is read, so after an error neither may be used. Raises like ``verify_pages``.
     """
-    at = spooled.seek(0, 2)
+    offset = spooled.seek(0, 2)
 
     def keep(number: int, page: bytes) -> None:
-        nonlocal at
+        nonlocal offset
         spooled.write(page)
         watch.wrote(len(page))
-        places[number] = at
-        at += len(page)
+        offsets[number] = offset
+        offset += len(page)
 
     with path.open("rb", buffering=_BUFFER) as file:
         return _read(file, path, "gather", None, keep, watch)[0]
 
 
-def _placing(target: BinaryIO, watch: Watch) -> Callable[[int, bytes], None]:
+def _page_writer(target: BinaryIO, watch: Watch) -> Callable[[int, bytes], None]:
     after = 1
 
-    def place(number: int, page: bytes) -> None:
+    def write(number: int, page: bytes) -> None:
         nonlocal after
-        if number != after:  # seeking would empty the buffer
+        if number != after:  # a needless seek would flush the buffer
             target.seek((number - 1) * len(page))
         target.write(page)
         watch.wrote(len(page))
         after = number + 1
 
-    return place
+    return write
 
 
 def _payload(delta: Delta, numbers: Sequence[int], contents: Iterable[bytes]) -> Iterator[bytes]:
@@ -142,21 +147,21 @@ def _payload(delta: Delta, numbers: Sequence[int], contents: Iterable[bytes]) ->
 
 
 def _read(
-    file: BinaryIO, path: Path, phase: str, expected: Delta | None, sink: Sink, watch: Watch
+    file: BinaryIO, path: Path, phase: str, expected: Delta | None, sink: PageSink, watch: Watch
 ) -> tuple[Delta, Tail]:
     cursor = Cursor(file, path)
     head, seal = members.read_head(cursor)
-    delta = _expected(cursor, head.delta, expected)
+    delta = _require_delta(cursor, head.delta, expected)
     tail = members.read_tail(cursor_at_last_label(file, path), seal, Expectation(size=payload_size(delta)))
     watch.phase(phase, tail.size)
     file.seek(0)
-    cut = _Cut(delta, sink, cursor)
-    members.read(file, cut.take, Expectation(tail.fingerprint, tail.size), watch, path=path)
+    splitter = _PageSplitter(delta, sink, cursor)
+    members.read(file, splitter.add, Expectation(tail.fingerprint, tail.size), watch, path=path)
     return delta, tail
 
 
-def _expected(cursor: Cursor, found: Delta | None, expected: Delta | None) -> Delta:
-    """Give the head's delta, which must be there and, where the caller knows it, the expected one."""
+def _require_delta(cursor: Cursor, found: Delta | None, expected: Delta | None) -> Delta:
+    """Return the delta of a head. Raises SnapshotDamaged if it has none, or not the expected one."""
     if found is None:
         raise cursor.damaged("it holds a whole image where changed pages are expected", 0)
     for name in Delta.__struct_fields__ if expected is not None else ():
@@ -167,41 +172,41 @@ def _expected(cursor: Cursor, found: Delta | None, expected: Delta | None) -> De
 
 
 def _ordered(numbers: Sequence[int], above: int, most: int) -> bool:
-    """Say whether the numbers increase strictly, beginning above one and ending at most at the other."""
+    """Return True if the numbers increase strictly, are greater than ``above`` and at most ``most``."""
     if not numbers:
         return True
     return above < numbers[0] and numbers[-1] <= most and all(starmap(lt, pairwise(numbers)))
 
 
-class _Cut:
-    """Cuts the payload into pages while it arrives, and gives each with its number to the sink."""
+class _PageSplitter:
+    """Splits the content of an incremental into pages as its blocks arrive, and passes them to the sink."""
 
-    def __init__(self, delta: Delta, sink: Sink, cursor: Cursor) -> None:
+    def __init__(self, delta: Delta, sink: PageSink, cursor: Cursor) -> None:
         self._delta = delta
         self._sink = sink
         self._cursor = cursor
         self._numbers = array("I")
-        self._given = 0
+        self._passed = 0
         self._rest = b""
 
-    def take(self, block: bytes) -> None:
+    def add(self, block: bytes) -> None:
         data, at, size = self._rest + block, 0, self._delta.page_size
         missing = self._delta.pages - len(self._numbers)
         if missing:
-            count = min(missing, len(data) // _NUMBER)
-            self._add(struct.unpack_from(f"<{count}I", data))
-            at = count * _NUMBER
+            count = min(missing, len(data) // _NUMBER_SIZE)
+            self._add_numbers(struct.unpack_from(f"<{count}I", data))
+            at = count * _NUMBER_SIZE
         if len(self._numbers) == self._delta.pages:
-            # What is more than announced stays unlooked at: the tail, which comes after it, cannot agree with it.
-            while self._given < self._delta.pages and len(data) - at >= size:
-                self._sink(self._numbers[self._given], data[at : at + size])
-                self._given += 1
+            # Bytes beyond the announced ones are ignored here: the tail, which comes after them, cannot fit them.
+            while self._passed < self._delta.pages and len(data) - at >= size:
+                self._sink(self._numbers[self._passed], data[at : at + size])
+                self._passed += 1
                 at += size
         self._rest = data[at:]
 
-    def _add(self, numbers: tuple[int, ...]) -> None:
+    def _add_numbers(self, numbers: tuple[int, ...]) -> None:
         above, most = self._numbers[-1] if self._numbers else 0, self._delta.page_count
         if not _ordered(numbers, above, most):
-            # The cursor stands behind the head, where the numbers begin.
+            # The cursor is at the end of the head, where the numbers begin.
             raise self._cursor.damaged(f"its page numbers do not increase from one to the next between 1 and {most}")
         self._numbers.extend(numbers)

@@ -1,12 +1,12 @@
-"""An archive as a stream: a head that says what the snapshot is, the image in blocks, a tail that says how it ends.
+"""An archive as a stream: a head that describes the snapshot, the image in blocks, a tail that describes the image.
 
-The head is written before anything is known of the image, the tail after all of it is; both are labels in the sense
-of ``framing``, and both are JSON. Between them stand the image's blocks of 64 KiB, each a gzip member of its own. Any
-gzip tool reads the whole as the image, because labels expand to nothing. The same snapshot gives the same bytes with
-zlib; isal can choose other matches for the same block, depending on what was in its memory before.
+The head is written before anything is known about the image, the tail when all of it has been written. Both are JSON
+in a label (see ``framing``). Between them are the image's blocks of 64 KiB, each in a gzip member of its own. Labels
+expand to nothing, so any gzip tool expands the file to the image. With zlib the same snapshot always gives the same
+bytes; isal may choose other matches for the same block, depending on what its memory held before.
 
-An incremental snapshot (``.pages.gz``, see ``pages``) is the same around changed pages in place of an image, and its
-head says so with a ``delta``.
+An incremental snapshot (``.pages.gz``, see ``incremental``) has the same form, but holds changed pages in place of the
+image. Its head has a ``delta``.
 """
 
 from __future__ import annotations
@@ -46,27 +46,28 @@ __all__ = [
 ]
 
 FORMAT = 1
-"""The newest format that this version reads, and the one it writes."""
+"""The format that this version writes, and the newest one that it reads."""
 
-_NOTE_MAX = 1000
+_NOTE_MAX = 1000  # characters
 Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Text = Annotated[str, msgspec.Meta(pattern=r"^b3t64:[0-9a-f]{64}$")]
 Document = TypeVar("Document")
-Place = Callable[[int, bytes], object]
-"""Takes a piece of the image and where it begins in it, in bytes. Called in threads, in any order."""
+WritePiece = Callable[[int, bytes], object]
+"""Called with the offset of a piece of the image, in bytes, and the piece. Called in threads, in any order."""
 
 PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
-"""What a page can measure in bytes."""
+"""The sizes that a page can have, in bytes."""
 
 _PAGE_COUNT_MAX = 0xFFFFFFFE
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
-    """What an incremental snapshot does to the image of the snapshot ``base``: it replaces ``pages`` of its pages.
+    """How an incremental snapshot changes the image of its parent ``base``: it replaces ``pages`` of the pages.
 
-    ``base_fingerprint`` is that image's, ``fingerprint`` the result's, which has ``page_count`` pages of ``page_size``
-    bytes. Raises ValueError where no database has such numbers (https://www.sqlite.org/fileformat2.html, 1.3).
+    ``base_fingerprint`` is the fingerprint of the parent's image. The resulting image has the ``fingerprint`` and
+    ``page_count`` pages of ``page_size`` bytes. Raises ValueError if no database can have these numbers
+    (https://www.sqlite.org/fileformat2.html, 1.3).
     """
 
     base: str
@@ -84,18 +85,18 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def size(self) -> int:
-        """The size in bytes of the image that results."""
+        """The size of the resulting image in bytes."""
         return self.page_count * self.page_size
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a snapshot is, as ``models.Snapshot`` names it: enough to rebuild the catalog from the files.
+    """What a snapshot is, in the terms of ``models.Snapshot``: enough to rebuild the catalog from the files.
 
-    ``delta`` is there in an incremental snapshot only. The file has room for about 64 KB of this: ``reasons`` are cut
-    to what fits, ``requests`` keeps the true count.
+    Only an incremental snapshot has a ``delta``. A label has room for about 64 KB: ``reasons`` that do not fit are left
+    out, while ``requests`` keeps their number.
     """
 
-    # From a factory, because a default would be left out of the file.
+    # A factory, because ``omit_defaults`` would leave a plain default out of the file.
     format: int = msgspec.field(default_factory=lambda: FORMAT)
     id: str
     sequence: int
@@ -112,9 +113,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
-    """What an archive holds: ``size`` bytes in so many ``members``, their fingerprint, the rows by table.
+    """The content of an archive: ``size`` bytes in ``members`` blocks, their fingerprint, and the row counts by table.
 
-    Of a full snapshot these bytes are the image, of an incremental one the changed pages (see ``pages``).
+    The content of a full snapshot is the image, that of an incremental one the changed pages (see ``incremental``).
     """
 
     size: Count
@@ -124,33 +125,33 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expectation(NamedTuple):
-    """What the caller knows of the image already; ``None`` is anything."""
+    """What the caller already knows about the content. None stands for anything."""
 
     fingerprint: str | None = None
     size: int | None = None
 
 
 class BlockObserver(Protocol):
-    """Who wants to know more of each block than its digest."""
+    """Hashes each block in its own way while an archive is written."""
 
     def hash_block(self, block: bytes) -> BlockHash:
-        """Hash a block; called in any thread."""
+        """Return the hash of a block. Called in any thread."""
 
     def add_hashed(self, block: BlockHash) -> None:
-        """Take the next block, in order, in the thread that writes the archive."""
+        """Add the hash of the next block. Called in order, in the thread that writes the archive."""
 
 
 class MemberObserver(Protocol):
-    """Who wants to know where the members that hold blocks are, and what they hash to."""
+    """Records the offset and the hash of each block member while an archive is read."""
 
     def hash_member(self, member: framing.BlockMember) -> bytes:
-        """Hash a member; called in any thread."""
+        """Return the hash of a member. Called in any thread."""
 
     def add(self, offset: int, digest: bytes) -> None:
-        """Take the next member's place and hash, in order."""
+        """Add the offset and the hash of the next member. Called in order."""
 
     def finish(self, offset: int) -> None:
-        """Take the place where the last member ends."""
+        """Record the offset where the last member ends."""
 
 
 class _Format(msgspec.Struct):
@@ -167,11 +168,10 @@ def write(
     block_observer: BlockObserver | None = None,
     deflate: Deflate | None = None,
 ) -> Tail:
-    """Write the archive of an image (a file, or its bytes in pieces of any length) and give its tail.
+    """Write the archive of an image (a file, or its bytes in pieces of any length) and return the tail.
 
-    ``block_observer`` hashes each block, and hears of all of them in order. Counts the image's bytes into the watch's phase.
-    Raises what the image, the target and the watch raise, and ValueError where the head's details or the rows do not
-    fit a label.
+    The bytes of the image count as progress of the watch's current phase. Raises what the image, the target and the
+    watch raise, and ValueError if the head's details or the rows do not fit a label.
     """
     seal = write_head(target, head)
     fingerprint, members = Fingerprint(), 0
@@ -180,8 +180,8 @@ def write(
         deflate or compression.default_deflate(),
         hash_block if block_observer is None else block_observer.hash_block,
     )
-    with closing(in_order(work, batches(blocks(image)))) as batches_packed:
-        for packed, batch in batches_packed:
+    with closing(in_order(work, batches(blocks(image)))) as packed_batches:
+        for packed, batch in packed_batches:
             target.write(packed)
             for block in batch:
                 fingerprint.add_digest(block.digest, block.length)
@@ -190,20 +190,25 @@ def write(
             members += len(batch)
             watch.wrote(len(packed))
             watch.advance(sum(block.length for block in batch))
-    tail = Tail(size=fingerprint.length, members=members, fingerprint=fingerprint.text(), rows=dict(rows))
+    tail = Tail(
+        size=fingerprint.length,
+        members=members,
+        fingerprint=fingerprint.text(),
+        rows=dict(rows),
+    )
     write_tail(target, tail, seal)
     return tail
 
 
 def write_head(target: BinaryIO, head: Head) -> bytes:
-    """Write the head, and give the seal that the tail is bound to; raises ValueError where its details do not fit."""
-    opening = framing.make_label(framing.HEAD, _fitted(head))
-    target.write(opening.member)
-    return opening.seal
+    """Write the head and return its seal, for the tail. Raises ValueError if its details do not fit a label."""
+    label = framing.make_label(framing.HEAD, _encode_head(head))
+    target.write(label.member)
+    return label.seal
 
 
 def write_tail(target: BinaryIO, tail: Tail, seal: bytes) -> None:
-    """Write the tail that belongs to a head; raises ValueError where its rows do not fit."""
+    """Write the tail, bound to the ``seal`` of the head. Raises ValueError if its rows do not fit a label."""
     target.write(framing.make_label(framing.TAIL, msgspec.json.encode(tail), seal).member)
 
 
@@ -214,24 +219,24 @@ def read(
     watch: Watch,
     *,
     path: Path | None = None,
-    place: Place | None = None,
+    write_piece: WritePiece | None = None,
     member_observer: MemberObserver | None = None,
     deflate: Deflate | None = None,
 ) -> tuple[Head, Tail]:
-    """Read an archive, give its image to ``sink`` block by block, and prove all that it says of itself.
+    """Read and verify an archive, pass its image to ``sink`` block by block, and return its head and tail.
 
-    ``source`` is buffered and stands at the beginning; ``path`` names it in errors; ``place`` gets the image too, in
-    pieces; ``member_observer`` hears of each member that holds a block. What they got is proven only when this returns.
-    Memory stays at a few MiB whatever the archive says, and no more than the expected size is ever expanded. Raises
-    SnapshotDamaged, and what the sink and the watch raise.
+    ``source`` is a buffered file at its beginning; ``path`` names it in errors. ``write_piece`` gets the image too, in
+    larger pieces. Whatever these and ``member_observer`` receive is verified only once this returns. Memory stays at a
+    few MiB whatever the archive claims, and never more than the expected size is expanded. Raises SnapshotDamaged, and
+    what the callbacks and the watch raise.
     """
     cursor = framing.Cursor(source, path)
     head, seal = read_head(cursor)
-    most = None if expected.size is None else _members(expected.size)
+    most = None if expected.size is None else _block_count(expected.size)
     fingerprint, members = Fingerprint(), 0
-    work = partial(_verify, deflate or compression.default_deflate(), cursor, member_observer, place)
-    with closing(in_order(work, batches(enumerate(_packed(cursor, most))))) as batches_proven:
-        for batch in batches_proven:
+    work = partial(_verify, deflate or compression.default_deflate(), cursor, member_observer, write_piece)
+    with closing(in_order(work, batches(enumerate(_block_members(cursor, most))))) as verified_batches:
+        for batch in verified_batches:
             for offset, block, digest, member in batch:
                 if fingerprint.length % BLOCK:
                     raise cursor.damaged("a block follows one that is shorter and therefore must be the last", offset)
@@ -253,20 +258,20 @@ def read(
 
 
 def read_head(cursor: framing.Cursor) -> tuple[Head, bytes]:
-    """Take the head at the beginning, and give it with the seal that the tail must be bound to."""
+    """Read the head; return it and its seal, which the tail must be bound to. Raises SnapshotDamaged."""
     opening = cursor.read_label(framing.HEAD)
-    written = _decoded(cursor, opening, _Format, 0).format
+    written = _decode(cursor, opening, _Format, 0).format
     if not 1 <= written <= FORMAT:
         raise cursor.damaged(f"it has format {written}, this version reads format {FORMAT}: update Savepoint", 0)
-    return _decoded(cursor, opening, Head, 0), opening.seal
+    return _decode(cursor, opening, Head, 0), opening.seal
 
 
 def read_tail(cursor: framing.Cursor, seal: bytes, expected: Expectation) -> Tail:
-    """Take the tail at the end and compare it with what is expected; raise SnapshotDamaged where they differ."""
+    """Read the tail, which must be the end of the file. Raises SnapshotDamaged if it is not what is expected."""
     offset = cursor.offset
-    tail = _decoded(cursor, cursor.read_label(framing.TAIL, seal), Tail, offset)
+    tail = _decode(cursor, cursor.read_label(framing.TAIL, seal), Tail, offset)
     cursor.require_end()
-    if tail.members != _members(tail.size):
+    if tail.members != _block_count(tail.size):
         raise cursor.damaged(f"{tail.size} bytes cannot be in {tail.members} blocks", offset)
     if expected.size is not None and tail.size != expected.size:
         raise cursor.damaged(f"it holds {tail.size} bytes where {expected.size} are expected", offset)
@@ -276,7 +281,7 @@ def read_tail(cursor: framing.Cursor, seal: bytes, expected: Expectation) -> Tai
     return tail
 
 
-def _packed(cursor: framing.Cursor, most: int | None) -> Iterator[framing.BlockMember]:
+def _block_members(cursor: framing.Cursor, most: int | None) -> Iterator[framing.BlockMember]:
     count = 0
     while cursor.at_block():
         count += 1
@@ -296,43 +301,43 @@ def _verify(
     deflate: Deflate,
     cursor: framing.Cursor,
     member_observer: MemberObserver | None,
-    place: Place | None,
+    write_piece: WritePiece | None,
     batch: list[tuple[int, framing.BlockMember]],
 ) -> list[tuple[int, bytes, bytes, bytes]]:
-    proven = []
+    verified = []
     for _, packed in batch:
         try:
             block = framing.unpack_block(packed, deflate)
         except compression.DeflateError as error:
             raise cursor.damaged(str(error), packed.offset) from error
         member = b"" if member_observer is None else member_observer.hash_member(packed)
-        proven.append((packed.offset, block, blake3(block).digest(), member))
-    if place is not None:
-        # Every block but the last is a whole one, or the archive is refused in the end.
-        place(batch[0][0] * BLOCK, b"".join(block for _, block, _, _ in proven))
-    return proven
+        verified.append((packed.offset, block, blake3(block).digest(), member))
+    if write_piece is not None:
+        # The offset is right: if a block before the last one is too short, the archive is refused in the end.
+        write_piece(batch[0][0] * BLOCK, b"".join(block for _, block, _, _ in verified))
+    return verified
 
 
-def _members(size: int) -> int:
+def _block_count(size: int) -> int:
     return -(-size // BLOCK)
 
 
-def _decoded(cursor: framing.Cursor, label: framing.Label, kind: type[Document], offset: int) -> Document:
+def _decode(cursor: framing.Cursor, label: framing.Label, kind: type[Document], offset: int) -> Document:
     try:
         return msgspec.json.decode(label.payload, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise cursor.damaged(f"the JSON in it cannot be read ({error})", offset) from error
 
 
-def _fitted(head: Head) -> bytes:
-    """Encode the head, without the reasons that do not fit, and with text that is not Unicode made readable."""
-    note = None if head.note is None else _unicode(head.note)
+def _encode_head(head: Head) -> bytes:
+    """Encode the head. Leaves out reasons that do not fit, and replaces characters that JSON cannot hold."""
+    note = None if head.note is None else _replace_surrogates(head.note)
     bare = msgspec.structs.replace(head, reasons=(), note=note)
     if note and len(msgspec.json.encode(bare)) > framing.LABEL_MAX:
         bare = msgspec.structs.replace(bare, note=note[:_NOTE_MAX])
     room = framing.LABEL_MAX - len(msgspec.json.encode(bare))
     reasons = []
-    for reason in map(_unicode, head.reasons):
+    for reason in map(_replace_surrogates, head.reasons):
         room -= len(msgspec.json.encode(reason)) + 1
         if room < 0:
             break
@@ -340,6 +345,6 @@ def _fitted(head: Head) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(bare, reasons=tuple(reasons)))
 
 
-def _unicode(text: str) -> str:
-    """Replace lone surrogates: event payloads and arguments can carry them, JSON cannot."""
+def _replace_surrogates(text: str) -> str:
+    """Replace lone surrogates, which event payloads and arguments can contain but JSON cannot."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,12 +1,12 @@
-"""Which pages changed since a snapshot: its page index, derived, kept in ``.work/``, and worth one full if it is lost.
+"""Find the pages that changed since a snapshot, by the page index of that snapshot.
 
-The index holds what a snapshot's image hashes to: the BLAKE3 of each block of 64 KiB, which are the leaves of the
-fingerprint, and the first 16 bytes of the BLAKE3 of each page. A block whose digest is the same has not changed; only
-in the others the pages are looked at one by one. The hash is cryptographic because players choose what is in the
-pages: a page that changed and still looked the same would be missing from the snapshot.
+The index holds digests of a snapshot's image: the BLAKE3 of each block of 64 KiB, which are the leaves of the
+fingerprint, and the first 16 bytes of the BLAKE3 of each page. A block with the same digest has not changed; only in
+the others the pages are compared one by one. The hash is cryptographic because players can choose the content of the
+pages: a changed page with the old digest would be missing from the snapshot.
 
-On one core a GB costs 0.2 s in blocks and 0.6 s in pages of 4 KiB, so that looking for changes everywhere costs a
-quarter of building the index.
+Hashing 1 GB on one core takes 0.2 s in blocks and 0.6 s in pages of 4 KiB. So comparing a whole image takes a quarter
+of the time that building its index takes. The index is kept in ``.work/``; losing it costs one full snapshot.
 """
 
 from __future__ import annotations
@@ -30,28 +30,29 @@ PAGE_DIGEST = 16
 """The size of a page's digest in bytes."""
 
 _MAGIC = b"savepoint/pages/1\n"
-_Eight = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
-Sink = Callable[[int, bytes], object]
-Read = Callable[[int, int], bytes]
-"""Gives the bytes of an image from the beginning of a block, by its number from 0, and so many. Called in threads."""
+_EightBytes = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+PageSink = Callable[[int, bytes], object]
+"""Called with the number of a page, from 1, and its content."""
+ReadImage = Callable[[int, int], bytes]
+"""Returns bytes of an image, given the number of the block to start at, from 0, and a length. Called in threads."""
 
 
 class IndexMismatch(Exception):
-    """The image is not what the index and the named pages say; nothing is wrong with it, but a full is needed."""
+    """The image does not fit the index and the named pages. It may be sound, but a full snapshot is needed."""
 
 
 class LogPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """Where in the write-ahead log a state ended: after so many frames with these salts and this running checksum."""
+    """Where a state ends in the write-ahead log: after ``frames`` frames with these salts and this checksum."""
 
-    salts: _Eight
+    salts: _EightBytes
     frames: Annotated[int, msgspec.Meta(ge=0)]
-    checksum: _Eight
+    checksum: _EightBytes
 
 
 class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
-    """What the image of a snapshot hashes to, and where in the log it ended (None: not known, or no log).
+    """The digests of a snapshot's image, and its position in the write-ahead log (None if unknown, or without a log).
 
-    Raises ValueError where the digests are not as many as the image needs, or do not give the fingerprint.
+    Raises ValueError if the number of digests is wrong, or if they do not give the fingerprint.
     """
 
     snapshot: str
@@ -77,33 +78,29 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def load(cls, path: Path) -> PageIndex | None:
-        """Give the index kept at ``path``; None where it cannot be read, was damaged or has another format."""
+        """Return the index saved at ``path``, or None if it cannot be read, is damaged or has another format."""
         return cache_file.load(path, _MAGIC, cls)
 
     def save(self, path: Path) -> None:
-        """Keep the index at ``path`` (0600), in place of the one there; raises OSError.
-
-        Nothing is synced: after a crash ``load`` finds the old one, the new one, or that it is damaged.
-        """
+        """Save the index at ``path``, replacing the one there; see ``cache_file.save``. Raises OSError."""
         cache_file.save(path, _MAGIC, self)
 
     def compare_candidates(
         self,
         candidates: Collection[int],
         page_count: int,
-        read: Read,
-        sink: Sink,
+        read: ReadImage,
+        sink: PageSink,
         *,
         snapshot: str,
         log: LogPosition | None,
     ) -> Difference:
-        """Find what changed in an image of ``page_count`` pages when only the ``candidates`` and new pages can have.
+        """Find the changed pages of an image of ``page_count`` pages, looking at the ``candidates`` and new pages only.
 
-        ``read`` gives parts of the new image. Read are the blocks that hold a candidate, and all from the end of the
-        shorter image on; that the others did not change is the caller's claim. ``sink`` gets the number, from 1, and
-        the bytes of each page that differs, in order; what it raises is raised. Raises IndexMismatch where a block is
-        not what the claim allows: another page in it changed, or its length is wrong. ValueError says that a number is
-        less than 1.
+        ``read`` returns parts of the new image. Only blocks that hold a candidate are read, and all from the end of the
+        shorter image on; the caller knows that the others did not change. ``sink`` gets the number, from 1, and
+        the content of each page that differs, in order. Raises IndexMismatch if another page of a block changed or the
+        length of a block is wrong, ValueError if a number is less than 1, and what the callbacks raise.
         """
         if page_count < 1 or min(candidates, default=1) < 1:
             raise ValueError("pages are numbered from 1, and an image has at least one")
@@ -112,56 +109,56 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
         if page_count != self.page_count:
             touched.update(range(min(page_count, self.page_count) // per_block, -(-page_count // per_block)))
         draft, named = _Draft(self), frozenset(candidates)
-        for _, changed in self._compared(sorted(touched), page_count, read):
+        for _, changed in self._changed_blocks(sorted(touched), page_count, read):
             for block in changed:
                 for number, _ in block.changed:
                     if number <= self.page_count and number not in named:
                         raise IndexMismatch(f"page {number} changed and nothing had said so")
-                draft.take(block, sink)
+                draft.replace(block, sink)
         return draft.finish(page_count * self.page_size, snapshot, log)
 
     def compare_all(
         self,
         page_count: int,
-        read: Read,
-        sink: Sink,
+        read: ReadImage,
+        sink: PageSink,
         *,
         snapshot: str,
         log: LogPosition | None,
         progress: Callable[[int], object] = bool,
     ) -> Difference:
-        """Find what changed in an image of ``page_count`` pages by looking at all of it.
+        """Find the changed pages of an image of ``page_count`` pages by comparing all of it.
 
-        ``read`` and ``sink`` are those of ``compare_candidates``; ``progress`` gets the number of bytes that were looked at since
-        it was last called, and what it raises is raised. Raises IndexMismatch where the index contradicts itself or a
-        block's length is wrong, ValueError where there are no pages.
+        ``read`` and ``sink`` are as in ``compare_candidates``. ``progress`` is called with the number of bytes compared
+        since its last call. Raises IndexMismatch if the index contradicts itself or the length of a block is wrong,
+        ValueError if there are no pages, and what the callbacks raise.
         """
         if page_count < 1:
             raise ValueError("an image has at least one page")
         draft, size = _Draft(self), page_count * self.page_size
-        for length, changed in self._compared(range(-(-size // BLOCK)), page_count, read):
+        for length, changed in self._changed_blocks(range(-(-size // BLOCK)), page_count, read):
             progress(length)
             for block in changed:
-                draft.take(block, sink)
+                draft.replace(block, sink)
         return draft.finish(size, snapshot, log)
 
-    def _compared(
-        self, numbers: Iterable[int], page_count: int, read: Read
+    def _changed_blocks(
+        self, numbers: Iterable[int], page_count: int, read: ReadImage
     ) -> Generator[tuple[int, list[_Changed]], None, None]:
-        """Compare blocks where they are read, in two threads; give how much was looked at, and what changed in it."""
+        """Read and compare blocks in two threads; yield the number of bytes compared and the blocks that changed."""
         size = page_count * self.page_size
 
-        def compare(span: tuple[int, int]) -> tuple[int, list[_Changed]]:
-            first, count = span
+        def compare(run: tuple[int, int]) -> tuple[int, list[_Changed]]:
+            first, count = run
             wanted = min(count * BLOCK, size - first * BLOCK)
             content = memoryview(read(first, wanted))
             if len(content) != wanted:
-                raise IndexMismatch(f"{wanted} bytes from block {first} on were wanted, and {len(content)} came")
+                raise IndexMismatch(f"{len(content)} bytes were read from block {first} on, and {wanted} requested")
             compared = (self._compare(first + at, content[at * BLOCK : (at + 1) * BLOCK]) for at in range(count))
             return wanted, [block for block in compared if block is not None]
 
-        with closing(in_order(compare, _spans(numbers))) as spans_compared:
-            yield from spans_compared
+        with closing(in_order(compare, _runs(numbers))) as compared_runs:
+            yield from compared_runs
 
     def _compare(self, number: int, block: memoryview) -> _Changed | None:
         digest, at = blake3(block).digest(), number * DIGEST
@@ -180,30 +177,29 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """The index of the new image, and the numbers of the pages that differ, from 1, increasing."""
+    """The index of the new image, and the numbers of the pages that changed, from 1, increasing."""
 
     index: PageIndex
     pages: list[int]
 
 
 class IndexBuilder:
-    """Builds the index of an image from its blocks in order, while they go by for another reason."""
+    """Builds the index of an image from its blocks, while they are written to an archive."""
 
     def __init__(self, page_size: int) -> None:
-        """Take the size of the image's pages in bytes."""
         self._page_size = page_size
         self._blocks, self._pages, self._length = bytearray(), bytearray(), 0
 
     def add(self, block: bytes) -> None:
-        """Take the next block (64 KiB, only the last may be shorter, all of whole pages); raises ValueError."""
+        """Add the next block (64 KiB, only the last may be shorter; whole pages). Raises ValueError for any other."""
         self.add_hashed(self.hash_block(block))
 
     def hash_block(self, block: bytes) -> BlockHash:
-        """Hash a block of whole pages and each page in it; may be called in any thread."""
+        """Return the hash of a block of whole pages and of each page in it. Safe to call in any thread."""
         return BlockHash(blake3(block).digest(), len(block), _page_digests(block, self._page_size))
 
     def add_hashed(self, block: BlockHash) -> None:
-        """Take the next block where it was hashed elsewhere; raises like ``add``."""
+        """Add the next block, hashed elsewhere. Raises like ``add``."""
         if not 0 < block.length <= BLOCK or self._length % BLOCK or block.length % self._page_size:
             raise ValueError(f"a block of {block.length} bytes at byte {self._length}: only the last one is shorter")
         self._blocks += block.digest
@@ -211,12 +207,12 @@ class IndexBuilder:
         self._length += block.length
 
     def index(self, snapshot: str, log: LogPosition | None) -> PageIndex:
-        """Give the index of what was taken so far, as that of a snapshot; raises ValueError where there was nothing."""
+        """Return the index of the blocks added so far, as that of a snapshot. Raises ValueError if there are none."""
         return _index(self._blocks, self._pages, self._page_size, self._length, snapshot, log)
 
 
 class _Changed(NamedTuple):
-    """A block that is not what it was: ``pages`` are its pages' digests and ``changed`` those that differ."""
+    """A block that changed: its digest, the digests of all its ``pages``, and the number and content of the changed."""
 
     number: int
     digest: bytes
@@ -224,8 +220,8 @@ class _Changed(NamedTuple):
     changed: list[tuple[int, bytes]]
 
 
-def _spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Gather increasing numbers into runs, each given as its first number and its length, at most ``BATCH``."""
+def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield runs of consecutive numbers, each as its first number and its length, which is at most ``BATCH``."""
     first, count = 0, 0
     for number in numbers:
         if count and number == first + count and count < BATCH:
@@ -239,14 +235,14 @@ def _spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 class _Draft:
-    """An index that turns into another one, block by block from the first to the last."""
+    """A copy of an index that becomes another one, changed block by block, in order."""
 
     def __init__(self, old: PageIndex) -> None:
         self._page_size = old.page_size
         self._blocks, self._pages = bytearray(old.block_digests), bytearray(old.page_digests)
         self._changed = list[int]()
 
-    def take(self, block: _Changed, sink: Sink) -> None:
+    def replace(self, block: _Changed, sink: PageSink) -> None:
         at = block.number * DIGEST
         self._blocks[at : at + DIGEST] = block.digest
         at = block.number * (BLOCK // self._page_size) * PAGE_DIGEST

@@ -1,12 +1,12 @@
-"""Full snapshots that copy what did not change: members of an earlier full, as they are, and new ones for the rest.
+"""Write a full snapshot that copies the unchanged members of an earlier full, and compresses only the rest.
 
-A member holds one block of 64 KiB. Where a block has the digest it had in the earlier full, its member is copied,
-compressed bytes and all, without expanding it (``copy_file_range`` where the platform has it). The result is an
-ordinary full; nobody can tell it from one that was compressed afresh.
+A member holds one block of 64 KiB. If a block has the same digest as in the earlier full, its member is copied without
+expanding it, in the kernel if the platform has ``copy_file_range``. The result is an ordinary full: it cannot be told
+from one that was compressed as a whole.
 
-It is proven by what is new: a new member is expanded and its block hashed; a copied one is read back and its bytes are
-hashed and compared with what they hashed to when their full was proven. The record of that is derived, kept in
-``.work/``, and worth some compressing if it is lost.
+Verification costs little too: a new member is expanded and its block hashed; a copied one is read back, and the hash of
+its bytes is compared with the hash that they had when the earlier full was verified. These hashes are in the record of
+members, which is kept in ``.work/``; losing it costs the time to compress one full.
 """
 
 from __future__ import annotations
@@ -30,23 +30,26 @@ from .full import new_file, read_tail, verify
 from .members import Head, Tail
 from .pipeline import batches, in_order
 
-__all__ = ["MemberRecord", "ReadBlock", "verify_and_record", "write_reusing"]
+__all__ = ["MemberRecord", "ReadBlock", "ReusePlan", "verify_and_record", "write_reusing"]
 
 ReadBlock = Callable[[int], bytes]
+"""Returns a block of the image, given its number from 0."""
 
 _MAGIC = b"savepoint/members/2\n"
 _OFFSET = 8
 _MEMBER_DIGEST = 16
-_COPY = 1 << 20
+_READ_SIZE = 1 << 20
+_COPY_SIZE = 16 << 20
+"""How many bytes are copied between two calls of the watch."""
 _FIELDS = struct.Struct("<III")
 
 
 class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the members of a proven full are and what they hash to.
+    """The offsets and the hashes of the members of a verified full.
 
-    ``offsets`` has one more entry than there are members: the end of the last one. ``blocks`` are the digests of the
-    blocks in them, ``members`` 16 bytes of the BLAKE3 of each member. Raises ValueError where these do not fit each
-    other or the fingerprint.
+    ``offsets`` has one entry more than there are members: the end of the last one. ``blocks`` are the digests of the
+    blocks in them, ``members`` the first 16 bytes of the BLAKE3 of each member. Raises ValueError if these do not fit
+    each other or the fingerprint.
     """
 
     snapshot: str
@@ -65,32 +68,60 @@ class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def load(cls, path: Path) -> MemberRecord | None:
-        """Give the record kept at ``path``; None where it cannot be read or was damaged."""
+        """Return the record saved at ``path``, or None if it cannot be read or is damaged."""
         return cache_file.load(path, _MAGIC, cls)
 
     def save(self, path: Path) -> None:
-        """Keep the record at ``path``; raises OSError."""
+        """Save the record at ``path``. Raises OSError."""
         cache_file.save(path, _MAGIC, self)
 
     def offset(self, number: int) -> int:
-        """Give where the member of a block begins, counted from 0; the number after the last gives its end."""
+        """Return the offset of a member, by its number from 0; for the number after the last, the end of the last."""
         return int.from_bytes(self.offsets[number * _OFFSET : (number + 1) * _OFFSET], "little")
 
-    def block(self, number: int) -> bytes:
-        """Give the digest of a block; nothing for a block that is not there."""
+    def block_digest(self, number: int) -> bytes:
+        """Return the digest of a block, by its number from 0; empty if there is no such block."""
         return self.blocks[number * DIGEST : (number + 1) * DIGEST]
 
-    def member(self, number: int) -> bytes:
-        """Give the digest of a member."""
+    def member_digest(self, number: int) -> bytes:
+        """Return the hash of a member, by its number from 0."""
         return self.members[number * _MEMBER_DIGEST : (number + 1) * _MEMBER_DIGEST]
+
+
+class ReusePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The image of a new full, and the earlier full that its unchanged members are copied from.
+
+    The image has ``size`` bytes, its blocks have these ``digests``, and ``read_block`` reads one that changed.
+    ``record`` describes the members of the earlier full, which is the file at ``previous``.
+    """
+
+    size: int
+    digests: bytes
+    read_block: ReadBlock
+    previous: Path
+    record: MemberRecord
+
+    @property
+    def count(self) -> int:
+        """The number of blocks in the image."""
+        return -(-self.size // BLOCK)
+
+    def digest(self, number: int) -> bytes:
+        """Return the digest of a block of the image, by its number from 0."""
+        return self.digests[number * DIGEST : (number + 1) * DIGEST]
+
+    def is_reused(self, number: int) -> bool:
+        """Return True if the member of this block can be copied from the earlier full."""
+        return self.digest(number) == self.record.block_digest(number)
 
 
 def verify_and_record(
     path: Path, snapshot: str, blocks: bytes, watch: Watch, *, fingerprint: str | None = None, size: int | None = None
 ) -> MemberRecord:
-    """Prove a full like ``full.verify`` and record its members; ``blocks`` are the digests of the blocks in it.
+    """Verify a full like ``full.verify`` and return the record of its members.
 
-    Raises like ``full.verify``, and ValueError where these are not its digests.
+    ``blocks`` are the digests of its blocks, one after the other. Raises like ``full.verify``, and ValueError if they
+    do not give its fingerprint.
     """
     recorder = _Recorder()
     tail = verify(path, fingerprint=fingerprint, size=size, watch=watch, member_observer=recorder)
@@ -98,7 +129,7 @@ def verify_and_record(
 
 
 class _Recorder:
-    """Gathers what ``members.read`` tells of a full, for its record."""
+    """Collects the offsets and hashes of the members of a full, for its record."""
 
     def __init__(self) -> None:
         self._offsets, self._digests = bytearray(), bytearray()
@@ -125,47 +156,41 @@ class _Recorder:
 
 
 def _digest(packed: framing.BlockMember) -> bytes:
-    """Hash all of a member that can differ from one to the next: a copy must not carry a rotted field along."""
+    """Return the hash of all fields of a member that differ between members, so that damage to any of them is found."""
     fields = _FIELDS.pack(packed.deflated_crc, packed.crc, packed.length)
     return blake3(fields + packed.deflated).digest(_MEMBER_DIGEST)
 
 
 def write_reusing(
     target: Path,
-    previous: Path,
-    record: MemberRecord,
-    digests: bytes,
-    size: int,
-    read_block: ReadBlock,
+    plan: ReusePlan,
     head: Head,
     rows: Mapping[str, int],
     watch: Watch,
 ) -> tuple[Tail, MemberRecord]:
-    """Write a full of ``size`` bytes whose blocks have these ``digests``, and prove it; give its tail and its record.
+    """Write a new full as planned and verify it; return its tail and the record of its members.
 
-    ``record`` is that of the full at ``previous``. ``read_block`` gives a block by its number, for those that differ.
-    Counts the image's bytes into the phase that the caller began. On any error no file is left. Raises SnapshotDamaged
-    where the earlier full's bytes are not what they were, or a block does not have its digest; OSError; and what the
-    watch raises.
+    The bytes of the image count as progress of the watch's current phase. On any
+    error no file is left. Raises SnapshotDamaged if bytes of the earlier full have changed or a block does not have
+    its digest, OSError, and what the watch raises.
     """
-    _require_same(record, previous)
-    count = -(-size // BLOCK)
-    reused = [digests[n * DIGEST : (n + 1) * DIGEST] == record.block(n) for n in range(count)]
-    tail = Tail(size=size, members=count, fingerprint=of_digests(digests, size), rows=dict(rows))
-    with new_file(target) as file, previous.open("rb", buffering=0) as old:
+    _require_same(plan.record, plan.previous)
+    with new_file(target) as file, plan.previous.open("rb", buffering=0) as previous:
         seal = members.write_head(file, head)
-        _write_members(file, old, record, reused, size, read_block, watch)
+        _write_members(file, previous, plan, watch)
+        fingerprint = of_digests(plan.digests, plan.size)
+        tail = Tail(size=plan.size, members=plan.count, fingerprint=fingerprint, rows=dict(rows))
         members.write_tail(file, tail, seal)
     try:
-        recorder = _verify(target, tail, record, reused, digests, watch)
-        return tail, recorder.record(head.id, tail, digests)
+        recorder = _verify(target, tail, plan, watch)
+        return tail, recorder.record(head.id, tail, plan.digests)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
 
 
 def _require_same(record: MemberRecord, previous: Path) -> None:
-    """Raise SnapshotDamaged unless the full says at its end that it holds what the record describes."""
+    """Raise SnapshotDamaged unless the tail of the full fits the record."""
     tail = read_tail(previous)
     if (tail.fingerprint, tail.size) != (record.fingerprint, record.size):
         raise SnapshotDamaged(
@@ -174,39 +199,31 @@ def _require_same(record: MemberRecord, previous: Path) -> None:
         )
 
 
-def _write_members(
-    file: BinaryIO,
-    old: BinaryIO,
-    record: MemberRecord,
-    reused: list[bool],
-    size: int,
-    read_block: ReadBlock,
-    watch: Watch,
-) -> None:
+def _write_members(file: BinaryIO, previous: BinaryIO, plan: ReusePlan, watch: Watch) -> None:
     deflate, number = compression.default_deflate(), 0
-    while number < len(reused):
+    while number < plan.count:
         end = number + 1
-        if reused[number]:
-            while end < len(reused) and reused[end]:
+        if plan.is_reused(number):
+            while end < plan.count and plan.is_reused(end):
                 end += 1
-            _copy(old, file, record.offset(number), record.offset(end), watch)
+            _copy(previous, file, plan.record.offset(number), plan.record.offset(end), watch)
         else:
-            member = framing.pack_block(read_block(number), deflate)
+            member = framing.pack_block(plan.read_block(number), deflate)
             file.write(member)
             watch.wrote(len(member))
-        watch.advance(min(end * BLOCK, size) - number * BLOCK)
+        watch.advance(min(end * BLOCK, plan.size) - number * BLOCK)
         number = end
 
 
 def _copy(source: BinaryIO, target: BinaryIO, start: int, end: int, watch: Watch) -> None:
-    """Copy a range of one file to the end of another, inside the kernel where it can do that."""
+    """Copy a range of one file to the end of another, in the kernel if it can."""
     target.flush()
     while start < end:
-        wanted = min(_COPY * 16, end - start)
+        wanted = min(_COPY_SIZE, end - start)
         copied = _copy_in_kernel(source, target, start, wanted)
         if not copied:
             source.seek(start)
-            copied = target.write(source.read(min(_COPY, wanted)))
+            copied = target.write(source.read(min(_READ_SIZE, wanted)))
             target.flush()
         if not copied:
             raise SnapshotDamaged(
@@ -223,33 +240,31 @@ def _copy_in_kernel(source: BinaryIO, target: BinaryIO, start: int, length: int)
     try:
         return os.copy_file_range(source.fileno(), target.fileno(), length, start)
     except OSError:
-        return 0  # not between these file systems; the ordinary way says what is wrong, if anything is
+        return 0  # not between these file systems, or a real error, which reading and writing will raise again
 
 
-def _verify(
-    path: Path, tail: Tail, record: MemberRecord, reused: list[bool], digests: bytes, watch: Watch
-) -> _Recorder:
-    """Read the new full back: copied members by their bytes, the others by the block in them."""
+def _verify(path: Path, tail: Tail, plan: ReusePlan, watch: Watch) -> _Recorder:
+    """Read the new full back: compare copied members by the hash of their bytes, new ones by their block's digest."""
     deflate, recorder = compression.default_deflate(), _Recorder()
     with path.open("rb", buffering=16 * BLOCK) as file:
         cursor = Cursor(file, path)
 
-        def verify(batch: list[tuple[int, framing.BlockMember]]) -> list[tuple[int, bytes]]:
-            return [(packed.offset, verify_file(number, packed)) for number, packed in batch]
+        def verify_batch(batch: list[tuple[int, framing.BlockMember]]) -> list[tuple[int, bytes]]:
+            return [(packed.offset, verify_member(number, packed)) for number, packed in batch]
 
-        def verify_file(number: int, packed: framing.BlockMember) -> bytes:
+        def verify_member(number: int, packed: framing.BlockMember) -> bytes:
             digest = _digest(packed)
-            if reused[number]:
-                if digest != record.member(number):
-                    raise cursor.damaged("the copied bytes are not what they were when they were proven", packed.offset)
-            elif _block_digest(cursor, packed, deflate) != digests[number * DIGEST :][:DIGEST]:
+            if plan.is_reused(number):
+                if digest != plan.record.member_digest(number):
+                    raise cursor.damaged("the copied bytes have changed since they were verified", packed.offset)
+            elif _block_digest(cursor, packed, deflate) != plan.digest(number):
                 raise cursor.damaged("the block in it is not the one that was read", packed.offset)
             return digest
 
         _, seal = members.read_head(cursor)
-        taken = ((number, cursor.read_block()) for number in range(len(reused)))
-        with closing(in_order(verify, batches(taken))) as batches_proven:
-            for batch in batches_proven:
+        packed_members = ((number, cursor.read_block()) for number in range(plan.count))
+        with closing(in_order(verify_batch, batches(packed_members))) as verified_batches:
+            for batch in verified_batches:
                 for offset, digest in batch:
                     recorder.add(offset, digest)
                 watch.check()

@@ -73,10 +73,10 @@ def test_a_stream_is_refused_when_it_gives_more_than_it_may(deflate: Deflate) ->
     """A decompression bomb stops at the limit; exactly the limit is allowed."""
     bomb = zlib.compress(bytes(50_000_000), 9, -15)
     assert len(bomb) < DEFLATED_MAX
-    with pytest.raises(DeflateError, match="more than the 65536 bytes"):
+    with pytest.raises(DeflateError, match="more than 65536 bytes"):
         deflate.expand(bomb, BLOCK)
     assert deflate.expand(zlib.compress(bytes(BLOCK), 9, -15), BLOCK) == bytes(BLOCK)
-    with pytest.raises(DeflateError, match="more than the 9 bytes"):
+    with pytest.raises(DeflateError, match="more than 9 bytes"):
         deflate.expand(zlib.compress(bytes(10), 9, -15), 9)
 
 

@@ -49,7 +49,7 @@ def test_a_bomb_is_refused_in_bounded_memory(deflate: Deflate) -> None:
     assert len(bomb) < DEFLATED_MAX
     tracemalloc.start()
     try:
-        with pytest.raises(SnapshotDamaged, match="more than the 65536 bytes"):
+        with pytest.raises(SnapshotDamaged, match="more than 65536 bytes"):
             streamed(forged([member(bomb, crc, BLOCK)]), deflate=deflate)
         with pytest.raises(SnapshotDamaged, match="a block of 64000000 bytes"):
             streamed(forged([member(bomb, crc, 64_000_000)], size=64_000_000), deflate=deflate)
@@ -83,7 +83,7 @@ DATA = b"data" * 500
     [
         pytest.param([member(b"\x03\x00", 0, 0)], {}, "a block of 0 bytes", id="an empty block"),
         pytest.param(
-            [member(zlib.compress(DATA, 9, -15), zlib.crc32(DATA), 1999)], {}, "more than the 1999", id="short ISIZE"
+            [member(zlib.compress(DATA, 9, -15), zlib.crc32(DATA), 1999)], {}, "more than 1999", id="short ISIZE"
         ),
         pytest.param(
             [member(zlib.compress(DATA, 9, -15), zlib.crc32(DATA), 2001)], {}, "has 2000 bytes", id="long ISIZE"

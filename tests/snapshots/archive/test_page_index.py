@@ -174,7 +174,7 @@ def test_a_neighbour_that_changed_unnamed_is_a_mismatch() -> None:
     """A page that sits beside a named one and differs proves that the names cannot be trusted."""
     old = pages(64)
     seen = Seen(changed(old, 20, 30))
-    with pytest.raises(IndexMismatch, match="page 30 changed and nothing had said so"):
+    with pytest.raises(IndexMismatch, match="page 30 changed and nothing had written it"):
         indexed(old).compare_candidates([20], 64, seen.part, seen.page, snapshot="new", log=None)
 
 
@@ -182,7 +182,7 @@ def test_a_neighbour_that_changed_unnamed_is_a_mismatch() -> None:
 def test_a_block_of_the_wrong_length_is_a_mismatch(length: int) -> None:
     """A reader that gives more or less than the image has is not believed."""
     old = pages(64)
-    with pytest.raises(IndexMismatch, match=f"65536 bytes from block 1 on were wanted, and {length} came"):
+    with pytest.raises(IndexMismatch, match=f"{length} bytes were read from block 1 on, and 65536 requested"):
         indexed(old).compare_candidates([20], 64, lambda *_: bytes(length), lambda *_: None, snapshot="new", log=None)
 
 

@@ -18,7 +18,7 @@ from core.snapshots.archive import compression
 from core.snapshots.archive.fingerprint import BLOCK
 from core.snapshots.archive.full import verify, write_full
 from core.snapshots.archive.members import Tail
-from core.snapshots.archive.reuse import MemberRecord, verify_and_record, write_reusing
+from core.snapshots.archive.reuse import MemberRecord, ReusePlan, verify_and_record, write_reusing
 from core.snapshots.errors import OperationCancelled, SnapshotDamaged
 from core.snapshots.progress import Watch
 from tests.worlds.chain_world import head_of
@@ -36,7 +36,7 @@ def digests_of(image: bytes) -> bytes:
 
 
 class Old(NamedTuple):
-    """A full that was proven, its image and its record."""
+    """A verified full, its image and its record."""
 
     path: Path
     image: bytes
@@ -52,17 +52,14 @@ def old(tmp_path: Path) -> Old:
 
 
 def reuse(old: Old, image: bytes, target: Path, **other: Any) -> tuple[Tail, MemberRecord]:
-    return write_reusing(
-        target,
-        old.path,
-        other.get("record", old.record),
-        digests_of(image),
-        len(image),
-        other.get("read_block", lambda number: image[number * BLOCK : (number + 1) * BLOCK]),
-        head_of(2),
-        ROWS,
-        other.get("watch", Watch()),
+    plan = ReusePlan(
+        size=len(image),
+        digests=digests_of(image),
+        read_block=other.get("read_block", lambda number: image[number * BLOCK : (number + 1) * BLOCK]),
+        previous=old.path,
+        record=other.get("record", old.record),
     )
+    return write_reusing(target, plan, head_of(2), ROWS, other.get("watch", Watch()))
 
 
 def with_blocks(image: bytes, *changed: int) -> bytes:

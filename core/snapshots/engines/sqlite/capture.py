@@ -21,7 +21,7 @@ from ...archive import full, incremental
 from ...archive.fingerprint import Fingerprint
 from ...archive.members import Delta, Head, Tail
 from ...archive.page_index import Difference, IndexBuilder, IndexMismatch, LogPosition, PageIndex
-from ...archive.reuse import MemberRecord, verify_and_record, write_reusing
+from ...archive.reuse import MemberRecord, ReusePlan, verify_and_record, write_reusing
 from ...errors import SnapshotDamaged
 from ...models import Form
 from ...progress import Watch
@@ -181,26 +181,30 @@ class _Writer:
         return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
 
     def _reusable(self) -> MemberRecord | None:
-        """Give the record of the newest full, if both are there and belong together."""
+        """Return the record of the newest full, or None if there is none or it describes another full."""
         record = MemberRecord.load(Path(self._base.record))
         if record is None or self._base.full is None:
             return None
         return record if self._base.full_id == record.snapshot else None
 
     def _reusing(self, record: MemberRecord, difference: Difference) -> SnapshotResult:
-        """Write a full of which the members that did not change are copied from the newest one."""
+        """Write a full that copies the unchanged members of the newest full."""
         source, index = self._source, difference.index
         rows = self._rows()
         self._watch.phase("compress", source.size)
         assert self._base.full is not None
-        previous, digests = Path(self._base.full), index.block_digests
+        plan = ReusePlan(
+            size=index.size,
+            digests=index.block_digests,
+            read_block=source.block,
+            previous=Path(self._base.full),
+            record=record,
+        )
         try:
-            tail, recorded = write_reusing(
-                self._target, previous, record, digests, index.size, source.block, self._head, rows, self._watch
-            )
+            tail, recorded = write_reusing(self._target, plan, self._head, rows, self._watch)
         except (SnapshotDamaged, OSError):
-            # The earlier full is not what it was, or cannot be read; verification will find it. This one does not need
-            # it. What was wrong with the target is wrong again.
+            # The earlier full is damaged or cannot be read. Its own verification will find that; this snapshot does
+            # not need it. An error of the target will be raised again.
             return self.whole()
         with self._unless_done():
             index.save(Path(self._base.index))

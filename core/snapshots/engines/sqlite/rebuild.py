@@ -19,7 +19,7 @@ from blake3 import blake3
 from ...archive import compression, fingerprint, framing, full, incremental
 from ...archive.fingerprint import BLOCK, DIGEST, of_digests
 from ...archive.members import Delta, Head
-from ...archive.reuse import MemberRecord, write_reusing
+from ...archive.reuse import MemberRecord, ReusePlan, write_reusing
 from ...errors import SnapshotDamaged
 from ...files import read_at, sync_file
 from ...models import Form
@@ -138,7 +138,14 @@ def assemble(
         if of_digests(digests, delta.size) != chain[-1].fingerprint:
             raise SnapshotDamaged("The chain does not give back its last snapshot.", path=chain[-1].path)
         watch.phase("assemble", delta.size)
-        write_reusing(target, Path(chain[0].path), record, digests, delta.size, blocks.read, head, rows, watch)
+        plan = ReusePlan(
+            size=delta.size,
+            digests=digests,
+            read_block=blocks.read,
+            previous=Path(chain[0].path),
+            record=record,
+        )
+        write_reusing(target, plan, head, rows, watch)
     spool.unlink()
 
 
