@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.snapshots.engines import Engine, Probe, SnapshotResult, engine_for, probe_for, suffix_for
+from core.snapshots.engines import Engine, SnapshotResult, suffix_for
 from core.snapshots.errors import (
     DatabaseBusy,
     DatabaseMissing,
@@ -18,34 +18,12 @@ from core.snapshots.errors import (
     SnapshotError,
     from_wire,
 )
-from core.snapshots.models import Check, Finding, Form, Method, Severity
+from core.snapshots.models import Form, Method
 from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import ENGINES
 from tests.contract.engine_cases import CASES, CHECKS, EngineCase, bounded
 from tests.worlds.chain_world import Chain
 from tests.worlds.game_database import CRITICAL_TABLES
-
-BUSY_TIMEOUT = 0.5
-
-
-@pytest.fixture(params=sorted(ENGINES))
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> EngineCase:
-    made = CASES[request.param](tmp_path)
-    made.create()
-    return made
-
-
-@pytest.fixture
-def engine(case: EngineCase) -> Engine:
-    return engine_for(case.url, BUSY_TIMEOUT)
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """The folder of the repository's temporary files."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture(params=["alone", "upon another"])
@@ -81,11 +59,6 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-def only_finding(findings: tuple[Finding, ...]) -> Finding:
-    assert len(findings) == 1, findings
-    return findings[0]
-
-
 def test_every_engine_is_under_the_contract() -> None:
     """Adding an engine to the registry without a case here is an error, not an untested engine."""
     assert set(CASES) == set(ENGINES)
@@ -95,33 +68,6 @@ def test_the_registry_names_an_engine_and_its_suffix_as_the_engine_does(case: En
     """Names of full snapshots end with what the engine says, and the engine's name is its key in the registry."""
     assert engine.name == case.url.engine
     assert re.fullmatch(r"\.[a-z]+\.gz", suffix_for(engine.name))
-
-
-def test_inspect_counts_the_rows_and_changes_nothing(case: EngineCase, engine: Engine) -> None:
-    """A database that is there and works is openable, and its critical tables are counted."""
-    before = case.contents()
-    state = engine.inspect((*CRITICAL_TABLES, "guilds"), bounded(30))
-    assert (state.exists, state.openable, state.problem, state.tables) == (True, True, None, 4)
-    assert state.rows == {table: len(before[table]) for table in CRITICAL_TABLES}
-    assert state.size > 0
-    assert state.token
-    assert case.contents() == before
-
-
-def test_inspect_says_that_a_missing_database_is_missing(case: EngineCase, engine: Engine) -> None:
-    """A database that is not there is a state, not an error."""
-    case.remove()
-    state = engine.inspect(CRITICAL_TABLES, bounded(30))
-    assert (state.exists, state.openable, state.size, state.rows) == (False, False, 0, {})
-    assert state.problem
-
-
-def test_inspect_says_why_a_destroyed_database_cannot_be_opened(case: EngineCase, engine: Engine) -> None:
-    """A damaged database is a state, not an error."""
-    case.destroy()
-    state = engine.inspect(CRITICAL_TABLES, bounded(30))
-    assert (state.exists, state.openable, state.rows) == (True, False, {})
-    assert state.problem
 
 
 def test_a_snapshot_put_back_gives_every_row_again(
@@ -347,82 +293,6 @@ def test_an_exchange_can_be_undone(case: EngineCase, engine: Engine, chain: Chai
     assert case.contents() == before
 
 
-def test_a_sound_database_has_no_findings(case: EngineCase, engine: Engine, work: Path) -> None:
-    """Everything is looked at and counted; nothing is found."""
-    before = case.contents()
-    report = engine.integrity(CHECKS, work, bounded(30))
-    assert report.findings == ()
-    assert report.ok
-    assert report.rows == {table: len(before[table]) for table in CRITICAL_TABLES}
-    assert report.checked["tables"] == 4
-    assert report.checked["rows"] == sum(report.rows.values())
-    assert report.checked["json_values"] == len(before["creator_packs"])
-    assert report.checked["foreign_keys"] == 3
-    assert report.seconds > 0
-    assert case.contents() == before
-
-
-@pytest.mark.parametrize(
-    ("statement", "check", "severity", "table", "count"),
-    [
-        ("DROP TABLE user_cards", Check.TABLES, Severity.ERROR, "user_cards", 1),
-        ("DELETE FROM user_cards", Check.ROWS, Severity.WARNING, "user_cards", 1),
-        ("UPDATE creator_packs SET cards_data = '[{' WHERE id < 4", Check.JSON, Severity.ERROR, "creator_packs", 3),
-        ("UPDATE creator_packs SET cards_data = '{}' WHERE id < 3", Check.JSON, Severity.WARNING, "creator_packs", 2),
-        ("UPDATE user_cards SET card_id = -1 WHERE id < 6", Check.FOREIGN_KEYS, Severity.WARNING, "user_cards", 5),
-    ],
-)
-def test_an_integrity_check_finds(
-    case: EngineCase,
-    engine: Engine,
-    work: Path,
-    statement: str,
-    check: Check,
-    severity: Severity,
-    table: str,
-    count: int,
-) -> None:
-    """Missing tables and unparsable critical JSON are errors; what a person should look at is a warning."""
-    checks = msgspec.structs.replace(CHECKS, expected_rows={"user_cards": 1, "users": 60}, snapshots_exist=True)
-    case.execute(statement)
-    finding = only_finding(engine.integrity(checks, work, bounded(30)).findings)
-    assert (finding.check, finding.severity, finding.table, finding.count) == (check, severity, table, count)
-    assert finding.message
-
-
-def test_columns_without_a_value_are_fine(case: EngineCase, engine: Engine, work: Path) -> None:
-    """NULL is no JSON value: it is neither counted nor found."""
-    case.execute("UPDATE creator_packs SET cards_data = NULL WHERE id < 4")
-    report = engine.integrity(CHECKS, work, bounded(30))
-    assert report.findings == ()
-    assert report.checked["json_values"] == len(case.contents()["creator_packs"]) - 3
-
-
-@pytest.mark.parametrize(("snapshots_exist", "ok"), [(True, False), (False, True)])
-def test_a_missing_database_is_damage_only_where_there_was_one(
-    case: EngineCase, engine: Engine, work: Path, snapshots_exist: bool, ok: bool
-) -> None:
-    """A database that is gone is an error when snapshots of it exist, and a new beginning when none do."""
-    case.remove()
-    checks = msgspec.structs.replace(CHECKS, snapshots_exist=snapshots_exist)
-    report = engine.integrity(checks, work, bounded(30))
-    assert only_finding(report.findings).check is Check.EMPTY
-    assert report.ok is ok
-
-
-def test_a_destroyed_database_is_a_finding(case: EngineCase, engine: Engine, work: Path) -> None:
-    """Damage is what an integrity check reports, not what it raises."""
-    case.destroy()
-    finding = only_finding(engine.integrity(CHECKS, work, bounded(30)).findings)
-    assert (finding.check, finding.severity) == (Check.FILE, Severity.ERROR)
-
-
-def test_an_integrity_check_ends_at_its_deadline(case: EngineCase, engine: Engine, work: Path) -> None:
-    """A check that takes too long is an error, never a finding."""
-    with pytest.raises(DeadlineExceeded):
-        engine.integrity(CHECKS, work, Watch(deadline_at=0.0))
-
-
 def test_errors_survive_the_way_from_the_worker(case: EngineCase, chain: Chain) -> None:
     """Whatever an engine raises can be written as JSON and read back as the same error."""
     case.remove()
@@ -432,72 +302,3 @@ def test_errors_survive_the_way_from_the_worker(case: EngineCase, chain: Chain) 
     again = from_wire(wire)
     assert type(again) is type(caught.value)
     assert (str(again), again.data) == (str(caught.value), caught.value.data)
-
-
-@pytest.fixture
-async def probe(case: EngineCase) -> Probe:
-    return probe_for(case.url)
-
-
-async def test_the_probe_sees_every_commit(case: EngineCase, probe: Probe) -> None:
-    """Its token stands still while nobody commits, and differs after every commit by anybody."""
-    try:
-        seen = [await probe.token()]
-        assert await probe.token() == seen[0]
-        for _ in range(3):
-            case.play()
-            seen.append(await probe.token())
-            assert await probe.token() == seen[-1]
-        assert None not in seen
-        assert len(set(seen)) == 4
-    finally:
-        await probe.close()
-
-
-async def test_the_probe_does_not_see_what_was_not_committed(case: EngineCase, probe: Probe) -> None:
-    """A transaction that is open, or was taken back, leaves the token as it is."""
-    try:
-        before = await probe.token()
-        with case.locked():
-            assert await probe.token() == before
-        assert await probe.token() == before
-    finally:
-        await probe.close()
-
-
-async def test_a_probe_that_was_closed_begins_anew(case: EngineCase, probe: Probe) -> None:
-    """Tokens from before are never given again: what happened in between is unknown."""
-    try:
-        before = await probe.token()
-        await probe.close()
-        assert await probe.token() not in (before, None)
-        await probe.close()
-        await probe.close()
-    finally:
-        await probe.close()
-
-
-async def test_the_probe_knows_nothing_of_a_missing_database(case: EngineCase, probe: Probe) -> None:
-    """No token, no size, and no error; once the database is there, both come."""
-    case.remove()
-    try:
-        assert await probe.token() is None
-        assert await probe.size() == 0
-        case.create()
-        assert await probe.token() is not None
-        assert await probe.size() > 0
-    finally:
-        await probe.close()
-
-
-async def test_a_process_that_is_alone_keeps_the_schedule_and_is_the_last(case: EngineCase, probe: Probe) -> None:
-    """Whether it attended before it leaves or not; one that is not willing keeps none."""
-    try:
-        assert await probe.leave("alone")
-        await probe.close()
-        assert not await probe.join("alone", eligible=False)
-        assert await probe.join("alone", eligible=True)
-        assert await probe.join("alone", eligible=True)
-        assert await probe.leave("alone")
-    finally:
-        await probe.close()
