@@ -10,7 +10,7 @@ import pytest
 from discord.ext import commands
 
 from demonstration import local_postgres
-from tests.card_game.places import ENGINES, Place, PostgresPlace, Server, SqlitePlace
+from tests.card_game.storage import ENGINES, PostgresStorage, Server, SqliteStorage, Storage
 from tests.card_game.world import World
 
 
@@ -30,33 +30,33 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def new_place(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], Place]]:
+def new_storage(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], Storage]]:
     """Make empty databases of the engine, removed afterwards."""
-    made: list[Place] = []
+    made: list[Storage] = []
 
-    def make() -> Place:
+    def make() -> Storage:
         if engine == "sqlite":
-            made.append(SqlitePlace(tmp_path / f"game{len(made)}.db"))
+            made.append(SqliteStorage(tmp_path / f"game{len(made)}.db"))
         else:
             made.append(request.getfixturevalue("postgres_server").make())
         return made[-1]
 
     yield make
-    for place in made:
-        if isinstance(place, PostgresPlace):
-            place.server.remove(place)
+    for storage in made:
+        if isinstance(storage, PostgresStorage):
+            storage.server.remove(storage)
 
 
 @pytest.fixture
-def place(new_place: Callable[[], Place]) -> Place:
+def storage(new_storage: Callable[[], Storage]) -> Storage:
     """One empty database."""
-    return new_place()
+    return new_storage()
 
 
 @pytest.fixture
-async def world(place: Place) -> AsyncIterator[World]:
+async def world(storage: Storage) -> AsyncIterator[World]:
     """A new game on a database of its own."""
-    async with World(place) as world:
+    async with World(storage) as world:
         yield world
 
 
@@ -73,8 +73,8 @@ class HostBot(commands.Bot):
 
 
 @pytest.fixture
-async def simcord_bot(place: Place) -> AsyncIterator[HostBot]:
+async def simcord_bot(storage: Storage) -> AsyncIterator[HostBot]:
     """The bot that ``simcord_env`` runs; its extension is unloaded here, as simcord never closes a bot."""
-    bot = HostBot(place.url)
+    bot = HostBot(storage.url)
     yield bot
     await bot.unload_extension("cogs.card_game")

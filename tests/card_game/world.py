@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Self
 
 from cogs.card_game.game import CardGame
-from tests.card_game.places import Place, Rows
+from tests.card_game.storage import Rows, Storage
 
 ALICE, BOB, CAROL = 101, 202, 303
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -16,11 +16,11 @@ NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 class World:
     """One game, the events it dispatched, and a look at its database from outside."""
 
-    def __init__(self, place: Place, random: Random | None = None, *, busy_timeout: float = 0.2) -> None:
-        self.place = place
+    def __init__(self, storage: Storage, random: Random | None = None, *, busy_timeout: float = 0.2) -> None:
+        self.storage = storage
         self.seconds = 0.0
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.database = place.database(busy_timeout=busy_timeout, monotonic=lambda: self.seconds)
+        self.database = storage.database(busy_timeout=busy_timeout, monotonic=lambda: self.seconds)
         self.game = CardGame(self.database, dispatch=self.dispatch, random=random or Random(7), clock=lambda: NOON)
 
     async def __aenter__(self) -> Self:
@@ -36,11 +36,11 @@ class World:
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask the database from outside; ``?`` stands for a value."""
-        return self.place.query(sql, *values)
+        return self.storage.query(sql, *values)
 
     def rows(self) -> Rows:
         """Give every row of every table."""
-        return self.place.rows()
+        return self.storage.rows()
 
     async def card_of(self, user_id: int) -> int:
         """Let a player open a pack, and give the card_id of its first copy."""

@@ -8,7 +8,7 @@ import pytest
 
 from core.snapshots.engines import Engine, engine_for
 from core.snapshots.settings.database_url import ENGINES
-from tests.contract.engine_cases import CASES, EngineCase
+from tests.worlds.engine_cases import CASES, EngineCase
 
 _BUSY_TIMEOUT = 0.5
 

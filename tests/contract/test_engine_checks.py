@@ -13,7 +13,7 @@ from core.snapshots.errors import (
 )
 from core.snapshots.models import Check, Finding, Severity
 from core.snapshots.progress import Watch
-from tests.contract.engine_cases import CHECKS, EngineCase, bounded
+from tests.worlds.engine_cases import CHECKS, EngineCase, bounded
 from tests.worlds.game_database import CRITICAL_TABLES
 
 

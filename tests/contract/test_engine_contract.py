@@ -21,8 +21,8 @@ from core.snapshots.errors import (
 from core.snapshots.models import Form, Method
 from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import ENGINES
-from tests.contract.engine_cases import CASES, CHECKS, EngineCase, bounded
 from tests.worlds.chain_world import Chain
+from tests.worlds.engine_cases import CASES, CHECKS, EngineCase, bounded
 from tests.worlds.game_database import CRITICAL_TABLES
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.snapshots.engines import Probe, probe_for
-from tests.contract.engine_cases import EngineCase
+from tests.worlds.engine_cases import EngineCase
 
 
 @pytest.fixture

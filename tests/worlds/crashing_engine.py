@@ -26,8 +26,8 @@ from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import SnapshotError
 from core.snapshots.models import Method
 from core.snapshots.progress import Watch
-from tests.contract.engine_cases import CHECKS, HEAD
 from tests.worlds.chain_world import empty_base
+from tests.worlds.engine_cases import CHECKS, HEAD
 from tests.worlds.game_database import CRITICAL_TABLES
 
 _EVENTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.chmod", "os.chown", "sqlite3.connect", "watch"})

@@ -22,7 +22,7 @@ from core.snapshots.errors import DatabaseBusy, DeadlineExceeded, OperationCance
 from core.snapshots.models import DatabaseState, Progress
 from core.snapshots.worker import client
 from core.snapshots.worker.protocol import Failed, InspectJob, Outcome, SnapshotJob
-from tests.contract.engine_cases import HEAD
+from tests.worlds.engine_cases import HEAD
 from tests.worlds.chain_world import empty_base
 from tests.worlds.game_database import CRITICAL_TABLES, OtherProcess, make_game_database, url_of
 

@@ -32,7 +32,7 @@ from core.snapshots.worker.protocol import (
     ScanResult,
     SnapshotJob,
 )
-from tests.contract.engine_cases import HEAD
+from tests.worlds.engine_cases import HEAD
 from tests.worlds.chain_world import MEMBER_RECORD, PAGE_INDEX, empty_base
 from tests.worlds.game_database import CRITICAL_TABLES, connected, make_game_database, url_of
 

@@ -13,8 +13,8 @@ from core.snapshots.errors import (
 from core.snapshots.models import Check, Severity
 from core.snapshots.settings.database_url import parse
 from core.snapshots.settings.json_column import JsonColumn
-from tests.contract.engine_cases import CHECKS, bounded
 from tests.worlds.chain_world import Chain
+from tests.worlds.engine_cases import CHECKS, bounded
 from tests.worlds.postgres_world import (
     EXPECTED,
     MAJORS,

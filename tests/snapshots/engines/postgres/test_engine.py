@@ -30,8 +30,8 @@ from core.snapshots.models import Method
 from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import parse
 from demonstration import local_postgres
-from tests.contract.engine_cases import CHECKS, bounded
 from tests.worlds.chain_world import Chain
+from tests.worlds.engine_cases import CHECKS, bounded
 from tests.worlds.postgres_world import (
     MAJORS,
     NEWEST,
@@ -282,7 +282,7 @@ from core.snapshots.engines import engine_for
 from core.snapshots.engines.postgres.session import Session
 from core.snapshots.models import Method
 from core.snapshots.progress import Watch
-from tests.contract.engine_cases import CHECKS
+from tests.worlds.engine_cases import CHECKS
 left = int(sys.argv[4])
 execute = Session.execute
 def dying(self, statement, *arguments):

@@ -19,8 +19,8 @@ from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import DatabaseBusy, DeadlineExceeded
 from core.snapshots.models import Form
 from core.snapshots.progress import Watch
-from tests.contract.engine_cases import CHECKS, bounded, slow_watch
 from tests.worlds.chain_world import Chain
+from tests.worlds.engine_cases import CHECKS, bounded, slow_watch
 from tests.worlds.game_database import (
     CRITICAL_TABLES,
     OtherProcess,

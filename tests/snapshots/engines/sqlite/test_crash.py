@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from core.snapshots.engines.sqlite.source import read_image
-from tests.contract.engine_cases import bounded
+from tests.worlds.engine_cases import bounded
 from tests.worlds.game_database import OtherProcess, assert_consistent, contents_of, make_game_database
 
 ROOT = Path(__file__).parents[4]

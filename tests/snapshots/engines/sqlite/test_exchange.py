@@ -23,7 +23,7 @@ from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import DatabaseBusy, DatabaseMissing
 from core.snapshots.models import Method
 from core.snapshots.progress import Watch
-from tests.contract.engine_cases import CHECKS, bounded
+from tests.worlds.engine_cases import CHECKS, bounded
 from tests.worlds.game_database import OtherProcess, connected, contents_of, make_game_database
 
 SIDES = ("", "-wal", "-shm", "-journal")

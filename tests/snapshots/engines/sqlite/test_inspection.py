@@ -14,8 +14,8 @@ from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable
 from core.snapshots.models import Method
 from core.snapshots.settings.database_url import parse
-from tests.contract.engine_cases import CHECKS, HEAD, bounded
 from tests.worlds.chain_world import empty_base
+from tests.worlds.engine_cases import CHECKS, HEAD, bounded
 from tests.worlds.game_database import CRITICAL_TABLES, OtherProcess, connected, contents_of, make_game_database, url_of
 
 

@@ -17,7 +17,7 @@ from core.snapshots.errors import DeadlineExceeded, OperationCancelled
 from core.snapshots.models import Check, Finding, IntegrityReport, Severity
 from core.snapshots.progress import Watch
 from core.snapshots.settings.json_column import JsonColumn
-from tests.contract.engine_cases import CHECKS, bounded
+from tests.worlds.engine_cases import CHECKS, bounded
 from tests.worlds.game_database import CRITICAL_TABLES, connected, make_game_database
 
 EXPECTED = msgspec.structs.replace(CHECKS, snapshots_exist=True, expected_rows=dict.fromkeys(CRITICAL_TABLES, 10))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from tests.contract.engine_cases import CHECKS, bounded
 from tests.worlds.chain_world import Chain
+from tests.worlds.engine_cases import CHECKS, bounded
 from tests.worlds.game_database import (
     CRITICAL_TABLES,
     OtherProcess,

@@ -15,7 +15,7 @@ from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import DatabaseBusy, DatabaseError, DeadlineExceeded, OperationCancelled
 from core.snapshots.models import Check, Method, Severity
 from core.snapshots.progress import Watch
-from tests.contract.engine_cases import CHECKS, bounded
+from tests.worlds.engine_cases import CHECKS, bounded
 from tests.worlds.game_database import (
     OtherProcess,
     Writer,

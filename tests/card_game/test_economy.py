@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from cogs.card_game import rules
 from cogs.card_game.errors import GameError
-from tests.card_game.places import Place
+from tests.card_game.storage import Storage
 from tests.card_game.world import World
 
 T = TypeVar("T")
@@ -26,10 +26,10 @@ CARDS = st.lists(st.sampled_from(["Ember Fox", "Tide Crane", "Void Sage", "Nobod
 class Economy(RuleBasedStateMachine):
     """A few players at one table, playing anything."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, storage: Storage) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.world = World(place)
+        self.world = World(storage)
         self.run(self.world.game.start())
         self.packs_opened = 0
         self.announced = 0
@@ -93,7 +93,7 @@ class Economy(RuleBasedStateMachine):
 
     @invariant()
     def every_row_refers_to_something(self) -> None:
-        assert self.world.place.orphans() == []
+        assert self.world.storage.orphans() == []
 
     @invariant()
     def only_the_owner_offers_a_copy(self) -> None:
@@ -125,11 +125,11 @@ PLAYED = settings(
 )
 
 
-def test_the_economy_is_sound_whatever_is_played(new_place: Callable[[], Place]) -> None:
+def test_the_economy_is_sound_whatever_is_played(new_storage: Callable[[], Storage]) -> None:
     """Each game on an empty database; what holds after every action are the invariants above."""
 
     class Game(Economy):
         def __init__(self) -> None:
-            super().__init__(new_place())
+            super().__init__(new_storage())
 
     run_state_machine_as_test(Game, settings=PLAYED)

@@ -16,8 +16,8 @@ from core.snapshots.errors import DatabaseUnavailable, SettingsError
 from core.snapshots.settings.conninfo import parse_conninfo
 from core.snapshots.settings.database_url import parse
 from demonstration import local_postgres
-from tests.contract.engine_cases import bounded
 from tests.worlds.chain_world import Chain
+from tests.worlds.engine_cases import bounded
 from tests.worlds.postgres_world import PostgresGame, in_thread, needs
 
 CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"

@@ -1,7 +1,7 @@
 """Where a game of the tests keeps its data: a SQLite file, or a database on a real PostgreSQL server.
 
-A place lets a test look at the data from outside, with nothing of the game's, and do to the database what a restore or
-an accident does.
+A storage lets a test look at the data from outside, without the game's code, and do to the database what a restore or an
+accident does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cogs.card_game.database import Database
 from cogs.card_game.postgres import PostgresDatabase
 from cogs.card_game.sqlite import SqliteDatabase
 
-__all__ = ["ENGINES", "Place", "PostgresPlace", "Rows", "Server", "SqlitePlace"]
+__all__ = ["ENGINES", "PostgresStorage", "Rows", "Server", "SqliteStorage", "Storage"]
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """One database, which may or may not be there."""
 
     url: str
@@ -55,7 +55,7 @@ class Place(Protocol):
     def is_free(self) -> bool:
         """Tell whether nobody is connected any more."""
 
-    def become(self, other: Place) -> None:
+    def become(self, other: Storage) -> None:
         """Put another database where this one is, as a restore does."""
 
     def hide(self) -> None:
@@ -65,7 +65,7 @@ class Place(Protocol):
         """Bring it back."""
 
 
-class SqlitePlace:
+class SqliteStorage:
     """A file."""
 
     def __init__(self, path: Path) -> None:
@@ -106,9 +106,9 @@ class SqlitePlace:
         """A connection that was closed is gone at once."""
         return not self.is_held()
 
-    def become(self, other: Place) -> None:
+    def become(self, other: Storage) -> None:
         """Move the other file over this one; what belongs to this one's log goes."""
-        assert isinstance(other, SqlitePlace)
+        assert isinstance(other, SqliteStorage)
         for leftover in ("-wal", "-shm"):
             self.path.with_name(self.path.name + leftover).unlink(missing_ok=True)
         other.path.replace(self.path)
@@ -123,7 +123,7 @@ class SqlitePlace:
         self._away.rename(self.path)
 
 
-class PostgresPlace:
+class PostgresStorage:
     """A database on the tests' server."""
 
     def __init__(self, server: Server, name: str) -> None:
@@ -189,9 +189,9 @@ class PostgresPlace:
         for pid in self.sessions():
             self.server.query("postgres", "SELECT pg_terminate_backend($1, 5000)", pid)
 
-    def become(self, other: Place) -> None:
+    def become(self, other: Storage) -> None:
         """Rename both in one go."""
-        assert isinstance(other, PostgresPlace)
+        assert isinstance(other, PostgresStorage)
         self.server.forget(self.name, other.name)
         self.end_sessions()
         self.server.query("postgres", f'ALTER DATABASE "{self.name}" RENAME TO "{self.name}_old"')
@@ -222,16 +222,16 @@ class Server:
         """Give a superuser's URL of a database."""
         return urlsplit(self.url)._replace(path=f"/{name}").geturl()
 
-    def make(self) -> PostgresPlace:
+    def make(self) -> PostgresStorage:
         """Create an empty database."""
         name = f"game_{next(self._numbers)}"
         self.query("postgres", f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
-        return PostgresPlace(self, name)
+        return PostgresStorage(self, name)
 
-    def remove(self, place: PostgresPlace) -> None:
+    def remove(self, storage: PostgresStorage) -> None:
         """Drop a database, and what tests made of it."""
-        self.forget(place.name)
-        for name in (place.name, f"{place.name}_old"):
+        self.forget(storage.name)
+        for name in (storage.name, f"{storage.name}_old"):
             self.query("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def query(self, name: str, sql: str, *values: object) -> list[tuple[Any, ...]]:

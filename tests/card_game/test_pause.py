@@ -9,7 +9,7 @@ import pytest
 
 from cogs.card_game.errors import GamePaused, GameUnavailable
 from cogs.card_game.game import PAUSE_LIMIT
-from tests.card_game.places import Place
+from tests.card_game.storage import Storage
 from tests.card_game.world import ALICE, BOB, World
 
 
@@ -27,12 +27,12 @@ async def test_a_paused_game_refuses_actions_and_queries(world: World) -> None:
 
 async def test_a_paused_game_has_no_connection_and_connects_again(world: World) -> None:
     """A restore that exchanges the database needs every connection gone."""
-    assert world.place.is_held()
+    assert world.storage.is_held()
     await world.game.pause()
-    assert world.place.is_free()
+    assert world.storage.is_free()
     await world.game.resume()
     await world.game.open_pack(ALICE)
-    assert world.place.is_held()
+    assert world.storage.is_held()
 
 
 async def test_a_pause_waits_for_the_transactions_that_are_running(world: World) -> None:
@@ -60,7 +60,7 @@ async def test_a_pause_waits_for_the_transactions_that_are_running(world: World)
     with pytest.raises(GamePaused):
         await queued
     assert world.query("SELECT count(*) FROM cards WHERE name LIKE 'Patient%'") == [(len(cards),)]
-    assert world.place.is_free()
+    assert world.storage.is_free()
 
 
 async def test_a_pause_that_nobody_ends_ends_by_itself_after_two_minutes(world: World) -> None:
@@ -75,14 +75,14 @@ async def test_a_pause_that_nobody_ends_ends_by_itself_after_two_minutes(world: 
 
 
 async def test_after_a_restore_the_game_plays_on_from_the_restored_state(
-    world: World, new_place: Callable[[], Place]
+    world: World, new_storage: Callable[[], Storage]
 ) -> None:
     """Nothing of the database as it was is remembered."""
-    async with World(new_place()) as earlier:
+    async with World(new_storage()) as earlier:
         await earlier.game.register(ALICE, "Alice")
     await world.game.open_pack(ALICE)
     await world.game.pause()
-    world.place.become(earlier.place)
+    world.storage.become(earlier.storage)
     await world.game.resume()
     assert await world.game.cards_of(ALICE) == []
     assert (await world.game.open_pack(ALICE)).cards[0].card_id == 1
@@ -92,12 +92,12 @@ async def test_a_missing_database_is_not_replaced_by_an_empty_one(world: World) 
     """A failed restore must not be hidden behind a new game; once the database is back, so is the game."""
     opened = await world.game.open_pack(ALICE)
     await world.game.pause()
-    world.place.hide()
+    world.storage.hide()
     with pytest.raises(GameUnavailable):
         await world.game.resume()
     with pytest.raises(GameUnavailable):
         await world.game.open_pack(ALICE)
-    world.place.show()
+    world.storage.show()
     assert len(await world.game.cards_of(ALICE)) == len(opened.cards)
 
 
@@ -108,4 +108,4 @@ async def test_a_closed_game_stays_closed(world: World) -> None:
         await world.game.resume()
     with pytest.raises(GameUnavailable):
         await world.game.open_pack(ALICE)
-    assert world.place.is_free()
+    assert world.storage.is_free()

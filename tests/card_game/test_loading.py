@@ -12,7 +12,7 @@ import pytest
 from discord import app_commands
 from discord.ext import commands
 
-from tests.card_game.places import Place, SqlitePlace
+from tests.card_game.storage import SqliteStorage, Storage
 from tests.card_game.world import ALICE
 
 PACKAGE = Path(__file__).resolve().parents[2] / "cogs" / "card_game"
@@ -44,43 +44,43 @@ def open_connections(before: list[threading.Thread]) -> list[str]:
     return [thread.name for thread in threads if thread.is_alive()]
 
 
-async def test_a_bot_that_never_logs_in_plays_and_hears_the_events(place: Place) -> None:
+async def test_a_bot_that_never_logs_in_plays_and_hears_the_events(storage: Storage) -> None:
     """The tables are made, the game is found by the cog's name, and bot.dispatch carries the events."""
     heard: list[Any] = []
 
     async def on_pack_opened(*, user_id: int, rarities: list[str]) -> None:
         heard.append((user_id, len(rarities)))
 
-    async with new_bot(place.url) as bot:
+    async with new_bot(storage.url) as bot:
         bot.add_listener(on_pack_opened)
         await bot.load_extension("cogs.card_game")
         await game_of(bot).open_pack(ALICE)
         await game_of(bot).balance(ALICE)
     assert heard == [(ALICE, 5)]
-    assert place.query("SELECT count(*) FROM cards") == [(60,)]
+    assert storage.query("SELECT count(*) FROM cards") == [(60,)]
 
 
 async def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
     """And the URL's percent-encoding is undone."""
     async with new_bot(f"sqlite:///{tmp_path}/new%20folder/game.db") as bot:
         await bot.load_extension("cogs.card_game")
-    assert SqlitePlace(tmp_path / "new folder" / "game.db").query("SELECT count(*) FROM cards") == [(60,)]
+    assert SqliteStorage(tmp_path / "new folder" / "game.db").query("SELECT count(*) FROM cards") == [(60,)]
 
 
-async def test_closing_the_bot_closes_the_database(place: Place) -> None:
+async def test_closing_the_bot_closes_the_database(storage: Storage) -> None:
     """No thread, no write-ahead log and no connection stay behind."""
     before = threading.enumerate()
-    async with new_bot(place.url) as bot:
+    async with new_bot(storage.url) as bot:
         await bot.load_extension("cogs.card_game")
         await game_of(bot).open_pack(ALICE)
-        assert place.is_held()
-    assert place.is_free()
+        assert storage.is_held()
+    assert storage.is_free()
     assert open_connections(before) == []
 
 
-async def test_a_reload_keeps_the_data(place: Place) -> None:
+async def test_a_reload_keeps_the_data(storage: Storage) -> None:
     """A new game takes up the database where the old one left it."""
-    async with new_bot(place.url) as bot:
+    async with new_bot(storage.url) as bot:
         await bot.load_extension("cogs.card_game")
         opened = await game_of(bot).open_pack(ALICE)
         await bot.reload_extension("cogs.card_game")
@@ -100,7 +100,7 @@ async def test_without_any_setting_the_database_is_in_the_working_directory(
         await game_of(bot).pause()
         await game_of(bot).resume()
         await game_of(bot).open_pack(ALICE)
-    assert SqlitePlace(tmp_path / "data" / "game.db").query("SELECT count(*) FROM users") == [(1,)]
+    assert SqliteStorage(tmp_path / "data" / "game.db").query("SELECT count(*) FROM users") == [(1,)]
 
 
 async def test_an_engine_that_the_game_does_not_know_stops_the_loading(
@@ -115,27 +115,27 @@ async def test_an_engine_that_the_game_does_not_know_stops_the_loading(
     assert not (tmp_path / "data").exists()
 
 
-async def test_a_cog_that_cannot_be_added_leaves_nothing_open(place: Place) -> None:
+async def test_a_cog_that_cannot_be_added_leaves_nothing_open(storage: Storage) -> None:
     """Where the host has a /pack of its own, the loading fails and the database is closed again."""
     before = threading.enumerate()
-    async with new_bot(place.url) as bot:
+    async with new_bot(storage.url) as bot:
         bot.tree.add_command(app_commands.Group(name="pack", description="The host's own"))
         with pytest.raises(commands.ExtensionFailed, match="pack"):
             await bot.load_extension("cogs.card_game")
         assert open_connections(before) == []
-        assert place.is_free()
+        assert storage.is_free()
 
 
-async def test_a_database_of_something_else_leaves_nothing_open(place: Place) -> None:
+async def test_a_database_of_something_else_leaves_nothing_open(storage: Storage) -> None:
     """A start that fails in the middle is rolled back, and closes what it opened."""
-    place.query("CREATE TABLE cards (id INTEGER PRIMARY KEY, owner TEXT)")
+    storage.query("CREATE TABLE cards (id INTEGER PRIMARY KEY, owner TEXT)")
     before = threading.enumerate()
-    async with new_bot(place.url) as bot:
+    async with new_bot(storage.url) as bot:
         with pytest.raises(commands.ExtensionFailed, match=r"no column named|does not exist"):
             await bot.load_extension("cogs.card_game")
         assert open_connections(before) == []
-        assert place.is_free()
-    assert place.rows() == {"cards": []}
+        assert storage.is_free()
+    assert storage.rows() == {"cards": []}
 
 
 def imports_of(path: Path) -> set[str]:

@@ -15,7 +15,7 @@ from cogs.card_game import players, rules
 from cogs.card_game.database import Transaction
 from cogs.card_game.errors import GameBusy, ListingClosed, PackUnreadable, PlayerNotFound
 from cogs.card_game.models import Balance, Rarity
-from tests.card_game.places import Place
+from tests.card_game.storage import Storage
 from tests.card_game.world import ALICE, BOB, CAROL, World
 
 
@@ -57,7 +57,7 @@ async def test_a_card_drawn_again_gives_dust(world: World) -> None:
         def choices(self, population: Any, *_: Any, k: int = 1, **__: Any) -> list[Any]:
             return [population[0]] * k
 
-    async with World(world.place, SameCard()) as lucky:
+    async with World(world.storage, SameCard()) as lucky:
         opened = await lucky.game.open_pack(ALICE)
     assert opened.dust_gained == (rules.PACK_CARDS - 1) * rules.DUPLICATE_DUST[Rarity.COMMON]
     assert opened.balance.dust == rules.STARTING_DUST + opened.dust_gained
@@ -112,7 +112,7 @@ async def test_of_two_buyers_at_once_exactly_one_wins(world: World) -> None:
 async def test_of_two_processes_that_sell_the_same_listing_exactly_one_does(world: World) -> None:
     """A second connection is as good as a second bot: the database decides, not a lock in memory."""
     listing_id = await world.listing_of(ALICE, 300)
-    async with World(world.place) as other:
+    async with World(world.storage) as other:
         outcomes = await asyncio.gather(
             world.game.buy_listing(BOB, listing_id), other.game.buy_listing(CAROL, listing_id), return_exceptions=True
         )
@@ -167,7 +167,7 @@ async def test_a_pack_with_damaged_contents_is_not_sold(world: World, contents: 
     assert world.rows() == before
 
 
-async def test_a_listener_with_its_own_connection_sees_what_the_event_is_about(place: Place) -> None:
+async def test_a_listener_with_its_own_connection_sees_what_the_event_is_about(storage: Storage) -> None:
     """Every event is dispatched after the commit, when a snapshot taken at once would hold the row."""
     seen: dict[str, list[tuple[Any, ...]]] = {}
 
@@ -182,7 +182,7 @@ async def test_a_listener_with_its_own_connection_sees_what_the_event_is_about(p
             }[event]
             seen[event] = self.query(sql)
 
-    async with Watched(place) as world:
+    async with Watched(storage) as world:
         listing_id = await world.listing_of(ALICE)
         await world.game.buy_listing(BOB, listing_id)
         pack = await world.game.publish_pack(ALICE, "Foxes", ["Ember Fox"])
@@ -214,7 +214,7 @@ async def test_an_action_cancelled_while_it_commits_still_announces_what_it_did(
     assert [event for event, _ in world.events] == ["pack_opened"]
 
 
-async def test_an_action_cancelled_before_it_commits_leaves_nothing(place: Place) -> None:
+async def test_an_action_cancelled_before_it_commits_leaves_nothing(storage: Storage) -> None:
     """It is rolled back, announces nothing, and does not stand in the way of the next one."""
 
     class Cancelling(Random):
@@ -227,7 +227,7 @@ async def test_an_action_cancelled_before_it_commits_leaves_nothing(place: Place
                 task.cancel()
             return super().choices(*values, **named)
 
-    async with World(place, Cancelling(3)) as world:
+    async with World(storage, Cancelling(3)) as world:
         before = world.rows()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.create_task(world.game.open_pack(ALICE))
@@ -238,7 +238,7 @@ async def test_an_action_cancelled_before_it_commits_leaves_nothing(place: Place
 
 async def test_a_database_that_somebody_else_holds_is_busy_and_not_broken(world: World) -> None:
     """After the time-out the player is asked to try again, and it works once the lock is gone."""
-    async with World(world.place) as other:
+    async with World(world.storage) as other:
         async with other.database.transaction() as transaction:
             await players.ensure(transaction, ALICE, "Alice", "now")
             with pytest.raises(GameBusy):
@@ -252,7 +252,7 @@ async def test_a_game_that_starts_again_keeps_its_data_and_its_catalogue(world: 
     await world.game.open_pack(ALICE)
     before = world.rows()
     await world.game.close()
-    async with World(world.place) as again:
+    async with World(world.storage) as again:
         pass
     assert again.rows() == before
     assert len(before["cards"]) == 60

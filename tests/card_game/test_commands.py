@@ -13,7 +13,7 @@ from simcord.interactions import base_payload
 from simcord.results import InteractionResult
 
 from cogs.card_game.game import CardGame
-from tests.card_game.places import Place
+from tests.card_game.storage import Storage
 
 DEFERRED = 5
 
@@ -257,10 +257,10 @@ async def test_a_refusal_is_answered_with_the_games_sentence(
 
 
 async def test_a_failure_that_is_not_the_games_is_logged_and_answered_without_details(
-    table: Table, place: Place, caplog: pytest.LogCaptureFixture
+    table: Table, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A broken database is not explained to players; the log has it."""
-    place.query("ALTER TABLE user_cards RENAME TO lost_cards")
+    storage.query("ALTER TABLE user_cards RENAME TO lost_cards")
     result = await table.slash(table.alice, "pack open")
     assert text_of(result).strip() == "Something went wrong on our side. It has been noted."
     assert "no such table: user_cards" in caplog.text or 'relation "user_cards" does not exist' in caplog.text

@@ -10,7 +10,7 @@ import pytest
 
 from cogs.card_game.errors import GameBusy, GameUnavailable
 from cogs.card_game.postgres import PostgresDatabase, _numbered
-from tests.card_game.places import Place, PostgresPlace
+from tests.card_game.storage import PostgresStorage, Storage
 from tests.card_game.world import ALICE, World
 
 
@@ -20,10 +20,10 @@ def engine() -> str:
     return "postgresql"
 
 
-def place_of(world: World) -> PostgresPlace:
-    """Give the world's place, which is on a server."""
-    assert isinstance(world.place, PostgresPlace)
-    return world.place
+def storage_of(world: World) -> PostgresStorage:
+    """Give the world's storage, which is on a server."""
+    assert isinstance(world.storage, PostgresStorage)
+    return world.storage
 
 
 async def fill_the_pool(world: World) -> None:
@@ -35,29 +35,29 @@ async def fill_the_pool(world: World) -> None:
             await inside.wait()
 
     await asyncio.gather(*[read() for _ in range(world.database.turns)])
-    assert len(place_of(world).sessions()) == world.database.turns
+    assert len(storage_of(world).sessions()) == world.database.turns
 
 
 async def test_a_game_goes_on_when_its_idle_connections_are_ended(world: World) -> None:
     """No player meets an error because the server ended what nobody was using."""
     await fill_the_pool(world)
-    place_of(world).end_sessions()
+    storage_of(world).end_sessions()
     await world.game.open_pack(ALICE)
     await fill_the_pool(world)
-    place_of(world).end_sessions()
+    storage_of(world).end_sessions()
     await asyncio.gather(*[world.game.register(number, "Somebody") for number in range(1, 9)])
     assert world.query("SELECT count(*) FROM users WHERE name = 'Somebody'") == [(8,)]
 
 
 async def test_a_game_goes_on_in_a_database_that_was_replaced_without_a_word(
-    world: World, new_place: Callable[[], Place]
+    world: World, new_storage: Callable[[], Storage]
 ) -> None:
     """Another process restored: this one heard of no pause, and its connections were ended."""
-    async with World(new_place()) as earlier:
+    async with World(new_storage()) as earlier:
         await earlier.game.register(ALICE, "Alice")
     await world.game.open_pack(ALICE)
     await fill_the_pool(world)
-    world.place.become(earlier.place)
+    world.storage.become(earlier.storage)
     assert await world.game.cards_of(ALICE) == []
     assert (await world.game.open_pack(ALICE)).cards[0].card_id == 1
 
@@ -69,7 +69,7 @@ async def test_an_action_whose_connection_is_ended_changes_nothing(world: World)
     async def lose_the_connection() -> None:
         async with world.database.transaction() as transaction:
             await transaction.execute("UPDATE cards SET name = 'Lost Fox' WHERE id = 1")
-            place_of(world).end_sessions()
+            storage_of(world).end_sessions()
             await transaction.execute("UPDATE cards SET name = 'Lost Crane' WHERE id = 2")
 
     with pytest.raises(GameUnavailable):
@@ -80,12 +80,12 @@ async def test_an_action_whose_connection_is_ended_changes_nothing(world: World)
 
 async def test_a_database_that_takes_no_connections_is_unavailable_until_it_does(world: World) -> None:
     """As during the moment in which a restore exchanges two databases."""
-    place = place_of(world)
-    place.server.query("postgres", f'ALTER DATABASE "{place.name}" ALLOW_CONNECTIONS false')
-    place.end_sessions()
+    storage = storage_of(world)
+    storage.server.query("postgres", f'ALTER DATABASE "{storage.name}" ALLOW_CONNECTIONS false')
+    storage.end_sessions()
     with pytest.raises(GameUnavailable):
         await world.game.open_pack(ALICE)
-    place.server.query("postgres", f'ALTER DATABASE "{place.name}" ALLOW_CONNECTIONS true')
+    storage.server.query("postgres", f'ALTER DATABASE "{storage.name}" ALLOW_CONNECTIONS true')
     await world.game.open_pack(ALICE)
 
 
@@ -108,10 +108,10 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
 
 async def test_a_refused_password_is_told_to_whoever_starts_the_game(world: World) -> None:
     """It is a mistake in a setting, not something to wait for; the message does not show the password."""
-    place = place_of(world)
-    place.server.query("postgres", "CREATE ROLE stranger LOGIN PASSWORD 'right'")
-    port = place.url.rpartition("port=")[2]
-    database = PostgresDatabase(f"postgresql://stranger:secret@127.0.0.1:{port}/{place.name}")
+    storage = storage_of(world)
+    storage.server.query("postgres", "CREATE ROLE stranger LOGIN PASSWORD 'right'")
+    port = storage.url.rpartition("port=")[2]
+    database = PostgresDatabase(f"postgresql://stranger:secret@127.0.0.1:{port}/{storage.name}")
     with pytest.raises(asyncpg.InvalidPasswordError) as refused:
         await database.open()
     assert "secret" not in str(refused.value)
