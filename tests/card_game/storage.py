@@ -1,7 +1,7 @@
 """Where a game of the tests keeps its data: a SQLite file, or a database on a real PostgreSQL server.
 
-A storage lets a test look at the data from outside, without the game's code, and do to the database what a restore or an
-accident does.
+A storage lets a test look at the data from outside, without the game's code, and do to the database what a restore or
+an accident does.
 """
 
 from __future__ import annotations
