@@ -27,14 +27,18 @@ from .errors import (
     SnapshotDamaged,
     SnapshotError,
     SnapshotNotFound,
+    StateUnfit,
     WorkerFailed,
 )
 from .models import (
+    Actor,
+    AuditLine,
     Check,
     Created,
     DatabaseState,
     Finding,
     Form,
+    Health,
     IntegrityReport,
     Kind,
     Level,
@@ -52,16 +56,20 @@ from .models import (
     StartupOutcome,
     StartupReport,
     Status,
+    Verdict,
     Verification,
     VerifyReport,
 )
 from .operations.events import Ticket
+from .policies.health import judge
 from .service import SnapshotService
 from .settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
 from .units import Duration, Size, count_text, duration_text, size_text
 
 __all__ = [
+    "Actor",
     "AmbiguousSnapshot",
+    "AuditLine",
     "Busy",
     "CatalogError",
     "CatalogTooNew",
@@ -77,6 +85,7 @@ __all__ = [
     "Duration",
     "Finding",
     "Form",
+    "Health",
     "IntegrityReport",
     "Kind",
     "Level",
@@ -107,15 +116,18 @@ __all__ = [
     "SnapshotService",
     "StartupOutcome",
     "StartupReport",
+    "StateUnfit",
     "Status",
     "Ticket",
     "TriggerSettings",
+    "Verdict",
     "Verification",
     "VerifyReport",
     "WorkerFailed",
     "count_text",
     "defaults",
     "duration_text",
+    "judge",
     "load",
     "load_chosen",
     "size_text",

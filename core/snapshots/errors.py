@@ -17,7 +17,8 @@
     │   └── DatabaseUnavailable  permissions or input/output: says nothing about damage
     │       └── RestoreTestUnavailable  snapshots cannot be rebuilt for a test restore here
     ├── RestoreFailed            the restore did not happen, or was taken back
-    │   └── PlanOutdated         the state changed since the plan was shown
+    │   ├── PlanOutdated         the state changed since the plan was shown
+    │   └── StateUnfit           the state in the snapshot would not mend the database
     ├── QueryError               a question about the past that cannot be answered: an unknown table, a wrong key
     ├── DeadlineExceeded         the operation took longer than its deadline
     ├── OperationCancelled       the operation was told to stop
@@ -53,6 +54,7 @@ __all__ = [
     "SnapshotDamaged",
     "SnapshotError",
     "SnapshotNotFound",
+    "StateUnfit",
     "WorkerFailed",
 ]
 
@@ -171,6 +173,10 @@ class QueryError(SnapshotError, ValueError):
     """A question about the past that cannot be answered: an unknown table, a key of another type, SQL that is wrong."""
 
     exit_code = 2
+
+
+class StateUnfit(RestoreFailed):
+    """The state in the snapshot would not mend the database, so it was not restored by itself."""
 
 
 class DeadlineExceeded(SnapshotError, TimeoutError):

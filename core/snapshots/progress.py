@@ -22,7 +22,8 @@ class Watch:
 
     ``deadline_at`` is a reading of ``monotonic`` in seconds; ``seconds`` is the same limit as the owner knows it, for
     the error. ``progress`` gets the phase's name, how much is done and how much there is. ``cancelled`` says whether
-    to stop. ``space`` raises ``NotEnoughSpace`` where writing on would fill the disk. Without arguments it watches
+    to stop. ``space`` raises ``NotEnoughSpace`` where writing on would fill the disk. ``committed`` is
+    called by ``commit``. Without arguments it watches
     nothing.
     """
 
@@ -35,6 +36,7 @@ class Watch:
         cancelled: Callable[[], bool] | None = None,
         seconds: float | None = None,
         space: Callable[[], None] | None = None,
+        committed: Callable[[], None] | None = None,
     ) -> None:
         self._deadline_at = deadline_at
         self._monotonic = monotonic
@@ -42,9 +44,15 @@ class Watch:
         self._cancelled = cancelled
         self._seconds = seconds
         self._space = space
+        self._committed = committed
         self._name = ""
         self._done = self._total = self._reported = self._unlooked = 0
         self._reported_at = 0.0
+
+    def commit(self) -> None:
+        """Report that the change this work is for is made: whatever happens from now on, it has happened."""
+        if self._committed is not None:
+            self._committed()
 
     def phase(self, name: str, total: int) -> None:
         """Begin a phase of ``total`` bytes (0 where nobody knows), after reporting where the one before it ended."""

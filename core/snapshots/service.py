@@ -14,6 +14,8 @@ from pathlib import Path
 
 from .errors import Busy
 from .models import (
+    NOBODY,
+    Actor,
     Created,
     Exported,
     IntegrityReport,
@@ -207,21 +209,21 @@ class SnapshotService:
         """Verify the newest snapshot if that was last done longer ago than ``verify_interval``."""
         return await self._verification.run_due()
 
-    async def pin(self, text: str, pinned: bool = True) -> Snapshot:
+    async def pin(self, text: str, pinned: bool = True, *, actor: Actor = NOBODY) -> Snapshot:
         """Keep a snapshot outside retention's counts, or give it back to retention."""
-        return await pin(self._context, text, pinned)
+        return await pin(self._context, text, pinned, actor=actor)
 
-    async def prune(self, *, dry_run: bool = False) -> PruneReport:
+    async def prune(self, *, dry_run: bool = False, actor: Actor = NOBODY) -> PruneReport:
         """Apply retention; with ``dry_run`` only return what it would do and why."""
-        return await prune(self._context, dry_run=dry_run)
+        return await prune(self._context, dry_run=dry_run, actor=actor)
 
     async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:
         """Write a snapshot to a new file that stands alone and that ``gunzip`` reads, verifying it first."""
         return await export(self._context, text, target, on_progress)
 
-    async def rebuild_catalog(self, *, on_progress: OnProgress | None = None) -> RebuildReport:
+    async def rebuild_catalog(self, *, actor: Actor = NOBODY, on_progress: OnProgress | None = None) -> RebuildReport:
         """Make the catalog anew from the snapshot files alone; the old one is kept beside it."""
-        return await rebuild_catalog(self._context, on_progress)
+        return await rebuild_catalog(self._context, on_progress, actor=actor)
 
     # Restoring
 
@@ -231,7 +233,12 @@ class SnapshotService:
         return await plan_for(self._context, contents, contents.find(text))
 
     async def restore(
-        self, text: str, *, agreed: str | None = None, on_progress: OnProgress | None = None
+        self,
+        text: str,
+        *,
+        agreed: str | None = None,
+        actor: Actor = NOBODY,
+        on_progress: OnProgress | None = None,
     ) -> RestoreReport:
         """Restore a snapshot; ``agreed`` is the token of the plan that a person agreed to (None: whatever is now).
 
@@ -241,7 +248,7 @@ class SnapshotService:
             raise Busy("Busy: a restore is running already.", operation="restore", pid=None)
         self._restoring = True
         try:
-            return await restore(self._context, text, agreed=agreed, on_progress=on_progress)
+            return await restore(self._context, text, agreed=agreed, actor=actor, on_progress=on_progress)
         finally:
             self._restoring = False
 

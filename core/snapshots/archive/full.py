@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..files import write_at
+from ..models import Health
 from ..progress import Watch
 from . import members
 from .compression import Deflate
@@ -41,15 +42,18 @@ def write_full(
     *,
     block_observer: BlockObserver | None = None,
     deflate: Deflate | None = None,
+    health: Callable[[], Health | None] = members.no_health,
 ) -> Tail:
     """Write a full snapshot to a new file (mode 0600, synced) and return its tail. On any error no file is left.
 
     ``image`` is a file, or the image's bytes in pieces of any length, read in this thread. Its bytes count as progress
-    of the watch's current phase. ``block_observer`` hashes each block, ``deflate`` compresses it. Raises what the
-    image and the watch raise, FileExistsError if the target exists, and OSError.
+    of the watch's current phase. ``block_observer`` hashes each block, ``deflate`` compresses it. ``health`` is called
+    last, for the tail. Raises what the image and the watch raise, FileExistsError if the target exists, and OSError.
     """
     with new_file(target) as file:
-        return members.write(file, image, head, rows, watch, block_observer=block_observer, deflate=deflate)
+        return members.write(
+            file, image, head, rows, watch, block_observer=block_observer, deflate=deflate, health=health
+        )
 
 
 def read_head(path: Path) -> Head:

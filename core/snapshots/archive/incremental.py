@@ -23,12 +23,13 @@ from operator import lt
 from pathlib import Path
 from typing import BinaryIO
 
+from ..models import Health
 from ..progress import Watch
 from . import members
 from .fingerprint import BLOCK
 from .framing import Cursor, cursor_at_last_label
 from .full import write_full
-from .members import Delta, Expectation, Head, Tail
+from .members import Delta, Expectation, Head, Tail, no_health
 from .pipeline import batches
 
 __all__ = ["Delta", "apply_pages", "payload_size", "read_delta", "spool_pages", "verify_pages", "write_pages"]
@@ -51,6 +52,8 @@ def write_pages(
     contents: Iterable[bytes],
     rows: Mapping[str, int],
     watch: Watch,
+    *,
+    health: Callable[[], Health | None] = no_health,
 ) -> Tail:
     """Write an incremental to a new file (mode 0600, synced) and return its tail. On any error no file is left.
 
@@ -64,7 +67,7 @@ def write_pages(
         raise ValueError("the head of an incremental snapshot has a delta")
     if len(numbers) != delta.pages or not _ordered(numbers, 0, delta.page_count):
         raise ValueError(f"{delta.pages} numbers from 1 to {delta.page_count} are needed, strictly increasing")
-    return write_full(target, _payload(delta, numbers, contents), head, rows, watch)
+    return write_full(target, _payload(delta, numbers, contents), head, rows, watch, health=health)
 
 
 def read_delta(path: Path) -> tuple[Head, Delta]:

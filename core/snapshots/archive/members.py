@@ -21,7 +21,7 @@ from typing import Annotated, Any, BinaryIO, NamedTuple, Protocol, TypeVar
 import msgspec
 from blake3 import blake3
 
-from ..models import Kind
+from ..models import Health, Kind
 from ..progress import Watch
 from . import compression, framing
 from .compression import Deflate
@@ -37,6 +37,7 @@ __all__ = [
     "Head",
     "MemberObserver",
     "Tail",
+    "no_health",
     "read",
     "read_head",
     "read_tail",
@@ -112,8 +113,10 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delta: Delta | None = None
 
 
-class Tail(msgspec.Struct, frozen=True, kw_only=True):
+class Tail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The content of an archive: ``size`` bytes in ``members`` blocks, their fingerprint, and the row counts by table.
+
+    ``health`` is what a look at the state showed while it was written; None if nobody looked.
 
     The content of a full snapshot is the image, that of an incremental one the changed pages (see ``incremental``).
     """
@@ -122,6 +125,12 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     members: Count
     fingerprint: Text
     rows: dict[str, int]
+    health: Health | None = None
+
+
+def no_health() -> Health | None:
+    """Return None: nobody looked at the state."""
+    return None
 
 
 class Expectation(NamedTuple):
@@ -167,6 +176,7 @@ def write(
     *,
     block_observer: BlockObserver | None = None,
     deflate: Deflate | None = None,
+    health: Callable[[], Health | None] = no_health,
 ) -> Tail:
     """Write the archive of an image (a file, or its bytes in pieces of any length) and return the tail.
 
@@ -195,6 +205,7 @@ def write(
         members=members,
         fingerprint=fingerprint.text(),
         rows=dict(rows),
+        health=health(),
     )
     write_tail(target, tail, seal)
     return tail

@@ -24,7 +24,7 @@ from .fingerprint import BLOCK, DIGEST, BlockHash, of_digests
 from .members import PAGE_SIZES
 from .pipeline import BATCH, in_order
 
-__all__ = ["Difference", "IndexBuilder", "IndexMismatch", "LogPosition", "PageIndex"]
+__all__ = ["Difference", "IndexBuilder", "IndexMismatch", "LogPosition", "PageIndex", "UnexplainedChange"]
 
 PAGE_DIGEST = 16
 """The size of a page's digest in bytes."""
@@ -39,6 +39,14 @@ ReadImage = Callable[[int, int], bytes]
 
 class IndexMismatch(Exception):
     """The image does not fit the index and the named pages. It may be sound, but a full snapshot is needed."""
+
+
+class UnexplainedChange(IndexMismatch):
+    """A page changed although the log names every page that was written: the disk changed it, or another program."""
+
+    def __init__(self, page: int) -> None:
+        super().__init__(f"page {page} changed and nothing had written it")
+        self.page = page
 
 
 class LogPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +121,7 @@ class PageIndex(msgspec.Struct, frozen=True, kw_only=True):
             for block in changed:
                 for number, _ in block.changed:
                     if number <= self.page_count and number not in named:
-                        raise IndexMismatch(f"page {number} changed and nothing had said so")
+                        raise UnexplainedChange(number)
                 draft.replace(block, sink)
         return draft.finish(page_count * self.page_size, snapshot, log)
 

@@ -22,12 +22,13 @@ import msgspec
 from blake3 import blake3
 
 from ..errors import SnapshotDamaged
+from ..models import Health
 from ..progress import Watch
 from . import cache_file, compression, framing, members
 from .fingerprint import BLOCK, DIGEST, of_digests
 from .framing import Cursor
 from .full import new_file, read_tail, verify
-from .members import Head, Tail
+from .members import Head, Tail, no_health
 from .pipeline import batches, in_order
 
 __all__ = ["MemberRecord", "ReadBlock", "ReusePlan", "verify_and_record", "write_reusing"]
@@ -167,11 +168,13 @@ def write_reusing(
     head: Head,
     rows: Mapping[str, int],
     watch: Watch,
+    *,
+    health: Callable[[], Health | None] = no_health,
 ) -> tuple[Tail, MemberRecord]:
     """Write a new full as planned and verify it; return its tail and the record of its members.
 
-    The bytes of the image count as progress of the watch's current phase. On any
-    error no file is left. Raises SnapshotDamaged if bytes of the earlier full have changed or a block does not have
+    The bytes of the image count as progress of the watch's current phase. ``health`` is called last, for the tail. On
+    any error no file is left. Raises SnapshotDamaged if bytes of the earlier full have changed or a block does not have
     its digest, OSError, and what the watch raises.
     """
     _require_same(plan.record, plan.previous)
@@ -179,7 +182,7 @@ def write_reusing(
         seal = members.write_head(file, head)
         _write_members(file, previous, plan, watch)
         fingerprint = of_digests(plan.digests, plan.size)
-        tail = Tail(size=plan.size, members=plan.count, fingerprint=fingerprint, rows=dict(rows))
+        tail = Tail(size=plan.size, members=plan.count, fingerprint=fingerprint, rows=dict(rows), health=health())
         members.write_tail(file, tail, seal)
     try:
         recorder = _verify(target, tail, plan, watch)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import msgspec
 
 from ..archive.members import Head
-from ..models import DatabaseState, Form, IntegrityReport, Level, Method
+from ..models import DatabaseState, Finding, Form, IntegrityReport, Level, Method
 from ..progress import Watch
 from ..settings.json_column import JsonColumn
 
@@ -24,14 +24,18 @@ __all__ = ["ChainFile", "Checks", "Engine", "ParentSnapshot", "Position", "Probe
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
     """What an integrity check looks at.
 
-    ``expected_rows`` are the row counts of the newest snapshot, ``snapshots_exist`` whether there is one: both tell an
-    emptied database from a new one. ``quick`` leaves out the comparison of indexes with their tables. ``wait_for_server`` waits
-    for a server that is away until the deadline, for a start beside it.
+    ``expected_rows`` are the row counts of the newest snapshot that has any, ``expected_from`` names that snapshot and
+    its time, ``expected_device`` is the disk that the database
+    was on, ``snapshots_exist`` is True if there is one: they tell an emptied database from a new one. Without
+    ``critical_tables`` every table is counted. ``quick`` leaves out the comparison of indexes with their
+    tables. ``wait_for_server`` waits until the deadline for a server that is away, because it may be starting too.
     """
 
     critical_tables: tuple[str, ...] = ()
     json_columns: tuple[JsonColumn, ...] = ()
     expected_rows: dict[str, int] = {}
+    expected_from: str = ""
+    expected_device: int | None = None
     snapshots_exist: bool = False
     quick: bool = False
     wait_for_server: bool = False
@@ -80,6 +84,7 @@ class SnapshotResult(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     database_size: int = 0
     rows: dict[str, int] = {}
+    findings: tuple[Finding, ...] | None = None
     details: dict[str, Any] = {}
 
 
@@ -99,15 +104,22 @@ class Engine(Protocol):
 
     name: ClassVar[str]
 
-    def inspect(self, tables: tuple[str, ...], watch: Watch) -> DatabaseState:
+    def inspect(self, tables: tuple[str, ...] | None, watch: Watch) -> DatabaseState:
         """Give the state of the database; raises for a busy or unreadable one, not for a damaged or missing one."""
 
     def snapshot(
-        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: ParentSnapshot, watch: Watch
+        self,
+        target: Path,
+        scratch: Path,
+        head: Head,
+        tables: tuple[str, ...] | None,
+        base: ParentSnapshot,
+        watch: Watch,
     ) -> SnapshotResult:
         """Write one consistent state to ``target``, as ``base`` allows, and prove it by reading it back.
 
-        ``scratch`` is a folder for temporary files.
+        ``scratch`` is a folder for temporary files. ``tables`` are counted: empty means every table, None means that an
+        incremental counts nothing.
         """
 
     def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:

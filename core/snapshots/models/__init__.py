@@ -7,6 +7,8 @@ together.
 
 from __future__ import annotations
 
+from .audit import NOBODY, Actor, AuditLine, JournalEntry
+from .health import Health, Verdict
 from .history import (
     NOW,
     Change,
@@ -30,7 +32,10 @@ from .retention import PruneDecision, PruneReport, RetentionRules
 from .snapshots import Form, Kind, Level, Snapshot, Verification
 
 __all__ = [
+    "NOBODY",
     "NOW",
+    "Actor",
+    "AuditLine",
     "Change",
     "ChangePoint",
     "Check",
@@ -42,7 +47,9 @@ __all__ = [
     "FindChange",
     "Finding",
     "Form",
+    "Health",
     "IntegrityReport",
+    "JournalEntry",
     "Key",
     "Kind",
     "Level",
@@ -69,6 +76,7 @@ __all__ = [
     "StartupReport",
     "Status",
     "TableDiff",
+    "Verdict",
     "Verification",
     "VerifyReport",
 ]

@@ -18,21 +18,55 @@ class Severity(StrEnum):
 
 
 class Check(StrEnum):
-    """What an integrity finding is about."""
+    """What an integrity finding is about; ``policies/health.py`` says what each means for the state."""
 
     FILE = "file"
+    """The file is destroyed, foreign, cut short or gone."""
     PAGES = "pages"
+    """Pages of a table cannot be read."""
+    STRUCTURE = "structure"
+    """The b-trees are not as they should be, and every table can be read all the same."""
+    INDEXES = "indexes"
+    """An index differs from its table."""
+    SPACE = "space"
+    """Unused pages, the freelist, counts of pages."""
+    CONSTRAINTS = "constraints"
+    """Rows break NOT NULL, CHECK, UNIQUE or the type of a STRICT column."""
     EMPTY = "empty"
+    """The database has no tables or no rows any more."""
     TABLES = "tables"
+    """A table that was expected is missing."""
     ROWS = "rows"
+    """A table lost its rows."""
     JSON = "json"
+    """Values are not JSON, or not of the expected type."""
     FOREIGN_KEYS = "foreign_keys"
+    """Rows refer to rows that are not there."""
+    SCHEMA = "schema"
+    """The schema needs a newer version of the database's library."""
+    FORMAT = "format"
+    """The file has a newer format than the database's library knows."""
+    ROT = "rot"
+    """A page changed although nothing wrote it."""
+    ENCRYPTED = "encrypted"
+    """The file looks encrypted."""
+    EXTENSION = "extension"
+    """A collation, function or module that only the host has kept something from being checked."""
+    ACCESS = "access"
+    """Busy, no permission, input/output: it could not be looked at."""
+    MOUNT = "mount"
+    """The volume that holds the database is not mounted."""
+    SETTINGS = "settings"
+    """A setting names something that is not there."""
+    MISSING = "missing"
+    """There is no database yet."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that an integrity check found; ``count`` says how often where one finding stands for many.
 
-    ``by_hand`` is damage that no automatic restore may touch: it needs a person who looks at the server first.
+    ``remedy`` says what mends it, where that is known. ``by_hand`` is damage that no automatic restore may touch: it
+    needs a person who looks at the server first.
     """
 
     check: Check
@@ -40,6 +74,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     table: str | None = None
     count: int = 1
+    remedy: str | None = None
     by_hand: bool = False
 
 
@@ -81,7 +116,8 @@ class Method(StrEnum):
 class DatabaseState(msgspec.Struct, frozen=True, kw_only=True):
     """The database as it is now: cheap to ask for, never changes it.
 
-    ``openable`` says whether the engine can work with it in place; where it cannot, ``problem`` is why. ``token``
+    ``openable`` says whether the engine can work with it in place; where it cannot, ``problem`` is why and
+    ``finding`` says what that means. ``token``
     changes whenever its content does (for a plan bound to the state it shows). ``method`` is how a restore is made
     where the engine has one way only.
     """
@@ -92,6 +128,7 @@ class DatabaseState(msgspec.Struct, frozen=True, kw_only=True):
     tables: int
     rows: dict[str, int]
     problem: str | None = None
+    finding: Finding | None = None
     token: str = ""
     method: Method | None = None
     details: dict[str, Any] = {}

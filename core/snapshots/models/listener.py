@@ -8,6 +8,8 @@ from typing import Protocol
 import msgspec
 
 from ..errors import SnapshotError
+from .audit import AuditLine
+from .health import Health
 from .restores import RestorePlan, RestoreReport
 from .snapshots import Snapshot
 
@@ -34,6 +36,15 @@ class Listener(Protocol):
 
     async def failed(self, operation: str, error: SnapshotError) -> None:
         """Hear of an operation nobody waited for that failed."""
+
+    async def health_changed(self, health: Health) -> None:
+        """Hear of findings in the live database that are new, or that it is sound again."""
+
+    async def audited(self, line: AuditLine) -> None:
+        """Hear of a line of the audit log."""
+
+    async def interrupted(self, message: str) -> None:
+        """Hear what an operation that a crash interrupted has left behind: the owner's sentence."""
 
     async def covered(self) -> None:
         """Hear that the newest state is safe: a snapshot succeeded, or one was not needed."""

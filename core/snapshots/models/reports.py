@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
+from .audit import AuditLine
+from .health import Health
 from .integrity import Finding, IntegrityReport
 from .restores import RestoreReport
 from .snapshots import Level, Snapshot
@@ -22,7 +24,11 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of verifying one snapshot."""
+    """The outcome of verifying one snapshot.
+
+    ``ok`` is True if the bytes give back the fingerprint and the state in them can be read; what else was found in the
+    state is in ``findings`` and in ``health``, which is None if the state was not looked at.
+    """
 
     id: str
     level: Level
@@ -30,6 +36,7 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     at: dt.datetime
     seconds: float
+    health: Health | None = None
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +60,8 @@ class StartupOutcome(StrEnum):
     NEW = "new"
     RESTORED = "restored"
     DAMAGED = "damaged"
+    INCONSISTENT = "inconsistent"
+    SUSPICIOUS = "suspicious"
     REFUSED = "refused"
     UNCHECKED = "unchecked"
     SKIPPED = "skipped"
@@ -70,7 +79,10 @@ class StartupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The repository at a glance. Counts are snapshots; sizes are bytes. ``remarks`` are the engine's own sentences."""
+    """The repository at a glance. Counts are snapshots; sizes are bytes. ``remarks`` are the engine's own sentences.
+
+    ``live`` is what is known of the database itself, ``audit`` the newest lines of the audit log, oldest first.
+    """
 
     engine: str
     database: str
@@ -87,3 +99,5 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     next_periodic: dt.datetime
     kinds: dict[str, int]
     remarks: tuple[str, ...] = ()
+    live: Health | None = None
+    audit: tuple[AuditLine, ...] = ()

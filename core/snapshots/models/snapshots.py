@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from .health import Health
+
 __all__ = ["Form", "Kind", "Level", "Snapshot", "Verification"]
 
 
@@ -49,8 +51,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ``sequence`` orders snapshots by when they were taken even where the clock was wrong; ``began_at`` is the moment
     before the image was read, so that whatever was committed by then is in it. ``requests`` counts the events that it
     covers, ``reasons`` names each different one. ``rows`` counts the critical tables in it (a table that was not there
-    is absent). ``restored_at`` is when it last passed ``restored``. ``details`` is the engine's own: whatever it needs
-    to put the state back.
+    is absent). ``health`` is the verdict on the state in it, as far as that was looked at. ``restored_at`` is when it
+    last passed ``restored``. ``details`` is the engine's own: whatever it needs to put the state back.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pinned: bool = False
     note: str | None = None
     rows: dict[str, int] = {}
+    health: Health | None = None
     details: dict[str, Any] = {}
 
     @property

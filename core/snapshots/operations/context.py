@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 from ..engines import Checks, probe_for, suffix_for
 from ..files import remove
 from ..models import Listener, OnProgress, Snapshot
+from ..policies.timeline import timeline
 from ..repository.catalog import Contents
 from ..repository.lock import InUseLock, RepositoryLock
 from ..repository.repository import Repository, in_use_lock
@@ -87,6 +88,7 @@ class Context:
         kind: Callable[..., SpecificJob],
         gives: type[Value],
         on_progress: OnProgress | None = None,
+        on_committed: Callable[[], None] | None = None,
         **fields: Any,
     ) -> Value:
         """Do a job in a worker. ``deadline`` (seconds) and the job's own fields are given; the rest is filled in."""
@@ -101,7 +103,7 @@ class Context:
         mark = InUseLock(in_use_lock(scratch))
         try:
             await self.in_thread(mark.hold)
-            return await client.run(self._pool, job, gives, on_progress)  # type: ignore[arg-type]
+            return await client.run(self._pool, job, gives, on_progress, on_committed)  # type: ignore[arg-type]
         finally:
             # The worker removes it itself, unless it was killed.
             await asyncio.shield(self.in_thread(remove, scratch))
@@ -110,15 +112,18 @@ class Context:
     def checks(
         self, contents: Contents, *, quick: bool, of: Snapshot | None = None, wait_for_server: bool = False
     ) -> Checks:
-        """Say what an integrity check looks at: of the database as it is now, or of what a snapshot restores to."""
+        """Return what an integrity check looks at: the database as it is now, or what a snapshot restores to."""
         database = self.settings.database
-        expected = of or contents.newest_sound
-        # A snapshot is proven by what was in it: tables that became critical later say nothing against it.
+        expected = of or next((each for each in timeline(contents.snapshots, contents.restores) if each.rows), None)
+        newest = contents.newest_sound
+        # A snapshot is verified by what was in it: tables that became critical later say nothing against it.
         critical = database.critical_tables if of is None else tuple(of.rows)
         return Checks(
             critical_tables=critical,
             json_columns=database.json_columns,
             expected_rows=expected.rows if expected else {},
+            expected_from="" if expected is None else f"{expected.id} of {expected.began_at:%Y-%m-%d %H:%M} UTC",
+            expected_device=newest.details.get("device") if newest else None,
             snapshots_exist=bool(contents.snapshots),
             quick=quick,
             wait_for_server=wait_for_server,

@@ -11,10 +11,11 @@ import msgspec
 
 from ..archive.members import Head
 from ..engines import ParentSnapshot, Position, SnapshotResult, creates_databases
-from ..errors import NotEnoughSpace, SnapshotDamaged, SnapshotError
+from ..errors import DatabaseDamaged, NotEnoughSpace, SnapshotDamaged, SnapshotError
 from ..files import remove, require_space, translate_os_error
-from ..models import Created, Form, Kind, Level, OnProgress, Snapshot, Verification
+from ..models import Created, Form, Health, Kind, Level, OnProgress, Snapshot, Verification
 from ..policies.chain import chain_of, choose_form
+from ..policies.health import health_of
 from ..policies.schedule import last_periodic
 from ..policies.space import needed_for_snapshot
 from ..repository.catalog import Contents
@@ -23,6 +24,7 @@ from ..worker.protocol import SnapshotJob
 from .context import Context
 from .exclusive import exclusive
 from .latest import refresh_latest
+from .live import record_capture, record_refusal
 from .prune import expired, prune_locked
 from .rebuild_catalog import readable_contents
 
@@ -117,17 +119,21 @@ async def create_locked(
             min_free=int(context.settings.repository.min_free),
             target=str(target),
             head=head,
-            tables=context.settings.database.critical_tables,
+            tables=_counted(context, wanted),
             base=base,
         )
         if taken.unchanged and newest is not None:
             context.covered = (token, newest.id) if token is not None else None
             return await _record_covered(context, newest, wanted)
-        snapshot = _entry(context, head, wanted, taken)
+        snapshot = _entry(context, head, wanted, taken, newest)
         log.debug("Snapshot %s is %s: %s", snapshot.id, snapshot.form, why)
         await context.in_thread(context.repository.publish, target, snapshot)
+    except DatabaseDamaged as error:
+        await record_refusal(context, str(error))
+        raise
     finally:
         await asyncio.shield(context.in_thread(remove, target))
+    await record_capture(context, taken.findings)
     await _after_publishing(context, snapshot)
     context.covered = (token, snapshot.id) if token is not None else None
     return Created(snapshot=snapshot, unchanged=False)
@@ -243,7 +249,25 @@ def _head(context: Context, contents: Contents, wanted: CreateRequest, snapshot_
     )
 
 
-def _entry(context: Context, head: Head, wanted: CreateRequest, taken: SnapshotResult) -> Snapshot:
+def _counted(context: Context, wanted: CreateRequest) -> tuple[str, ...] | None:
+    """Return the tables to count: the critical ones, or every table (empty), but none for an event's incremental.
+
+    What an event costs must not grow with the database.
+    """
+    critical = context.settings.database.critical_tables
+    return critical if critical or wanted.kind is not Kind.CRITICAL else None
+
+
+def _health(head: Head, taken: SnapshotResult, newest: Snapshot | None) -> Health | None:
+    """Return the verdict on the state; an incremental that was not looked at has its parent's."""
+    if taken.findings is not None:
+        return health_of(taken.findings, head.began_at)
+    return newest.health if newest is not None and taken.form is Form.INCREMENTAL else None
+
+
+def _entry(
+    context: Context, head: Head, wanted: CreateRequest, taken: SnapshotResult, newest: Snapshot | None
+) -> Snapshot:
     reason = wanted.reasons[0] if wanted.reasons else wanted.kind.value
     path = relative_path(
         created_at=head.created_at,
@@ -270,5 +294,6 @@ def _entry(context: Context, head: Head, wanted: CreateRequest, taken: SnapshotR
         pinned=wanted.pinned,
         note=wanted.note,
         rows=taken.rows,
+        health=_health(head, taken, newest),
         details=taken.details,
     )

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 from ..engines import creates_databases
 from ..errors import SnapshotError
-from ..models import PruneDecision, PruneReport
+from ..models import NOBODY, Actor, PruneDecision, PruneReport
 from ..policies.retention import decide
 from ..repository.catalog import Contents
 from ..worker.protocol import CleanedUp, CleanUpJob
 from .context import Context
 from .exclusive import exclusive
+from .journal import journaled
 from .latest import refresh_latest
 from .rebuild_catalog import readable_contents
 
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 _WITHIN = 60.0
 
 
-async def prune(context: Context, *, dry_run: bool) -> PruneReport:
+async def prune(context: Context, *, dry_run: bool, actor: Actor = NOBODY) -> PruneReport:
     """Apply retention and remove left-overs; with ``dry_run`` only return the decisions with their reasons."""
     if dry_run:
         contents = await context.in_thread(context.repository.refresh)
@@ -35,7 +36,8 @@ async def prune(context: Context, *, dry_run: bool) -> PruneReport:
         return PruneReport(decisions=tuple(decisions), dry_run=True, freed=0)
     async with exclusive(context, "pruning"):
         contents = await readable_contents(context)
-        decisions, freed = await context.in_thread(prune_locked, context, contents)
+        async with journaled(context, "prune", actor):
+            decisions, freed = await context.in_thread(prune_locked, context, contents)
         await refresh_latest(context)
         await clean_up_locked(context)
         return PruneReport(decisions=tuple(decisions), dry_run=False, freed=freed)

@@ -11,12 +11,13 @@ import logging
 import msgspec
 
 from ..errors import CatalogError, CatalogTooNew
-from ..models import Level, OnProgress, RebuildReport, Snapshot, Verification
+from ..models import NOBODY, Actor, Level, OnProgress, RebuildReport, Snapshot, Verification
 from ..policies.retention import restorable
 from ..repository.catalog import Contents
 from ..worker.protocol import ScanJob, ScannedFile, ScanResult
 from .context import Context
 from .exclusive import exclusive
+from .journal import journaled
 from .latest import refresh_latest
 
 __all__ = ["adopt_locked", "readable_contents", "rebuild_catalog", "rebuild_locked"]
@@ -49,10 +50,12 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
     await refresh_latest(context)
 
 
-async def rebuild_catalog(context: Context, on_progress: OnProgress | None = None) -> RebuildReport:
+async def rebuild_catalog(
+    context: Context, on_progress: OnProgress | None = None, *, actor: Actor = NOBODY
+) -> RebuildReport:
     """Make the catalog anew from the snapshot files alone; the old one is kept beside it."""
     # Not ``readable_contents``: the catalog may be just what cannot be read.
-    async with exclusive(context, "a rebuild of the catalog"):
+    async with exclusive(context, "a rebuild of the catalog"), journaled(context, "rebuild of the catalog", actor):
         return await rebuild_locked(context, on_progress)
 
 

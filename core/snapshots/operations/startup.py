@@ -1,8 +1,9 @@
-"""What happens before the host's own cogs load: look at the database, and heal it if it is damaged.
+"""What happens before the host's own cogs load: check the database, and restore it if it cannot be read.
 
-Damage is what the engine calls damage. A busy database, missing permissions and input/output errors are never taken for
-it. Two automatic restores within ``restore_pause`` mean that something damages the database again and again: the second
-is refused and a person is asked.
+The verdict decides (``policies/health.py``): only a database that cannot be read is restored by itself. One that
+somebody changed, that is busy, or that this SQLite does not understand is left as it is, and the owner is told. Two
+automatic restores within ``restore_pause`` mean that something damages the database again and again: the second is
+refused and a person is asked.
 """
 
 from __future__ import annotations
@@ -14,24 +15,31 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..errors import DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound
+from ..errors import DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound, StateUnfit
 from ..models import (
+    Actor,
     Check,
     Finding,
+    Health,
     IntegrityReport,
     Method,
+    RestorePlan,
     RestoreRecord,
     RestoreReport,
+    Severity,
     Snapshot,
     StartupOutcome,
     StartupReport,
+    Verdict,
 )
-from ..policies.timeline import timeline_first
+from ..policies.health import capped, judge, means, usable_state
+from ..policies.timeline import timeline, timeline_first
 from ..repository.catalog import Contents
-from ..units import duration_text
+from ..units import count_text, duration_text
 from ..worker.protocol import IntegrityJob
 from .context import Context
 from .exclusive import exclusive
+from .live import record_check
 from .rebuild_catalog import readable_contents
 from .restore import plan_for, restore_locked
 
@@ -40,6 +48,7 @@ __all__ = ["candidates", "recent_automatic", "start_up", "start_up_locked"]
 log = logging.getLogger(__name__)
 
 _EVENTS_NAMED = 5
+_ACTOR = Actor(source="startup")
 
 
 async def start_up(context: Context) -> StartupReport:
@@ -60,96 +69,135 @@ async def start_up_locked(context: Context, contents: Contents) -> StartupReport
 
 async def _start_up(context: Context, contents: Contents) -> StartupReport:
     if context.settings.startup.check == "off":
-        return StartupReport(
-            outcome=StartupOutcome.SKIPPED, message="The start-up check is switched off ([startup] check)."
-        )
+        return _report(StartupOutcome.SKIPPED, "The start-up check is switched off ([startup] check).")
+    quick = context.settings.startup.check == "quick"
     try:
-        integrity = await _check(context, contents)
+        integrity = await _check(context, contents, quick)
     except SnapshotError as error:
-        return StartupReport(
-            outcome=StartupOutcome.UNCHECKED, message=f"The database was not checked at start-up: {error}"
-        )
-    if not integrity.ok:
+        # Busy, no permission, input/output: all of it says nothing about damage.
+        finding = Finding(check=Check.ACCESS, severity=Severity.ERROR, message=str(error))
+        await record_check(context, (finding,), quick=quick)
+        return _report(StartupOutcome.UNCHECKED, f"The database was not checked at start-up: {error}")
+    health = await record_check(context, integrity.findings, quick=quick)
+    verdict = judge(integrity.findings)
+    if verdict is Verdict.UNREADABLE:
         return await _heal(context, contents, integrity)
-    if not contents.snapshots and any(finding.check is Check.EMPTY for finding in integrity.findings):
-        message = "There is no database yet, and no snapshot of one: a new beginning."
-        return StartupReport(outcome=StartupOutcome.NEW, message=message, integrity=integrity)
-    return StartupReport(outcome=StartupOutcome.CLEAN, message=_clean_sentence(integrity), integrity=integrity)
+    if context.settings.startup.restore == "errors" and integrity.errors and verdict is not Verdict.UNKNOWN:
+        return await _heal(context, contents, integrity)
+    return _untouched(verdict, health, integrity)
 
 
-async def _check(context: Context, contents: Contents) -> IntegrityReport:
-    startup = context.settings.startup
+def _untouched(verdict: Verdict, health: Health, integrity: IntegrityReport) -> StartupReport:
+    """Return the report on a database that is left as it is, with what the owner should know of it."""
+    findings = [each for each in health.findings if means(each) is verdict]
+    what = findings[0].message if findings else ""
+    remedy = f" {findings[0].remedy}" if findings and findings[0].remedy else ""
+    if verdict is Verdict.MISSING:
+        message = f"{what} A new beginning: there is no snapshot of one either."
+        return _report(StartupOutcome.NEW, message, integrity)
+    if verdict is Verdict.INCONSISTENT:
+        message = f"The data is there, but the database is not in order: {what}{remedy} Nothing was touched."
+        return _report(StartupOutcome.INCONSISTENT, message, integrity)
+    if verdict is Verdict.SUSPICIOUS:
+        return _report(StartupOutcome.SUSPICIOUS, f"{what}{remedy} Nothing was touched.", integrity)
+    if verdict is Verdict.UNKNOWN and any(each.check is not Check.EXTENSION for each in findings):
+        return _report(StartupOutcome.UNCHECKED, f"{what}{remedy} Nothing was touched.", integrity)
+    return _report(StartupOutcome.CLEAN, _clean_sentence(integrity), integrity)
+
+
+def _report(
+    outcome: StartupOutcome,
+    message: str,
+    integrity: IntegrityReport | None = None,
+    *,
+    restore: RestoreReport | None = None,
+    tried: Sequence[str] = (),
+) -> StartupReport:
+    return StartupReport(outcome=outcome, message=message, integrity=integrity, restore=restore, tried=tuple(tried))
+
+
+async def _check(context: Context, contents: Contents, quick: bool) -> IntegrityReport:
     return await context.work(
         IntegrityJob,
         IntegrityReport,
-        deadline=float(startup.deadline),
-        checks=context.checks(contents, quick=startup.check == "quick", wait_for_server=True),
+        deadline=float(context.settings.startup.deadline),
+        checks=context.checks(contents, quick=quick, wait_for_server=True),
     )
 
 
 def _clean_sentence(integrity: IntegrityReport) -> str:
     warnings = len(integrity.warnings)
-    extra = f", {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
+    extra = f", {count_text(warnings, 'warning')}" if warnings else ""
     return f"The database passed its start-up check in {duration_text(integrity.seconds)}{extra}."
 
 
 async def _heal(context: Context, contents: Contents, integrity: IntegrityReport) -> StartupReport:
-    """Restore the newest snapshot that passes, or say why nothing was touched."""
-    by_hand = next((finding for finding in integrity.errors if finding.by_hand), None)
-    if by_hand is not None:
-        return StartupReport(
-            outcome=StartupOutcome.DAMAGED,
-            message=f"The database is damaged: {by_hand.message}",
-            integrity=integrity,
-        )
-    damage = f"The database is damaged: {integrity.errors[0].message.rstrip('.')}."
-    if not context.settings.startup.restore:
-        message = f"{damage} Automatic restore is switched off ([startup] restore); nothing was touched."
-        return StartupReport(outcome=StartupOutcome.DAMAGED, message=message, integrity=integrity)
-    pause = context.settings.startup.restore_pause
-    last = recent_automatic(contents.restores, context.clock(), float(pause))
-    if last is not None:
-        message = (
-            f"{damage} It was restored automatically less than {duration_text(pause)} ago (from {last.snapshot}), so "
-            "something keeps damaging it: nothing was touched. Look at the disk and at what else writes to the file, "
-            "then restore by hand."
-        )
-        return StartupReport(outcome=StartupOutcome.REFUSED, message=message, integrity=integrity)
+    """Restore the newest snapshot that helps, or say why nothing was touched."""
+    gravest = capped(integrity.errors)[0]
+    damage = f"The database cannot be used as it is: {gravest.message.rstrip('.')}."
+    refusal = _why_not(context, contents, integrity, damage)
+    if refusal is not None:
+        return refusal
+    by_content = judge(integrity.findings) is not Verdict.UNREADABLE
     tried: list[str] = []
-    for snapshot in candidates(contents.snapshots, contents.restores, integrity):
+    for snapshot in candidates(contents.snapshots, contents.restores, newest_only=by_content):
         tried.append(snapshot.id)
         try:
-            restored = await _restore(context, snapshot)
-        except (SnapshotDamaged, SnapshotNotFound) as error:
+            restored = await _restore(context, snapshot, integrity.errors if by_content else ())
+        except (SnapshotDamaged, SnapshotNotFound, StateUnfit) as error:
             log.warning("Start-up restore: %s", error)
             continue
         except SnapshotError as error:
             message = f"{damage} The automatic restore of {snapshot.id} failed: {error}"
-            return StartupReport(
-                outcome=StartupOutcome.DAMAGED, message=message, integrity=integrity, tried=tuple(tried)
-            )
-        return StartupReport(
-            outcome=StartupOutcome.RESTORED,
-            message=f"{damage} {_restored_sentence(restored)}",
-            integrity=integrity,
-            restore=restored,
-            tried=tuple(tried),
-        )
+            return _report(StartupOutcome.DAMAGED, message, integrity, tried=tried)
+        await record_check(context, restored.integrity.findings if restored.integrity else (), quick=False)
+        message = f"{damage} {_restored_sentence(restored)}"
+        return _report(StartupOutcome.RESTORED, message, integrity, restore=restored, tried=tried)
     message = f"{damage} There is no usable snapshot ({len(tried)} tried); nothing was touched."
-    return StartupReport(outcome=StartupOutcome.DAMAGED, message=message, integrity=integrity, tried=tuple(tried))
+    return _report(StartupOutcome.DAMAGED, message, integrity, tried=tried)
 
 
-async def _restore(context: Context, snapshot: Snapshot) -> RestoreReport:
-    """Exchange the files, so that the damaged ones stay to be looked at; online where others have them open."""
+def _why_not(context: Context, contents: Contents, integrity: IntegrityReport, damage: str) -> StartupReport | None:
+    """Return the report if nothing may be restored by itself: by hand only, switched off, or too soon."""
+    startup = context.settings.startup
+    by_hand = next((finding for finding in integrity.errors if finding.by_hand), None)
+    if by_hand is not None:
+        return _report(StartupOutcome.DAMAGED, f"The database is damaged: {by_hand.message}", integrity)
+    newest = contents.newest_sound
+    hint = f" The newest usable snapshot is {newest.id} of {_moment(newest)}: restore {newest.id}." if newest else ""
+    if startup.restore == "never":
+        message = f"{damage} Automatic restore is switched off ([startup] restore); nothing was touched.{hint}"
+        return _report(StartupOutcome.DAMAGED, message, integrity)
+    last = recent_automatic(contents.restores, context.clock(), float(startup.restore_pause))
+    if last is None:
+        return None
+    message = (
+        f"{damage} It was restored automatically less than {duration_text(startup.restore_pause)} ago (from "
+        f"{last.snapshot}), so something keeps damaging it: nothing was touched. Look at the disk and at what else "
+        f"writes to the file, then restore by hand.{hint}"
+    )
+    return _report(StartupOutcome.REFUSED, message, integrity)
+
+
+def _moment(snapshot: Snapshot) -> str:
+    return f"{snapshot.began_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+async def _restore(context: Context, snapshot: Snapshot, unfit: tuple[Finding, ...]) -> RestoreReport:
+    """Exchange the files, so that the damaged ones stay to be looked at; online if others have them open."""
     contents = context.repository.catalog.contents
     plan = await plan_for(context, contents, snapshot)
     exchange = msgspec.structs.replace(plan, method=plan.database.method or Method.SWAP)
+
+    async def restore_by(plan: RestorePlan) -> RestoreReport:
+        return await restore_locked(context, contents, plan, agreed=None, actor=_ACTOR, automatic=True, unfit=unfit)
+
     try:
-        return await restore_locked(context, contents, exchange, agreed=None, automatic=True)
+        return await restore_by(exchange)
     except DatabaseBusy:
         if not plan.database.openable or exchange.method is plan.method:
             raise
-        return await restore_locked(context, contents, plan, agreed=None, automatic=True)
+        return await restore_by(plan)
 
 
 def _restored_sentence(report: RestoreReport) -> str:
@@ -172,22 +220,17 @@ def _restored_sentence(report: RestoreReport) -> str:
 
 
 def candidates(
-    snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord], integrity: IntegrityReport
+    snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord], *, newest_only: bool
 ) -> tuple[Snapshot, ...]:
-    """Give the snapshots that could mend what was found: those of the present line newest first, then the others.
+    """Return the snapshots that may be restored by themselves, the best first.
 
-    A table that is missing now and was not in a snapshot either is a matter of settings: for that alone, the snapshot
-    would be no help.
+    Those of the timeline come newest first, then the others; without those whose bytes are damaged or whose state is
+    known to be unreadable. With ``newest_only`` it is the timeline's newest alone: for content, newer snapshots are
+    never passed over.
     """
-    return tuple(
-        snapshot
-        for snapshot in timeline_first(snapshots, restores)
-        if not snapshot.damaged and any(_would_mend(snapshot, finding) for finding in integrity.errors)
-    )
-
-
-def _would_mend(snapshot: Snapshot, finding: Finding) -> bool:
-    return finding.check is not Check.TABLES or finding.table in snapshot.rows
+    if newest_only:
+        return tuple(each for each in timeline(snapshots, restores)[:1] if usable_state(each))
+    return tuple(each for each in timeline_first(snapshots, restores) if usable_state(each))
 
 
 def recent_automatic(restores: Sequence[RestoreRecord], now: dt.datetime, pause: float) -> RestoreRecord | None:

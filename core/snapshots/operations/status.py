@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from ..models import IntegrityReport, Kind, OnProgress, Status
+from ..errors import SnapshotError
+from ..models import Check, Finding, Health, IntegrityReport, Kind, OnProgress, Severity, Status
+from ..policies.health import health_of
+from ..repository.audit import AuditLog
 from ..worker.protocol import IntegrityJob
 from .context import Context
 from .events import EventCoverage
+from .live import live_health, record_check
 from .periodic import PeriodicSchedule
 
 __all__ = ["check_integrity", "status"]
+
+_AUDIT_LINES = 5
 
 
 async def status(context: Context, events: EventCoverage, schedule: PeriodicSchedule) -> Status:
@@ -32,7 +38,18 @@ async def status(context: Context, events: EventCoverage, schedule: PeriodicSche
         next_periodic=schedule.due(),
         kinds={kind.value: sum(snapshot.kind is kind for snapshot in snapshots) for kind in Kind},
         remarks=await context.probe.remarks(),
+        live=await _live(context),
+        audit=await context.in_thread(AuditLog(repository.root).last, _AUDIT_LINES),
     )
+
+
+async def _live(context: Context) -> Health | None:
+    """Return what is known of the live database; a status is shown even if that cannot be told."""
+    try:
+        return await live_health(context)
+    except SnapshotError as error:
+        finding = Finding(check=Check.ACCESS, severity=Severity.ERROR, message=str(error))
+        return health_of((finding,), context.clock())
 
 
 async def check_integrity(
@@ -40,10 +57,12 @@ async def check_integrity(
 ) -> IntegrityReport:
     """Check the database as it is now. Damage is a finding; raises DatabaseBusy and DatabaseUnavailable."""
     contents = await context.in_thread(context.repository.refresh)
-    return await context.work(
+    report = await context.work(
         IntegrityJob,
         IntegrityReport,
         on_progress,
         deadline=float(context.settings.schedule.integrity_deadline),
         checks=context.checks(contents, quick=quick),
     )
+    await record_check(context, report.findings, quick=quick)
+    return report

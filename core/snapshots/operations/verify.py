@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from ..errors import RestoreTestUnavailable, SnapshotDamaged, SnapshotNotFound
-from ..models import Check, Finding, Level, OnProgress, Severity, Snapshot, Verification, VerifyReport
+from ..models import Check, Finding, Health, Level, OnProgress, Severity, Snapshot, Verification, VerifyReport
 from ..policies.chain import dependants_of
+from ..policies.health import health_of, readable
 from ..policies.schedule import verification_due
 from ..repository.catalog import Contents
 from ..worker.protocol import VerifyJob, VerifyResult
@@ -89,20 +90,28 @@ async def verify_locked(
             checks=context.checks(contents, quick=False, of=snapshot),
         )
     now = context.clock()
+    health = health_of(verified.findings, now) if verified.integrity is not None else None
     await record_outcome(context, snapshot, level, verified, now)
     return VerifyReport(
         id=snapshot.id,
         level=level,
-        ok=verified.ok,
+        ok=verified.ok and readable(health),
         findings=verified.findings,
         at=now,
         seconds=time.monotonic() - started,
+        health=health,
     )
 
 
 def damaged_error(report: VerifyReport) -> SnapshotDamaged:
-    """Give the error that a failed verification amounts to."""
+    """Return the error that a failed verification amounts to."""
     first = report.findings[0].message if report.findings else "it failed its check."
+    if report.health is not None:
+        return SnapshotDamaged(
+            f"The state in snapshot {report.id} cannot be read: {first} Its bytes are as they were written, so the "
+            "database was damaged when it was taken. It is kept, and never restored by itself.",
+            snapshot_id=report.id,
+        )
     return SnapshotDamaged(
         f"Snapshot {report.id} did not pass {report.level.value}: {first} It is marked damaged and kept.",
         snapshot_id=report.id,
@@ -112,18 +121,20 @@ def damaged_error(report: VerifyReport) -> SnapshotDamaged:
 async def record_outcome(
     context: Context, snapshot: Snapshot, level: Level, verified: VerifyResult, now: dt.datetime
 ) -> None:
-    """Write down what a proof of a snapshot showed: of itself or, where a file below it is damaged, of that one.
+    """Record what a verification showed: of the snapshot or, if a file below it is damaged, of that one.
 
-    Damage is everything's that builds on it, and ``latest.*`` goes to what is sound.
+    Damage of bytes is everything's that builds on them, and ``latest.*`` goes to what is sound. What was found in the
+    state is recorded as the snapshot's health, and damages nothing.
     """
     contents = context.repository.catalog.contents
-    changed = [note_outcome(snapshot, level, verified.ok, now)]
+    health = health_of(verified.findings, now) if verified.integrity is not None else snapshot.health
+    changed = [note_outcome(snapshot, level, verified.ok, now, health)]
     if not verified.ok:
         culprit = _snapshot_at(contents, verified.culprit) or snapshot
         damaged = {each.id: each for each in (snapshot, culprit, *dependants_of(culprit, contents.snapshots))}
-        changed = [note_outcome(each, level, False, now) for each in damaged.values()]
+        changed = [note_outcome(each, level, False, now, each.health) for each in damaged.values()]
     await context.in_thread(context.repository.update, *changed)
-    if not verified.ok:
+    if not verified.ok or not readable(health):
         await refresh_latest(context)
 
 
@@ -132,12 +143,13 @@ def _snapshot_at(contents: Contents, path: str | None) -> Snapshot | None:
     return next((each for each in contents.snapshots if each.path.rpartition("/")[2] == name), None)
 
 
-def note_outcome(snapshot: Snapshot, level: Level, ok: bool, now: dt.datetime) -> Snapshot:
-    """Give the snapshot with the outcome of a verification."""
+def note_outcome(snapshot: Snapshot, level: Level, ok: bool, now: dt.datetime, health: Health | None) -> Snapshot:
+    """Return the snapshot with the outcome of a verification."""
     return msgspec.structs.replace(
         snapshot,
         verification=Verification(level=level, at=now, ok=ok),
         restored_at=now if ok and level is Level.RESTORED else snapshot.restored_at,
+        health=health,
     )
 
 

@@ -37,6 +37,7 @@ from operator import attrgetter
 
 from ..models import Form, Kind, PruneDecision, RestoreRecord, RetentionRules, Snapshot
 from ..units import duration_text
+from .health import readable
 from .timeline import newest_sound
 
 __all__ = ["CLOCK_ERROR", "decide", "restorable"]
@@ -120,7 +121,9 @@ class _Case:
 
     @property
     def flaw(self) -> str:
-        return "damaged" if self.snapshot.damaged else "its base is damaged or missing"
+        if self.snapshot.damaged:
+            return "damaged"
+        return "its base is damaged or missing" if readable(self.snapshot.health) else "its state cannot be read"
 
     def keep(self, reason: str) -> None:
         self.reasons_for += (reason if self.sound else f"{reason} ({self.flaw})",)
@@ -136,7 +139,7 @@ def _cases(snapshots: Sequence[Snapshot], now: dt.datetime) -> list[_Case]:
         if -CLOCK_ERROR <= step <= CLOCK_ERROR:
             age += step
         later = snapshot.created_at
-        cases.append(_Case(snapshot, age.total_seconds(), snapshot.id in sound))
+        cases.append(_Case(snapshot, age.total_seconds(), snapshot.id in sound and readable(snapshot.health)))
     return cases
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from ..errors import AmbiguousSnapshot, SnapshotNotFound
 from ..models import RestoreRecord, Snapshot
+from .health import usable_state
 
 __all__ = ["LATEST", "newest_sound", "resolve", "timeline", "timeline_first"]
 
@@ -47,7 +48,7 @@ def timeline_first(snapshots: Sequence[Snapshot], restores: Sequence[RestoreReco
 
 def newest_sound(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> Snapshot | None:
     """Give the newest undamaged snapshot of the present line, or of all where that line has none; None if all are."""
-    return next((snapshot for snapshot in timeline_first(snapshots, restores) if not snapshot.damaged), None)
+    return next((snapshot for snapshot in timeline_first(snapshots, restores) if usable_state(snapshot)), None)
 
 
 def resolve(text: str, snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord] = ()) -> Snapshot:

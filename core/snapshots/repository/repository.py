@@ -20,6 +20,7 @@ from ..errors import RepositoryError, SnapshotDamaged
 from ..files import free_space, make_folder, remove, sync_file, sync_folder, translate_os_error
 from ..models import Kind, Snapshot
 from ..policies.chain import chain_of
+from ..policies.health import readable
 from ..policies.retention import restorable
 from .catalog import PREVIOUS, Catalog, Contents
 from .lock import is_abandoned
@@ -153,7 +154,7 @@ class Repository:
         snapshots = self.catalog.contents.snapshots
         sound = restorable(snapshots)
         for each in reversed(snapshots):
-            if each.kind in kinds and each.id in sound:
+            if each.kind in kinds and each.id in sound and readable(each.health):
                 if self._is_latest(each):
                     return None
                 if all(self.is_stored(below) for below in chain_of(each, snapshots)):

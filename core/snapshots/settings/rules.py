@@ -44,6 +44,18 @@ def _read_json_column(value: object) -> json_column.JsonColumn:
         raise InvalidValue(value, _JSON_COLUMN.allowed, why=f"it takes {error}") from None
 
 
+def _read_restore(value: object) -> str:
+    """Read what restores by itself at start-up; the first edition had true and false here."""
+    if isinstance(value, bool):
+        return "unreadable" if value else "never"
+    return str(_RESTORE_WORD.read(value))
+
+
+def _restore_from_text(value: str) -> object:
+    switch = SWITCH.from_text(value)
+    return switch if isinstance(switch, bool) else value
+
+
 def _read_kind(value: object) -> Kind:
     return Kind(_KIND.read(value))
 
@@ -54,6 +66,8 @@ _JSON_COLUMN = Validator(
     allowed='"table.column", or with ":list", ":object" or ":any" after it', read=_read_json_column
 )
 _KIND = choice(*Kind)
+_RESTORE_WORD = choice("unreadable", "errors", "never")
+_RESTORE = Validator(allowed=_RESTORE_WORD.allowed, read=_read_restore, from_text=_restore_from_text)
 _GROUP = text("1 to 32 of the characters a-z, 0-9, - and _", _is_group)
 
 RULES: Mapping[str, Validator] = {
@@ -88,7 +102,7 @@ RULES: Mapping[str, Validator] = {
     "retention.safety": duration(zero=True),
     "retention.shutdown": duration(zero=True),
     "startup.check": choice("quick", "full", "off"),
-    "startup.restore": SWITCH,
+    "startup.restore": _RESTORE,
     "startup.deadline": duration(),
     "startup.restore_pause": duration(zero=True),
     "discord.admin_guild_ids": many(snowflake(), "[123456789012345678]"),

@@ -50,7 +50,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """
 
     url: str = "sqlite:///data/game.db"
-    critical_tables: tuple[str, ...] = ("users", "cards", "creator_packs", "user_cards")
+    critical_tables: tuple[str, ...] = ()
     json_columns: tuple[JsonColumn, ...] = (JsonColumn(table="creator_packs", column="cards_data", expects="list"),)
     busy_timeout: Duration = Duration(15)
     restore_points: bool = False
@@ -104,11 +104,12 @@ class StartupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """What happens before the host's own cogs load.
 
     ``check`` is ``quick``, ``full`` or ``off``, ``deadline`` is for that check, ``restore_pause`` is the least time
-    between two automatic restores.
+    between two automatic restores. ``restore`` says which findings restore by themselves: ``unreadable`` (the data
+    cannot be read), ``errors`` (any finding of severity error, with the newest snapshot only), or ``never``.
     """
 
     check: str = "quick"
-    restore: bool = True
+    restore: str = "unreadable"
     deadline: Duration = Duration(2 * _MINUTE)
     restore_pause: Duration = Duration(_HOUR)
 

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
@@ -22,11 +23,12 @@ import msgspec
 from ..errors import DeadlineExceeded, WorkerFailed, from_wire
 from ..models import OnProgress, Progress
 from ..units import duration_text
-from .protocol import Failed, Job, Outcome
+from .protocol import Committed, Failed, Job, Outcome
 
 __all__ = ["environment", "run"]
 
 Value = TypeVar("Value")
+_Message = Progress | Committed | Outcome | Failed
 
 _KILL_AFTER = 15.0
 """So many seconds after its own deadline a worker that does not answer is killed."""
@@ -41,10 +43,17 @@ having them cleared anew (mallopt(3); C libraries but glibc do not know the name
 page faults in place of 50,000, and a third less time in the kernel, for 3 MB."""
 
 
-async def run(pool: ThreadPoolExecutor, job: Job, gives: type[Value], on_progress: OnProgress | None = None) -> Value:
+async def run(
+    pool: ThreadPoolExecutor,
+    job: Job,
+    gives: type[Value],
+    on_progress: OnProgress | None = None,
+    on_committed: Callable[[], None] | None = None,
+) -> Value:
     """Do a job in a worker and give its outcome.
 
-    ``on_progress`` is called in the loop's thread. Cancelling stops the worker, and waits until it has cleaned up.
+    ``on_progress`` is called in the loop's thread, ``on_committed`` in another one, before anything else is done.
+    Cancelling stops the worker, and waits until it has cleaned up.
     Raises the SnapshotError that the worker reported, or WorkerFailed.
     """
     loop = asyncio.get_running_loop()
@@ -53,7 +62,7 @@ async def run(pool: ThreadPoolExecutor, job: Job, gives: type[Value], on_progres
         if on_progress is not None and not loop.is_closed():
             loop.call_soon_threadsafe(on_progress, progress)
 
-    worker = _Worker(job, report)
+    worker = _Worker(job, report, on_committed)
     future = loop.run_in_executor(pool, worker.work)
     try:
         value = await asyncio.shield(future)
@@ -63,6 +72,8 @@ async def run(pool: ThreadPoolExecutor, job: Job, gives: type[Value], on_progres
         worker.stop()
         await asyncio.wait([future], timeout=_STOP_WITHIN)
         worker.kill()
+        # What it still had to say, above all that its change is made, is heard before anybody goes on.
+        await asyncio.wait([future], timeout=_STOP_WITHIN)
         raise
     return msgspec.json.decode(value, type=gives)
 
@@ -70,9 +81,10 @@ async def run(pool: ThreadPoolExecutor, job: Job, gives: type[Value], on_progres
 class _Worker:
     """One child process; ``work`` blocks until it has ended."""
 
-    def __init__(self, job: Job, report: OnProgress) -> None:
+    def __init__(self, job: Job, report: OnProgress, on_committed: Callable[[], None] | None) -> None:
         self._job = job
         self._report = report
+        self._on_committed = on_committed
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
         self._overdue = False
@@ -108,9 +120,13 @@ class _Worker:
     def _hear(self, lines: IO[bytes]) -> Outcome | Failed | None:
         for line in lines:
             try:
-                message: Progress | Outcome | Failed = msgspec.json.decode(line, type=Progress | Outcome | Failed)
+                message: Progress | Committed | Outcome | Failed = msgspec.json.decode(line, type=_Message)
             except msgspec.DecodeError:
                 continue  # whatever a host's sitecustomize prints is not the worker's word
+            if isinstance(message, Committed):
+                if self._on_committed is not None:
+                    self._on_committed()
+                continue
             if not isinstance(message, Progress):
                 return message
             self._report(message)

@@ -26,7 +26,7 @@ from ..progress import Watch
 from ..settings import database_url
 from ..units import size_text
 from . import handlers
-from .protocol import Failed, Job, Outcome
+from .protocol import Committed, Failed, Job, Outcome
 
 __all__ = ["main"]
 
@@ -66,7 +66,7 @@ class Lines:
         self._target = target
         self._encoder = msgspec.json.Encoder()
 
-    def write(self, document: Progress | Outcome | Failed) -> None:
+    def write(self, document: Progress | Committed | Outcome | Failed) -> None:
         """Write one document and flush it."""
         try:
             self._target.write(self._encoder.encode(document) + b"\n")
@@ -82,6 +82,7 @@ def _run(job: Job, lines: Lines, stopping: threading.Event) -> int:
         seconds=job.deadline,
         progress=lambda phase, done, total: lines.write(Progress(phase, done, total)),
         cancelled=stopping.is_set,
+        committed=lambda: lines.write(Committed()),
         space=_guard(scratch.parent, job.min_free) if job.min_free else None,
     )
     try:

@@ -18,6 +18,7 @@ from ..models import Finding, IntegrityReport, Level, Method, Snapshot
 __all__ = [
     "CleanUpJob",
     "CleanedUp",
+    "Committed",
     "DiscardJob",
     "Failed",
     "InspectJob",
@@ -54,7 +55,7 @@ class SnapshotJob(Work, frozen=True, kw_only=True, tag=True):
 
     target: str
     head: Head
-    tables: tuple[str, ...]
+    tables: tuple[str, ...] | None
     base: ParentSnapshot
 
 
@@ -110,9 +111,9 @@ class IntegrityJob(Work, frozen=True, kw_only=True, tag=True):
 
 
 class InspectJob(Work, frozen=True, kw_only=True, tag=True):
-    """Look at the database."""
+    """Look at the database; ``tables`` are counted (empty: every one, None: none)."""
 
-    tables: tuple[str, ...]
+    tables: tuple[str, ...] | None
 
 
 class ExportJob(Work, frozen=True, kw_only=True, tag=True):
@@ -147,9 +148,11 @@ Job = (
 
 
 class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a VerifyJob or a RebuildJob; ``culprit`` is the path of the file of the chain that is damaged.
+    """The outcome of a VerifyJob or a RebuildJob.
 
-    ``level`` is what was proven where it is ``ok``.
+    ``ok`` is True if the bytes give back the fingerprint. Otherwise ``culprit`` is the path of the file of the chain
+    that is damaged. ``level`` is what was verified. ``findings`` and ``integrity`` are of the state in the snapshot, if
+    it was rebuilt; they never make ``ok`` False.
     """
 
     ok: bool
@@ -177,6 +180,10 @@ class ScanResult(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a ScanJob."""
 
     files: tuple[ScannedFile, ...]
+
+
+class Committed(msgspec.Struct, frozen=True, tag_field="type", tag="committed"):
+    """The change that the job is for is made; what comes after it only looks at the result."""
 
 
 class Outcome(msgspec.Struct, frozen=True, tag_field="type", tag="outcome"):

@@ -1,7 +1,8 @@
-"""The SQLite engine. See ``base`` for what its two sides promise.
+"""The SQLite engine. See ``base`` for what its two sides do.
 
-The reader's rule: a live SQLite file is opened by SQLite only, and outside the bot's process (opening and closing it
-there by any other means drops that process's POSIX locks on it: https://www.sqlite.org/howtocorrupt.html, 2.2).
+In the bot's process only SQLite itself opens a live database file: opening and closing it by any other means drops the
+POSIX locks that the process holds on it (https://www.sqlite.org/howtocorrupt.html, 2.2). Only the worker process, which
+holds no other locks, may read the file.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ CREATES_DATABASES = False
 
 
 def make_engine(url: DatabaseUrl, busy_timeout: float) -> Engine:
-    """Give the working side, for the worker process."""
+    """Return the working side, for the worker process."""
     from .engine import SqliteEngine
 
     return SqliteEngine(_path(url), busy_timeout)
 
 
 def make_probe(url: DatabaseUrl) -> Probe:
-    """Give the watching side, for the bot's process."""
+    """Return the watching side, for the bot's process."""
     from .probe import SqliteProbe
 
     return SqliteProbe(_path(url))
@@ -38,5 +39,5 @@ def make_probe(url: DatabaseUrl) -> Probe:
 def _path(url: DatabaseUrl) -> Path:
     if url.path is None:
         raise SettingsError("A SQLite database needs a path.", key="database.url", value=url.redacted, allowed="a path")
-    # SQLite itself follows symbolic links before it names the -wal file; so must everything that moves the two.
+    # SQLite follows symbolic links before it names the -wal file, so code that moves both must do the same.
     return Path(url.path).resolve()

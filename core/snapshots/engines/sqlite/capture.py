@@ -9,9 +9,7 @@ not hold was compared with the index. So base and pages give the new fingerprint
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,13 +18,15 @@ import msgspec
 from ...archive import full, incremental
 from ...archive.fingerprint import Fingerprint
 from ...archive.members import Delta, Head, Tail
-from ...archive.page_index import Difference, IndexBuilder, IndexMismatch, LogPosition, PageIndex
+from ...archive.page_index import Difference, IndexBuilder, IndexMismatch, LogPosition, PageIndex, UnexplainedChange
 from ...archive.reuse import MemberRecord, ReusePlan, verify_and_record, write_reusing
 from ...errors import SnapshotDamaged
-from ...models import Form
+from ...models import Check, Finding, Form, Health, Severity
+from ...policies.health import health_of
 from ...progress import Watch
 from ..base import ParentSnapshot, SnapshotResult
-from . import checks
+from .look import Look, looking
+from .page_decoding import implausible
 from .source import Source
 from .wal import NotRecognised, frame_checksum, read_overlay
 
@@ -37,36 +37,41 @@ _MOST_OF_IMAGE = 0.5
 
 
 def capture(
-    source: Source, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: ParentSnapshot, watch: Watch
+    source: Source,
+    target: Path,
+    scratch: Path,
+    head: Head,
+    tables: tuple[str, ...] | None,
+    base: ParentSnapshot,
+    watch: Watch,
 ) -> SnapshotResult:
-    """Write the state to ``target`` as ``base`` allows, prove it by reading it back, and keep its page index.
+    """Write the state to ``target`` as ``base`` allows, verify it by reading it back, and keep its page index.
 
-    Raises NotRecognised where the files could not be read this way after all, and what the watch raises; no file is
-    left then.
+    Raises NotRecognised if the files could not be read this way after all, and what the watch raises; no file is left
+    then.
     """
-    with _counting(source.connection, tables) as rows:
-        writer = _Writer(source, target, scratch, head, rows, base, watch)
+    with looking(source.connection, tables) as look:
+        writer = _Writer(source, target, scratch, head, look, base, watch)
         index = _usable(base, source)
         if index is not None:
-            with contextlib.suppress(IndexMismatch):
+            try:
                 return writer.from_index(index)
+            except UnexplainedChange as change:
+                look.add(_rotten(change))
+            except IndexMismatch:
+                pass  # the index is of no use: a full needs none
         if base.skip_unchanged and base.fingerprint and writer.fingerprint() == base.fingerprint:
             return SnapshotResult(unchanged=True, fingerprint=base.fingerprint)
         return writer.whole()
 
 
-@contextlib.contextmanager
-def _counting(connection: sqlite3.Connection, tables: tuple[str, ...]) -> Iterator[Callable[[], dict[str, int]]]:
-    """Count the rows in a thread, beside whatever is read from the files; give what waits for the counts."""
-    with ThreadPoolExecutor(1, thread_name_prefix="count") as pool:
-        counting = pool.submit(checks.count_rows, connection, tables)
-        try:
-            yield counting.result
-        finally:
-            # Nobody waits for it any more where the state is unchanged or something failed.
-            while not counting.done():
-                connection.interrupt()
-                wait([counting], timeout=0.01)
+def _rotten(change: UnexplainedChange) -> Finding:
+    message = (
+        f"Page {change.page} of the file changed although nothing wrote it: the disk, or another program that writes "
+        "to the file past SQLite."
+    )
+    remedy = "Check the disk. The snapshots from before are not affected: compare, and restore one if rows are wrong."
+    return Finding(check=Check.ROT, severity=Severity.ERROR, message=message, remedy=remedy)
 
 
 def _usable(base: ParentSnapshot, source: Source) -> PageIndex | None:
@@ -84,14 +89,14 @@ class _Writer:
         target: Path,
         scratch: Path,
         head: Head,
-        rows: Callable[[], dict[str, int]],
+        look: Look,
         base: ParentSnapshot,
         watch: Watch,
     ) -> None:
         self._source = source
         self._target = target
         self._scratch = scratch
-        self._rows = rows
+        self._look = look
         self._base = base
         self._watch = watch
         self._details = {"journal_mode": source.journal_mode, "page_size": source.page_size}
@@ -123,12 +128,15 @@ class _Writer:
             return self.whole() if record is None else self._reusing(record, difference)
 
     def _difference(self, index: PageIndex, changed: BinaryIO) -> Difference:
-        def keep(_number: int, page: bytes) -> None:
+        source = self._source
+
+        def keep(number: int, page: bytes) -> None:
             changed.write(page)
+            if implausible(page, number, source.page_count):
+                self._look.examine()
             self._watch.wrote(len(page))
             self._watch.check()
 
-        source = self._source
         log, candidates = _position(source), _candidates(source, index.log)
         if candidates is None:
             self._watch.phase("compare", source.size)
@@ -149,11 +157,11 @@ class _Writer:
             pages=len(difference.pages),
         )
         head = msgspec.structs.replace(self._head, delta=delta)
-        rows = self._rows()
+        rows = self._look.rows()
         self._watch.phase("compress", incremental.payload_size(delta))
         changed.seek(0)
         contents = iter(lambda: changed.read(index.page_size), b"")
-        incremental.write_pages(self._target, head, difference.pages, contents, rows, self._watch)
+        incremental.write_pages(self._target, head, difference.pages, contents, rows, self._watch, health=self._health)
         with self._unless_done():
             incremental.verify_pages(self._target, delta=delta, watch=self._watch)
             difference.index.save(Path(self._base.index))
@@ -163,9 +171,12 @@ class _Writer:
         """Write the whole image, and index it on the way."""
         source, builder = self._source, IndexBuilder(self._source.page_size)
         self._watch.phase("compress", source.size)
-        rows = self._rows()
+        self._look.as_full()
+        rows = self._look.rows()
         with contextlib.closing(source.blocks(self._watch)) as blocks:
-            tail: Tail = full.write_full(self._target, blocks, self._head, rows, self._watch, block_observer=builder)
+            tail: Tail = full.write_full(
+                self._target, blocks, self._head, rows, self._watch, block_observer=builder, health=self._health
+            )
         with self._unless_done():
             index = builder.index(self._head.id, _position(source))
             recorded = verify_and_record(
@@ -190,7 +201,8 @@ class _Writer:
     def _reusing(self, record: MemberRecord, difference: Difference) -> SnapshotResult:
         """Write a full that copies the unchanged members of the newest full."""
         source, index = self._source, difference.index
-        rows = self._rows()
+        self._look.as_full()
+        rows = self._look.rows()
         self._watch.phase("compress", source.size)
         assert self._base.full is not None
         plan = ReusePlan(
@@ -201,7 +213,7 @@ class _Writer:
             record=record,
         )
         try:
-            tail, recorded = write_reusing(self._target, plan, self._head, rows, self._watch)
+            tail, recorded = write_reusing(self._target, plan, self._head, rows, self._watch, health=self._health)
         except (SnapshotDamaged, OSError):
             # The earlier full is damaged or cannot be read. Its own verification will find that; this snapshot does
             # not need it. An error of the target will be raised again.
@@ -210,6 +222,11 @@ class _Writer:
             index.save(Path(self._base.index))
             recorded.save(Path(self._base.record))
         return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
+
+    def _health(self) -> Health | None:
+        """Return the verdict on the state as of its beginning, waiting for the check; None if nobody looked."""
+        findings = self._look.findings()
+        return None if findings is None else health_of(findings, self._head.began_at)
 
     @contextlib.contextmanager
     def _unless_done(self) -> Iterator[None]:
@@ -228,6 +245,7 @@ class _Writer:
             size=self._target.stat().st_size,
             database_size=size,
             rows=rows,
+            findings=self._look.findings(),
             details=self._details,
         )
 

@@ -1,9 +1,9 @@
-"""What is looked at to call a SQLite database sound.
+"""Every check of a SQLite database: pages and indexes (``structure``), tables, rows, JSON and foreign keys.
 
-Errors: pages, missing critical tables, critical JSON that does not parse. Warnings: foreign keys, a critical table that
-had rows in the newest snapshot and has none now, JSON of another type than expected. Sources:
-https://www.sqlite.org/pragma.html (integrity_check, quick_check, foreign_key_check, cell_size_check) and
-https://www.sqlite.org/json1.html. A changed bit inside a text passes all of them; only a fingerprint sees it.
+Severity is what a report says: errors are damage, missing critical tables and critical JSON that does not parse. What
+may be done about a finding is decided elsewhere (``policies/health.py``). Sources: https://www.sqlite.org/pragma.html
+(integrity_check, quick_check, foreign_key_check) and https://www.sqlite.org/json1.html. A changed bit inside a text
+passes all of them; only a fingerprint sees it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from ...settings.json_column import JsonColumn
 from ..base import Checks
 from ..integrity import (
     JSON_TYPES,
+    about_vanished,
+    host_needed,
     json_findings,
     missing_column_finding,
     orphan_finding,
@@ -28,33 +30,41 @@ from ..integrity import (
     single_finding_report,
     table_findings,
 )
-from .connections import translating_errors
+from .connections import schema_problem, translating_errors
+from .diagnosis import diagnosed
+from .structure import needs_the_host, page_findings, quoted, table_names, unreadable_tables
 
-__all__ = ["check", "count_rows", "damaged_report", "quoted", "table_names"]
-
-LISTED = 50
-"""So many page findings are named one by one; the rest is one finding with a count."""
-COUNTED = 100_000
-"""So many page problems SQLite is asked to count."""
+__all__ = ["check", "count_rows", "refused_report"]
 
 
-def quoted(name: str) -> str:
-    """Quote an identifier for SQL."""
-    return '"' + name.replace('"', '""') + '"'
+def count_rows(
+    connection: sqlite3.Connection, tables: tuple[str, ...], uncounted: list[Finding] | None = None
+) -> dict[str, int]:
+    """Return the rows of those of ``tables`` that exist (views too), or of every table where none is named.
+
+    SQLite compares names without regard to case. What cannot be counted without the host is left out, and named in
+    ``uncounted``.
+    """
+    if tables:
+        there = {name.lower() for name in _countable(connection)}
+        wanted = [table for table in tables if table.lower() in there]
+    else:
+        wanted = sorted(table_names(connection))
+    rows = {}
+    for table in wanted:
+        try:
+            rows[table] = _count(connection, table)
+        except sqlite3.OperationalError as error:
+            if not needs_the_host(error):
+                raise
+            if uncounted is not None:
+                uncounted.append(host_needed(table, error))
+    return rows
 
 
-def table_names(connection: sqlite3.Connection) -> set[str]:
-    """Give the names of the tables that are not SQLite's own."""
-    rows = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-    )
-    return {str(name) for (name,) in rows}
-
-
-def count_rows(connection: sqlite3.Connection, tables: tuple[str, ...]) -> dict[str, int]:
-    """Count the rows of those of ``tables`` that exist; SQLite compares their names without regard to case."""
-    present = {name.lower() for name in table_names(connection)}
-    return {table: _count(connection, table) for table in tables if table.lower() in present}
+def _countable(connection: sqlite3.Connection) -> set[str]:
+    views = connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")
+    return table_names(connection) | {str(name) for (name,) in views}
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:
@@ -62,25 +72,24 @@ def _count(connection: sqlite3.Connection, table: str) -> int:
     try:
         row = connection.execute(statement).fetchone()
     except sqlite3.OperationalError as error:
-        if not _needs_the_host(error):
+        if not needs_the_host(error):
             raise
         # SQLite counts along the smallest index, and needs its collation even for that.
         row = connection.execute(f"{statement} NOT INDEXED").fetchone()
     return int(row[0])
 
 
-def _needs_the_host(error: sqlite3.OperationalError) -> bool:
-    """Whether the schema uses a collation or a function that only the host's own connections have."""
-    return str(error).startswith(("no such collation", "unknown function", "no such function"))
-
-
-def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
-    """Make the report on a database that SQLite refuses to read at all."""
-    return single_finding_report(Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error)), started)
+def refused_report(path: Path, error: DatabaseDamaged, started: float) -> IntegrityReport:
+    """Return the report on a file that SQLite refuses to read at all: damaged, or not understood."""
+    try:
+        return single_finding_report(diagnosed(path, str(error.detail)), started)
+    except OSError as problem:
+        message = f"The database {path.name} cannot be looked at: {problem}."
+        return single_finding_report(Finding(check=Check.ACCESS, severity=Severity.ERROR, message=message), started)
 
 
 def check(connection: sqlite3.Connection, path: Path, checks: Checks, watch: Watch) -> IntegrityReport:
-    """Run every check on the open database at ``path`` and give what was found.
+    """Run every check on the open database at ``path`` and return what was found.
 
     A check that damage stops is itself a finding. Raises DatabaseBusy, DatabaseUnavailable, or what the watch raises.
     """
@@ -89,6 +98,7 @@ def check(connection: sqlite3.Connection, path: Path, checks: Checks, watch: Wat
     checked: Counter[str] = Counter()
     rows: dict[str, int] = {}
     parts = (
+        _schema(connection),
         _pages(connection, checks, checked),
         _tables(connection, checks, checked),
         _rows(connection, checks, checked, rows),
@@ -101,66 +111,48 @@ def check(connection: sqlite3.Connection, path: Path, checks: Checks, watch: Wat
             with translating_errors(path, watch):
                 findings.extend(part)
         except DatabaseDamaged as error:
-            finding = Finding(check=Check.PAGES, severity=Severity.ERROR, message=str(error.detail))
-            if finding not in findings:
-                findings.append(finding)
+            findings.append(_stopped(error))
+            with translating_errors(path, watch):
+                findings.extend(unreadable_tables(connection))
         watch.advance(1)
-    return IntegrityReport(
-        findings=tuple(findings), checked=dict(checked), rows=rows, seconds=time.monotonic() - started
-    )
+    distinct = tuple({(each.check, each.table, each.message): each for each in findings}.values())
+    return IntegrityReport(findings=distinct, checked=dict(checked), rows=rows, seconds=time.monotonic() - started)
+
+
+def _stopped(error: DatabaseDamaged) -> Finding:
+    message = f"A check stopped: {error.detail}."
+    return Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=message)
+
+
+def _schema(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Yield the part of the schema that this SQLite does not understand, and that it therefore leaves out."""
+    problem = schema_problem(connection)
+    if problem is not None:
+        message = f"A part of the schema needs a newer SQLite than the worker's {sqlite3.sqlite_version}: {problem}."
+        yield Finding(check=Check.SCHEMA, severity=Severity.WARNING, message=message)
 
 
 def _pages(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
-    connection.execute("PRAGMA cell_size_check = ON")
     checked["pages"] = int(connection.execute("PRAGMA page_count").fetchone()[0])
-    pragma = "quick_check" if checks.quick else "integrity_check"
-    try:
-        yield from _page_problems(connection, f"PRAGMA {pragma}({COUNTED})")
-    except sqlite3.OperationalError as error:
-        if not _needs_the_host(error):
-            raise
-        yield from _pages_by_table(connection, pragma)
-
-
-def _page_problems(connection: sqlite3.Connection, statement: str) -> Iterator[Finding]:
-    unlisted = 0
-    for number, (message,) in enumerate(connection.execute(statement)):
-        if message == "ok":
-            return
-        if number < LISTED:
-            yield Finding(check=Check.PAGES, severity=Severity.ERROR, message=str(message))
-        else:
-            unlisted += 1
-    if unlisted:
-        message = f"{unlisted} more page problems"
-        yield Finding(check=Check.PAGES, severity=Severity.ERROR, message=message, count=unlisted)
-
-
-def _pages_by_table(connection: sqlite3.Connection, pragma: str) -> Iterator[Finding]:
-    """Check every table that can be checked without the host: one that cannot stops the check of all at once."""
-    for table in sorted(table_names(connection)):
-        try:
-            yield from _page_problems(connection, f"PRAGMA {pragma}({quoted(table)})")
-        except sqlite3.OperationalError as error:
-            if not _needs_the_host(error):
-                raise
-            message = f"The pages of {table} cannot be checked outside the bot: {error}."
-            yield Finding(check=Check.PAGES, severity=Severity.WARNING, message=message, table=table)
+    yield from page_findings(connection, quick=checks.quick)
 
 
 def _tables(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
     names = table_names(connection)
     checked["tables"] = len(names)
-    present = {name.lower() for name in names}
-    missing = (table for table in checks.critical_tables if table.lower() not in present)
+    present = {name.lower() for name in _countable(connection)}
+    missing = [table for table in checks.critical_tables if table.lower() not in present]
     yield from table_findings(len(names), missing, checks)
+    yield from about_vanished(present, checks)
 
 
 def _rows(
     connection: sqlite3.Connection, checks: Checks, checked: Counter[str], rows: dict[str, int]
 ) -> Iterator[Finding]:
-    rows.update(count_rows(connection, checks.critical_tables))
+    uncounted: list[Finding] = []
+    rows.update(count_rows(connection, checks.critical_tables, uncounted))
     checked["rows"] = sum(rows.values())
+    yield from uncounted
     yield from row_findings(rows, checks)
 
 
@@ -206,6 +198,9 @@ def _foreign_keys(connection: sqlite3.Connection, checked: Counter[str]) -> Iter
             for table, _row, parent, _key in connection.execute(f"PRAGMA foreign_key_check({quoted(name)})"):
                 orphans[str(table), str(parent)] += 1
         except sqlite3.OperationalError as error:
+            if needs_the_host(error):
+                yield host_needed(name, error)
+                continue
             if "foreign key mismatch" not in str(error):
                 raise
             message = f"A foreign key is ill-defined: {error}."

@@ -17,8 +17,17 @@ from ...errors import (
     SnapshotError,
 )
 from ...progress import Watch
+from .diagnosis import is_foreign_schema
 
-__all__ = ["attach_watch", "read_transaction", "reading", "reading_image", "translating_errors", "writing"]
+__all__ = [
+    "attach_watch",
+    "read_transaction",
+    "reading",
+    "reading_image",
+    "schema_problem",
+    "translating_errors",
+    "writing",
+]
 
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")
@@ -27,6 +36,33 @@ _DAMAGED_TEXT = "unsupported file format"
 _NEEDS_RECOVERY = ("SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_CANTINIT")
 _CHECK_EVERY = 20_000
 """How many SQLite instructions pass between two looks at the deadline: well under a millisecond."""
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows which part of the schema this SQLite does not understand."""
+
+    schema_problem: str | None = None
+
+
+def schema_problem(connection: sqlite3.Connection) -> str | None:
+    """Return what this SQLite does not understand of the schema, or None if it understands all of it."""
+    return getattr(connection, "schema_problem", None)
+
+
+def _read_schema(connection: _Connection) -> None:
+    """Make SQLite read the schema; what a newer SQLite put there is left out, in place of refusing the whole database.
+
+    ``writable_schema`` makes SQLite pass over what it cannot parse (https://www.sqlite.org/pragma.html). Nothing is
+    written with it: these connections read, or copy whole pages.
+    """
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        if not is_foreign_schema(str(error)):
+            raise
+        connection.schema_problem = str(error)
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 @contextlib.contextmanager
@@ -105,9 +141,11 @@ def reading_image(image: Path, watch: Watch) -> Iterator[sqlite3.Connection]:
             uri=True,
             isolation_level=None,
             check_same_thread=False,
+            factory=_Connection,
         )
         with contextlib.closing(connection):
             attach_watch(connection, watch)
+            _read_schema(connection)
             yield connection
 
 
@@ -115,12 +153,17 @@ def _open(path: Path, mode: str, busy_timeout: float, watch: Watch) -> sqlite3.C
     _require_file(path)
     timeout = busy_timeout if watch.remaining() is None else min(busy_timeout, max(0.0, watch.remaining() or 0.0))
     connection = sqlite3.connect(
-        f"{path.as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=_Connection,
     )
     try:
         attach_watch(connection, watch)
         # The first read is where SQLite opens the files, recovers from a crash and sees whether this is a database.
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        _read_schema(connection)
     except BaseException:
         connection.close()
         raise

@@ -11,7 +11,7 @@ import msgspec
 
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
-from ...models import DatabaseState, IntegrityReport, Level, Method
+from ...models import DatabaseState, Finding, IntegrityReport, Level, Method
 from ...progress import Watch
 from ..base import ChainFile, Checks, Engine, ParentSnapshot, ReplaceResult, SnapshotResult
 from ..integrity import missing_report, unchecked_report
@@ -19,8 +19,10 @@ from . import checks as integrity_checks
 from . import rebuild
 from .capture import capture
 from .connections import read_transaction, reading, reading_image
+from .mount import device_of, not_mounted_report
 from .replace import exchange_files, put_back, same_content, write_online
 from .source import NotRecognised, copy_pinned, open_copy, open_live
+from .structure import table_names
 
 __all__ = ["SqliteEngine"]
 
@@ -35,24 +37,43 @@ class SqliteEngine(Engine):
         self._path = path
         self._busy_timeout = busy_timeout
 
-    def inspect(self, tables: tuple[str, ...], watch: Watch) -> DatabaseState:
-        """Give the state of the database as it is now."""
+    def inspect(self, tables: tuple[str, ...] | None, watch: Watch) -> DatabaseState:
+        """Return the state of the database as it is now; ``tables`` are counted, None counts nothing."""
         token, size = self._identity()
+        finding: Finding | None = None
         try:
             with reading(self._path, self._busy_timeout, watch) as connection, read_transaction(connection):
-                names = integrity_checks.table_names(connection)
-                rows = integrity_checks.count_rows(connection, tables)
+                names = table_names(connection)
+                rows = {} if tables is None else integrity_checks.count_rows(connection, tables)
                 details = {"journal_mode": str(connection.execute("PRAGMA journal_mode").fetchone()[0])}
-        except (DatabaseMissing, DatabaseDamaged) as error:
+        except DatabaseMissing as error:
+            problem = str(error)
+        except DatabaseDamaged as error:
+            report = integrity_checks.refused_report(self._path, error, time.monotonic())
+            finding, problem = report.findings[0], report.findings[0].message
+        else:
             return DatabaseState(
-                exists=size > 0, openable=False, size=size, tables=0, rows={}, problem=str(error), token=token
+                exists=True, openable=True, size=size, tables=len(names), rows=rows, token=token, details=details
             )
         return DatabaseState(
-            exists=True, openable=True, size=size, tables=len(names), rows=rows, token=token, details=details
+            exists=size > 0,
+            openable=False,
+            size=size,
+            tables=0,
+            rows={},
+            problem=problem,
+            finding=finding,
+            token=token,
         )
 
     def snapshot(
-        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: ParentSnapshot, watch: Watch
+        self,
+        target: Path,
+        scratch: Path,
+        head: Head,
+        tables: tuple[str, ...] | None,
+        base: ParentSnapshot,
+        watch: Watch,
     ) -> SnapshotResult:
         """Write one committed state to ``target`` as ``base`` allows, and prove it by reading it back.
 
@@ -61,11 +82,17 @@ class SqliteEngine(Engine):
         try:
             with open_live(self._path, self._busy_timeout, watch) as source:
                 if source.journal_mode == "wal":
-                    return capture(source, target, scratch, head, tables, base, watch)
+                    return self._with_device(capture(source, target, scratch, head, tables, base, watch))
         except NotRecognised:
             pass  # the other way reads whatever SQLite can read
         with open_copy(self._path, scratch, self._busy_timeout, watch) as source:
-            return capture(source, target, scratch, head, tables, base, watch)
+            return self._with_device(capture(source, target, scratch, head, tables, base, watch))
+
+    def _with_device(self, result: SnapshotResult) -> SnapshotResult:
+        """Add where the database lies, by which an empty mount point is told from a database that is gone."""
+        if result.unchanged:
+            return result
+        return msgspec.structs.replace(result, details=result.details | {"device": device_of(self._path)})
 
     def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Decompress a full, put the pages of the incrementals on it, and prove the fingerprint."""
@@ -89,10 +116,10 @@ class SqliteEngine(Engine):
             with reading_image(image, watch) as connection:
                 return integrity_checks.check(connection, image, checks, watch)
         except DatabaseDamaged as error:
-            return integrity_checks.damaged_report(error, started)
+            return integrity_checks.refused_report(image, error, started)
 
     def integrity(self, checks: Checks, scratch: Path, watch: Watch) -> IntegrityReport:
-        """Check the live database: in place in WAL mode, elsewhere on a copy, since a long reader stops the game."""
+        """Check the live database: in place in WAL mode, otherwise on a copy, since a long reader stops the game."""
         started = time.monotonic()
         try:
             with reading(self._path, self._busy_timeout, watch) as connection, read_transaction(connection):
@@ -101,9 +128,9 @@ class SqliteEngine(Engine):
                 image = copy_pinned(connection, scratch / "integrity.db", watch)
             return self.check_image(image.path, checks, watch)
         except DatabaseMissing as error:
-            return missing_report(error, checks, started)
+            return not_mounted_report(self._path, checks, started) or missing_report(error, checks, started)
         except DatabaseDamaged as error:
-            return integrity_checks.damaged_report(error, started)
+            return integrity_checks.refused_report(self._path, error, started)
 
     def replace(
         self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch

@@ -1,4 +1,4 @@
-"""The SQLite database as the bot's process sees it: one persistent connection, and nothing else."""
+"""The watching side of the SQLite engine: one persistent connection in the bot's process, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ __all__ = ["SqliteProbe"]
 
 
 class SqliteProbe:
-    """Tells whether anybody committed, by ``PRAGMA data_version`` on one connection that stays open.
+    """Detects commits by ``PRAGMA data_version`` on one read-only connection that stays open.
 
-    The number means nothing between two connections (https://www.sqlite.org/pragma.html#pragma_data_version), so the
-    token begins with the number of the connection. It is read-only: it never checkpoints and never writes.
+    The values of two connections cannot be compared (https://www.sqlite.org/pragma.html#pragma_data_version), so the
+    token begins with the number of the connection. Nothing is opened before the first call of ``token``.
     """
 
     def __init__(self, path: Path) -> None:
-        """Take the database's path; nothing is opened before ``token``."""
         self._path = path
         self._connection: aiosqlite.Connection | None = None
         self._opened = 0
         self._identity: tuple[int, int] | None = None
 
     async def token(self) -> str | None:
-        """Give a text that differs after every commit by anybody, or None when that cannot be told now."""
+        """Return a token that changes with every commit by any connection, or None if it is unknown."""
         try:
             identity = await asyncio.to_thread(self._identify)
             if self._connection is None or identity != self._identity:
@@ -38,33 +37,33 @@ class SqliteProbe:
             async with self._connection.execute("PRAGMA data_version") as cursor:
                 row = await cursor.fetchone()
         except (sqlite3.Error, OSError, ValueError):
-            # Unknown is a complete answer: it is read as "changed", and whoever reads the database next says why.
+            # Unknown counts as changed, and reading the database next will raise the reason.
             await self.close()
             return None
         return f"{self._opened}:{row[0]}" if row is not None else None
 
     async def position(self) -> Position | None:
-        """Give None: no number in the file grows with every commit in every journal mode."""
+        """Return None: no number in the file grows with every commit in every journal mode."""
         return None
 
     async def size(self) -> int:
-        """Give the bytes of the database with its write-ahead log, 0 if it is not there."""
+        """Return the size of the database and its write-ahead log in bytes, 0 if it does not exist."""
         return await asyncio.to_thread(self._measure)
 
     async def remarks(self) -> tuple[str, ...]:
-        """Give nothing: there is nothing to install and nothing to allow."""
+        """Return no remarks: SQLite needs no programs and no permissions."""
         return ()
 
     async def create_restore_point(self, name: str) -> None:
-        """Raise DatabaseUnavailable: SQLite keeps no log of the past."""
+        """Raise DatabaseUnavailable: SQLite has no log of the past."""
         raise DatabaseUnavailable("SQLite has no restore points; switch [database] restore_points off.")
 
     async def join(self, group: str, *, eligible: bool) -> bool:
-        """A SQLite database knows nothing of who uses it: each process keeps the schedule."""
+        """Return ``eligible``: SQLite cannot tell processes apart, so each eligible one keeps the schedule."""
         return eligible
 
     async def leave(self, group: str) -> bool:
-        """Nor who is left: each process takes the last snapshot."""
+        """Return True: SQLite cannot tell who is left, so each process takes a last snapshot."""
         return True
 
     async def close(self) -> None:
@@ -74,14 +73,14 @@ class SqliteProbe:
             try:
                 await connection.close()
             except (sqlite3.Error, ValueError):
-                return  # it was lost already, which is what closing is for
+                return  # the connection was lost already
 
     async def _open(self, identity: tuple[int, int]) -> None:
         await self.close()
         self._opened += 1
         self._identity = identity
         connection = aiosqlite.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=1.0)
-        # Otherwise a bot that goes down without closing this would never end: Python waits for such threads for ever.
+        # Otherwise a bot that exits without closing this would never end: Python waits for threads that are no daemons.
         connection._thread.daemon = True
         self._connection = await connection
 

@@ -1,9 +1,10 @@
-"""From a chain of archives back to an image: the full first, then the pages of each incremental on it.
+"""Rebuild, verify and export the last snapshot of a chain of archives.
 
-A full put together from a chain without rebuilding the image: only the blocks that changed are expanded.
-
-The blocks' digests of the chain's full are known; those of the blocks that the incrementals touch are computed from
-their new content; together they must fold to the fingerprint of the chain's last snapshot, or nothing is written.
+``rebuild`` makes the image: it extracts the full at the beginning of the chain and applies the pages of each
+incremental to it. ``assemble`` writes the last snapshot as a full without an image: it expands only the blocks that the
+incrementals touch and copies the other members. It knows the digests of the full's blocks and computes those of the
+touched blocks from their new content. Together they must give the fingerprint of the last snapshot, or nothing is
+written.
 """
 
 from __future__ import annotations
@@ -30,15 +31,18 @@ __all__ = ["assemble", "export", "rebuild", "verify"]
 
 
 def rebuild(chain: Sequence[ChainFile], image: Path, watch: Watch) -> None:
-    """Rebuild the last snapshot of a chain as ``image`` and prove its fingerprint; on any error no file is left."""
+    """Rebuild the last snapshot of a chain as ``image`` and verify its fingerprint. On any error no file is left.
+
+    Raises SnapshotDamaged, OSError, FileExistsError if the image exists, and what the watch raises.
+    """
     first = chain[0]
     full.extract(Path(first.path), image, fingerprint=first.fingerprint, size=first.size, watch=watch)
     if len(chain) == 1:
         return
     try:
-        for below, part in pairwise(chain):
+        for parent, part in pairwise(chain):
             path = Path(part.path)
-            incremental.apply_pages(path, image, delta=_expected(path, below, part), watch=watch)
+            incremental.apply_pages(path, image, delta=_read_delta(path, parent, part), watch=watch)
         found = fingerprint.of_file(image, watch)
         if found != chain[-1].fingerprint:
             name = Path(chain[-1].path).name
@@ -52,16 +56,12 @@ def rebuild(chain: Sequence[ChainFile], image: Path, watch: Watch) -> None:
         raise
 
 
-def _expected(path: Path, below: ChainFile, part: ChainFile) -> Delta:
-    """Give the delta of an incremental, which must be the one that the catalog knows and fit what is below it."""
+def _read_delta(path: Path, parent: ChainFile, part: ChainFile) -> Delta:
+    """Return the delta of an incremental. Raises SnapshotDamaged unless the catalog knows it as the parent's next."""
     _, delta = incremental.read_delta(path)
-    known = (part.base, below.fingerprint, part.fingerprint, part.size)
-    if (
-        delta.base,
-        delta.base_fingerprint,
-        delta.fingerprint,
-        delta.size,
-    ) != known or part.form is not Form.INCREMENTAL:
+    found = (delta.base, delta.base_fingerprint, delta.fingerprint, delta.size)
+    expected = (part.base, parent.fingerprint, part.fingerprint, part.size)
+    if found != expected or part.form is not Form.INCREMENTAL:
         raise SnapshotDamaged(
             f"The snapshot file {path.name} holds the changes of another snapshot than the catalog says.",
             path=str(path),
@@ -70,27 +70,27 @@ def _expected(path: Path, below: ChainFile, part: ChainFile) -> Delta:
 
 
 def verify(chain: Sequence[ChainFile], scratch: Path, watch: Watch) -> None:
-    """Prove that a chain gives back its last snapshot."""
+    """Verify that a chain restores to its last snapshot, in a temporary image if it has incrementals."""
     if len(chain) == 1:
         full.verify(Path(chain[0].path), fingerprint=chain[0].fingerprint, size=chain[0].size, watch=watch)
         return
-    image = scratch / "proven.db"
+    image = scratch / "verified.db"
     rebuild(chain, image, watch)
     image.unlink()
 
 
 def export(chain: Sequence[ChainFile], target: Path, scratch: Path, head: Head, record: Path, watch: Watch) -> None:
-    """Write the last snapshot of a chain to a new file that stands alone, proven; on any error no file is left.
+    """Write the last snapshot of a chain to a new file as a verified full. On any error no file is left.
 
-    Where the chain's full is the one that ``record`` describes, its unchanged members are copied.
+    Unchanged members are copied if the record of members at ``record`` describes the chain's full.
     """
     if len(chain) == 1:
         verify(chain, scratch, watch)
         full.copy(Path(chain[0].path), target, watch)
         return
-    recorded = _record_of(chain[0], record)
+    recorded = _load_record(chain[0], record)
     if recorded is not None:
-        # Where this fails the whole way is taken: it does not need the record, and says which file is damaged.
+        # If this fails, the image is rebuilt instead: that needs no record, and finds out which file is damaged.
         with contextlib.suppress(SnapshotDamaged):
             assemble(chain, recorded, target, scratch, head, _rows(chain), watch)
             return
@@ -107,8 +107,8 @@ def export(chain: Sequence[ChainFile], target: Path, scratch: Path, head: Head, 
         raise
 
 
-def _record_of(first: ChainFile, path: Path) -> MemberRecord | None:
-    """Give the record of a chain's full; another full with the same image has its members elsewhere."""
+def _load_record(first: ChainFile, path: Path) -> MemberRecord | None:
+    """Return the record of members if it is that of this full, not of another one with the same image."""
     record = MemberRecord.load(path)
     if record is None or record.snapshot != first.snapshot:
         return None
@@ -116,7 +116,7 @@ def _record_of(first: ChainFile, path: Path) -> MemberRecord | None:
 
 
 def _rows(chain: Sequence[ChainFile]) -> dict[str, int]:
-    """Give the rows that the last file of a chain records."""
+    """Return the row counts that the last file of a chain records."""
     return full.read_tail(Path(chain[-1].path)).rows
 
 
@@ -129,11 +129,14 @@ def assemble(
     rows: Mapping[str, int],
     watch: Watch,
 ) -> None:
-    """Write the last snapshot of a chain as a full, copying what its first one has; raise SnapshotDamaged, OSError."""
+    """Write the last snapshot of a chain to a new file as a full, copying the unchanged members of the chain's full.
+
+    The chain has at least one incremental. Raises SnapshotDamaged, OSError, and what the watch raises.
+    """
     spool = scratch / "pages"
     with spool.open("w+b") as spooled, Path(chain[0].path).open("rb") as base:
-        places, delta = _gather(chain, spooled, watch)
-        blocks = _Blocks(record, base, spooled, places, delta)
+        offsets, delta = _spool(chain, spooled, watch)
+        blocks = _TouchedBlocks(record, base, spooled, offsets, delta)
         digests = _digests(record, blocks, watch)
         if of_digests(digests, delta.size) != chain[-1].fingerprint:
             raise SnapshotDamaged("The chain does not give back its last snapshot.", path=chain[-1].path)
@@ -149,57 +152,57 @@ def assemble(
     spool.unlink()
 
 
-def _gather(chain: Sequence[ChainFile], spooled: BinaryIO, watch: Watch) -> tuple[dict[int, int], Delta]:
-    """Spool the pages of all incrementals; give where the newest of each begins, and the last delta."""
-    places: dict[int, int] = {}
+def _spool(chain: Sequence[ChainFile], spooled: BinaryIO, watch: Watch) -> tuple[dict[int, int], Delta]:
+    """Append the pages of all incrementals to a file; return the offsets of the newest ones, and the last delta."""
+    offsets: dict[int, int] = {}
     delta: Delta | None = None
     for part in chain[1:]:
-        delta = incremental.spool_pages(Path(part.path), spooled, places, watch=watch)
+        delta = incremental.spool_pages(Path(part.path), spooled, offsets, watch=watch)
     if delta is None:
         raise ValueError("a chain to assemble has at least one incremental")
     spooled.flush()
-    return {number: place for number, place in places.items() if number <= delta.page_count}, delta
+    return {number: offset for number, offset in offsets.items() if number <= delta.page_count}, delta
 
 
-class _Blocks:
-    """The blocks of the resulting image that the incrementals touch."""
+class _TouchedBlocks:
+    """The blocks of the resulting image that incrementals or a change of its size touch."""
 
     def __init__(
-        self, record: MemberRecord, base: BinaryIO, spooled: BinaryIO, places: dict[int, int], delta: Delta
+        self, record: MemberRecord, base: BinaryIO, spooled: BinaryIO, offsets: dict[int, int], delta: Delta
     ) -> None:
         self._record = record
         self._base = base.fileno()
         self._spooled = spooled.fileno()
-        self._places = places
+        self._offsets = offsets
         self._page_size = delta.page_size
         self.size = delta.size
         self._deflate = compression.default_deflate()
         per_block = BLOCK // delta.page_size
-        self.touched = {(number - 1) // per_block for number in places}
+        self.touched = {(number - 1) // per_block for number in offsets}
         old_end, new_end = record.size, delta.size
         if old_end != new_end:
             self.touched.update(range(min(old_end, new_end) // BLOCK, -(-new_end // BLOCK)))
 
     def read(self, number: int) -> bytes:
-        """Give one block of the resulting image."""
+        """Return a block of the resulting image, by its number from 0."""
         length = min(BLOCK, self.size - number * BLOCK)
-        content = bytearray(self._old(number).ljust(length, b"\0")[:length])
+        content = bytearray(self._original(number).ljust(length, b"\0")[:length])
         first = number * BLOCK // self._page_size + 1
         for page in range(first, first + length // self._page_size):
-            place = self._places.get(page)
-            if place is not None:
+            offset = self._offsets.get(page)
+            if offset is not None:
                 at = (page - first) * self._page_size
-                content[at : at + self._page_size] = read_at(self._spooled, self._page_size, place)
+                content[at : at + self._page_size] = read_at(self._spooled, self._page_size, offset)
         return bytes(content)
 
-    def _old(self, number: int) -> bytes:
+    def _original(self, number: int) -> bytes:
         if number * BLOCK >= self._record.size:
             return b""
         start, end = self._record.offset(number), self._record.offset(number + 1)
         return framing.unpack_member(read_at(self._base, end - start, start), self._deflate)
 
 
-def _digests(record: MemberRecord, blocks: _Blocks, watch: Watch) -> bytes:
+def _digests(record: MemberRecord, blocks: _TouchedBlocks, watch: Watch) -> bytes:
     count = -(-blocks.size // BLOCK)
     digests = bytearray(record.blocks[: count * DIGEST].ljust(count * DIGEST, b"\0"))
     watch.phase("compare", len(blocks.touched) * BLOCK)

@@ -1,22 +1,20 @@
-"""The image of a database held still, in blocks: straight from its files, or from a private copy of it.
+"""Read one consistent image of a live database while the game goes on writing.
 
-A read transaction holds the state still; the database file is read in large blocks, and pages of which the write-ahead
-log has a newer copy are laid over it (``wal`` argues why that is the transaction's state). In rollback mode the
-transaction's shared lock keeps every writer from touching the file, so the file itself is the state.
+There are two ways. ``open_live`` holds the state still by a read transaction and reads the database's files itself, in
+large blocks. Pages of which the write-ahead log has a newer version are taken from there (``wal`` explains why that is
+the transaction's state). In rollback mode the transaction's shared lock keeps writers from touching the file, so the
+file alone is the state, but writers have to wait. ``open_copy`` therefore makes a private copy first, as fast as the
+disk allows, and releases the database before anything is compressed.
 
-The descriptors stay open until the connection is closed: closing one earlier would drop the POSIX locks by which SQLite
-holds the state still (https://www.sqlite.org/howtocorrupt.html, 2.2). In the worker only, which holds no other locks.
+If the files are not recognised, ``copy_pinned`` copies through SQLite's backup API. It reads on a connection with an
+open read transaction, so every step sees the same commit and a foreign write does not make the backup start over, as it
+does otherwise (https://www.sqlite.org/c3ref/backup_finish.html).
 
-One consistent image of a live database, while the game goes on writing.
+Bytes 18 and 19 of the header say whether a database is in WAL mode (https://www.sqlite.org/fileformat2.html, 1.3.3).
+Images are put into rollback mode, so that whoever opens one finds it complete and no ``-wal`` appears beside it.
 
-The pinned backup: a read transaction is opened on the very connection the backup API reads from, so that every step
-sees the same commit and a foreign write cannot make the backup start over
-(https://www.sqlite.org/c3ref/backup_finish.html says it restarts when the source changes; a source that is pinned
-does not). In WAL mode writers go on; in rollback mode they wait for the reader, so the image is copied first, as fast
-as the disk takes it, and compressed after.
-
-The image's header keeps the WAL flag of its source in bytes 18 and 19 (https://www.sqlite.org/fileformat2.html, 1.3.3).
-The image is put into rollback mode, so that whoever opens it finds it complete and no ``-wal`` appears beside it.
+Worker only: ``open_live`` closes its file descriptors after the connection, because closing one earlier would drop the
+POSIX locks by which SQLite holds the state still (https://www.sqlite.org/howtocorrupt.html, 2.2).
 """
 
 from __future__ import annotations
@@ -38,17 +36,34 @@ from .wal import LogState, NotRecognised, Overlay, pinned, read_overlay
 
 __all__ = ["Image", "NotRecognised", "Source", "copy_pinned", "open_copy", "open_live", "read_image"]
 
-
-_READ = 4 * BLOCK
-_STEP_BYTES = 1 << 20
-_FLAGS = slice(18, 20)
-_ROLLBACK_FLAGS = b"\x01\x01"
+_READ_SIZE = 4 * BLOCK
+_BACKUP_STEP = 1 << 20
+_MODE_BYTES = slice(18, 20)
+_ROLLBACK_MODE = b"\x01\x01"
 _LOCK_BYTE = 1 << 30
-"""The page that holds this byte is SQLite's lock-byte page: never written, so its content means nothing."""
+"""The page with this byte is SQLite's lock-byte page. It is never written, so its content has no meaning."""
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """A private copy of a database, in rollback mode. ``journal_mode`` is that of the database."""
+
+    path: Path
+    page_size: int
+    page_count: int
+    journal_mode: str
+
+    @property
+    def size(self) -> int:
+        """The image's size in bytes."""
+        return self.page_size * self.page_count
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A database held still: give its image in blocks, or any part of it. ``state`` is None in rollback mode."""
+    """A database that is held still, and its image, whole or in parts.
+
+    ``file``, ``log`` and ``index`` are the descriptors of the database, the write-ahead log and its index; the last two
+    are -1, and ``state`` is None, if the database is not read through its log. ``overlay`` has the log's pages.
+    """
 
     connection: sqlite3.Connection
     page_size: int
@@ -66,20 +81,20 @@ class Source(msgspec.Struct, frozen=True):
         return self.page_size * self.page_count
 
     def block(self, number: int, length: int = BLOCK) -> bytes:
-        """Give ``length`` bytes of the image from a block's beginning, counted in 64 KiB from 0; fewer at its end.
+        """Return ``length`` bytes of the image from the beginning of a block; fewer at the end of the image.
 
-        ``length`` is a number of blocks. May be called in any thread.
+        ``number`` counts blocks of 64 KiB from 0, ``length`` is a multiple of that. Safe to call in any thread.
         """
         start = number * BLOCK
         end = min(start + length, self.size)
         content = _pread(self.file, start, end - start)
-        # No page spans two blocks: those that begin in this part end in it.
+        # No page spans two blocks, so the pages that begin in this part also end in it.
         fresh = list(self.overlay.between(start // self.page_size + 1, -(-end // self.page_size)))
         lock_byte = start <= _LOCK_BYTE < end
         return self._corrected(bytearray(content), start, fresh) if fresh or lock_byte or start == 0 else content
 
     def _corrected(self, content: bytearray, start: int, fresh: list[tuple[int, int]]) -> bytes:
-        """Make a part of the file a part of the image: with the log's pages, and without what means nothing."""
+        """Turn a part of the file into that part of the image: apply the log's pages, mask the lock-byte page."""
         for page, offset in fresh:
             newest = read_at(self.log, self.page_size, offset)
             if len(newest) < self.page_size:
@@ -90,29 +105,29 @@ class Source(msgspec.Struct, frozen=True):
             at = (_LOCK_BYTE // self.page_size) * self.page_size - start
             content[at : at + self.page_size] = bytes(self.page_size)
         if start == 0:
-            content[_FLAGS] = _ROLLBACK_FLAGS
+            content[_MODE_BYTES] = _ROLLBACK_MODE
         return bytes(content)
 
     def blocks(self, watch: Watch) -> Generator[bytes, None, None]:
-        """Give the whole image in blocks of 64 KiB; only the last can be shorter. The watch is asked, not advanced."""
-        per_read = _READ // BLOCK
+        """Yield the image in blocks of 64 KiB; only the last may be shorter. Checks the watch; reports no progress."""
+        per_read = _READ_SIZE // BLOCK
         for number in range(0, -(-self.size // BLOCK), per_read):
             watch.check()
-            content = self.block(number, _READ)
+            content = self.block(number, _READ_SIZE)
             for at in range(0, len(content), BLOCK):
                 yield content[at : at + BLOCK]
 
 
 @contextlib.contextmanager
 def open_live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
-    """Hold a live database still and give it; raises NotRecognised, and whatever ``reading`` raises.
+    """Hold a live database still during the ``with`` block. Raises NotRecognised, and what ``reading`` raises.
 
-    In rollback mode no writer gets through for as long as this lasts.
+    In rollback mode writers wait until the block ends.
     """
     if os.name == "nt":
-        raise NotRecognised("Windows keeps others from reading the files that SQLite has locked")
+        raise NotRecognised("on Windows the files that SQLite has locked cannot be read")
     with contextlib.ExitStack() as stack:
-        # Entered first, so left last: after the connection is closed.
+        # Entered first, so closed last, after the connection.
         descriptors = stack.enter_context(_descriptors())
         connection = stack.enter_context(reading(path, busy_timeout, watch))
         mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
@@ -136,10 +151,10 @@ def open_live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]
 
 @contextlib.contextmanager
 def open_copy(path: Path, scratch: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]:
-    """Copy a live database as fast as it can be read, let go of it, and give the copy, held still by being private.
+    """Copy a live database as fast as possible, release it, and open the private copy during the ``with`` block.
 
-    For rollback mode, where a reader stops writers; and, through SQLite's own backup, for whatever ``live`` does not
-    recognise.
+    For rollback mode, where a reader blocks writers, and for databases that ``open_live`` does not recognise: these are
+    copied by SQLite's backup API. Raises what ``read_image`` raises.
     """
     image = scratch / "image.db"
     try:
@@ -160,54 +175,6 @@ def open_copy(path: Path, scratch: Path, busy_timeout: float, watch: Watch) -> I
     image.unlink()
 
 
-class _Descriptors:
-    def __init__(self) -> None:
-        self.open_ones: list[int] = []
-
-    def open(self, path: Path) -> int:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        except OSError as error:
-            raise NotRecognised(f"{path.name} cannot be opened: {error}") from error
-        self.open_ones.append(descriptor)
-        return descriptor
-
-
-@contextlib.contextmanager
-def _descriptors() -> Iterator[_Descriptors]:
-    descriptors = _Descriptors()
-    try:
-        yield descriptors
-    finally:
-        for descriptor in descriptors.open_ones:
-            os.close(descriptor)
-
-
-def _pread(file: int, start: int, length: int) -> bytes:
-    """Read a part of the file; what lies beyond its end is zeros, as SQLite reads it."""
-    content = read_at(file, length, start)
-    while len(content) < length:
-        more = read_at(file, length - len(content), start + len(content))
-        if not more:
-            return content + bytes(length - len(content))
-        content += more
-    return content
-
-
-class Image(msgspec.Struct, frozen=True, kw_only=True):
-    """A private copy of a database in rollback mode; ``journal_mode`` is the one its source had."""
-
-    path: Path
-    page_size: int
-    page_count: int
-    journal_mode: str
-
-    @property
-    def size(self) -> int:
-        """The image's size in bytes."""
-        return self.page_size * self.page_count
-
-
 def read_image(path: Path, target: Path, busy_timeout: float, watch: Watch) -> Image:
     """Copy the committed state of a live database to ``target``.
 
@@ -218,7 +185,7 @@ def read_image(path: Path, target: Path, busy_timeout: float, watch: Watch) -> I
 
 
 def copy_pinned(source: sqlite3.Connection, target: Path, watch: Watch) -> Image:
-    """Copy what a connection sees inside its open read transaction; see ``read_image``."""
+    """Copy what a connection sees in its open read transaction. Raises like ``read_image``."""
     page_size = int(source.execute("PRAGMA page_size").fetchone()[0])
     page_count = int(source.execute("PRAGMA page_count").fetchone()[0])
     journal_mode = str(source.execute("PRAGMA journal_mode").fetchone()[0])
@@ -240,8 +207,44 @@ def copy_pinned(source: sqlite3.Connection, target: Path, watch: Watch) -> Image
         copy.execute(f"PRAGMA page_size = {page_size}")
         copy.execute("PRAGMA journal_mode = OFF")
         copy.execute("PRAGMA synchronous = OFF")
-        source.backup(copy, pages=max(1, _STEP_BYTES // page_size), progress=progress, sleep=0.01)
+        source.backup(copy, pages=max(1, _BACKUP_STEP // page_size), progress=progress, sleep=0.01)
     with target.open("r+b") as file:
-        file.seek(_FLAGS.start)
-        file.write(_ROLLBACK_FLAGS)
+        file.seek(_MODE_BYTES.start)
+        file.write(_ROLLBACK_MODE)
     return Image(path=target, page_size=page_size, page_count=page_count, journal_mode=journal_mode)
+
+
+class _Descriptors:
+    """File descriptors that are closed together."""
+
+    def __init__(self) -> None:
+        self.opened: list[int] = []
+
+    def open(self, path: Path) -> int:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError as error:
+            raise NotRecognised(f"{path.name} cannot be opened: {error}") from error
+        self.opened.append(descriptor)
+        return descriptor
+
+
+@contextlib.contextmanager
+def _descriptors() -> Iterator[_Descriptors]:
+    descriptors = _Descriptors()
+    try:
+        yield descriptors
+    finally:
+        for descriptor in descriptors.opened:
+            os.close(descriptor)
+
+
+def _pread(file: int, start: int, length: int) -> bytes:
+    """Read a part of a file. Beyond its end it reads as zeros, as it does for SQLite."""
+    content = read_at(file, length, start)
+    while len(content) < length:
+        more = read_at(file, length - len(content), start + len(content))
+        if not more:
+            return content + bytes(length - len(content))
+        content += more
+    return content

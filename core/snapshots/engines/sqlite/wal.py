@@ -1,27 +1,28 @@
-"""Which frames of a write-ahead log make up the state that a read transaction sees, without asking SQLite for a page.
+"""Find the frames of a write-ahead log that make up the state a read transaction sees, without reading through SQLite.
 
 Sources: https://www.sqlite.org/fileformat2.html (4, the write-ahead log) and https://www.sqlite.org/walformat.html (the
 WAL-index in ``-shm``). All numbers in the log are big-endian, in the index native.
 
-**Which state.** A reader sees the first ``mxFrame`` frames of the index header that stood when its transaction began.
-``pinned`` reads the header, begins the transaction, and reads the header again: if it did not change (its two copies
-and the counter of changes included), that header is the transaction's. Otherwise it begins again.
+**Which state.** A reader sees the first ``mxFrame`` frames, as given by the index header when its transaction began.
+``pinned`` reads the header, begins the transaction, and reads the header again. If it did not change (including its two
+copies and its change counter), it is the transaction's header. Otherwise ``pinned`` tries again.
 
-**Why the files hold still.** While the transaction lasts, a checkpoint copies no frame beyond ``mxFrame`` into the
-database, and where the reader holds read mark 0 (all frames were copied when it began) none at all. So a page that
-none of the first ``mxFrame`` frames holds has, in the database file, the content that the transaction sees; a page
-that some frame holds is taken from the last such frame. The log can be started over under a reader only if that
-reader holds mark 0, that is, if ``nBackfill`` equalled ``mxFrame`` when it began; ``nBackfill`` never shrinks while
-the log goes on, and is set back to 0 only after the header got the next log's salts (``walRestartHdr`` in SQLite's
-wal.c). So where it is smaller than ``mxFrame`` and the header, read after it, has the salts of before, the frames
-cannot be overwritten; where it is not smaller, the database file alone holds the state and the log is not looked at;
-other salts are not recognised.
+**Why the files do not change.** During the transaction, a checkpoint copies no frame beyond ``mxFrame`` into the
+database, and none at all if the reader holds read mark 0 (all frames had been copied when it began). So a page that is
+in none of the first ``mxFrame`` frames has the right content in the database file, and any other page has it in the
+last frame that holds it. The log can be restarted under a reader only if the reader holds mark 0, that is, if
+``nBackfill`` was equal to ``mxFrame`` when it began. ``nBackfill`` never shrinks while the log continues, and is reset
+to 0 only after the header has the salts of the next log (``walRestartHdr`` in SQLite's wal.c). Hence:
 
-**Tied together.** The log is believed only where it agrees with the index: its salts, the salt of every frame, a commit
-of the index's page count in the last frame, and that frame's running checksum, which the index repeats. Since the index
-names committed frames only, and that checksum runs over all frames before, nothing uncommitted or left over can be
-taken for content, in either byte order of the checksum. Whatever disagrees is ``NotRecognised``, and the slow way is
-taken.
+- If it is less than ``mxFrame``, and the header, read afterwards, still has the same salts, the frames cannot be
+  overwritten.
+- If it is not less, the database file alone holds the state, and the log is not read.
+- If the salts differ, the log is not recognised.
+
+**Consistency.** The log is used only if it agrees with the index: its salts, the salts of every frame, a commit with the
+index's page count in the last frame, and the running checksum of that frame, which the index repeats. The index names
+committed frames only, and the checksum covers all frames before, in either byte order. So uncommitted or left-over
+frames cannot be mistaken for content. Any disagreement is ``NotRecognised``, and the database is read through SQLite.
 """
 
 from __future__ import annotations
@@ -51,13 +52,14 @@ _ATTEMPTS = 50
 
 
 class NotRecognised(Exception):
-    """The log or its index is not what was expected. Says nothing against the database; the slow way reads it."""
+    """The log or its index is not as expected. The database may be sound; it is read through SQLite instead."""
 
 
 class LogState(msgspec.Struct, frozen=True):
-    """What the WAL-index says: ``frames`` committed ones, ``pages`` in the database, ``checksum`` of the last frame.
+    """The state that the WAL-index describes: ``frames`` committed frames, a database of ``pages`` pages.
 
-    ``header`` is the whole header: as long as it stays the same, nobody committed.
+    ``checksum`` is that of the last frame, ``salts`` are those of the log. ``header`` is the whole header of the index:
+    while it stays the same, nobody has committed.
     """
 
     header: bytes
@@ -69,22 +71,21 @@ class LogState(msgspec.Struct, frozen=True):
 
 
 class Overlay:
-    """Where in the log the newest content of each page begins, in bytes."""
+    """The offset in the log of the newest content of each page, by page number."""
 
     def __init__(self, offsets: Mapping[int, int]) -> None:
-        """Take the places by page number."""
         self.offsets = offsets
         self._numbers = sorted(offsets)
 
     def between(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Give number and place of each of its pages from ``first`` to ``last``."""
+        """Yield the number and the offset of each of its pages from ``first`` to ``last``."""
         numbers = self._numbers
         for at in range(bisect_left(numbers, first), bisect_right(numbers, last)):
             yield numbers[at], self.offsets[numbers[at]]
 
 
 def read_index_header(index: int) -> LogState:
-    """Read the header of the WAL-index behind a descriptor; raise NotRecognised where its two copies differ."""
+    """Return the state in the header of a WAL-index, given its descriptor. Raises NotRecognised if the copies differ."""
     both = read_at(index, 2 * INDEX_HEADER.size, 0)
     header = both[: INDEX_HEADER.size]
     if len(both) < 2 * INDEX_HEADER.size or both[INDEX_HEADER.size :] != header:
@@ -99,9 +100,12 @@ def read_index_header(index: int) -> LogState:
 
 @contextlib.contextmanager
 def pinned(connection: sqlite3.Connection, index: int) -> Iterator[LogState]:
-    """Hold a read transaction and give the state that it sees; raise NotRecognised where writers are too quick."""
+    """Hold a read transaction for the ``with`` block and yield the state it sees. Raises NotRecognised.
+
+    That happens if the database changed during each of many attempts to begin.
+    """
     for _ in range(_ATTEMPTS):
-        with contextlib.suppress(NotRecognised):  # a header that is being written: look again
+        with contextlib.suppress(NotRecognised):  # the header is being written: try again
             before = read_index_header(index)
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -110,7 +114,7 @@ def pinned(connection: sqlite3.Connection, index: int) -> Iterator[LogState]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
     else:
-        raise NotRecognised("the database changed each time a transaction began")
+        raise NotRecognised("the database changed whenever a transaction began")
     try:
         yield before
     finally:
@@ -119,12 +123,12 @@ def pinned(connection: sqlite3.Connection, index: int) -> Iterator[LogState]:
 
 
 def is_backfilled(index: int, state: LogState) -> bool:
-    """Whether the database file alone holds the state; ask inside the transaction only.
+    """Return True if the database file alone holds the state. Call it inside the transaction only.
 
-    A transaction that began when all was backfilled keeps nobody from starting the log over, which sets the number
-    back after it wrote a header with new salts. So the number counts only if the salts, read after it, are the same;
-    then one that is too small says that the transaction holds a mark in the log, and nobody starts that over. Raises
-    NotRecognised where they are not.
+    A transaction that began when all frames were backfilled does not keep others from restarting the log, which resets
+    the number after writing a header with new salts. So the number is valid only if the salts, read after it, are the
+    same. If it is then less than ``frames``, the transaction holds a read mark in the log, which cannot be restarted.
+    Raises NotRecognised if the salts have changed.
     """
     raw = read_at(index, _BACKFILL.size, 2 * INDEX_HEADER.size)
     if read_index_header(index).salts != state.salts:
@@ -133,10 +137,9 @@ def is_backfilled(index: int, state: LogState) -> bool:
 
 
 def read_overlay(log: int, index: int, state: LogState, *, first: int = 1) -> Overlay:
-    """Give the pages in the frames from number ``first`` (1 is the log's first) to the last committed one.
+    """Return the pages in the frames from number ``first`` (from 1) to the last committed one.
 
-    Reads the frames' headers only, in one pass, and no more than those. Raises NotRecognised where log and index do not
-    agree.
+    Uses the headers of the frames only, in one pass. Raises NotRecognised if the log and the index disagree.
     """
     if first == 1 and is_backfilled(index, state):
         return Overlay({})
@@ -154,12 +157,12 @@ def read_overlay(log: int, index: int, state: LogState, *, first: int = 1) -> Ov
 
 
 def frame_offset(number: int, page_size: int) -> int:
-    """Give where a frame begins in the log, in bytes; the first frame is number 1."""
+    """Return the offset of a frame in the log, in bytes. The first frame is number 1."""
     return _LOG_HEADER.size + (number - 1) * (_FRAME.size + page_size)
 
 
 def frame_checksum(log: int, number: int, state: LogState) -> tuple[int, int]:
-    """Give the running checksum of one frame, as it stands in the log; raise NotRecognised for another log's frame."""
+    """Return the running checksum that a frame records. Raises NotRecognised if the frame is of another log."""
     raw = read_at(log, _FRAME.size, frame_offset(number, state.page_size))
     if len(raw) < _FRAME.size:
         raise NotRecognised("the log is shorter than the WAL-index says")
@@ -179,7 +182,7 @@ def _check_log_header(log: int, state: LogState) -> None:
 
 
 def _frames(log: int, state: LogState, first: int) -> Iterator[tuple[int, tuple[int, int, bytes, int, int]]]:
-    """Give number and header of each frame, reading the log a piece at a time."""
+    """Yield the number and the header of each frame, reading the log a piece at a time."""
     stride = _FRAME.size + state.page_size
     batch = max(1, _BATCH_BYTES // stride)
     for start in range(first, state.frames + 1, batch):

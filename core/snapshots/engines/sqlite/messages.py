@@ -1,0 +1,57 @@
+"""What the lines of ``PRAGMA integrity_check`` are about, and what mends each.
+
+SQLite calls everything it finds an error, from a table page that cannot be decoded to a page that nothing uses. Here
+its lines are sorted by what they mean for the data. The texts are those of SQLite's btree.c (``checkTreePage``,
+``checkList``, ``checkPtrmap``) and pragma.c, versions 3.7 to 3.53; a line that none of the patterns knows counts as
+``structure``, which is reported and never rolls anything back.
+
+Whether table pages can be read is not decided here: see ``checks``, which reads every table where SQLite complains.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...models import Check, Finding, Severity
+
+__all__ = ["finding_of"]
+
+_REINDEX = "The rows are all there: REINDEX mends it."
+_VACUUM = "No row is affected: VACUUM mends it."
+_DUMP = (
+    "Where every table can be read, stop the bot, copy the file away, and let `VACUUM INTO 'new.db'` or `.recover` "
+    "write a clean one. Otherwise restore a snapshot."
+)
+_ROWS = "The rows are older than the rule, or the rule was changed by hand: correct the rows or the schema."
+
+_PATTERNS: tuple[tuple[re.Pattern[str], Check, Severity, str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), check, severity, remedy)
+    for pattern, check, severity, remedy in (
+        (r"non-unique entry in index", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
+        (r"^NULL value in ", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
+        (r"^CHECK constraint failed in ", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
+        (r"^(non-\w+|TEXT|NUMERIC|INT|INTEGER|REAL|BLOB) value in ", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
+        (r"missing from index", Check.INDEXES, Severity.ERROR, _REINDEX),
+        (r"wrong # of entries in index", Check.INDEXES, Severity.ERROR, _REINDEX),
+        (r"values differ from index", Check.INDEXES, Severity.ERROR, _REINDEX),
+        (r"rowid not at end-of-record", Check.INDEXES, Severity.ERROR, _REINDEX),
+        (r"row not in PRIMARY KEY order", Check.INDEXES, Severity.ERROR, _REINDEX),
+        (r"inverted index for FTS", Check.INDEXES, Severity.ERROR, "The rows are all there: rebuild the search index."),
+        (r"never used", Check.SPACE, Severity.ERROR, _VACUUM),
+        (r"^(Main )?freelist", Check.SPACE, Severity.ERROR, _VACUUM),
+        (r"freelist leaf count", Check.SPACE, Severity.ERROR, _VACUUM),
+        (r"^size is \d+ but should be", Check.SPACE, Severity.ERROR, _VACUUM),
+        (r"(pointer map|ptr ?map)", Check.SPACE, Severity.ERROR, _VACUUM),
+        (r"max rootpage|incremental_vacuum enabled", Check.SPACE, Severity.ERROR, _VACUUM),
+        (r"Fragmentation of \d+ bytes", Check.SPACE, Severity.ERROR, _VACUUM),
+    )
+)
+
+
+def finding_of(message: str) -> Finding:
+    """Return the finding that one line of an integrity check amounts to, with what mends it."""
+    line = message.removeprefix("*** in database main ***\n")
+    for pattern, check, severity, remedy in _PATTERNS:
+        if pattern.search(line):
+            return Finding(check=check, severity=severity, message=message, remedy=remedy)
+    return Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=message, remedy=_DUMP)

@@ -1,0 +1,39 @@
+"""Whether the volume that holds the database is mounted.
+
+After a reboot without its volume a database is "missing" in an empty folder of the root disk. Putting the newest
+snapshot there would give the game old rows, and hide them under the volume when that comes back. So every snapshot
+records the device its database was on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...models import Check, Finding, IntegrityReport, Severity
+from ..base import Checks
+from ..integrity import single_finding_report
+
+__all__ = ["device_of", "not_mounted_report"]
+
+
+def device_of(path: Path) -> int:
+    """Return the device of the nearest folder above a path that exists."""
+    for folder in path.parents:
+        try:
+            return folder.stat().st_dev
+        except OSError:
+            continue
+    return 0
+
+
+def not_mounted_report(path: Path, checks: Checks, started: float) -> IntegrityReport | None:
+    """Return the report on a missing database whose folder is not where it was; None if it is, or nobody knows."""
+    if checks.expected_device is None or path.exists() or device_of(path) == checks.expected_device:
+        return None
+    message = (
+        f"There is no database at {path}, and its folder is on another disk than at the newest snapshot: the volume is "
+        "probably not mounted. Nothing was put there."
+    )
+    remedy = "Mount the volume and start again. If the database moved to another disk for good, restore it by hand."
+    finding = Finding(check=Check.MOUNT, severity=Severity.ERROR, message=message, remedy=remedy)
+    return single_finding_report(finding, started)

@@ -1,0 +1,145 @@
+"""The structure of a database: its pages, its indexes, its free pages, and whether every table can be read.
+
+SQLite's integrity_check and quick_check find what is wrong (https://www.sqlite.org/pragma.html#pragma_integrity_check);
+whether data is lost is another question. So wherever SQLite complains of a b-tree, every table is read from its first
+row to its last, and only a table that cannot be read makes the database unreadable.
+
+Two things are worked round. SQLite leaves the freelist out of its check if a view or virtual table was created last
+(seen in 3.40 to 3.51): the check of ``sqlite_schema`` alone includes it. And one collation, function or module that
+only the host has stops the check of all tables: they are then checked one by one, and what needs the host is named.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from ...models import Check, Finding, Severity
+from .messages import finding_of
+
+__all__ = ["is_damage", "needs_the_host", "page_findings", "quoted", "table_names", "unreadable_tables"]
+
+LISTED = 50
+"""So many page findings are named one by one; the rest is one finding with a count."""
+COUNTED = 100_000
+"""So many page problems SQLite is asked to count."""
+_RESTORE = "Its rows are lost here: restore a snapshot, or let `.recover` save what it can."
+_HOST = ("no such collation", "unknown function", "no such function", "no such module", "no such tokenizer")
+_MAIN_HEADING = "*** in database main ***"
+_GENERATED = (2, 3)
+"""What ``PRAGMA table_xinfo`` says of generated columns, which are computed from the others."""
+
+
+def quoted(name: str) -> str:
+    """Quote an identifier for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def needs_the_host(error: sqlite3.Error) -> bool:
+    """Return True if the schema uses a collation, function or module that only the host's own connections have."""
+    return any(text in str(error) for text in _HOST)
+
+
+def table_names(connection: sqlite3.Connection) -> set[str]:
+    """Return the names of the tables that are not SQLite's own; virtual tables included, views not."""
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    )
+    return {str(name) for (name,) in rows}
+
+
+def page_findings(connection: sqlite3.Connection, *, quick: bool) -> Iterator[Finding]:
+    """Yield what is wrong with the pages; ``quick`` leaves out the comparison of indexes with their tables.
+
+    Raises sqlite3.Error for everything that says nothing about the pages: interrupted, busy, input/output.
+    """
+    connection.execute("PRAGMA cell_size_check = ON")
+    pragma = "quick_check" if quick else "integrity_check"
+    doubtful = False
+    unlisted = 0
+    for number, finding in enumerate(_checked(connection, pragma)):
+        doubtful = doubtful or finding.check is Check.STRUCTURE
+        if number < LISTED:
+            yield finding
+        else:
+            unlisted += 1
+    if unlisted:
+        message = f"{unlisted} more problems of this kind"
+        yield Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=message, count=unlisted)
+    if doubtful:
+        yield from unreadable_tables(connection)
+
+
+def _checked(connection: sqlite3.Connection, pragma: str) -> Iterator[Finding]:
+    try:
+        lines = list(_lines(connection, f"PRAGMA {pragma}({COUNTED})"))
+    except sqlite3.DatabaseError as error:
+        if needs_the_host(error):
+            yield from _table_by_table(connection, pragma)
+            lines = []
+        elif is_damage(error):
+            yield Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=f"The check stopped: {error}.")
+            return
+        else:
+            raise
+    try:
+        lines += [line for line in _lines(connection, f"PRAGMA {pragma}('sqlite_master')") if line not in lines]
+    except sqlite3.DatabaseError as error:
+        if not (needs_the_host(error) or is_damage(error)):
+            raise
+    yield from map(finding_of, lines)
+
+
+def _lines(connection: sqlite3.Connection, statement: str) -> Iterator[str]:
+    """Yield the problems, of which SQLite puts several into one row."""
+    for (text,) in connection.execute(statement):
+        yield from (line for line in str(text).splitlines() if line not in ("ok", _MAIN_HEADING, ""))
+
+
+def _table_by_table(connection: sqlite3.Connection, pragma: str) -> Iterator[Finding]:
+    """Check each table that can be checked without the host, and name those that cannot."""
+    for table in sorted(table_names(connection)):
+        try:
+            lines = list(_lines(connection, f"PRAGMA {pragma}({quoted(table)})"))
+        except sqlite3.DatabaseError as error:
+            if needs_the_host(error):
+                message = f"The pages of {table} cannot be checked outside the bot: {error}."
+                yield Finding(check=Check.EXTENSION, severity=Severity.WARNING, message=message, table=table)
+            elif is_damage(error):
+                message = f"The check of {table} stopped: {error}."
+                yield Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=message, table=table)
+            else:
+                raise
+        else:
+            yield from map(finding_of, lines)
+
+
+def unreadable_tables(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Read every table from its first row to its last, overflow pages included, and yield those that cannot be read."""
+    for table in ["sqlite_master", *sorted(table_names(connection))]:
+        try:
+            columns = [
+                str(row[1]) for row in connection.execute(f"PRAGMA table_xinfo({quoted(table)})") if _stored(row)
+            ]
+            # The cast makes SQLite fetch the value, where length alone reads the header of the row.
+            values = ", ".join(f"total(length(CAST({quoted(column)} AS BLOB)))" for column in columns)
+            connection.execute(f"SELECT {values or 'count(*)'} FROM {quoted(table)} NOT INDEXED").fetchone()
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                message = f"The table {table} cannot be read: {error}."
+                yield Finding(check=Check.PAGES, severity=Severity.ERROR, message=message, table=table, remedy=_RESTORE)
+            elif not needs_the_host(error) and _name(error) != "SQLITE_ERROR":
+                raise  # interrupted, busy, input/output
+
+
+def _stored(column: tuple[object, ...]) -> bool:
+    return column[6] not in _GENERATED
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return True if SQLite could not make sense of the bytes."""
+    return _name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT"))
+
+
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""

@@ -1,0 +1,98 @@
+"""Intent first, outcome last: what an operation is about to do, and in the audit log what became of it.
+
+The journal is one document in ``state/`` that exists only while an operation runs. A start that finds one knows that
+its process died, and says what that left behind: see ``recover``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from ..errors import RepositoryError, SnapshotError
+from ..models import Actor, AuditLine, JournalEntry
+from ..repository.audit import AuditLog
+from ..repository.state import StateFile
+from .context import Context
+
+__all__ = ["Journal", "audit", "journal_file", "journaled"]
+
+log = logging.getLogger(__name__)
+
+
+def journal_file(context: Context) -> StateFile[JournalEntry]:
+    """Return the place of the journal."""
+    return StateFile(context.repository.root, "journal", JournalEntry)
+
+
+class Journal:
+    """The entry of one running operation. ``committed`` may be called from any thread."""
+
+    def __init__(self, context: Context, entry: JournalEntry) -> None:
+        self._context = context
+        self.entry = entry
+
+    async def note(self, **changes: Any) -> None:
+        """Change the entry durably; raises OSError, for what cannot be written down must not be begun."""
+        self.entry = msgspec.structs.replace(self.entry, **changes)
+        await self._context.in_thread(journal_file(self._context).write, self.entry)
+
+    def committed(self) -> None:
+        """Record that the change is made. Blocks; a failure is logged, because it is too late to stop."""
+        self.entry = msgspec.structs.replace(self.entry, committed=True)
+        try:
+            journal_file(self._context).write(self.entry)
+        except OSError as error:
+            log.error("That the restore is committed could not be recorded: %s", error)
+
+
+@contextlib.asynccontextmanager
+async def journaled(context: Context, operation: str, actor: Actor, **fields: Any) -> AsyncIterator[Journal]:
+    """Keep a journal entry for as long as an operation runs, and write its outcome into the audit log.
+
+    Only inside an operation that holds the repository. Raises OSError if the intent cannot be written down.
+    """
+    entry = JournalEntry(operation=operation, actor=actor, at=context.clock(), pid=os.getpid(), **fields)
+    journal = Journal(context, entry)
+    await journal.note()
+    try:
+        yield journal
+    except BaseException as error:
+        outcome = "done, not compared" if journal.entry.committed else "failed"
+        await audit(context, actor, operation, outcome, journal.entry.snapshot, _text(error))
+        raise
+    else:
+        await audit(context, actor, operation, "done", journal.entry.snapshot)
+    finally:
+        await context.in_thread(_remove_quietly, journal_file(context))
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _remove_quietly(file: StateFile[JournalEntry]) -> None:
+    try:
+        file.remove()
+    except OSError as error:
+        log.error("The journal could not be closed: %s", error)
+
+
+async def audit(
+    context: Context, actor: Actor, action: str, outcome: str, snapshot: str | None = None, detail: str = ""
+) -> None:
+    """Append a line to the audit log. If that fails the operation goes on, and the owner is told once."""
+    line = AuditLine(at=context.clock(), actor=actor, action=action, outcome=outcome, snapshot=snapshot, detail=detail)
+    try:
+        await context.in_thread(AuditLog(context.repository.root).append, line)
+    except OSError as caught:
+        log.error("The audit log could not be written: %s", caught)
+        error = caught if isinstance(caught, SnapshotError) else RepositoryError(f"The audit log: {caught}.")
+        await context.notify(lambda listener: listener.failed("audit", error))
+    else:
+        await context.notify(lambda listener: listener.audited(line))

@@ -1,0 +1,53 @@
+"""The audit log: ``audit.jsonl``, one JSON line for each thing somebody did, only ever appended to."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+from ..files import PRIVATE_FILE
+from ..models import AuditLine
+
+__all__ = ["FILE_NAME", "AuditLog"]
+
+FILE_NAME = "audit.jsonl"
+_LONGEST_LINE = 4000
+"""Bytes of a line: players and admins write parts of it."""
+
+
+class AuditLog:
+    """The log of one repository. Its methods block."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / FILE_NAME
+
+    def append(self, line: AuditLine) -> None:
+        """Write a line and sync it; raises OSError."""
+        encoded = msgspec.json.encode(line)
+        if len(encoded) > _LONGEST_LINE:
+            encoded = msgspec.json.encode(msgspec.structs.replace(line, detail=line.detail[:500] + "…"))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(self.path, flags, PRIVATE_FILE)
+        try:
+            os.write(descriptor, encoded + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def last(self, count: int | None = None) -> tuple[AuditLine, ...]:
+        """Return the newest lines, oldest first; all of them without a count. Lines that are none are passed over."""
+        try:
+            with self.path.open("rb") as file:
+                lines = deque(file, maxlen=count)
+        except FileNotFoundError:
+            return ()
+        found = []
+        for line in lines:
+            try:
+                found.append(msgspec.json.decode(line, type=AuditLine))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
+        return tuple(found)
