@@ -1,7 +1,7 @@
-"""When the owner is told: once when something fails, once when it works again, and never about success.
+"""When to alert the owner: once when something fails, once when it works again, and never about success.
 
-What is said is ``notices``' business, how it arrives ``delivery``'s. Times are seconds of a clock that only goes
-forward, so that a change of the system's time is neither an outage nor a recovery.
+``notifications`` has the texts and delivers them. Times are seconds of a monotonic clock, so that a change of the
+system's time is neither an outage nor a recovery.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from collections.abc import Callable
 import discord
 
 from . import notifications
-from .core_api import SnapshotDamaged, SnapshotError, StartupReport, VerifyReport, duration_text
+from .core_api import (
+    Snapshot,
+    SnapshotDamaged,
+    SnapshotError,
+    StartupReport,
+    VerifyReport,
+    count_text,
+    duration_text,
+)
 
 __all__ = ["SNAPSHOT", "VERIFICATION", "Alerts"]
 
@@ -28,37 +36,40 @@ class _Outage:
 
 
 class Alerts:
-    """What the owner knows, and what is news."""
+    """What the owner was notified of, and so what is news.
+
+    ``post`` sends a notice; it must return at once. ``stale_after`` is in seconds.
+    """
 
     def __init__(
         self, post: Callable[[discord.Embed], None], *, stale_after: float, monotonic: Callable[[], float]
     ) -> None:
-        """Take how to post a notice (it must return at once), when snapshots count as stale, and the clock."""
         self._post = post
         self._stale_after = stale_after
         self._monotonic = monotonic
         self._outages: dict[str, _Outage] = {}
         self._damaged: set[str] = set()
         self._last_success = monotonic()
-        self._told_stale = False
+        self._stale = False
 
     @property
     def open(self) -> tuple[str, ...]:
         """The alerts that are not over, as sentences."""
         now = self._monotonic()
         sentences = [
-            f"{operation}: failing for {duration_text(now - outage.began)}, {outage.failures} times: {outage.message}"
+            f"{operation}: failing for {duration_text(now - outage.began)}, "
+            f"{count_text(outage.failures, 'time')}: {outage.message}"
             for operation, outage in self._outages.items()
         ]
-        if self._told_stale:
+        if self._stale:
             sentences.append(f"stale: no snapshot succeeded for {duration_text(now - self._last_success)}")
         return tuple(sentences)
 
     def failed(self, operation: str, error: SnapshotError) -> None:
-        """Take a failure; the owner hears of the first one of an outage, and of each damaged snapshot once."""
+        """Record a failure; alert on the first one of an outage, and once on each damaged snapshot."""
         if operation == VERIFICATION and isinstance(error, SnapshotDamaged):
             # The verification worked: what failed is the snapshot.
-            self._hear_of_damage(error)
+            self._found_damaged(error)
             return
         outage = self._outages.get(operation)
         if outage is None:
@@ -68,44 +79,48 @@ class Alerts:
             outage.failures += 1
             outage.message = error.message
 
+    def shutdown_failed(self, error: SnapshotError, newest: Snapshot | None) -> None:
+        """Alert that the bot shuts down without a last snapshot, also during an outage: what is lost is news."""
+        self._post(notifications.shutdown_failed(error, newest))
+
     def succeeded(self, operation: str) -> None:
-        """Take a success; the owner hears of it if that ends an outage."""
+        """Record a success; alert if it ends an outage."""
         outage = self._outages.pop(operation, None)
         if outage is not None:
             self._post(notifications.recovered(operation, self._monotonic() - outage.began, outage.failures))
 
     def covered(self) -> None:
-        """Take that the newest state is safe in a snapshot."""
-        if self._told_stale and SNAPSHOT not in self._outages:
+        """Record that the current state is covered."""
+        if self._stale and SNAPSHOT not in self._outages:
             self._post(notifications.fresh_again(self._monotonic() - self._last_success))
         self.succeeded(SNAPSHOT)
-        self._told_stale = False
+        self._stale = False
         self._last_success = self._monotonic()
 
     def watch(self, *, expected: bool) -> None:
-        """Look whether snapshots are stale; while none are ``expected`` (no guild, no need) they cannot become so."""
+        """Alert if snapshots have become stale; they cannot while none are ``expected`` (the bot is in no guild)."""
         if not expected:
             self._last_success = self._monotonic()
             return
         silence = self._monotonic() - self._last_success
-        # An open outage has been told already, and its recovery will be.
-        if silence > self._stale_after and not self._told_stale and SNAPSHOT not in self._outages:
-            self._told_stale = True
+        # The owner knows of an open outage, and will learn of its end.
+        if silence > self._stale_after and not self._stale and SNAPSHOT not in self._outages:
+            self._stale = True
             self._post(notifications.stale(silence))
 
     def verified(self, report: VerifyReport) -> None:
-        """Take that a verification could be done; of one that found damage, ``failed`` heard already."""
+        """Record that a verification could be done; if it found damage, ``failed`` was called for that."""
         self.succeeded(VERIFICATION)
         if report.ok:
             self._damaged.discard(report.id)
 
-    def _hear_of_damage(self, error: SnapshotDamaged) -> None:
-        if error.snapshot_id not in self._damaged:
-            self._damaged.add(error.snapshot_id)
-            self._post(notifications.damaged(error))
-
     def started(self, report: StartupReport) -> None:
-        """Take the outcome of the start-up check; the owner hears of it unless all is well."""
+        """Alert on the outcome of the start-up check unless all is well."""
         notice = notifications.started(report)
         if notice is not None:
             self._post(notice)
+
+    def _found_damaged(self, error: SnapshotDamaged) -> None:
+        if error.snapshot_id not in self._damaged:
+            self._damaged.add(error.snapshot_id)
+            self._post(notifications.damaged(error))

@@ -1,7 +1,7 @@
 """BackupCog: the slash commands, and the parts of the cog put together.
 
-Every command defers before anything else, checks who asks, does one thing by the service and shows the outcome to that
-person only. Errors of commands, buttons and modals are answered in one place, ``answer_error``.
+Every command defers before anything else, checks who asks, calls one method of the service and shows the outcome to
+that person only. Errors of commands, buttons and modals are answered in one place, ``answer_error``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -19,33 +20,39 @@ from discord.ext import commands
 
 from . import embeds, restore_embeds
 from .alerts import Alerts
-from .core_api import Kind, Level, RestorePlan, SettingsError, SnapshotError, SnapshotService
-from .embeds import Health
+from .command_groups import name_groups
+from .core_api import Kind, Level, RestorePlan, SnapshotError, SnapshotService
+from .embeds import CogState
 from .formatting import CHOICES_LIMIT
 from .host_events import HostEvents
 from .lifecycle import Lifecycle
 from .mentions import MentionCommands
 from .notifications import Outbox
-from .permissions import Access, Bot, Interaction, NotAllowed
-from .responses import Answer, ProgressDisplay, can_not_answer
+from .permissions import Bot, Interaction, NotAllowed, Permissions
+from .responses import Answer, ProgressDisplay, cannot_answer
 from .restore_view import RestoreConfirmation
 from .triggers import Trigger
 
 __all__ = ["ANSWERED", "BackupCog"]
 
 ANSWERED = "backup_error_answered"
-"""Set in ``interaction.extras`` of an error that is answered here, for a host's own ``tree.on_error`` to look at."""
+"""Set in ``interaction.extras`` if an error was answered here, so that a host's ``tree.on_error`` can leave it."""
 
 log = logging.getLogger(__name__)
 _ADMINISTRATORS = discord.Permissions(administrator=True)
-_UNLOAD_SECONDS = 60.0
-_FAREWELL_SECONDS = 1.5
+_COMMAND_SECONDS = 60.0
+"""How long an unload waits for a command that is not a restore."""
+_NOTICES_SECONDS = 1.5
+"""How long an unload waits for the last notices to be delivered."""
 _Note = app_commands.Range[str, 1, 200]
 _SnapshotName = app_commands.Range[str, 1, 100]
 
 
 class BackupCog(commands.Cog):
-    """Proven snapshots of the game's database."""
+    """Verified snapshots of the game's database.
+
+    ``monotonic`` is a clock in seconds; only tests pass another one.
+    """
 
     # A hint to Discord's clients, which keeps the commands out of players' menus. The check is in the code.
     backup = app_commands.Group(
@@ -60,72 +67,56 @@ class BackupCog(commands.Cog):
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the bot and the service of its database; for tests, a clock in seconds."""
         self.bot = bot
         self.service = service
         settings = service.settings
-        self.access = Access(bot, settings.discord.admin_guild_ids)
+        self._repository = Path(settings.repository.path).absolute()
+        self.permissions = Permissions(bot, settings.discord.admin_guild_ids)
         self.outbox = Outbox(bot, settings.discord.alert_channel_id)
         self.alerts = Alerts(self.outbox.post, stale_after=float(settings.schedule.stale_after), monotonic=monotonic)
-        self.bridge = HostEvents(bot, self.alerts)
-        self.lifecycle = Lifecycle(bot, service, self.alerts, self.bridge, flush=self.outbox.flush, monotonic=monotonic)
+        self.host_events = HostEvents(bot, self.alerts)
+        self.lifecycle = Lifecycle(
+            bot, service, self.alerts, self.host_events, flush=self.outbox.flush, monotonic=monotonic
+        )
         self.triggers = tuple(Trigger(trigger, self._request) for trigger in settings.triggers)
         self._listeners = tuple((trigger.listener_name, trigger.listener()) for trigger in self.triggers)
-        self._word = settings.discord.backup_group
         self._mentions = MentionCommands(
-            bot, self.access, self._word, settings.discord.admin_guild_ids, self._status_text
+            bot,
+            self.permissions,
+            settings.discord.backup_group,
+            settings.discord.admin_guild_ids,
+            self._status_text,
         )
         self._views: set[RestoreConfirmation] = set()
         self._running: dict[asyncio.Task[Any], float] = {}
-        """What people have running, and for how many seconds an unload waits for each."""
-        self._name_groups()
-
-    def _name_groups(self) -> None:
-        """Call the groups what the settings say, in the guilds that they say: these are this instance's own copies."""
-        discord_settings = self.service.settings.discord
-        self.backup.name, self.database.name = discord_settings.backup_group, discord_settings.database_group
-        if discord_settings.admin_guild_ids:
-            for group in (self.backup, self.database):
-                app_commands.guilds(*discord_settings.admin_guild_ids)(group)
-
-    def require_free_names(self) -> None:
-        """Raise SettingsError where the host has a slash command with the name of one of the groups."""
-        settings = self.service.settings.discord
-        guilds: list[discord.Object | None] = [discord.Object(guild_id) for guild_id in settings.admin_guild_ids]
-        for key, name in (("backup_group", settings.backup_group), ("database_group", settings.database_group)):
-            for guild in guilds or [None]:
-                if self.bot.tree.get_command(name, guild=guild) is not None:
-                    allowed = "a name that no other slash command of the bot has"
-                    message = (
-                        f'discord.{key} is "{name}", but the bot has a slash command /{name} already; it must be '
-                        f"{allowed}. Set another one in config/backup.toml or by BACKUP_DISCORD_{key.upper()}."
-                    )
-                    raise SettingsError(message, key=f"discord.{key}", value=name, allowed=allowed)
+        """The commands that run, and for how many seconds an unload waits for each."""
+        # discord.py has copied the groups for this instance, so another cog keeps its names.
+        name_groups(settings, self.backup, self.database)
 
     # Life
 
     async def cog_load(self) -> None:
-        """Check the database, then begin to listen; returns when the host's cogs may use it."""
-        self.service.listen(self.bridge)
+        """Check the database, then listen to the game's events; returns when the host's cogs may use the database."""
+        self.service.listen(self.host_events)
         await self.lifecycle.start()
         for name, listener in self._listeners:
             self.bot.add_listener(listener, name)
 
     async def cog_unload(self) -> None:
-        """Let what people started end, take the last snapshot if the bot goes down, and let go of everything."""
+        """Wait for running commands, take the last snapshot if the bot shuts down, and release everything."""
         for view in self._views:
             view.stop()
-        await self._let_running_end()
+        await self._wait_for_commands()
         await self.lifecycle.stop()
         for name, listener in self._listeners:
             self.bot.remove_listener(listener, name)
         await self.service.close()
-        await self.outbox.close(_FAREWELL_SECONDS)
+        await self.outbox.close(_NOTICES_SECONDS)
 
-    async def _let_running_end(self) -> None:
-        """Wait for commands that run; a restore gets all the time it may take."""
+    async def _wait_for_commands(self) -> None:
+        """Wait for commands that run; a restore gets all the time that it may take."""
         waited_for = {task: seconds for task, seconds in self._running.items() if task is not asyncio.current_task()}
-        # When the bot goes down, the shutdown snapshot waits for its turn behind them, within its own deadline.
+        # If the bot shuts down, the shutdown snapshot waits for the exclusive lock, within its own deadline.
         if waited_for and not self.lifecycle.closing:
             await asyncio.wait(waited_for, timeout=max(waited_for.values()))
 
@@ -149,7 +140,7 @@ class BackupCog(commands.Cog):
         """List the snapshots, newest first."""
         async with self._managing(interaction) as answer:
             found = await self.service.list(Kind(kind) if kind else None)
-        await answer.show(embeds.snapshots(found, kind))
+        await answer.show(embeds.snapshots(found, kind, group=self.service.settings.discord.backup_group))
 
     @backup.command(name="verify")
     @app_commands.describe(snapshot="Which one; the newest if none is named", level="How thoroughly")
@@ -159,14 +150,14 @@ class BackupCog(commands.Cog):
                 name="checksum: the stored bytes give back its fingerprint", value=Level.CHECKSUM.value
             ),
             app_commands.Choice(
-                name="restored: rebuild it in a scratch place and check it", value=Level.RESTORED.value
+                name="restored: rebuild it as a scratch database and check it", value=Level.RESTORED.value
             ),
         ]
     )
     async def verify(
         self, interaction: Interaction, snapshot: _SnapshotName = "latest", level: str = Level.CHECKSUM.value
     ) -> None:
-        """Prove a snapshot."""
+        """Verify a snapshot."""
         async with self._managing(interaction) as answer, ProgressDisplay(answer) as progress:
             report = await self.service.verify(snapshot, Level(level), on_progress=progress)
         self.alerts.verified(report)
@@ -175,13 +166,13 @@ class BackupCog(commands.Cog):
     @backup.command(name="restore")
     @app_commands.describe(snapshot="Which one")
     async def restore(self, interaction: Interaction, snapshot: _SnapshotName) -> None:
-        """Put a snapshot back: shows what that would do, and asks."""
-        async with self._managing(interaction, self.access.require_owner) as answer:
+        """Restore a snapshot: shows what that would do, and asks."""
+        async with self._managing(interaction, self.permissions.require_owner) as answer:
             plan = await self.service.restore_plan(snapshot)
         view = RestoreConfirmation(
             interaction,
             plan,
-            authorise=self.access.require_owner,
+            authorise=self.permissions.require_owner,
             restore=self._restore,
             answer_error=self.answer_error,
             timeout=float(self.service.settings.discord.confirm_timeout),
@@ -190,21 +181,21 @@ class BackupCog(commands.Cog):
         await answer.show(restore_embeds.preview(plan), view=view)
 
     async def _restore(self, answer: Answer, plan: RestorePlan) -> None:
-        """Carry out what somebody confirmed."""
+        """Carry out a restore that was confirmed."""
         async with self._counted(float(self.service.settings.schedule.restore_deadline)):
             await answer.update(restore_embeds.restoring(plan))
             async with ProgressDisplay(answer) as progress:
                 report = await self.service.restore(plan.snapshot.id, agreed=plan.token, on_progress=progress)
-        await answer.show(restore_embeds.restored(report))
+        await answer.show(restore_embeds.restored(report, self._repository))
 
     @backup.command(name="status")
     async def status(self, interaction: Interaction) -> None:
         """Show the backups at a glance."""
         answer = Answer(interaction)
         await answer.defer()
-        await self.access.require_manager(interaction)
+        await self.permissions.require_manager(interaction)
         state = await self.service.status() if self.lifecycle.problem is None else None
-        await answer.show(embeds.status(state, self._health()))
+        await answer.show(embeds.status(state, self._cog_state()))
 
     @database.command(name="integrity")
     async def integrity(self, interaction: Interaction) -> None:
@@ -216,9 +207,9 @@ class BackupCog(commands.Cog):
     @verify.autocomplete("snapshot")
     @restore.autocomplete("snapshot")
     async def suggest(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Suggest snapshots, from memory; nothing to those who may not see them, and nothing where that fails."""
+        """Suggest snapshots from memory; none to people who may not see them, and none if that fails."""
         try:
-            if not await self.access.may_manage(interaction):
+            if not await self.permissions.may_manage(interaction):
                 return []
             wanted = str(typed).strip().casefold()
             known = self.service.known
@@ -235,18 +226,18 @@ class BackupCog(commands.Cog):
     async def _managing(
         self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None
     ) -> AsyncIterator[Answer]:
-        """Defer, check who asks (a manager if ``require`` says nothing else), and see that there is a repository."""
+        """Defer, check who asks (without ``require``: for a manager), and require a usable repository."""
         answer = Answer(interaction)
         await answer.defer()
-        await (require or self.access.require_manager)(interaction)
+        await (require or self.permissions.require_manager)(interaction)
         if self.lifecycle.problem is not None:
             raise self.lifecycle.problem
         async with self._counted():
             yield answer
 
     @contextlib.asynccontextmanager
-    async def _counted(self, seconds: float = _UNLOAD_SECONDS) -> AsyncIterator[None]:
-        """Count this task among those that an unload waits for, for so many seconds."""
+    async def _counted(self, seconds: float = _COMMAND_SECONDS) -> AsyncIterator[None]:
+        """Make an unload wait for this task, for at most ``seconds``."""
         task = asyncio.current_task()
         assert task is not None
         self._running[task] = seconds
@@ -259,8 +250,8 @@ class BackupCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        """Hear the owner's commands by mention."""
-        await self._mentions.hear(message)
+        """Run the owner's commands by mention."""
+        await self._mentions.handle(message)
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
@@ -269,9 +260,9 @@ class BackupCog(commands.Cog):
 
     # Answers
 
-    def _health(self) -> Health:
+    def _cog_state(self) -> CogState:
         problem = self.lifecycle.problem
-        return Health(
+        return CogState(
             problem=problem.message if problem is not None else None,
             outages=self.alerts.open,
             startup=self.lifecycle.startup,
@@ -284,7 +275,7 @@ class BackupCog(commands.Cog):
         except SnapshotError as error:
             log.warning("The status could not be read: %s", error)
             state = None
-        return embeds.status_text(state, self._health(), registration)
+        return embeds.status_text(state, self._cog_state(), registration)
 
     async def cog_app_command_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
@@ -295,9 +286,9 @@ class BackupCog(commands.Cog):
         )
 
     async def answer_error(self, interaction: Interaction, error: BaseException) -> None:
-        """Tell the person what went wrong; log what is not an answer of ours; never raises."""
+        """Show the person what went wrong; log what is not one of our errors; never raises."""
         interaction.extras[ANSWERED] = True
-        if isinstance(error, discord.HTTPException) and can_not_answer(error):
+        if isinstance(error, discord.HTTPException) and cannot_answer(error):
             log.warning("An interaction could not be answered any more: %s", error)
             return
         if not isinstance(error, SnapshotError | NotAllowed):

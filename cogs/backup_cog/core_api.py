@@ -1,7 +1,7 @@
-"""The one place where the cog meets the engine room; everything else in this package imports from here.
+"""The core as the cog uses it: the only module of this package that imports from ``core.snapshots``.
 
-A host that keeps ``snapshots`` somewhere else edits the one absolute import below, and nothing more. A host that has a
-module ``core.py`` keeps it: the folder ``core`` beside it becomes the place where that module's submodules are.
+A host that keeps ``snapshots`` in another package edits the one absolute import below. A host that has a module
+``core.py`` keeps it: the folder ``core`` beside it becomes that module's search path for submodules.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def _give_modules_room() -> None:
-    """Let ``core.snapshots`` be found beside a host's own ``core.py``, which hides the folder of the same name."""
+def _extend_core_module() -> None:
+    """Make ``core.snapshots`` importable beside a host's own ``core.py``, which hides the folder of that name."""
     found = importlib.util.find_spec("core")
     folder = Path(__file__).resolve().parents[2] / "core"
     if found is not None and found.submodule_search_locations is None and (folder / "snapshots").is_dir():
         importlib.import_module("core").__path__ = [str(folder)]
 
 
-_give_modules_room()
+_extend_core_module()
 
-from core.snapshots import (  # noqa: E402  the folder must be known first
+from core.snapshots import (  # noqa: E402 - only now it can be found
     Busy,
     Created,
     DatabaseMissing,
@@ -44,6 +44,7 @@ from core.snapshots import (  # noqa: E402  the folder must be known first
     Status,
     TriggerSettings,
     VerifyReport,
+    count_text,
     duration_text,
     load_chosen,
     size_text,
@@ -72,6 +73,7 @@ __all__ = [
     "Status",
     "TriggerSettings",
     "VerifyReport",
+    "count_text",
     "duration_text",
     "load_chosen",
     "settings_for",
@@ -80,18 +82,16 @@ __all__ = [
 
 
 def settings_for(bot: object, environment: Mapping[str, str] | None = None) -> Settings:
-    """Give a bot's settings: its ``backup_settings``, else the file that BACKUP_CONFIG names, else the default file.
+    """Return a bot's settings: its ``backup_settings`` if it has them, else those of a file and the environment.
 
-    Without any of them: the defaults. The environment wins over a file. Reads one small file at most. Raises
-    SettingsError with the sentence for the owner.
+    The file is the one that BACKUP_CONFIG names, or ``config/backup.toml`` if it is there; the environment (None: this
+    process's own) wins over it. Blocks while it reads the file. Raises SettingsError with a sentence for the owner.
     """
     given = getattr(bot, "backup_settings", None)
-    return load_chosen(environment) if given is None else _checked(given)
-
-
-def _checked(given: object) -> Settings:
+    if given is None:
+        return load_chosen(environment)
     if not isinstance(given, Settings):
-        allowed = "a Settings, as core.snapshots.load() gives it"
+        allowed = "a Settings, as core.snapshots.load() returns it"
         message = f"bot.backup_settings is a {type(given).__name__}, but it must be {allowed}."
         raise SettingsError(message, key="backup_settings", value=type(given).__name__, allowed=allowed)
     return given

@@ -1,4 +1,4 @@
-"""What people are shown: models and errors in, embeds and text out; pure, nothing is awaited here."""
+"""The answers of the commands: models and errors in, embeds and text out. Pure; nothing is awaited here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .core_api import (
     StartupReport,
     Status,
     VerifyReport,
+    count_text,
     duration_text,
     size_text,
 )
@@ -28,7 +29,7 @@ __all__ = [
     "AMBER",
     "GREEN",
     "RED",
-    "Health",
+    "CogState",
     "choice",
     "created",
     "failure",
@@ -50,8 +51,8 @@ _REASONS_LIMIT = 700
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Health:
-    """What the cog knows besides the repository: ``problem`` keeps it from working, ``outages`` are open alerts."""
+class CogState:
+    """The state of the cog, beside the repository's: ``problem`` keeps it from working, ``outages`` are open alerts."""
 
     problem: str | None
     outages: tuple[str, ...]
@@ -60,12 +61,12 @@ class Health:
 
 
 def when(at: dt.datetime) -> str:
-    """Give a moment in the reader's own time zone, and how long ago it is."""
+    """Return a moment in the reader's own time zone, and how long ago it is."""
     return f"{discord.utils.format_dt(at, 'f')} ({discord.utils.format_dt(at, 'R')})"
 
 
 def failure(error: BaseException) -> Reply:
-    """Say what went wrong: our own errors in their own words, everything else without promises."""
+    """Show an error: ours with its own sentence, any other without its text, which can hold anything."""
     if isinstance(error, NotAllowed):
         return Reply(embed("Not allowed", str(error), colour=AMBER))
     if isinstance(error, SnapshotError):
@@ -75,22 +76,22 @@ def failure(error: BaseException) -> Reply:
 
 
 def created(outcome: Created) -> Reply:
-    """Show a snapshot that was taken, or that the newest one holds this state already."""
+    """Show the snapshot that was taken, or that the newest one has this state already."""
     snapshot = outcome.snapshot
     if outcome.unchanged:
         text = "Nothing changed since the newest snapshot, so it covers this moment too."
         return Reply(embed("Nothing to do", text, fields=_facts(snapshot), colour=GREEN))
-    text = "Written, read back and proven."
+    text = "Written, read back and verified."
     return Reply(embed("Snapshot taken", text, fields=_facts(snapshot), colour=GREEN))
 
 
 def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     fields = [
         ("Id", f"`{snapshot.id}`"),
-        ("SnapshotResult", when(snapshot.created_at)),
+        ("Taken", when(snapshot.created_at)),
         ("Kind", snapshot.kind.value + (", pinned" if snapshot.pinned else "")),
         ("Size", f"{size_text(snapshot.size)} ({size_text(snapshot.database_size)} restored)"),
-        ("Proven", _proof(snapshot)),
+        ("Verified", _verification(snapshot)),
         ("Reasons", _reasons(snapshot)),
     ]
     if snapshot.note:
@@ -98,19 +99,19 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     return fields
 
 
-def _proof(snapshot: Snapshot) -> str:
+def _verification(snapshot: Snapshot) -> str:
     verification = snapshot.verification
     outcome = verification.level.value if verification.ok else f"DAMAGED ({verification.level.value})"
     return f"{outcome}, {discord.utils.format_dt(verification.at, 'R')}"
 
 
 def _reasons(snapshot: Snapshot) -> str:
-    counted = f" ({snapshot.requests} events)" if snapshot.requests > len(snapshot.reasons) else ""
+    counted = f" ({count_text(snapshot.requests, 'event')})" if snapshot.requests > len(snapshot.reasons) else ""
     return listing([plain(reason) for reason in snapshot.reasons], _REASONS_LIMIT) + counted
 
 
 def snapshot_line(snapshot: Snapshot) -> str:
-    """Give one line of a list of snapshots."""
+    """Return one line of a list of snapshots."""
     marks = [mark for mark, holds in (("pinned", snapshot.pinned), ("DAMAGED", snapshot.damaged)) if holds]
     reason = plain(snapshot.reasons[0], 40) if snapshot.reasons else snapshot.kind.value
     others = f" +{len(snapshot.reasons) - 1}" if len(snapshot.reasons) > 1 else ""
@@ -119,11 +120,15 @@ def snapshot_line(snapshot: Snapshot) -> str:
     return f"`{snapshot.id}` {taken} · {snapshot.kind.value} · {size_text(snapshot.size)} · {reason}{others}{marked}"
 
 
-def snapshots(found: Sequence[Snapshot], kind: str | None) -> Reply:
-    """List snapshots, newest first; the whole list is attached where it does not fit."""
-    title = f"{len(found)} {kind + ' ' if kind else ''}snapshot{'s' if len(found) != 1 else ''}"
+def snapshots(found: Sequence[Snapshot], kind: str | None, *, group: str = "backup") -> Reply:
+    """List snapshots in the order given; if the list does not fit, all of it is attached.
+
+    ``group`` is the name of the slash commands.
+    """
+    title = count_text(len(found), f"{kind} snapshot" if kind else "snapshot")
     if not found:
-        return Reply(embed(title, "There is none yet."))
+        text = "There is none of this kind yet." if kind else f"There is none yet. `/{group} now` takes the first one."
+        return Reply(embed(title, text))
     text = listing([snapshot_line(snapshot) for snapshot in found], _LIST_LIMIT)
     size = f"{size_text(sum(snapshot.size for snapshot in found))} in all"
     report = report_text([_record(snapshot) for snapshot in found]) if text.count("\n") + 1 < len(found) else None
@@ -138,28 +143,31 @@ def _record(snapshot: Snapshot) -> str:
 
 
 def verified(report: VerifyReport) -> Reply:
-    """Show whether a snapshot was proven."""
+    """Show how a verification ended."""
     how = "rebuilt and checked" if report.level.value == "restored" else "its bytes give back its fingerprint"
     took = f"{report.level.value}, {duration_text(report.seconds)}"
     if report.ok:
         text = f"Snapshot `{report.id}` is sound: {how}."
-        return _with_findings("Proven", text, report.findings, footer=took, colour=GREEN)
+        return _with_findings("Verified", text, report.findings, footer=took, colour=GREEN)
     text = f"Snapshot `{report.id}` is **damaged** and marked so. It stays; the next snapshot is a full one."
-    return _with_findings("Not proven", text, report.findings, footer=took, colour=RED)
+    return _with_findings("Damaged", text, report.findings, footer=took, colour=RED)
 
 
 def integrity(report: IntegrityReport) -> Reply:
-    """Show what an integrity check of the database looked at and found."""
-    errors, warnings = len(report.errors), len(report.warnings)
-    looked = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in report.checked.items())
-    fields = [("Checked", looked or "nothing"), ("Rows", _rows(report.rows))]
-    if report.ok:
-        text = "No errors." + (f" {warnings} warning{'s' if warnings != 1 else ''} to look at." if warnings else "")
-        title, colour = "The database is sound", AMBER if warnings else GREEN
-    else:
-        text = f"{errors} error{'s' if errors != 1 else ''}, {warnings} warning{'s' if warnings != 1 else ''}."
-        title, colour = "The database is damaged", RED
+    """Show what an integrity check looked at and found."""
     took = duration_text(report.seconds)
+    if report.ok and not report.checked:
+        # Nothing could be looked at, as before a new bot's first start: that is neither sound nor damaged.
+        return _with_findings("Nothing was checked", "", report.findings, footer=took, colour=AMBER)
+    warnings = count_text(len(report.warnings), "warning")
+    checked = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.checked.items())
+    fields = [("Checked", checked or "nothing"), ("Rows", _rows(report.rows))]
+    if report.ok:
+        text = "No errors." + (f" {warnings} to look at." if report.warnings else "")
+        title, colour = "The database is sound", AMBER if report.warnings else GREEN
+    else:
+        text = f"{count_text(len(report.errors), 'error')}, {warnings}."
+        title, colour = "The database is damaged", RED
     return _with_findings(title, text, report.findings, fields=fields, footer=took, colour=colour)
 
 
@@ -168,7 +176,7 @@ def _rows(rows: dict[str, int]) -> str:
 
 
 def _findings(found: Sequence[Finding], limit: int) -> str:
-    """List findings as far as they fit, worst first."""
+    """Return the findings that fit, errors first."""
     ordered = sorted(found, key=lambda finding: finding.severity.value != "error")
     return listing([_finding(finding) for finding in ordered], limit)
 
@@ -188,33 +196,35 @@ def _with_findings(
     colour: discord.Colour,
 ) -> Reply:
     shown = _findings(found, _FINDINGS_LIMIT)
-    made = embed(title, f"{text}\n\n{shown}" if shown else text, fields=fields, footer=footer, colour=colour)
+    description = "\n\n".join(part for part in (text, shown) if part)
+    made = embed(title, description, fields=fields, footer=footer, colour=colour)
     long = len(found) > shown.count("\n") + 1
     lines = [f"{one.severity.value}  {one.check.value}  {one.table or ''}  {one.message}" for one in found]
     return Reply(made, report_text(lines) if long else None)
 
 
-def status(state: Status | None, health: Health) -> Reply:
-    """Show the repository and the cog at a glance; ``state`` is None where the repository cannot be used."""
+def status(state: Status | None, cog: CogState) -> Reply:
+    """Show the repository and the cog at a glance; ``state`` is None if the repository cannot be used."""
     fields = _repository(state) if state is not None else []
-    fields.append(("Events", listing([_heard(count) for count in health.triggers], 900) or "no triggers"))
-    if health.startup is not None:
-        fields.append(("At start-up", plain(health.startup.message, 500)))
-    fields += [("Open alert", plain(outage, 500)) for outage in health.outages]
-    if health.problem is not None:
-        return Reply(embed("Backups do not work", plain(health.problem, 1500), fields=fields, colour=RED))
-    well = not health.outages and state is not None and not state.damaged
+    fields.append(("Events", listing([_counts(count) for count in cog.triggers], 900) or "no triggers"))
+    if cog.startup is not None:
+        fields.append(("At start-up", plain(cog.startup.message, 500)))
+    fields += [("Open alert", plain(outage, 500)) for outage in cog.outages]
+    if cog.problem is not None:
+        return Reply(embed("Backups do not work", plain(cog.problem, 1500), fields=fields, colour=RED))
+    well = not cog.outages and state is not None and not state.damaged
     return Reply(embed("Backups", fields=fields, colour=GREEN if well else AMBER))
 
 
 def _repository(state: Status) -> list[tuple[str, str]]:
     kinds = ", ".join(f"{count} {kind}" for kind, count in state.kinds.items() if count)
     doing = "a snapshot or a check is running" if state.running else "idle"
-    waiting = f", {state.pending} events wait" if state.pending else ""
+    waits = "waits" if state.pending == 1 else "wait"
+    waiting = f", {count_text(state.pending, 'event')} {waits}" if state.pending else ""
     return [
         ("Newest", snapshot_line(state.newest) if state.newest else "no snapshot yet"),
         (
-            "Newest that was restored for proof",
+            "Newest with a test restore",
             snapshot_line(state.newest_restored) if state.newest_restored else "none",
         ),
         ("Snapshots", f"{state.snapshots} ({kinds})" if kinds else "0"),
@@ -230,28 +240,30 @@ def _repository(state: Status) -> list[tuple[str, str]]:
     ]
 
 
-def _heard(count: TriggerCount) -> str:
+def _counts(count: TriggerCount) -> str:
     name = plain(count.event, 60)
-    if not count.heard:
-        return f"{name}: **never fired**"
+    if not count.fired:
+        # The counts begin anew with each start, so "never" would be too much.
+        return f"{name}: **not fired since the bot started**"
     incomplete = f", {count.incomplete} incomplete" if count.incomplete else ""
-    return f"{name}: fired {count.heard}, asked for {count.asked}{incomplete}"
+    return f"{name}: fired {count.fired}, asked for {count_text(count.requested, 'snapshot')}{incomplete}"
 
 
-def status_text(state: Status | None, health: Health, commands: Sequence[str]) -> str:
-    """Give the status as a message that anybody in a channel may read: no paths, no addresses."""
+def status_text(state: Status | None, cog: CogState, commands: Sequence[str]) -> str:
+    """Return the status as a message that anybody in a channel may read: no paths, no addresses."""
     lines = []
-    if health.problem is not None or state is None:
+    if cog.problem is not None or state is None:
         lines.append("Backups do **not** work; the slash command for the status says why.")
     else:
         newest = f"newest {discord.utils.format_dt(state.newest.created_at, 'R')}" if state.newest else "none yet"
-        lines.append(f"{state.snapshots} snapshots ({size_text(state.size)}), {newest}, {state.damaged} damaged.")
+        number = count_text(state.snapshots, "snapshot")
+        lines.append(f"{number} ({size_text(state.size)}), {newest}, {state.damaged} damaged.")
         lines.append(f"Next periodic one {discord.utils.format_dt(state.next_periodic, 'R')}.")
-    if health.outages:
-        lines.append(f"{len(health.outages)} open alert{'s' if len(health.outages) != 1 else ''}.")
-    silent = [plain(count.event, 60) for count in health.triggers if not count.heard]
+    if cog.outages:
+        lines.append(f"{count_text(len(cog.outages), 'open alert')}.")
+    silent = [plain(count.event, 60) for count in cog.triggers if not count.fired]
     if silent:
-        lines.append(f"Never fired: {', '.join(silent)}.")
+        lines.append(f"Not fired since the bot started: {', '.join(silent)}.")
     return listing([*lines, *commands], TEXT_LIMIT)
 
 
@@ -262,7 +274,7 @@ def progress(phase: str, done: int, total: int) -> Reply:
 
 
 def choice(snapshot: Snapshot) -> str:
-    """Name a snapshot in a list of suggestions, which shows text as it is."""
+    """Return a snapshot's label in a list of suggestions, which shows text as it is."""
     reason = " ".join(snapshot.reasons[0].split()) if snapshot.reasons else ""
     damaged = "damaged · " if snapshot.damaged else ""
     label = f"{snapshot.id} · {snapshot.created_at:%Y-%m-%d %H:%M} UTC · {snapshot.kind.value} · {damaged}{reason}"
@@ -270,5 +282,5 @@ def choice(snapshot: Snapshot) -> str:
 
 
 def searched(snapshot: Snapshot) -> str:
-    """Give the text in which a typed word is looked for: id, kind, reasons, note."""
+    """Return the text in which typed words are searched: id, kind, reasons and note."""
     return " ".join([snapshot.id, snapshot.kind.value, *snapshot.reasons, snapshot.note or ""]).casefold()

@@ -1,8 +1,8 @@
-"""The cog's life: the start-up check before the host's own cogs load, the periodic loop, the last snapshot.
+"""The life of the cog: the start-up check before the host's own cogs load, the periodic loop, the shutdown snapshot.
 
 A repository that cannot be used (permissions, a catalog of a newer version) does not keep the bot from starting: the
-owner is told, every command answers with that error, and opening is tried again and again. What is found then is only
-looked at, not healed: by that time the game is running on the database.
+owner is notified, every command answers with that error, and opening is tried again and again. Once it succeeds, the
+database is only checked, not restored, because the game is running on it by then.
 """
 
 from __future__ import annotations
@@ -17,63 +17,68 @@ from .alerts import SNAPSHOT, VERIFICATION, Alerts
 from .core_api import Busy, DatabaseMissing, Kind, SnapshotError, SnapshotService, StartupOutcome, StartupReport
 from .host_events import HostEvents
 from .permissions import Bot
-from .shutdown import CloseNotice, SigtermCloses
+from .shutdown import CloseHook, SigtermHandler
 
 __all__ = ["Lifecycle"]
 
 log = logging.getLogger(__name__)
 _TICK_SECONDS = 15
-_PATIENCE_SECONDS = 5.0
-_LET_GO_SECONDS = 10.0
-_MOST_DOUBLINGS = 30
+_SECOND_CLOSE_SECONDS = 5.0
+"""How much longer than the shutdown snapshot a second ``close`` of the bot waits for the first one."""
+_RELEASE_SECONDS = 10.0
+"""How long ``stop`` waits for a cancelled tick to release the repository."""
+_MAX_DOUBLINGS = 30
 _BAD_STARTS = {StartupOutcome.DAMAGED, StartupOutcome.REFUSED, StartupOutcome.UNCHECKED, StartupOutcome.RESTORED}
 
 
 class Lifecycle:
-    """From the start-up check to the shutdown snapshot."""
+    """From the start-up check to the shutdown snapshot.
+
+    ``flush`` sends the notices that wait; ``monotonic`` is a clock in seconds.
+    """
 
     def __init__(
         self,
         bot: Bot,
         service: SnapshotService,
         alerts: Alerts,
-        bridge: HostEvents,
+        host_events: HostEvents,
         *,
         flush: Callable[[], None],
         monotonic: Callable[[], float],
     ) -> None:
-        """Take the parts; ``flush`` sends what waits, ``monotonic`` counts seconds."""
         self.problem: SnapshotError | None = None
+        """Why the repository cannot be used."""
         self.startup: StartupReport | None = None
         self._bot = bot
         self._service = service
         self._schedule = service.settings.schedule
         self._alerts = alerts
-        self._bridge = bridge
+        self._host_events = host_events
         self._flush = flush
         self._monotonic = monotonic
         self._failures = 0
         self._not_before = monotonic()
-        self._notice = CloseNotice(bot, float(self._schedule.shutdown_deadline) + _PATIENCE_SECONDS)
-        self._sigterm = SigtermCloses(bot)
+        self._close_hook = CloseHook(bot, float(self._schedule.shutdown_deadline) + _SECOND_CLOSE_SECONDS)
+        self._sigterm = SigtermHandler(bot)
         self._loop = tasks.loop(seconds=_TICK_SECONDS)(self._tick_safely)
 
     @property
     def closing(self) -> bool:
-        """Whether the bot goes down, rather than the cog alone."""
-        return self._notice.closing
+        """True if the bot shuts down, False if only the cog is unloaded."""
+        return self._close_hook.closing
 
     # Start
 
     async def start(self) -> None:
-        """Check the database, heal it if need be, and begin to watch; the host's cogs load after this."""
-        self._notice.install()
+        """Check the database, restore it if it is damaged, and start the loop; the host's cogs load after this."""
+        self._close_hook.install()
         if self._service.settings.discord.handle_sigterm:
             self._sigterm.install()
         if await self._open():
             await self._service.join(eligible=False)
             self._report(await self._start_up())
-        # Not after ready: backups must not need Discord.
+        # Without waiting for the bot to be ready: backups must not need Discord.
         self._loop.start()
 
     async def _open(self) -> bool:
@@ -100,7 +105,7 @@ class Lifecycle:
         self._alerts.started(report)
 
     async def _open_late(self) -> bool:
-        """Open a repository that could not be used at start-up, and look at the database without touching it."""
+        """Open a repository that could not be used at start-up, and check the database without changing it."""
         if not await self._open():
             return False
         self._failures = 0
@@ -128,11 +133,11 @@ class Lifecycle:
             await self.tick()
         except Exception as error:
             # tasks.loop stops for good on most exceptions and hides OSErrors; neither may end the backups.
-            log.exception("The periodic look at the backups failed in an unforeseen way; it goes on")
+            log.exception("A tick of the backups failed in an unforeseen way; the next one comes")
             await self._fail(SNAPSHOT, SnapshotError(f"The periodic snapshot failed in an unforeseen way: {error!r}."))
 
     async def tick(self) -> None:
-        """Do what is due: open the repository, take the periodic snapshot, prove the newest one, send what waits."""
+        """Do what is due: open the repository, take the periodic snapshot, verify the newest one, send notices."""
         self._alerts.watch(expected=self._wanted)
         self._flush()
         if self._monotonic() >= self._not_before and (self.problem is None or await self._open_late()):
@@ -151,7 +156,7 @@ class Lifecycle:
             if self._service.known:
                 await self._fail(SNAPSHOT, error)
             else:
-                # A new bot has no database before its game makes one. Should none ever come, staleness tells.
+                # A new bot has no database before its game makes one. If none ever comes, staleness is alerted.
                 log.info("No periodic snapshot yet: %s", error)
                 self._back_off()
         except Busy as error:
@@ -171,34 +176,34 @@ class Lifecycle:
             log.info("The verification of the newest snapshot waits: %s", error)
         except SnapshotError as error:
             log.error("The verification of the newest snapshot could not be done: %s", error)
-            await self._bridge.failed(VERIFICATION, error)
+            await self._host_events.failed(VERIFICATION, error)
         else:
             if report is not None:
                 self._alerts.verified(report)
 
     async def _fail(self, operation: str, error: SnapshotError) -> None:
         self._back_off()
-        await self._bridge.failed(operation, error)
+        await self._host_events.failed(operation, error)
 
     def _back_off(self) -> None:
-        """Put the next attempt off, longer with every failure in a row."""
-        pause = float(self._schedule.retry_first) * 2.0 ** min(self._failures, _MOST_DOUBLINGS)
+        """Postpone the next attempt, longer with every failure in a row."""
+        pause = float(self._schedule.retry_first) * 2.0 ** min(self._failures, _MAX_DOUBLINGS)
         self._not_before = self._monotonic() + min(pause, float(self._schedule.retry_longest))
         self._failures += 1
 
     # End
 
     async def stop(self) -> None:
-        """Stop watching, and take the shutdown snapshot if the bot goes down; bounded by ``shutdown_deadline``."""
+        """Stop the loop, and take the shutdown snapshot if the bot shuts down, within ``shutdown_deadline``."""
         running = self._loop.get_task()
         self._loop.cancel()
         if self.closing and self.problem is None:
             await self._take_last()
         if running is not None:
-            # What it was at must let go of the repository, or the cog that is loaded next finds it busy.
-            await asyncio.wait([running], timeout=_LET_GO_SECONDS)
+            # A cancelled tick must release the repository, or the cog that is loaded next finds it busy.
+            await asyncio.wait([running], timeout=_RELEASE_SECONDS)
         self._sigterm.remove()
-        self._notice.remove()
+        self._close_hook.remove()
 
     async def _take_last(self) -> None:
         try:
@@ -209,15 +214,15 @@ class Lifecycle:
         except SnapshotError as error:
             await self._fail_last(error)
         except Exception as error:
-            # Whatever it is, the bot must be able to go down, and the rest of the cog with it.
+            # Whatever it is, the bot must be able to shut down, and the rest of the cog with it.
             log.exception("The shutdown snapshot failed in an unforeseen way")
             await self._fail_last(SnapshotError(f"The shutdown snapshot failed in an unforeseen way: {error!r}."))
         else:
             if snapshot is not None:
-                log.info("The bot goes down; its last state is in snapshot %s", snapshot.id)
+                log.info("The bot shuts down; its last state is in snapshot %s", snapshot.id)
             elif self._schedule.shutdown:
                 log.info("Other processes still serve the database; the last of them takes the shutdown snapshot")
 
     async def _fail_last(self, error: SnapshotError) -> None:
         log.error("The shutdown snapshot failed: %s", error)
-        await self._bridge.failed(SNAPSHOT, error)
+        await self._host_events.shutdown_failed(error, next(iter(self._service.known), None))

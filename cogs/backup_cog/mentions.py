@@ -1,9 +1,9 @@
 """Two commands for the owner that work by mention, before any slash command is registered.
 
 ``@bot backup sync`` registers the slash commands, ``@bot backup status`` answers in text. Discord sends the content of
-messages that mention the bot without the message content intent. A listener rather than prefix commands, because the
-host's prefix can be anything and it may own a ``backup`` command; the word is the setting ``discord.backup_group``, so
-a host that has ``@bot backup status`` itself renames ours. Messages of anybody but the owner are not answered at all.
+messages that mention the bot without the message content intent. This is a listener and not prefix commands, because
+the host's prefix can be anything, and the host may have a ``backup`` command. The word is the setting
+``discord.backup_group``, so that a host can rename ours. Only the owner gets an answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import discord
 
 from .formatting import TEXT_LIMIT, clip, listing, plain
-from .permissions import Access, Bot
+from .permissions import Bot, Permissions
 from .responses import QUIET
 
 __all__ = ["MentionCommands"]
@@ -23,33 +23,36 @@ log = logging.getLogger(__name__)
 
 
 class MentionCommands:
-    """Hears messages that begin with the bot's mention."""
+    """The commands in messages that begin with the bot's mention and ``word``.
+
+    ``guild_ids`` are the guilds of the slash commands (empty: global ones). ``status`` makes the status text, which
+    ends with the given lines.
+    """
 
     def __init__(
         self,
         bot: Bot,
-        access: Access,
+        permissions: Permissions,
         word: str,
         guild_ids: Sequence[int],
         status: Callable[[Sequence[str]], Awaitable[str]],
     ) -> None:
-        """Take the bot, the check, the first word, the guilds of the slash commands, and how to say the status."""
         self._bot = bot
-        self._access = access
+        self._permissions = permissions
         self._word = word
         self._guild_ids = tuple(guild_ids)
         self._status = status
 
-    async def hear(self, message: discord.Message) -> None:
-        """Do what a message asks for, if it asks for something of ours and its author owns the bot."""
+    async def handle(self, message: discord.Message) -> None:
+        """Run the owner's command in a mention of the bot; ignore anything else."""
         command = self._command(message)
         if command is None:
             return
         try:
-            if not await self._access.is_owner(message.author):
+            if not await self._permissions.is_owner(message.author):
                 log.info("%s is not the bot's owner; %r is not answered", message.author.id, command)
                 return
-            await self._say(message, await self._registration() if command == "sync" else await self._state())
+            await self._reply(message, await self._register() if command == "sync" else await self._state())
         except discord.HTTPException as error:
             log.warning("@bot %s %s could not be answered: %s", self._word, command, error)
 
@@ -63,12 +66,12 @@ class MentionCommands:
         command = words[1].lower()
         return command if command in ("sync", "status") else None
 
-    async def _say(self, message: discord.Message, text: str) -> None:
+    async def _reply(self, message: discord.Message, text: str) -> None:
         await message.channel.send(
             clip(text, TEXT_LIMIT), reference=message, mention_author=False, allowed_mentions=QUIET
         )
 
-    async def _registration(self) -> str:
+    async def _register(self) -> str:
         if not self._guild_ids:
             return f"No admin guilds are set, so these are all of the bot's global commands. {await self._sync(None)}"
         return listing([await self._sync(guild_id) for guild_id in self._guild_ids], TEXT_LIMIT)
@@ -88,14 +91,14 @@ class MentionCommands:
         return await self._status([await self._registered(guild_id) for guild_id in self._guild_ids or (None,)])
 
     async def _registered(self, guild_id: int | None) -> str:
-        """Say whether Discord knows our slash commands; only Discord can tell."""
+        """Return a sentence on whether the slash commands are registered, which only Discord knows."""
         where = f"in guild {guild_id}" if guild_id is not None else "globally"
         try:
             known = await self._bot.tree.fetch_commands(
                 guild=discord.Object(guild_id) if guild_id is not None else None
             )
         except Exception as error:  # noqa: BLE001 - the status must come, whatever keeps Discord from answering this
-            return f"Whether the slash commands are registered {where} could not be asked: {plain(repr(error), 200)}"
+            return f"Discord could not be asked if the slash commands are registered {where}: {plain(repr(error), 200)}"
         if any(command.name == self._word for command in known):
             return f"The slash commands are registered {where}."
         return f"The slash commands are **not** registered {where}: mention me with `{self._word} sync`."

@@ -1,7 +1,7 @@
-"""Answering one person's interaction for as long as Discord lets us, and by direct message after that.
+"""Answers to a person's interaction: in place while Discord accepts them, by direct message after that.
 
-An interaction can be answered for 15 minutes. A restore or a verification can take longer, and its outcome must reach
-the person all the same; that Discord does not take an answer any more says nothing about the backup.
+Discord accepts answers for 15 minutes. A restore or a verification can take longer, and its outcome must reach the
+person all the same. That an answer cannot be shown says nothing about the backup.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from . import embeds
 from .formatting import Reply
 from .permissions import Interaction
 
-__all__ = ["QUIET", "Answer", "ProgressDisplay", "can_not_answer"]
+__all__ = ["QUIET", "Answer", "ProgressDisplay", "cannot_answer"]
 
 QUIET = discord.AllowedMentions.none()
 
@@ -35,38 +35,37 @@ _OWN_MESSAGE = (
 )
 
 
-def can_not_answer(error: discord.HTTPException) -> bool:
-    """Whether an error means that the interaction cannot be answered any more, by anybody."""
+def cannot_answer(error: discord.HTTPException) -> bool:
+    """Return True if the error means that nobody can answer the interaction any more."""
     return error.code in _CODES or error.status == _UNAUTHORIZED
 
 
 class Answer:
-    """The answer to one interaction, seen by its person only."""
+    """The answer to one interaction, visible only to the person who began it."""
 
     def __init__(self, interaction: Interaction) -> None:
-        """Take an interaction; nothing is sent yet."""
         self.interaction = interaction
         self._lost = False
 
     async def defer(self, *, thinking: bool = True) -> None:
-        """Acknowledge; without ``thinking``, the message that was clicked stays as it is and is the one to edit."""
+        """Acknowledge the interaction; without ``thinking`` the answer will replace the message that was clicked."""
         try:
             await self.interaction.response.defer(ephemeral=True, thinking=thinking)
         except discord.HTTPException as error:
-            if not can_not_answer(error):
+            if not cannot_answer(error):
                 raise
-            # A request that Discord took twice answers 40060 the second time: it is acknowledged.
+            # A request that was sent twice answers 40060 the second time: it is acknowledged.
             self._lost = error.code != _ACKNOWLEDGED
 
     async def show(self, reply: Reply, *, view: discord.ui.View | None = None) -> None:
-        """Put the reply into the answer, or send it to the person where that cannot be done any more."""
+        """Show the reply as the answer, or send it by direct message if Discord no longer accepts an answer."""
         if not self._lost:
             try:
                 await self.interaction.edit_original_response(
                     content=None, embed=reply.embed, attachments=reply.files(), view=view, allowed_mentions=QUIET
                 )
             except discord.HTTPException as error:
-                if not can_not_answer(error):
+                if not cannot_answer(error):
                     raise
                 self._lost = True
             else:
@@ -74,7 +73,7 @@ class Answer:
         await self._send_elsewhere(reply)
 
     async def update(self, reply: Reply) -> None:
-        """Put something passing into the answer; where that fails, the last word will still come."""
+        """Show something temporary as the answer; a failure to do so is ignored, because the final reply follows."""
         if self._lost:
             return
         try:
@@ -85,7 +84,7 @@ class Answer:
             log.debug("Progress could not be shown: %s", error)
 
     async def fail(self, reply: Reply) -> None:
-        """Show why something did not happen, wherever the interaction stands."""
+        """Show why something did not happen, whether or not the interaction was acknowledged."""
         response = self.interaction.response
         if self._lost or response.type in _OWN_MESSAGE:
             await self.show(reply)
@@ -96,12 +95,12 @@ class Answer:
         try:
             await send(embed=reply.embed, ephemeral=True, allowed_mentions=QUIET)
         except discord.HTTPException as error:
-            if not can_not_answer(error):
+            if not cannot_answer(error):
                 raise
             await self._send_elsewhere(reply)
 
     async def _send_elsewhere(self, reply: Reply) -> None:
-        """Send it by direct message; where those are closed, name only its title in the channel, which others read."""
+        """Send the reply by direct message, or if those are closed, only its title to the channel: others read it."""
         user, channel = self.interaction.user, self.interaction.channel
         try:
             await user.send(embed=reply.embed, files=reply.files(), allowed_mentions=QUIET)
@@ -119,7 +118,7 @@ class Answer:
 
 
 class Progress(Protocol):
-    """How far the engine has come."""
+    """How far a phase of the work has come."""
 
     @property
     def phase(self) -> str: ...
@@ -135,16 +134,15 @@ class ProgressDisplay:
     """Shows progress in an answer, at most every two seconds; quick work shows none."""
 
     def __init__(self, answer: Answer, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Take the answer to edit and a clock in seconds."""
         self._answer = answer
         self._monotonic = monotonic
         self._last = monotonic()
-        # Reports come from a worker's thread, which knows nothing of the command that they belong to.
+        # The callback runs outside the command's context, which the edit needs.
         self._context = contextvars.copy_context()
         self._task: asyncio.Task[None] | None = None
 
     def __call__(self, progress: Progress) -> None:
-        """Take one report of the engine; returns at once."""
+        """Show a step of the progress; returns at once."""
         now = self._monotonic()
         busy = self._task is not None and not self._task.done()
         if not busy and now - self._last >= _EDIT_SECONDS:
@@ -154,11 +152,11 @@ class ProgressDisplay:
             self._task = asyncio.get_running_loop().create_task(update, context=self._context)
 
     async def __aenter__(self) -> ProgressDisplay:
-        """Begin."""
+        """Return the display itself."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Wait for the edit under way, so that it does not come after the outcome."""
+        """Wait for an edit under way, so that it does not overwrite the outcome."""
         self._last = float("inf")
         if self._task is not None:
             await asyncio.wait([self._task])

@@ -1,6 +1,8 @@
-"""What the owner is shown around a restore: what it would do, what it did, and why it did not; pure."""
+"""The answers around a restore: what it would do, what it did, and why it did not. Pure."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from .core_api import Lost, Method, RestorePlan, RestoreReport, Snapshot, duration_text
 from .embeds import AMBER, GREEN, RED, when
@@ -19,18 +21,19 @@ __all__ = [
 ]
 
 CONFIRMATION_LENGTH = 4
-"""So many characters of the id at least are typed to confirm."""
+"""How many characters of the id must be typed to confirm, at least."""
 _METHODS = {
     Method.ONLINE: "through the running database; the game can stay connected",
-    Method.SWAP: "by exchanging the files; the damaged ones are kept in quarantine",
+    Method.SWAP: "by replacing the file; the files that are there now are kept in quarantine",
     Method.EXCHANGE: "beside the database, then in its place; the game reconnects once, the old one is kept",
 }
 _ROWS_LIMIT = 900
+_ROWS_ONLY = "Rows are counted; changed rows are not seen."
 _EVENTS_LIMIT = 700
 
 
 def confirms(typed: str, snapshot: Snapshot) -> bool:
-    """Whether what a person typed names the snapshot: the first characters of its id."""
+    """Return True if the typed text is the beginning of the snapshot's id, and long enough."""
     text = typed.strip().lower()
     return len(text) >= CONFIRMATION_LENGTH and snapshot.id.startswith(text)
 
@@ -45,28 +48,37 @@ def preview(plan: RestorePlan) -> Reply:
     )
     if snapshot.damaged:
         text += "\n\n**The last verification of this snapshot failed.** The restore stops if it fails again."
-    safety = (
-        "A safety snapshot of what is there now is taken first."
-        if plan.database.openable
-        else "What is there now cannot be opened, so it is kept in quarantine instead of a safety snapshot."
-    )
     fields = [
-        ("Rows then → now", _rows(plan.lost)),
+        ("Rows then → now", _rows(plan.lost, readable=plan.database.openable)),
         ("Events after it", _events(plan.lost)),
         ("How", _METHODS[plan.method]),
-        ("Way back", safety),
+        ("Way back", _way_back(plan)),
     ]
     footer = "Confirm asks for the first characters of the id. Nothing has been done yet."
     return Reply(embed("Restore this snapshot?", text, fields=fields, footer=footer, colour=AMBER))
 
 
-def _rows(lost: Lost) -> str:
-    lines = [f"{plain(table)}: {_count(then)} → {_count(now)}" for table, (then, now) in lost.rows.items()]
-    return listing(lines, _ROWS_LIMIT) or "no critical tables"
+def _way_back(plan: RestorePlan) -> str:
+    database = plan.database
+    if database.openable:
+        return "A safety snapshot of what is there now is taken first."
+    if not database.exists:
+        return "There is no database now, so there is nothing to keep."
+    where = "on the server" if plan.method is Method.EXCHANGE else "in quarantine"
+    return f"What is there now cannot be opened, so it is kept {where} instead of a safety snapshot."
 
 
-def _count(rows: int | None) -> str:
-    return "not there" if rows is None else str(rows)
+def _rows(lost: Lost, *, readable: bool) -> str:
+    absent = "no table" if readable else "unreadable"
+    lines = [
+        f"{plain(table)}: {_count(then, 'no table')} → {_count(now, absent)}"
+        for table, (then, now) in lost.rows.items()
+    ]
+    return f"{listing(lines, _ROWS_LIMIT)}\n{_ROWS_ONLY}" if lines else "no critical tables"
+
+
+def _count(rows: int | None, otherwise: str) -> str:
+    return otherwise if rows is None else str(rows)
 
 
 def _events(lost: Lost) -> str:
@@ -77,53 +89,55 @@ def _events(lost: Lost) -> str:
 
 
 def restoring(plan: RestorePlan) -> Reply:
-    """Say that it has begun: something visible must happen after the click."""
+    """Show that the restore has begun: something visible must happen after the click."""
     text = f"Snapshot `{plan.snapshot.id}` is being rebuilt and checked; then it replaces the database."
     return Reply(embed("Restoring", text, colour=AMBER))
 
 
-def restored(report: RestoreReport) -> Reply:
+def restored(report: RestoreReport, repository: Path) -> Reply:
     """Show what a restore did, and the way back."""
     snapshot = report.restored
     text = f"The database is back at snapshot `{snapshot.id}` of {when(snapshot.began_at)}."
     safety = f"`{report.safety.id}` holds what was there before" if report.safety else "none could be taken"
-    proof = (
-        "equal to the snapshot, page by page" if report.identical else "checked; the game wrote before it was compared"
-    )
+    checked = "checked, and equal to the snapshot"
+    if not report.identical:
+        checked = "checked; the game wrote before it could be compared with the snapshot"
     fields = [
         ("Safety snapshot", safety),
-        ("Proof", proof),
+        ("Verified", checked),
         ("How", _METHODS[report.method]),
         ("Took", duration_text(report.seconds)),
         ("Lost", f"what was written in {duration_text(report.lost.seconds)}"),
-        ("Rows then → before this restore", _rows(report.lost)),
+        ("Rows then → before this restore", _rows(report.lost, readable=report.safety is not None)),
         ("Events after it", _events(report.lost)),
     ]
-    if report.quarantine:
-        fields.append(("Quarantine", plain(report.quarantine, 200)))
+    if report.quarantine and report.method is Method.EXCHANGE:
+        fields.append(("Kept on the server as", plain(report.quarantine, 200)))
+    elif report.quarantine:
+        fields.append(("Quarantine", plain(str(repository / "quarantine" / report.quarantine), 500)))
     if report.integrity is not None and report.integrity.warnings:
         fields.append(("Warnings", listing([plain(w.message, 200) for w in report.integrity.warnings], 500)))
     return Reply(embed("Restored", text, fields=fields, colour=GREEN))
 
 
 def cancelled() -> Reply:
-    """Say that a restore was called off."""
+    """Show that a restore was cancelled."""
     return Reply(embed("Cancelled", "Nothing was done."))
 
 
 def timed_out(seconds: float) -> Reply:
-    """Say that nobody confirmed in time."""
+    """Show that nobody confirmed within ``seconds``."""
     return Reply(embed("Timed out", f"Nobody confirmed within {duration_text(seconds)}; nothing was done."))
 
 
 def over() -> Reply:
-    """Say that a confirmation is used up."""
+    """Show that a confirmation is no longer valid."""
     text = "This confirmation is used, cancelled or timed out. Ask for the restore again to see how things stand now."
     return Reply(embed("Too late", text, colour=AMBER))
 
 
 def wrong_id(snapshot: Snapshot) -> Reply:
-    """Say that what was typed is not the id."""
+    """Show that the typed text is not the beginning of the id."""
     text = (
         f"That is not the beginning of `{snapshot.id}` ({CONFIRMATION_LENGTH} characters at least). Nothing was done."
     )

@@ -1,8 +1,8 @@
 """The confirmation of a restore: two buttons under the preview, and a modal in which the id is typed.
 
-Bound to the person who asked, the snapshot, and the state that the preview shows (the plan's token). It works once.
-Who clicks and who submits is checked again each time, because a message outlives a permission. It does not survive a
-restart on purpose: a message that is months old must not restore anything.
+It is bound to the person who asked, to the snapshot, and to the state that the preview shows (the plan's token), and it
+works once. Every click and every modal is checked for permission again, because a message outlives a permission. It
+does not survive a restart, on purpose: a message that is months old must not restore anything.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ID_LENGTH = 12
 
 
 class RestoreConfirmation(discord.ui.View):
-    """Confirm and Cancel under a restore's preview."""
+    """The buttons Confirm and Cancel under the preview that ``asked`` shows; ``timeout`` is in seconds."""
 
     def __init__(
         self,
@@ -38,7 +38,6 @@ class RestoreConfirmation(discord.ui.View):
         answer_error: Callable[[Interaction, BaseException], Awaitable[None]],
         timeout: float,
     ) -> None:
-        """Take the interaction that shows the preview, the plan it shows, and what clicks lead to; seconds."""
         super().__init__(timeout=timeout)
         self.asked = asked
         self.plan = plan
@@ -48,9 +47,9 @@ class RestoreConfirmation(discord.ui.View):
         self._over = False
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:  # type: ignore[override]
-        """Let nobody but the person who asked click, and only while they may restore."""
+        """Accept clicks only of the person who asked, and only while they may restore."""
         if interaction.user.id != self.asked.user.id:
-            # Raised rather than returned, so that it is answered where every other refusal is.
+            # Raised, not returned as False: ``answer_error`` answers it like every other refusal.
             raise NotAllowed("These buttons belong to the person who asked for the restore.")
         await self._authorise(interaction)
         return True
@@ -65,14 +64,14 @@ class RestoreConfirmation(discord.ui.View):
 
     @discord.ui.button(label="Cancel", style=discord.ButtonStyle.secondary)
     async def cancel(self, interaction: Interaction, _: discord.ui.Button[RestoreConfirmation]) -> None:
-        """Call it off."""
+        """Cancel the restore."""
         if not self._end():
             await Answer(interaction).fail(restore_embeds.over())
             return
         await interaction.response.edit_message(embed=restore_embeds.cancelled().embed, view=None)
 
     async def submit(self, interaction: Interaction, typed: str) -> None:
-        """Take what was typed, and restore if it names the snapshot."""
+        """Restore if the typed text names the snapshot."""
         if self._over:
             await Answer(interaction).fail(restore_embeds.over())
         elif not restore_embeds.confirms(typed, self.plan.snapshot):
@@ -86,13 +85,13 @@ class RestoreConfirmation(discord.ui.View):
             await self._restore(answer, self.plan)
 
     def _end(self) -> bool:
-        """Make this confirmation worthless from now on; whether it was worth anything until now."""
+        """Make this confirmation invalid; return True if it was valid until now."""
         was_open, self._over = not self._over, True
         self.stop()
         return was_open
 
     async def on_timeout(self) -> None:
-        """Show that the buttons are gone, and that nothing was done."""
+        """Disable the buttons and show that nothing was done."""
         if self._over:
             return
         self._over = True
@@ -105,16 +104,16 @@ class RestoreConfirmation(discord.ui.View):
         try:
             await self.asked.edit_original_response(embed=reply.embed, view=self, allowed_mentions=QUIET)
         except discord.HTTPException as error:
-            # Dismissed, or older than Discord lets anybody edit: the buttons do nothing any more either way.
+            # It was dismissed, or is too old to be edited; the buttons do nothing in either case.
             log.debug("The preview of a restore could not be edited: %s", error)
 
     async def on_error(self, interaction: Interaction, error: Exception, _: discord.ui.Item[Any], /) -> None:  # type: ignore[override]
-        """Answer where every other error is answered."""
+        """Answer the error like every other one."""
         await self.answer_error(interaction, error)
 
 
 class _TypedConfirmation(discord.ui.Modal, title="Restore the database?"):
-    """A click can be automated or slip; typing the id cannot."""
+    """The second step of the confirmation: a click can slip or be automated, typing the id cannot."""
 
     typed: discord.ui.Label[_TypedConfirmation] = discord.ui.Label(
         text="The first characters of the snapshot's id",
@@ -124,16 +123,15 @@ class _TypedConfirmation(discord.ui.Modal, title="Restore the database?"):
     )
 
     def __init__(self, view: RestoreConfirmation) -> None:
-        """Take the view that asks."""
         super().__init__(timeout=view.timeout)
         self._view = view
 
     async def on_submit(self, interaction: Interaction, /) -> None:  # type: ignore[override]
-        """Hand over what was typed."""
+        """Submit the typed text to the view."""
         component = self.typed.component
         assert isinstance(component, discord.ui.TextInput)
         await self._view.submit(interaction, component.value)
 
     async def on_error(self, interaction: Interaction, error: Exception, /) -> None:  # type: ignore[override]
-        """Answer where every other error is answered."""
+        """Answer the error like every other one."""
         await self._view.answer_error(interaction, error)

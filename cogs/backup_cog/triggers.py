@@ -1,7 +1,7 @@
-"""Game events and what they ask for: an event's payload in, a reason out; pure but for the counters.
+"""Triggers: which of the game's events ask for a snapshot, and for what reason. Pure except for the counters.
 
-A host's payload is taken as it comes. Whatever is missing or cannot be read is ``unknown`` in the reason, and a
-condition that cannot be looked at counts as met: one snapshot too many costs little.
+The host's payload can be anything. What is missing or unreadable becomes ``unknown`` in the reason, and a condition
+that cannot be evaluated counts as met: one snapshot too many costs little.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ABSENT = object()
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reading:
-    """What one payload means to one trigger; ``missing`` names the fields that it needed and did not get."""
+    """What one payload means to one trigger; ``missing`` names the fields that it needed and did not find."""
 
     asks: bool
     reason: str
@@ -35,16 +35,16 @@ class Reading:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TriggerCount:
-    """How often a trigger's event came, how often it asked for a snapshot, how often a field was missing."""
+    """How often an event fired, how often it requested a snapshot, and how often a field was missing."""
 
     event: str
-    heard: int
-    asked: int
+    fired: int
+    requested: int
     incomplete: int
 
 
 def read(settings: TriggerSettings, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Reading:
-    """Give what a payload means: positional arguments are the trigger's fields in order, by name they win."""
+    """Return what a payload means. Positional arguments are the trigger's fields in order; keyword arguments win."""
     payload = {**dict(zip(settings.fields, args, strict=False)), **kwargs}
     missing: list[str] = []
     reason = "".join(
@@ -69,7 +69,7 @@ def _text(payload: Mapping[str, Any], path: str, missing: list[str]) -> str:
     try:
         for attribute in attributes:
             value = getattr(value, attribute)
-        # An enum's member says more by its value than by its class and name.
+        # For a member of an enum the value, not "Class.NAME".
         return str(_plain(value))[:REASON_LIMIT]
     except Exception:  # noqa: BLE001 - the host's own objects can raise anything, and its game must not notice
         missing.append(path)
@@ -83,7 +83,7 @@ def _plain(value: Any) -> Any:
 
 def _holds(value: Any, settings: TriggerSettings, missing: list[str]) -> bool:
     wanted = {text.strip().casefold() for text in settings.any_of}
-    # An iterator can be read once only, and it is the host's to read.
+    # An iterator can be read only once, and the host needs it.
     if value is _ABSENT or isinstance(value, Iterator):
         missing.append(str(settings.field))
         return True
@@ -96,28 +96,30 @@ def _holds(value: Any, settings: TriggerSettings, missing: list[str]) -> bool:
 
 
 def _spellings(member: Any) -> set[str]:
-    """Give the texts by which a person could mean a value: itself, and an enum's value and name."""
+    """Return the texts that can stand for a value in the settings: itself, and an enum member's value and name."""
     found = [member, getattr(member, "value", None), getattr(member, "name", None)]
     return {str(text).strip().casefold() for text in found if isinstance(text, str | int)} or {str(member).casefold()}
 
 
 def _cleaned(reason: str) -> str:
-    """Give one line of printable text of at most REASON_LIMIT characters."""
+    """Return one line of printable text of at most REASON_LIMIT characters."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in reason).split())
     return line[:REASON_LIMIT] or UNKNOWN
 
 
 class Trigger:
-    """One configured trigger: hears its event, counts, and asks."""
+    """One configured trigger: a listener for its event that counts and requests snapshots.
 
-    def __init__(self, settings: TriggerSettings, ask: Callable[[str], object]) -> None:
-        """Take the settings and what to call with a reason; ``ask`` must return at once."""
+    ``request`` is called with each reason; it must return at once.
+    """
+
+    def __init__(self, settings: TriggerSettings, request: Callable[[str], object]) -> None:
         self.settings = settings
-        self.heard = 0
-        self.asked = 0
+        self.fired = 0
+        self.requested = 0
         self.incomplete = 0
-        self._ask = ask
-        self._complained: set[tuple[str, ...]] = set()
+        self._request = request
+        self._warned: set[tuple[str, ...]] = set()
 
     @property
     def listener_name(self) -> str:
@@ -126,35 +128,35 @@ class Trigger:
 
     @property
     def count(self) -> TriggerCount:
-        """What happened so far."""
-        return TriggerCount(self.settings.event, self.heard, self.asked, self.incomplete)
+        """The counts since the cog was loaded."""
+        return TriggerCount(self.settings.event, self.fired, self.requested, self.incomplete)
 
     def listener(self) -> Callable[..., Coroutine[Any, Any, None]]:
-        """Give a function that discord.py takes as a listener."""
+        """Return a function that discord.py accepts as a listener."""
 
-        async def hear(*args: Any, **kwargs: Any) -> None:
-            self.hear(args, kwargs)
+        async def listener(*args: Any, **kwargs: Any) -> None:
+            self.handle(args, kwargs)
 
-        return hear
+        return listener
 
-    def hear(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Take one event; never raises, whatever its payload is."""
+    def handle(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Handle one event; never raises, whatever its payload is."""
         try:
-            self.heard += 1
+            self.fired += 1
             reading = read(self.settings, args, kwargs)
             if reading.missing:
-                self._complain(reading.missing)
+                self._warn(reading.missing)
             if reading.asks:
-                self.asked += 1
-                self._ask(reading.reason)
+                self.requested += 1
+                self._request(reading.reason)
         except Exception:
             log.exception("The event %s could not be turned into a request for a snapshot", self.settings.event)
 
-    def _complain(self, missing: tuple[str, ...]) -> None:
-        """Log what was missing, loudly the first time only: a busy game repeats its events thousands of times."""
+    def _warn(self, missing: tuple[str, ...]) -> None:
+        """Log what was missing, as a warning only the first time: a busy game repeats its events thousands of times."""
         self.incomplete += 1
-        level = logging.DEBUG if missing in self._complained else logging.WARNING
-        self._complained.add(missing)
+        level = logging.DEBUG if missing in self._warned else logging.WARNING
+        self._warned.add(missing)
         log.log(
             level,
             "The event %s came without %s; a snapshot is taken all the same. Its trigger expects the fields %s.",

@@ -8,6 +8,7 @@ import pytest
 from cogs.backup_cog.alerts import SNAPSHOT, VERIFICATION, Alerts
 from core.snapshots import Level, NotEnoughSpace, SnapshotDamaged, StartupOutcome, StartupReport, VerifyReport
 from tests.backup_cog.backup_world import NOON, Clock, text_of
+from tests.worlds.snapshots import make_snapshot
 
 HOUR = 3600.0
 FULL = NotEnoughSpace("The disk is full.", needed=2, free=1, minimum=1)
@@ -47,7 +48,7 @@ def test_an_outage_is_told_once_and_its_end_once(owner: Owner, clock: Clock) -> 
         clock.advance(minutes=10)
     assert len(owner.told) == 1
     assert "The disk is full." in owner.told[0]
-    assert "5 times" in owner.alerts.open[0]
+    assert ", 5 times: The disk is full." in owner.alerts.open[0]
     owner.alerts.covered()
     owner.alerts.covered()
     assert len(owner.told) == 2
@@ -135,3 +136,14 @@ def test_a_bad_start_is_told_with_its_sentence(owner: Owner, outcome: str) -> No
     """The report's own words reach the owner."""
     owner.alerts.started(StartupReport(outcome=StartupOutcome(outcome), message="Lost are two hours."))
     assert "Lost are two hours." in owner.told[0]
+
+
+def test_a_failed_shutdown_snapshot_is_told_with_the_newest_one(owner: Owner) -> None:
+    """The bot does not go on, so nothing is promised; during an outage it is news too."""
+    owner.alerts.failed(SNAPSHOT, FULL)
+    owner.alerts.shutdown_failed(FULL, None)
+    assert "The bot shuts down without it. There is no snapshot." in owner.told[1]
+    newest = make_snapshot(created_at=NOON)
+    owner.alerts.shutdown_failed(FULL, newest)
+    assert f"The newest snapshot is `{newest.id}` of {discord.utils.format_dt(NOON, 'f')}" in owner.told[2]
+    assert not [text for text in owner.told[1:] if "goes on" in text or "The disk is full." not in text]

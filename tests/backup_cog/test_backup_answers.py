@@ -9,7 +9,7 @@ import discord
 import pytest
 
 from cogs.backup_cog.formatting import Reply
-from cogs.backup_cog.responses import Answer, can_not_answer
+from cogs.backup_cog.responses import Answer, cannot_answer
 
 REPLY = Reply(discord.Embed(title="Snapshot taken"))
 
@@ -84,4 +84,4 @@ async def test_another_failure_is_raised() -> None:
 )
 def test_these_errors_say_that_nobody_can_answer_any_more(status: int, code: int, expected: bool) -> None:
     """Nothing else does: a missing permission or a fault of ours must not be swallowed."""
-    assert can_not_answer(http_error(status, code)) is expected
+    assert cannot_answer(http_error(status, code)) is expected

@@ -104,7 +104,7 @@ async def test_nothing_is_sent_before_the_bot_is_ready(world: World, caplog: pyt
         outbox = Outbox(bot, None)
         await delivered(outbox)
         assert outbox._task is None
-    assert "1 notices" in caplog.text
+    assert "1 notice to the owner" in caplog.text
 
 
 async def test_a_flood_pushes_the_oldest_out_and_nothing_else(stage: Stage) -> None:
@@ -205,7 +205,7 @@ async def test_the_hosts_listeners_are_waited_for_with_a_bound(
         async with asyncio.timeout(5):
             await HostEvents(bot, alerts).restore_starting(plan)
         assert done == ["quick"]
-        assert "1 listeners of backup_restore_starting" in caplog.text
+        assert "1 listener of backup_restore_starting" in caplog.text
         never.set()
         await asyncio.sleep(0)
         await asyncio.sleep(0)

@@ -13,7 +13,7 @@ import discord
 import pytest
 from discord.ext import commands
 
-from cogs.backup_cog.shutdown import CloseNotice, SigtermCloses
+from cogs.backup_cog.shutdown import CloseHook, SigtermHandler
 
 ON_WINDOWS = sys.platform == "win32"
 
@@ -46,7 +46,7 @@ def sigterm() -> Iterator[None]:
 async def test_a_second_close_waits_for_the_first() -> None:
     """Otherwise the process would end under the snapshot that the first one takes."""
     bot = SlowBot()
-    notice = CloseNotice(bot, 5.0)
+    notice = CloseHook(bot, 5.0)
     notice.install()
     first = asyncio.create_task(bot.close())
     await bot.entered.wait()
@@ -61,7 +61,7 @@ async def test_a_second_close_waits_for_the_first() -> None:
 async def test_a_second_close_does_not_wait_for_ever() -> None:
     """A close that calls itself must not lock up."""
     bot = SlowBot()
-    notice = CloseNotice(bot, 0.01)
+    notice = CloseHook(bot, 0.01)
     notice.install()
     first = asyncio.create_task(bot.close())
     await bot.entered.wait()
@@ -76,7 +76,7 @@ async def test_leaving_the_bots_context_is_noticed() -> None:
     bot = SlowBot()
     bot.gate.set()
     async with bot:
-        notice = CloseNotice(bot, 1.0)
+        notice = CloseHook(bot, 1.0)
         notice.install()
         assert not notice.closing
     assert notice.closing
@@ -85,7 +85,7 @@ async def test_leaving_the_bots_context_is_noticed() -> None:
 async def test_removing_the_notice_leaves_no_trace() -> None:
     """The bot has its own close again, or the one that somebody had put there before."""
     bot = SlowBot()
-    notice = CloseNotice(bot, 1.0)
+    notice = CloseHook(bot, 1.0)
     notice.install()
     notice.remove()
     assert "close" not in vars(bot)
@@ -103,7 +103,7 @@ async def test_a_notice_under_somebody_elses_stays_and_passes_on() -> None:
     """Whoever wrapped close after us keeps what they put there, and it still closes."""
     bot = SlowBot()
     bot.gate.set()
-    notice = CloseNotice(bot, 1.0)
+    notice = CloseHook(bot, 1.0)
     notice.install()
     ours = bot.close
 
@@ -130,7 +130,7 @@ async def test_sigterm_closes_the_bot_then_calls_the_earlier_handler(sigterm: No
         called.set()
 
     signal.signal(signal.SIGTERM, hosts_own)
-    handler = SigtermCloses(bot)
+    handler = SigtermHandler(bot)
     handler.install()
     async with bot:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -147,7 +147,7 @@ async def test_a_handler_of_the_loop_is_the_hosts_own(sigterm: None) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, lambda: None)
     before = signal.getsignal(signal.SIGTERM)
-    handler = SigtermCloses(SlowBot())
+    handler = SigtermHandler(SlowBot())
     handler.install()
     assert signal.getsignal(signal.SIGTERM) is before
     handler.remove()
@@ -159,14 +159,14 @@ async def test_a_handler_of_the_loop_is_the_hosts_own(sigterm: None) -> None:
 async def test_an_ignored_sigterm_stays_ignored(sigterm: None) -> None:
     """Somebody ignores it on purpose."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    SigtermCloses(SlowBot()).install()
+    SigtermHandler(SlowBot()).install()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
 @pytest.mark.skipif(ON_WINDOWS, reason="Windows has no SIGTERM")
 async def test_a_later_handler_is_not_taken_away(sigterm: None) -> None:
     """On unload only our own handler is removed."""
-    handler = SigtermCloses(SlowBot())
+    handler = SigtermHandler(SlowBot())
     handler.install()
 
     def later(number: int, frame: Any) -> None:

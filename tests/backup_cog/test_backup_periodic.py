@@ -261,6 +261,6 @@ async def test_a_reload_in_the_middle_of_a_snapshot_leaves_the_repository_free(b
 async def test_a_last_snapshot_that_takes_too_long_does_not_keep_the_bot(bench: Bench) -> None:
     """The bot goes down all the same, and the failure is told."""
     await bench.bot.close()
-    assert bench.told == ["A snapshot failed"]
+    assert bench.told == ["The shutdown snapshot failed"]
     assert bench.world.files("shutdown") == []
     assert bench.bot.is_closed()

@@ -38,7 +38,9 @@ async def test_sync_by_mention_makes_the_commands_work(stage: Stage, variables: 
     assert "registered /backup, /db" in answer
     assert ("No admin guilds are set" in answer) is (not variables)
     assert "**not** registered" not in await say(stage, "backup status")
-    assert "There is none yet" in said(await stage.slash(stage.owner, "backup list"))
+    assert "There is none yet. `/backup now` takes the first one." in said(
+        await stage.slash(stage.owner, "backup list")
+    )
     assert (stage.stranger.available_commands(stage.square) == ()) is bool(variables)
 
 

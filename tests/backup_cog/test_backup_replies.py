@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from cogs.backup_cog import embeds, notifications, restore_embeds
 from cogs.backup_cog.formatting import Reply, clip, embed, listing, plain
@@ -39,6 +41,7 @@ from tests.backup_cog.backup_world import NOON, text_of
 from tests.worlds.snapshots import make_snapshot
 
 NASTY = "**[free](https://evil.example) @everyone <@123456789012345678> <#2> `x` ||y||\n# big\n- list ~~z~~ __u__**"
+BACKUPS = Path("/srv/backups")
 few_texts = st.lists(st.text(max_size=60), max_size=6).map(tuple)
 names = st.text(max_size=300) | st.just(NASTY)
 
@@ -51,6 +54,11 @@ def snapshot(reasons: tuple[str, ...] = ("marketplace_buy_42",), **changes: Any)
 def finding(message: str, severity: Severity = Severity.WARNING) -> Finding:
     """Make one finding."""
     return Finding(check=Check.JSON, severity=severity, message=message, table="creator_packs")
+
+
+def checked(*found: Finding, rows: int = 1) -> IntegrityReport:
+    """Make the report of an integrity check."""
+    return IntegrityReport(findings=found, checked={"rows": rows}, rows={}, seconds=1.0)
 
 
 def lost(reasons: tuple[str, ...], tables: tuple[str, ...]) -> Lost:
@@ -90,7 +98,7 @@ def report(reasons: tuple[str, ...], tables: tuple[str, ...], text: str) -> Rest
     )
 
 
-def status_with(text: str) -> Status:
+def status_with(text: str, pending: int = 5) -> Status:
     """Make a status."""
     return Status(
         engine="sqlite",
@@ -103,7 +111,7 @@ def status_with(text: str) -> Status:
         free=10**12,
         newest=snapshot((text,)),
         newest_restored=None,
-        pending=5,
+        pending=pending,
         running=True,
         next_periodic=NOON,
         kinds={"manual": 3},
@@ -111,11 +119,11 @@ def status_with(text: str) -> Status:
     )
 
 
-def health(text: str, reasons: tuple[str, ...]) -> embeds.Health:
+def health(text: str, reasons: tuple[str, ...]) -> embeds.CogState:
     """Make what the cog knows of itself."""
     triggers = tuple(TriggerCount(reason, 0, 0, 0) for reason in reasons)
     startup = StartupReport(outcome=StartupOutcome.DAMAGED, message=text)
-    return embeds.Health(problem=text, outages=(text,) * 30, startup=startup, triggers=triggers)
+    return embeds.CogState(problem=text, outages=(text,) * 30, startup=startup, triggers=triggers)
 
 
 def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, count: int) -> list[Reply]:
@@ -144,7 +152,7 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
         embeds.failure(SnapshotError(text)),
         embeds.progress(text, 1, 3),
         restore_embeds.preview(plan(reasons, tables)),
-        restore_embeds.restored(report(reasons, tables, text)),
+        restore_embeds.restored(report(reasons, tables, text), BACKUPS),
         *(Reply(one) for one in sent),
     ]
 
@@ -200,7 +208,7 @@ def test_long_findings_are_counted_in_full_and_attached() -> None:
     reply = embeds.integrity(IntegrityReport(findings=found, checked={"rows": 5}, rows={}, seconds=2.0))
     text = reply.embed.description or ""
     shown = text.count("**warning**") + text.count("**error**")
-    assert "1 error, 9999 warnings." in text
+    assert "1 error, 9,999 warnings." in text
     assert text.index("page 7") < text.index("pack 0")
     assert f"… and {10_000 - shown} more" in text
     assert reply.report is not None
@@ -232,13 +240,21 @@ def test_fields_that_do_not_fit_are_counted() -> None:
     ("make", "says"),
     [
         (lambda: restore_embeds.preview(plan(("marketplace_buy_42",), ("users",))), "marketplace\\_buy\\_42"),
-        (lambda: restore_embeds.preview(plan((), ("users",))), f"users: not there → {2**40}"),
+        (lambda: restore_embeds.preview(plan((), ("users",))), f"users: no table → {2**40}"),
         (lambda: restore_embeds.preview(plan()), "safety snapshot"),
-        (lambda: restore_embeds.restored(report((), (), "q")), "`3fa9c1d2e4b5` holds what was there before"),
+        (lambda: restore_embeds.restored(report((), (), "q"), BACKUPS), "`3fa9c1d2e4b5` holds what was there before"),
         (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=True)), "Nothing changed"),
-        (lambda: embeds.snapshots([], "manual"), "0 manual snapshots"),
+        (lambda: restore_embeds.restored(report((), (), "q"), BACKUPS), "Quarantine: /srv/backups/quarantine/q"),
+        (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=False)), "\nTaken: "),
+        (lambda: embeds.snapshots([], "manual"), "0 manual snapshots\nThere is none of this kind yet."),
+        (lambda: embeds.snapshots([], None, group="save"), "There is none yet. `/save now` takes the first one."),
+        (lambda: embeds.snapshots([snapshot()], "critical"), "1 critical snapshot\n"),
+        (lambda: embeds.integrity(checked(finding("odd"))), "No errors. 1 warning to look at."),
+        (lambda: embeds.integrity(checked(finding("gone", Severity.ERROR))), "1 error, 0 warnings."),
+        (lambda: embeds.status(status_with("x", pending=1), health("", ())), ", 1 event waits"),
+        (lambda: embeds.status(status_with("x", pending=2), health("", ())), ", 2 events wait"),
         (lambda: embeds.snapshots([snapshot(ok=False)], None), "DAMAGED"),
-        (lambda: embeds.status(None, health("no room", ("oops",))), "oops: **never fired**"),
+        (lambda: embeds.status(None, health("no room", ("oops",))), "oops: **not fired since the bot started**"),
         (lambda: embeds.failure(SnapshotError("Busy now.")), "Busy now."),
         (lambda: embeds.failure(ValueError("secret")), "bot's log"),
     ],
@@ -246,6 +262,41 @@ def test_fields_that_do_not_fit_are_counted() -> None:
 def test_a_reply_says_what_matters(make: Callable[[], Reply], says: str) -> None:
     """The figure or sentence the reader came for is there."""
     assert says in text_of(make().embed)
+
+
+def test_integrity_before_there_is_a_database_is_neither_sound_nor_damaged() -> None:
+    """A new bot has none, and nothing was looked at."""
+    nothing = IntegrityReport(findings=(finding("There is no database."),), checked={}, rows={}, seconds=1.0)
+    text = text_of(embeds.integrity(nothing).embed)
+    assert "There is no database." in text
+    assert "sound" not in text
+    assert "damaged" not in text
+
+
+@pytest.mark.parametrize(
+    ("exists", "openable", "method", "says"),
+    [
+        (True, True, Method.ONLINE, "A safety snapshot of what is there now is taken first."),
+        (True, False, Method.SWAP, "kept in quarantine instead of a safety snapshot"),
+        (True, False, Method.EXCHANGE, "kept on the server instead of a safety snapshot"),
+        (False, False, Method.SWAP, "there is nothing to keep"),
+    ],
+)
+def test_the_preview_says_what_is_kept_of_the_database(exists: bool, openable: bool, method: Method, says: str) -> None:
+    """A safety snapshot where it can be read; otherwise what is there stays, wherever the engine keeps it."""
+    database = DatabaseState(exists=exists, openable=openable, size=1, tables=1, rows={})
+    text = text_of(restore_embeds.preview(structs.replace(plan(), database=database, method=method)).embed)
+    assert says in text
+
+
+def test_rows_that_cannot_be_read_are_told_from_tables_that_are_not_there() -> None:
+    """And the reader learns that only rows are counted."""
+    rows = {"users": (5, None)}
+    readable = structs.replace(plan(), lost=structs.replace(lost((), ()), rows=rows))
+    shown = text_of(restore_embeds.preview(readable).embed)
+    assert "users: 5 → no table\nRows are counted; changed rows are not seen." in shown
+    damaged = structs.replace(readable, database=structs.replace(readable.database, openable=False))
+    assert "users: 5 → unreadable" in text_of(restore_embeds.preview(damaged).embed)
 
 
 def test_an_unforeseen_error_is_not_shown() -> None:
@@ -271,6 +322,6 @@ def test_an_ordinary_start_is_not_news(outcome: StartupOutcome) -> None:
 def test_the_text_status_shows_no_paths() -> None:
     """It is an answer in a channel, which others read."""
     state: Any = status_with("/srv/secret")
-    quiet = embeds.Health(problem=None, outages=(), startup=None, triggers=())
+    quiet = embeds.CogState(problem=None, outages=(), startup=None, triggers=())
     assert "/srv" not in embeds.status_text(state, quiet, [])
     assert discord.utils.format_dt(NOON, "R") in embeds.status_text(state, quiet, [])

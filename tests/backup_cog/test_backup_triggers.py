@@ -169,13 +169,13 @@ def test_a_trigger_counts_and_complains_once(caplog: pytest.LogCaptureFixture) -
     """Status shows what came and what asked; the same lack is a warning the first time only."""
     asked: list[str] = []
     trigger = Trigger(PACK, asked.append)
-    trigger.hear((), {"user_id": 1, "rarities": ["common"]})
-    trigger.hear((), {"user_id": 2, "rarities": ["epic"]})
+    trigger.handle((), {"user_id": 1, "rarities": ["common"]})
+    trigger.handle((), {"user_id": 2, "rarities": ["epic"]})
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            trigger.hear((), {"user_id": 3})
+            trigger.handle((), {"user_id": 3})
     count = trigger.count
-    assert (count.heard, count.asked, count.incomplete) == (5, 4, 3)
+    assert (count.fired, count.requested, count.incomplete) == (5, 4, 3)
     assert asked == ["pack_opening_user_2", *["pack_opening_user_3"] * 3]
     assert [("pack_opened" in record.message, "rarities" in record.message) for record in caplog.records] == [
         (True, True)
@@ -188,5 +188,5 @@ def test_a_trigger_never_raises_into_the_host(caplog: pytest.LogCaptureFixture) 
     def refuse(reason: str) -> None:
         raise RuntimeError(reason)
 
-    Trigger(DEFAULTS["marketplace_sold"], refuse).hear((), {"card_id": 1})
+    Trigger(DEFAULTS["marketplace_sold"], refuse).handle((), {"card_id": 1})
     assert "marketplace_sold" in caplog.text

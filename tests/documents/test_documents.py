@@ -76,11 +76,11 @@ def test_the_events_table_is_the_default_triggers() -> None:
     assert table("event", "reason of the snapshot", "when") == rows
 
 
-def test_the_dispatched_events_are_those_of_the_bridge() -> None:
+def test_the_dispatched_events_are_those_of_the_code() -> None:
     """What the README says the cog dispatches is what its code dispatches."""
-    bridge = (PROJECT / "cogs" / "backup_cog" / "host_events.py").read_text()
+    code = (PROJECT / "cogs" / "backup_cog" / "host_events.py").read_text()
     documented = {row[0].partition("(")[0] for row in table("event", "when")}
-    assert documented == set(re.findall(r'"(backup_\w+)"', bridge))
+    assert documented == set(re.findall(r'"(backup_\w+)"', code))
 
 
 def slash_commands() -> Iterator[str]:

@@ -1,0 +1,35 @@
+"""The names of the slash commands' groups: as the settings say, and not taken by the host."""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+
+from .core_api import Settings, SettingsError
+from .permissions import Bot
+
+__all__ = ["name_groups", "require_free_names"]
+
+
+def name_groups(settings: Settings, backup: app_commands.Group, database: app_commands.Group) -> None:
+    """Give the groups of one cog the names and the guilds from the settings."""
+    names = settings.discord
+    backup.name, database.name = names.backup_group, names.database_group
+    if names.admin_guild_ids:
+        for group in (backup, database):
+            app_commands.guilds(*names.admin_guild_ids)(group)
+
+
+def require_free_names(bot: Bot, settings: Settings) -> None:
+    """Raise SettingsError if the host has a slash command with the name of one of the groups."""
+    names = settings.discord
+    guilds: list[discord.Object | None] = [discord.Object(guild_id) for guild_id in names.admin_guild_ids]
+    for key, name in (("backup_group", names.backup_group), ("database_group", names.database_group)):
+        for guild in guilds or [None]:
+            if bot.tree.get_command(name, guild=guild) is not None:
+                allowed = "a name that no other slash command of the bot has"
+                message = (
+                    f'discord.{key} is "{name}", but the bot has a slash command /{name} already; it must be '
+                    f"{allowed}. Set another one in config/backup.toml or by BACKUP_DISCORD_{key.upper()}."
+                )
+                raise SettingsError(message, key=f"discord.{key}", value=name, allowed=allowed)
