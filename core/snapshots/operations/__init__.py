@@ -1,4 +1,4 @@
-"""What can be done with snapshots, one verb a file: each puts the steps of one operation into their safe order.
+"""The operations on snapshots, one verb a file. Each puts the steps of one operation into a safe order.
 
-``context`` is what all of them work with, ``exclusive`` the lock that those take which change something.
+``context`` holds what all of them share. ``exclusive`` is the lock held by every operation that changes something.
 """

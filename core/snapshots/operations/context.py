@@ -1,4 +1,4 @@
-"""What every operation of the service has at hand, with everything that varies injected."""
+"""What all operations of a service share. The clock and the source of random ids are passed in."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _THREADS = 6
 
 
 class Context:
-    """Settings, repository, worker and clock of one service."""
+    """Settings, repository, probe, worker and clock of one service. Creating it touches nothing."""
 
     def __init__(
         self,
@@ -47,7 +47,6 @@ class Context:
         token_hex: Callable[[int], str],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Put the parts together; nothing is touched yet."""
         self.settings = settings
         self.url = url
         self.clock = clock
@@ -58,7 +57,7 @@ class Context:
         self.lock = RepositoryLock(self.repository.work, self.in_thread, clock)
         self.listeners: list[Listener] = []
         self.covered: tuple[str, str] | None = None
-        """The probe's token before the newest snapshot began, and that snapshot's id."""
+        """The probe's token from before the newest snapshot began, and that snapshot's id."""
         self.closed = False
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="savepoint")
 
@@ -70,9 +69,10 @@ class Context:
     async def in_thread(
         self, function: Callable[Parameters, Value], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Value:
-        """Call a blocking function in a thread of the service's own, so that the host's threads stay free.
+        """Call a blocking function in one of the service's own threads, which leaves the host's threads free.
 
-        A cancelled caller waits until the function has ended: what it does must not go on once the lock is let go.
+        A cancelled caller waits for the function to end before it raises CancelledError, because the function must not
+        go on after the lock is released. A second cancellation ends that wait early.
         """
         call = functools.partial(function, *args, **kwargs)
         future = asyncio.get_running_loop().run_in_executor(self._pool, call)
@@ -80,18 +80,22 @@ class Context:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             await asyncio.wait([future])
-            future.exception()  # nobody else will ask
+            future.exception()  # retrieved here, or asyncio logs that it never was
             raise
 
     async def work(
         self,
         kind: Callable[..., SpecificJob],
-        gives: type[Value],
+        result_type: type[Value],
         on_progress: OnProgress | None = None,
         on_committed: Callable[[], None] | None = None,
         **fields: Any,
     ) -> Value:
-        """Do a job in a worker. ``deadline`` (seconds) and the job's own fields are given; the rest is filled in."""
+        """Run a job in a worker and return its result.
+
+        ``fields`` are the job's own fields and its ``deadline`` in seconds; the database and the scratch folder are
+        filled in. See ``client.run`` for the callbacks and the errors.
+        """
         scratch = self.repository.work / f"job-{self.token_hex(6)}"
         job = kind(
             url=self.url.text,
@@ -99,15 +103,15 @@ class Context:
             scratch=str(scratch),
             **fields,
         )
-        # Some jobs run beside an operation that cleans up: what is in use must be told from what a crash left.
-        mark = InUseLock(in_use_lock(scratch))
+        # Some jobs run while another operation cleans up: it must not remove a folder that is in use.
+        in_use = InUseLock(in_use_lock(scratch))
         try:
-            await self.in_thread(mark.hold)
-            return await client.run(self._pool, job, gives, on_progress, on_committed)  # type: ignore[arg-type]
+            await self.in_thread(in_use.hold)
+            return await client.run(self._pool, job, result_type, on_progress, on_committed)  # type: ignore[arg-type]
         finally:
-            # The worker removes it itself, unless it was killed.
+            # The worker removes its folder itself, unless it was killed.
             await asyncio.shield(self.in_thread(remove, scratch))
-            await asyncio.shield(self.in_thread(mark.release))
+            await asyncio.shield(self.in_thread(in_use.release))
 
     def checks(
         self, contents: Contents, *, quick: bool, of: Snapshot | None = None, wait_for_server: bool = False
@@ -129,14 +133,14 @@ class Context:
             wait_for_server=wait_for_server,
         )
 
-    async def notify(self, what: Callable[[Listener], Any]) -> None:
-        """Tell every listener, one after another; one that fails is logged and changes nothing."""
+    async def notify(self, event: Callable[[Listener], Any]) -> None:
+        """Call ``event`` with every listener, one after another. A listener's exception is logged, never raised."""
         for listener in self.listeners:
             try:
-                await what(listener)
+                await event(listener)
             except Exception:
                 log.exception("A listener of the snapshot service failed")
 
     def close(self) -> None:
-        """Refuse what begins from now on. What runs may end: it has a lock to let go of, in a thread."""
+        """Refuse new operations. One that runs may end: it needs the threads to release its lock."""
         self.closed = True

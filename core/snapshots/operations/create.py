@@ -1,4 +1,4 @@
-"""Taking one snapshot, from the lock to retention, in the order that makes every crash harmless."""
+"""The creation of one snapshot, from the lock to retention, in an order that makes a crash at any step harmless."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 
 
 class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot somebody wants. ``skip_unchanged``: none is written if the newest one holds the same state.
+    """A request for a snapshot.
 
-    ``after`` is when the last periodic one was taken that a periodic one is to follow: one of another process that came
-    later does as well. ``position`` is how far the database's log had come when the last of the events had happened, by
-    the clock ``at``: a snapshot of another process that began later by both covers them. None: whatever came meanwhile,
-    this one is wanted.
+    With ``skip_unchanged``, none is written if the newest one holds the same state. ``after`` is for a periodic
+    request: the time of the last periodic snapshot that was known; a later one, by another process, serves as well.
+    ``position`` and ``at`` are for events: the position of the database's log after the last event, and the time of
+    that event. A snapshot of another process that began after both covers the events. ``deadline`` is in seconds.
     """
 
     kind: Kind
@@ -55,77 +55,78 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create(
-    context: Context, wanted: CreateRequest, *, wait: float | None = None, on_progress: OnProgress | None = None
+    context: Context, request: CreateRequest, *, wait: float | None = None, on_progress: OnProgress | None = None
 ) -> Created:
-    """Take a snapshot, or find that the newest one covers it; raise a SnapshotError and leave nothing otherwise.
+    """Take a snapshot, or return the newest one if it covers the request.
 
-    ``wait`` is how long to wait for another operation, in seconds; None takes the setting.
+    ``wait`` is how long to wait for another operation, in seconds; None means the setting. Raises a SnapshotError if it
+    fails, and leaves no file behind then.
     """
     async with exclusive(context, "a snapshot", wait=wait):
         contents = await readable_contents(context)
-        created = await _taken_meanwhile(context, contents, wanted)
+        created = await _covered_by_another(context, contents, request)
         if created is None:
-            created = await create_locked(context, contents, wanted, on_progress)
+            created = await create_locked(context, contents, request, on_progress)
     if not created.unchanged:
         await context.notify(lambda listener: listener.created(created.snapshot))
     await context.notify(lambda listener: listener.covered())
     return created
 
 
-async def _taken_meanwhile(context: Context, contents: Contents, wanted: CreateRequest) -> Created | None:
-    """Give the snapshot of another process that makes this one needless, None where there is none."""
+async def _covered_by_another(context: Context, contents: Contents, request: CreateRequest) -> Created | None:
+    """Return the snapshot by another process that covers the request already, or None."""
     newest = contents.newest_sound
     if newest is None:
         return None
-    if wanted.after is not None:
+    if request.after is not None:
         last = last_periodic(contents.snapshots, contents.periodic_checked_at, context.clock())
-        return Created(snapshot=newest, unchanged=True) if last is not None and last > wanted.after else None
-    if _began_later(newest, wanted) and await context.in_thread(context.repository.is_stored, newest):
-        return await _record_covered(context, newest, wanted)
+        return Created(snapshot=newest, unchanged=True) if last is not None and last > request.after else None
+    if _began_later(newest, request) and await context.in_thread(context.repository.is_stored, newest):
+        return await _record_covered(context, newest, request)
     return None
 
 
-def _began_later(snapshot: Snapshot, wanted: CreateRequest) -> bool:
-    """Whether a snapshot began after the events for which one is wanted."""
-    if wanted.position is None or wanted.at is None or snapshot.began_at <= wanted.at:
+def _began_later(snapshot: Snapshot, request: CreateRequest) -> bool:
+    """Return True if a snapshot began after the events of a request."""
+    if request.position is None or request.at is None or snapshot.began_at <= request.at:
         return False
     log, offset = snapshot.details.get("log"), snapshot.details.get("position")
-    return log == wanted.position.log and isinstance(offset, int) and offset > wanted.position.offset
+    return log == request.position.log and isinstance(offset, int) and offset > request.position.offset
 
 
 async def create_locked(
-    context: Context, contents: Contents, wanted: CreateRequest, on_progress: OnProgress | None = None
+    context: Context, contents: Contents, request: CreateRequest, on_progress: OnProgress | None = None
 ) -> Created:
-    """Take a snapshot inside an operation that holds the repository already."""
-    # The order matters: a commit after the token makes the next token differ, a commit before it is in the image.
+    """Take a snapshot; the caller holds the exclusive lock."""
+    # The token comes first: a commit after it changes the next token, and a commit before it is in the snapshot.
     token = await context.probe.token()
     newest = await _newest_sound(context, contents)
-    base, why = await context.in_thread(_base, context, contents, newest, wanted)
-    if base.id is None:
-        newest = None  # something that it builds on is gone: it can stand for nothing
-    if wanted.skip_unchanged and newest is not None and token is not None and context.covered == (token, newest.id):
-        return await _record_covered(context, newest, wanted)
+    parent, why = await context.in_thread(_parent, context, contents, newest, request)
+    if parent.id is None:
+        newest = None  # a file of its chain is missing, so it cannot be restored and covers nothing
+    if request.skip_unchanged and newest is not None and token is not None and context.covered == (token, newest.id):
+        return await _record_covered(context, newest, request)
     began_at = context.clock()
-    await _make_room(context, contents, wanted, incremental=base.incremental)
+    await _make_room(context, contents, request, incremental=parent.incremental)
     snapshot_id = new_id(context.token_hex, {snapshot.id for snapshot in contents.snapshots})
-    head = _head(context, contents, wanted, snapshot_id, began_at)
+    head = _head(context, contents, request, snapshot_id, began_at)
     target = context.repository.work / f"snapshot-{snapshot_id}"
     try:
-        taken = await context.work(
+        result = await context.work(
             SnapshotJob,
             SnapshotResult,
             on_progress,
-            deadline=wanted.deadline,
+            deadline=request.deadline,
             min_free=int(context.settings.repository.min_free),
             target=str(target),
             head=head,
-            tables=_counted(context, wanted),
-            base=base,
+            tables=_counted(context, request),
+            parent=parent,
         )
-        if taken.unchanged and newest is not None:
+        if result.unchanged and newest is not None:
             context.covered = (token, newest.id) if token is not None else None
-            return await _record_covered(context, newest, wanted)
-        snapshot = _entry(context, head, wanted, taken, newest)
+            return await _record_covered(context, newest, request)
+        snapshot = _entry(context, head, request, result, newest)
         log.debug("Snapshot %s is %s: %s", snapshot.id, snapshot.form, why)
         await context.in_thread(context.repository.publish, target, snapshot)
     except DatabaseDamaged as error:
@@ -133,14 +134,14 @@ async def create_locked(
         raise
     finally:
         await asyncio.shield(context.in_thread(remove, target))
-    await record_capture(context, taken.findings)
+    await record_capture(context, result.findings)
     await _after_publishing(context, snapshot)
     context.covered = (token, snapshot.id) if token is not None else None
     return Created(snapshot=snapshot, unchanged=False)
 
 
 async def _after_publishing(context: Context, snapshot: Snapshot) -> None:
-    """Refresh ``latest.*`` and apply retention after a snapshot, which stands whatever becomes of these."""
+    """Refresh ``latest.*`` and apply retention. The snapshot is valid even if one of them fails."""
     if snapshot.kind in context.settings.repository.latest_after:
         await refresh_latest(context)
     try:
@@ -153,10 +154,10 @@ async def _after_publishing(context: Context, snapshot: Snapshot) -> None:
         await context.notify(lambda listener: listener.failed("retention", error))
 
 
-def _base(
-    context: Context, contents: Contents, newest: Snapshot | None, wanted: CreateRequest
+def _parent(
+    context: Context, contents: Contents, newest: Snapshot | None, request: CreateRequest
 ) -> tuple[ParentSnapshot, str]:
-    """Say what the snapshot may build on, and why. Looks at the disk."""
+    """Return what the snapshot can build on, and the reason for that choice. Blocks."""
     repository = context.repository
     chain: tuple[Snapshot, ...] = ()
     if newest is not None:
@@ -165,15 +166,15 @@ def _base(
     if not all(repository.is_stored(each) for each in chain):
         chain = ()
     choice = choose_form(
-        wanted.kind,
+        request.kind,
         context.clock(),
         chain,
         index_known=repository.page_index.exists(),
-        pinned=wanted.pinned,
+        pinned=request.pinned,
         last_periodic=last_periodic(contents.snapshots, None, context.clock()),
     )
     full = _newest_full(context, contents)
-    base = ParentSnapshot(
+    parent = ParentSnapshot(
         id=newest.id if chain and newest else None,
         fingerprint=newest.fingerprint if chain and newest else None,
         index=str(repository.page_index),
@@ -181,9 +182,9 @@ def _base(
         full=None if full is None else str(repository.store.fetch(full.path)),
         full_id=None if full is None else full.id,
         incremental=choice.form is Form.INCREMENTAL,
-        skip_unchanged=wanted.skip_unchanged,
+        skip_unchanged=request.skip_unchanged,
     )
-    return base, choice.reason
+    return parent, choice.reason
 
 
 def _newest_full(context: Context, contents: Contents) -> Snapshot | None:
@@ -193,32 +194,32 @@ def _newest_full(context: Context, contents: Contents) -> Snapshot | None:
 
 
 async def _newest_sound(context: Context, contents: Contents) -> Snapshot | None:
-    """Give the newest snapshot if it can stand for the present state: sound, and its file still there."""
+    """Return the newest snapshot, or None if it is damaged or its file is missing."""
     if not contents.snapshots or contents.snapshots[-1].damaged:
         return None
     newest = contents.snapshots[-1]
     return newest if await context.in_thread(context.repository.is_stored, newest) else None
 
 
-async def _record_covered(context: Context, newest: Snapshot, wanted: CreateRequest) -> Created:
-    """Write down that the newest snapshot covers these requests, and when the periodic one was last looked after."""
+async def _record_covered(context: Context, newest: Snapshot, request: CreateRequest) -> Created:
+    """Record that the newest snapshot covers the request and, for a periodic one, the time of this check."""
     now = context.clock()
     covering = msgspec.structs.replace(
         newest,
-        reasons=tuple(dict.fromkeys((*newest.reasons, *wanted.reasons))) if wanted.requests else newest.reasons,
-        requests=newest.requests + wanted.requests,
+        reasons=tuple(dict.fromkeys((*newest.reasons, *request.reasons))) if request.requests else newest.reasons,
+        requests=newest.requests + request.requests,
     )
 
     def record(contents: Contents) -> Contents:
-        checked = now if wanted.kind is Kind.PERIODIC else contents.periodic_checked_at
+        checked = now if request.kind is Kind.PERIODIC else contents.periodic_checked_at
         return msgspec.structs.replace(contents.adding(covering), periodic_checked_at=checked)
 
     await context.in_thread(context.repository.catalog.change, record)
     return Created(snapshot=covering, unchanged=True)
 
 
-async def _make_room(context: Context, contents: Contents, wanted: CreateRequest, *, incremental: bool) -> None:
-    """See that the disk keeps its minimum; where it would not, expired snapshots go first."""
+async def _make_room(context: Context, contents: Contents, request: CreateRequest, *, incremental: bool) -> None:
+    """Require enough disk space; remove expired snapshots early if there is too little."""
     size, elsewhere = await context.probe.size(), creates_databases(context.url)
     needed = needed_for_snapshot(size, contents.snapshots, incremental=incremental, elsewhere=elsewhere)
     root, minimum = context.repository.root, int(context.settings.repository.min_free)
@@ -228,72 +229,74 @@ async def _make_room(context: Context, contents: Contents, wanted: CreateRequest
         dropped = [decision.snapshot for decision in expired(context, contents) if not decision.keep]
         if not dropped:
             raise
-        log.warning("Little disk space: removing %d expired snapshots before a %s one", len(dropped), wanted.kind)
+        log.warning("Little disk space: removing %d expired snapshots before a %s one", len(dropped), request.kind)
         await context.in_thread(context.repository.drop, dropped)
         await context.in_thread(require_space, root, needed, minimum)
 
 
-def _head(context: Context, contents: Contents, wanted: CreateRequest, snapshot_id: str, began_at: dt.datetime) -> Head:
+def _head(
+    context: Context, contents: Contents, request: CreateRequest, snapshot_id: str, began_at: dt.datetime
+) -> Head:
     return Head(
         id=snapshot_id,
         sequence=contents.next_sequence,
-        kind=wanted.kind,
+        kind=request.kind,
         created_at=began_at,
         began_at=began_at,
-        reasons=wanted.reasons,
-        requests=wanted.requests,
-        note=wanted.note,
-        pinned=wanted.pinned,
+        reasons=request.reasons,
+        requests=request.requests,
+        note=request.note,
+        pinned=request.pinned,
         engine=context.url.engine,
         details={},
     )
 
 
-def _counted(context: Context, wanted: CreateRequest) -> tuple[str, ...] | None:
+def _counted(context: Context, request: CreateRequest) -> tuple[str, ...] | None:
     """Return the tables to count: the critical ones, or every table (empty), but none for an event's incremental.
 
     What an event costs must not grow with the database.
     """
     critical = context.settings.database.critical_tables
-    return critical if critical or wanted.kind is not Kind.CRITICAL else None
+    return critical if critical or request.kind is not Kind.CRITICAL else None
 
 
-def _health(head: Head, taken: SnapshotResult, newest: Snapshot | None) -> Health | None:
+def _health(head: Head, result: SnapshotResult, newest: Snapshot | None) -> Health | None:
     """Return the verdict on the state; an incremental that was not looked at has its parent's."""
-    if taken.findings is not None:
-        return health_of(taken.findings, head.began_at)
-    return newest.health if newest is not None and taken.form is Form.INCREMENTAL else None
+    if result.findings is not None:
+        return health_of(result.findings, head.began_at)
+    return newest.health if newest is not None and result.form is Form.INCREMENTAL else None
 
 
 def _entry(
-    context: Context, head: Head, wanted: CreateRequest, taken: SnapshotResult, newest: Snapshot | None
+    context: Context, head: Head, request: CreateRequest, result: SnapshotResult, newest: Snapshot | None
 ) -> Snapshot:
-    reason = wanted.reasons[0] if wanted.reasons else wanted.kind.value
+    reason = request.reasons[0] if request.reasons else request.kind.value
     path = relative_path(
         created_at=head.created_at,
         kind=head.kind,
         reason=reason,
         snapshot_id=head.id,
-        suffix=context.repository.suffix if taken.form is Form.FULL else INCREMENTAL_SUFFIX,
+        suffix=context.repository.suffix if result.form is Form.FULL else INCREMENTAL_SUFFIX,
     )
     return Snapshot(
         id=head.id,
         sequence=head.sequence,
         kind=head.kind,
-        form=taken.form,
-        base=taken.base,
+        form=result.form,
+        base=result.base,
         path=path,
         created_at=head.created_at,
         began_at=head.began_at,
-        reasons=wanted.reasons,
-        requests=wanted.requests,
-        size=taken.size,
-        database_size=taken.database_size,
-        fingerprint=taken.fingerprint,
+        reasons=request.reasons,
+        requests=request.requests,
+        size=result.size,
+        database_size=result.database_size,
+        fingerprint=result.fingerprint,
         verification=Verification(level=Level.CHECKSUM, at=context.clock(), ok=True),
-        pinned=wanted.pinned,
-        note=wanted.note,
-        rows=taken.rows,
-        health=_health(head, taken, newest),
-        details=taken.details,
+        pinned=request.pinned,
+        note=request.note,
+        rows=result.rows,
+        health=_health(head, result, newest),
+        details=result.details,
     )

@@ -1,4 +1,4 @@
-"""One change at a time: the repository's lock, as the operations that change something hold it."""
+"""The exclusive lock, which lets one operation at a time change the repository or the database."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ __all__ = ["exclusive", "require_open"]
 
 
 def require_open(context: Context) -> None:
-    """Raise OperationCancelled if the service was closed."""
+    """Raise OperationCancelled if the service is closed."""
     if context.closed:
         raise OperationCancelled("The snapshot service is closed; nothing was done.")
 
 
 @contextlib.asynccontextmanager
 async def exclusive(context: Context, operation: str, *, wait: float | None = None) -> AsyncIterator[None]:
-    """Hold the repository's lock for an operation; missing folders are created first.
+    """Hold the repository's lock for an operation, after creating the folders that are missing.
 
-    ``wait`` is how long to wait for another holder, in seconds; None means the setting. Raises Busy, RepositoryError,
-    OperationCancelled, and every OSError of the operation as a RepositoryError.
+    ``wait`` is how long to wait for another holder, in seconds; None means the setting. Raises Busy, RepositoryError
+    and OperationCancelled. An OSError of the operation itself is raised as a RepositoryError.
     """
     require_open(context)
-    patience = float(context.settings.repository.lock_timeout) if wait is None else wait
+    timeout = float(context.settings.repository.lock_timeout) if wait is None else wait
     await context.in_thread(context.repository.prepare)
     try:
-        async with context.lock.held(operation, patience):
+        async with context.lock.held(operation, timeout):
             require_open(context)
             yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Writing a snapshot to a file of its own, outside the repository."""
+"""The export of a snapshot to a file of its own, outside the repository."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ __all__ = ["export"]
 
 
 async def export(context: Context, text: str, target: Path, on_progress: OnProgress | None = None) -> Exported:
-    """Write a snapshot to a new file that stands alone and that ``gunzip`` reads, verifying it first."""
+    """Write a snapshot to a new file that needs no other one and that ``gunzip`` reads; verify it on the way.
+
+    Raises SnapshotNotFound, AmbiguousSnapshot, SnapshotDamaged, and RepositoryError if the file exists.
+    """
     async with exclusive(context, "an export"):
         snapshot = (await readable_contents(context)).find(text)
         return await context.work(

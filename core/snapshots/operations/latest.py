@@ -1,7 +1,7 @@
-"""Keeping ``latest.*`` a file that any gzip tool turns into the newest database state.
+"""``latest.*``: the newest database state, as a file that any gzip tool can unpack.
 
-Where the newest state of the kinds that count is a full, it is a link to it; where it is an incremental, a file of its
-own, put together from its chain. Either is put into place in one step.
+If the newest snapshot of the kinds in ``latest_after`` is a full, ``latest.*`` is a link to it. If it is an
+incremental, ``latest.*`` is a file of its own, made from the chain. Both are put into place in one step.
 """
 
 from __future__ import annotations
@@ -20,45 +20,45 @@ log = logging.getLogger(__name__)
 
 
 async def refresh_latest(context: Context) -> None:
-    """Make ``latest.*`` the newest sound state, inside an operation that holds the repository.
+    """Make ``latest.*`` the newest sound state; the caller holds the exclusive lock.
 
-    That it fails is told and logged, and changes nothing else: the snapshots are what counts.
+    A failure is logged and the listeners are notified; nothing is raised, because no snapshot depends on this file.
     """
     repository, kinds = context.repository, context.settings.repository.latest_after
     try:
-        wanted = await context.in_thread(repository.wanted_latest, kinds)
-        if wanted is None:
+        newest = await context.in_thread(repository.wanted_latest, kinds)
+        if newest is None:
             await context.in_thread(repository.drop_unfit_latest)
             return
-        if wanted.form is Form.FULL:
-            await context.in_thread(repository.link_latest, wanted)
+        if newest.form is Form.FULL:
+            await context.in_thread(repository.link_latest, newest)
         else:
-            await _assemble(context, wanted)
+            await _assemble(context, newest)
     except (SnapshotError, OSError) as caught:
         log.error("%s could not be refreshed: %s", repository.latest.name, caught)
         error = caught if isinstance(caught, SnapshotError) else SnapshotError(str(caught))
         await context.notify(lambda listener: listener.failed("latest", error))
 
 
-async def _assemble(context: Context, wanted: Snapshot) -> None:
+async def _assemble(context: Context, newest: Snapshot) -> None:
     repository = context.repository
-    scratch = repository.work / f"latest-{wanted.id}"
+    scratch = repository.work / f"latest-{newest.id}"
     await context.in_thread(scratch.unlink, missing_ok=True)
     await context.work(
         ExportJob,
         Exported,
         deadline=float(context.settings.schedule.snapshot_deadline),
         min_free=int(context.settings.repository.min_free),
-        chain=await context.in_thread(repository.chain, wanted),
+        chain=await context.in_thread(repository.chain, newest),
         target=str(scratch),
-        head=head_of(context, wanted),
+        head=head_of(context, newest),
         record=str(repository.member_record),
     )
     await context.in_thread(repository.place_latest, scratch)
 
 
 def head_of(context: Context, snapshot: Snapshot) -> Head:
-    """Give the head of a file that holds a snapshot by itself."""
+    """Return the head for a standalone file of a snapshot."""
     return Head(
         id=snapshot.id,
         sequence=snapshot.sequence,

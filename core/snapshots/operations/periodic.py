@@ -20,12 +20,12 @@ class PeriodicSchedule:
 
     @property
     def last(self) -> dt.datetime | None:
-        """When the last periodic snapshot was taken or found unnecessary; None if never."""
+        """The time when the last periodic snapshot was taken or found unnecessary; None if never."""
         contents = self._context.repository.catalog.contents
         return last_periodic(contents.snapshots, contents.periodic_checked_at, self._context.clock())
 
     def due(self) -> dt.datetime:
-        """Return when the next periodic snapshot is due, from what this process knows of the catalog."""
+        """Return when the next periodic snapshot is due, by the catalog as this process last read it."""
         schedule = self._context.settings.schedule
         return next_periodic(
             self.last,
@@ -36,14 +36,17 @@ class PeriodicSchedule:
         )
 
     async def join(self, *, eligible: bool) -> bool:
-        """Count as one of the bot's processes; return whether this one is the leader, which keeps the schedule."""
+        """Join the bot's processes, and return True if this one is the leader, which keeps the schedule.
+
+        A process that is not ``eligible`` is counted, but never becomes the leader.
+        """
         return await self._context.probe.join(self._context.group, eligible=eligible)
 
     async def is_wanted(self, *, eligible: bool) -> bool:
-        """Join, and return whether this process is to take the periodic snapshot now.
+        """Join, and return True if this process should take the periodic snapshot now.
 
-        The leader is when it is due. Another process is only when it is overdue by a whole interval, so that a leader
-        that hangs does not end the periodic snapshots of all.
+        The leader takes it when it is due. Another process takes it only when it is overdue by a whole interval, in
+        case the leader hangs.
         """
         context = self._context
         leads = await self.join(eligible=eligible)
@@ -52,7 +55,7 @@ class PeriodicSchedule:
         try:
             await context.in_thread(context.repository.refresh)
         except SnapshotError:
-            return leads  # taking the snapshot will mend it, or say what is wrong
+            return leads  # taking the snapshot repairs the catalog, or reports what is wrong with it
         now, due = context.clock(), self.due()
         if now < due:
             await context.notify(lambda listener: listener.covered())  # by another process

@@ -1,4 +1,4 @@
-"""Keeping a snapshot outside retention's counts."""
+"""Pins: a pinned snapshot is never removed by retention."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["pin"]
 
 
 async def pin(context: Context, text: str, pinned: bool, *, actor: Actor = NOBODY) -> Snapshot:
-    """Pin or unpin a snapshot, and return it as it is then."""
+    """Pin or unpin a snapshot, and return it with the change."""
     async with exclusive(context, "a change of a pin"):
         snapshot = (await readable_contents(context)).find(text)
         changed = msgspec.structs.replace(snapshot, pinned=pinned)

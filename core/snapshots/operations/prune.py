@@ -1,7 +1,7 @@
-"""Removing what is no longer kept: expired snapshots, and what engines left elsewhere than in the repository.
+"""The removal of expired snapshots, and of old databases that an engine left on the server.
 
-What is left elsewhere are scratch databases, and states that a restore kept. Age protects those that a running
-operation uses: all of them are younger than an operation can last.
+Those are scratch databases, and databases that a restore replaced. A scratch database in use is never removed, because
+only those are that are older than any operation can last.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ __all__ = ["clean_up_locked", "expired", "prune", "prune_locked"]
 
 log = logging.getLogger(__name__)
 
-_WITHIN = 60.0
+_CLEAN_UP_DEADLINE = 60.0
+"""Seconds."""
 
 
 async def prune(context: Context, *, dry_run: bool, actor: Actor = NOBODY) -> PruneReport:
-    """Apply retention and remove left-overs; with ``dry_run`` only return the decisions with their reasons."""
+    """Apply retention and clean up; with ``dry_run``, only return the decisions and their reasons."""
     if dry_run:
         contents = await context.in_thread(context.repository.refresh)
         decisions = await context.in_thread(expired, context, contents)
@@ -44,12 +45,12 @@ async def prune(context: Context, *, dry_run: bool, actor: Actor = NOBODY) -> Pr
 
 
 def expired(context: Context, contents: Contents) -> Sequence[PruneDecision]:
-    """Give retention's decision on every snapshot."""
+    """Return retention's decision for every snapshot."""
     return decide(contents.snapshots, context.settings.retention, context.clock(), contents.restores)
 
 
 def prune_locked(context: Context, contents: Contents) -> tuple[Sequence[PruneDecision], int]:
-    """Carry out retention; give its decisions and the bytes freed. Blocks."""
+    """Remove expired snapshots; return all decisions and the number of bytes freed. Blocks."""
     decisions = expired(context, contents)
     dropped = [decision.snapshot for decision in decisions if not decision.keep]
     for snapshot in dropped:
@@ -58,21 +59,24 @@ def prune_locked(context: Context, contents: Contents) -> tuple[Sequence[PruneDe
 
 
 async def clean_up_locked(context: Context) -> None:
-    """Remove what is old enough, inside an operation that holds the repository; that it fails changes nothing."""
+    """Remove old databases that the engine left on the server; the caller holds the exclusive lock.
+
+    A failure is logged only: the next run tries again.
+    """
     if not creates_databases(context.url):
         return
     schedule = context.settings.schedule
     restoring = 2 * float(schedule.restore_deadline) + float(schedule.snapshot_deadline)
     try:
-        tidied = await context.work(
+        removed = await context.work(
             CleanUpJob,
             CleanedUp,
-            deadline=_WITHIN,
+            deadline=_CLEAN_UP_DEADLINE,
             scratch_age=max(restoring, float(schedule.verify_deadline)),
             kept_age=float(context.settings.retention.safety),
         )
     except SnapshotError as error:
-        log.info("What restores left on the server could not be tidied: %s", error)
+        log.info("Databases left on the server could not be cleaned up: %s", error)
         return
-    for name in tidied.dropped:
+    for name in removed.dropped:
         log.warning("Removed the left-over database %s", name)

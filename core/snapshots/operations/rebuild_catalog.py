@@ -1,7 +1,7 @@
-"""Making the catalog true again: adopting files it does not list, and rebuilding it when it is lost.
+"""The repair of the catalog: adopt files that it does not list, and rebuild it when it is lost.
 
-Each file is proven before it is listed, so both take as long as reading the files. Nothing is removed: a file that is
-no sound snapshot stays where it is and is named in the report.
+Each file is verified before it is listed, so both take as long as reading the files. Nothing is removed: a file that
+is no sound snapshot stays where it is and is named in the report.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SECONDS_PER_FILE = 600.0
 
 
 async def adopt_locked(context: Context, on_progress: OnProgress | None = None) -> None:
-    """Read the catalog; prove and list the snapshot files it lacks, and mark what it lists and is not there.
+    """Read the catalog, verify and list the snapshot files it lacks, and mark entries whose file is lost as damaged.
 
     A catalog that is missing or cannot be read is rebuilt; raises CatalogTooNew for one of a newer version.
     """
@@ -53,14 +53,14 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
 async def rebuild_catalog(
     context: Context, on_progress: OnProgress | None = None, *, actor: Actor = NOBODY
 ) -> RebuildReport:
-    """Make the catalog anew from the snapshot files alone; the old one is kept beside it."""
-    # Not ``readable_contents``: the catalog may be just what cannot be read.
+    """Rebuild the catalog from the snapshot files; the old one is kept under another name."""
+    # No ``readable_contents`` here: it would rebuild an unreadable catalog first, for nothing.
     async with exclusive(context, "a rebuild of the catalog"), journaled(context, "rebuild of the catalog", actor):
         return await rebuild_locked(context, on_progress)
 
 
 async def readable_contents(context: Context) -> Contents:
-    """Return the catalog's contents, inside an operation that holds the repository.
+    """Return the catalog's contents; the caller holds the exclusive lock.
 
     A catalog that is missing or cannot be read is rebuilt; raises CatalogTooNew for one of a newer version.
     """
@@ -75,7 +75,10 @@ async def readable_contents(context: Context) -> Contents:
 
 
 async def rebuild_locked(context: Context, on_progress: OnProgress | None = None) -> RebuildReport:
-    """Make the catalog anew from the snapshot files, with what only the old one knew where that can still be read."""
+    """Rebuild the catalog from the snapshot files; the caller holds the exclusive lock.
+
+    Pins, reasons and verifications come from the old catalog, as far as it can still be read.
+    """
     repository = context.repository
     old = await context.in_thread(repository.catalog.remembered)
     names = await context.in_thread(lambda: sorted(repository.snapshot_files()))
@@ -125,7 +128,7 @@ def _list_all(context: Context, base: Contents, found: tuple[ScannedFile, ...], 
 
 
 def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
-    """Keep what only the old catalog knew, where it speaks of the same bytes."""
+    """Return ``found`` with what only the old catalog knows, if its entry has the same fingerprint."""
     if known is None or known.fingerprint != found.fingerprint:
         return found
     return msgspec.structs.replace(
@@ -138,7 +141,7 @@ def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
 
 
 def _mark_lost(context: Context) -> None:
-    """Mark snapshots whose file is gone or has another size, and what builds on such: listed, but not promised."""
+    """Mark snapshots as damaged if their file, or one of their chain, is missing or has another size."""
     now = context.clock()
 
     def damaged(snapshot: Snapshot) -> Snapshot:
@@ -154,5 +157,5 @@ def _mark_lost(context: Context) -> None:
             each if each.damaged or each.id in sound else damaged(each) for each in contents.snapshots
         )
 
-    # Written also where there is nothing yet: whoever lists beside the first publication must find a catalog.
+    # Written even without snapshots: somebody who lists during the first publication must find a catalog.
     context.repository.catalog.change(mark)

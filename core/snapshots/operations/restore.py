@@ -1,8 +1,8 @@
-"""Putting a snapshot back, so that at every instant a crash leaves the old database or the new one.
+"""The restore of a snapshot. A crash at any moment leaves the old database or the new one, whole.
 
-The order: rebuild the snapshot beside and prove its fingerprint; check the rebuilt; take a safety snapshot of what is
-there now, last of all so that it misses as little as can be; replace; check again; and if that fails, go back to the
-safety snapshot (or, after an exchange of files, to the files in quarantine).
+The steps: rebuild the snapshot as an image and verify its fingerprint; check the image; take a safety snapshot of the
+database, as late as possible so that it misses as little as possible; replace the database; check it again. If that
+fails, go back to the safety snapshot or, after an exchange of files, to the files in quarantine.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ log = logging.getLogger(__name__)
 
 
 async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> RestorePlan:
-    """Look at the database and say what restoring a snapshot would do now; changes nothing.
+    """Return what restoring a snapshot would do to the database as it is now; change nothing.
 
-    Raises DatabaseBusy or DatabaseUnavailable: neither is damage.
+    Raises DatabaseBusy or DatabaseUnavailable; neither means damage.
     """
     database = await context.work(
         InspectJob,
@@ -93,9 +93,9 @@ def _rows_then_and_now(
 
 
 def _token(contents: Contents, snapshot: Snapshot, method: Method, database: DatabaseState) -> str:
-    """Bind an agreement to what was shown: this snapshot, this way, this database, no restore in between.
+    """Return a token for what a plan shows: the snapshot, the method, the database, and no restore since.
 
-    Not to each row: a game that goes on playing would outdate every plan before anyone could read it.
+    Rows are left out: a game in progress would outdate every plan before anyone could read it.
     """
     last = contents.restores[-1] if contents.restores else None
     shown = (snapshot.id, snapshot.fingerprint, snapshot.damaged, method, database.token, last and last.at.isoformat())
@@ -105,7 +105,7 @@ def _token(contents: Contents, snapshot: Snapshot, method: Method, database: Dat
 async def restore(
     context: Context, text: str, *, agreed: str | None, actor: Actor = NOBODY, on_progress: OnProgress | None = None
 ) -> RestoreReport:
-    """Restore the snapshot that ``text`` names; see ``restore_locked``."""
+    """Restore the snapshot named by ``text``; see ``restore_locked``."""
     async with exclusive(context, "a restore"):
         contents = await readable_contents(context)
         plan = await plan_for(context, contents, contents.find(text))

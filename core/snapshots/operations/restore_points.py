@@ -1,6 +1,6 @@
-"""Naming critical events in the database's own log, for operators whose own tools can go back to a name.
+"""Restore points: names for critical events in the server's log, for operators who recover with their own tools.
 
-One after another, beside the snapshots and never in their way. That it cannot be done is told once, until it can again.
+They are created one after another, and never delay a snapshot. A failure is reported once, until one succeeds again.
 """
 
 from __future__ import annotations
@@ -20,27 +20,26 @@ __all__ = ["RestorePoints", "restore_point_name"]
 log = logging.getLogger(__name__)
 
 _LONGEST = 63
-"""Bytes in the name of a restore point of PostgreSQL, the ending zero not counted."""
+"""Longest name of a restore point of PostgreSQL, in bytes, without the terminating zero."""
 _MOST_WAITING = 1000
 
 
 def restore_point_name(reason: str, stamp: str) -> str:
-    """Give the name of the point that an event gets: what happened, and when in UTC."""
+    """Return the name of an event's restore point: the reason, and the time in UTC."""
     return f"{slug(reason)[: _LONGEST - len(stamp) - 1]}_{stamp}"
 
 
 class RestorePoints:
-    """Takes events and names them; does nothing where the settings do not ask for it."""
+    """Creates restore points for events, if the settings ask for them."""
 
     def __init__(self, context: Context) -> None:
-        """Take the service's context."""
         self._context = context
         self._waiting: deque[str] = deque(maxlen=_MOST_WAITING)
         self._task: asyncio.Task[None] | None = None
-        self._told = False
+        self._failing = False
 
     def add(self, reason: str) -> None:
-        """Name this moment soon; call it in the loop's thread. Never raises and never waits."""
+        """Create a restore point soon. Call it in the loop's thread; it never raises and never waits."""
         if not self._context.settings.database.restore_points:
             return
         now = self._context.clock()
@@ -49,7 +48,7 @@ class RestorePoints:
             self._task = asyncio.get_running_loop().create_task(self._work(), name="savepoint restore points")
 
     async def close(self) -> None:
-        """Name what waits, within a second, and stop."""
+        """Create the restore points that wait, within a second, and stop."""
         task, self._task = self._task, None
         if task is not None:
             await asyncio.wait([task], timeout=1.0)
@@ -62,12 +61,12 @@ class RestorePoints:
             try:
                 await self._context.probe.create_restore_point(name)
             except SnapshotError as error:
-                log.log(logging.DEBUG if self._told else logging.ERROR, "%s", error)
-                if not self._told:
-                    self._told = True
+                log.log(logging.DEBUG if self._failing else logging.ERROR, "%s", error)
+                if not self._failing:
+                    self._failing = True
                     await self._context.notify(functools.partial(_notify, error))
             else:
-                self._told = False
+                self._failing = False
                 log.info("Restore point %s", name)
 
 

@@ -1,4 +1,4 @@
-"""The last snapshot of a bot that goes down."""
+"""The snapshot that is taken when the bot shuts down."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["create_last"]
 
 
 async def create_last(context: Context, events: EventCoverage) -> Snapshot | None:
-    """Take the shutdown snapshot within ``shutdown_deadline``, and cover the events that wait with it.
+    """Take the shutdown snapshot within ``shutdown_deadline``; it covers the events that still wait.
 
-    Returns None if shutdown snapshots are switched off, or if other processes still serve the database: the last one
+    Returns None if shutdown snapshots are switched off, or if other processes still use the database: the last of them
     takes it. Raises DeadlineExceeded, and whatever ``create`` raises.
     """
     schedule = context.settings.schedule

@@ -234,7 +234,10 @@ def candidates(
 
 
 def recent_automatic(restores: Sequence[RestoreRecord], now: dt.datetime, pause: float) -> RestoreRecord | None:
-    """Give the last automatic restore if it was less than ``pause`` seconds ago, by whichever way the clock moved."""
+    """Return the last automatic restore if it is less than ``pause`` seconds away from ``now``, else None.
+
+    One in the future counts too: the clock may have been set back since.
+    """
     automatic = [record for record in restores if record.automatic]
     if automatic and abs((now - automatic[-1].at).total_seconds()) < pause:
         return automatic[-1]

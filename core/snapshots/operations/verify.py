@@ -1,4 +1,4 @@
-"""Proving snapshots that are stored, and writing down the outcome."""
+"""The verification of stored snapshots."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ class VerificationSchedule:
         """When a test restore was last found to be unavailable here."""
 
     async def run_due(self) -> VerifyReport | None:
-        """Verify the newest snapshot by ``restored`` if that was last done longer ago than ``verify_interval``.
+        """Verify the newest snapshot at the level ``restored`` if that was last done over ``verify_interval`` ago.
 
-        Where the engine cannot do that here, its bytes are verified instead, as often.
+        If a test restore is not possible here, verify its checksum instead, just as often. Return None if nothing is
+        due.
         """
         context = self._context
         interval, now = float(context.settings.schedule.verify_interval), context.clock()
@@ -68,9 +69,9 @@ class VerificationSchedule:
 async def verify_locked(
     context: Context, contents: Contents, snapshot: Snapshot, level: Level, on_progress: OnProgress | None = None
 ) -> VerifyReport:
-    """Prove a snapshot at a level and record the outcome; one that fails is marked damaged, never removed.
+    """Verify a snapshot and record the outcome; one that fails is marked damaged, never removed.
 
-    What stops the proof without saying anything about the snapshot (busy, deadline, no space) is raised.
+    Raises what stops the verification and says nothing about the snapshot: busy, deadline, no space.
     """
     started = time.monotonic()
     try:

@@ -1,4 +1,5 @@
-"""The child process that does whatever blocks: ``client`` starts it in the bot's process, ``main`` runs in it.
+"""The worker: a child process that does one job, such as taking a snapshot, and ends.
 
-The two speak ``protocol``; ``handlers`` does the jobs.
+``client`` starts it from the bot's process, ``main`` runs in it, ``protocol`` defines their messages, ``handlers`` does
+the jobs.
 """

@@ -1,8 +1,8 @@
-"""Starts a module of this package by path: ``python bootstrap.py worker.main``.
+"""Run a module of this package by the path of this file: ``python bootstrap.py worker.main``.
 
-The package may lie anywhere and be called anything in a host, and its parents may be packages with code of their own.
-So it is put together here under a name of its own from the folder above this file, without importing any parent, and
-without this folder on the module path, where it would shadow the standard library's names.
+A host may put the package anywhere and name it anything, and its parent packages may run code of their own. So the
+package is created here under a fixed name, from the folder above this file. No parent is imported, and the folder is
+not on the module path, where its modules would shadow those of the standard library.
 """
 
 from __future__ import annotations

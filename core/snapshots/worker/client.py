@@ -1,8 +1,8 @@
-"""The parent's side of the worker: starts it, hears it, stops it.
+"""The client of the worker, in the bot's process: start it, read its messages, stop it.
 
-``subprocess`` in a thread rather than asyncio's own, so that it works on every event loop a host may run (Windows'
-selector loop has no subprocesses) and the loop never waits for a fork. The worker has a session of its own: Ctrl-C in a
-terminal is for the bot, which then decides what becomes of its workers.
+It uses ``subprocess`` in a thread, not asyncio's subprocesses: this works on every event loop that a host may run
+(Windows' selector loop has no subprocesses), and the loop never waits for a fork. The worker runs in a session of its
+own, because Ctrl-C in a terminal is meant for the bot, which then stops its workers itself.
 """
 
 from __future__ import annotations
@@ -31,26 +31,27 @@ Value = TypeVar("Value")
 _Message = Progress | Committed | Outcome | Failed
 
 _KILL_AFTER = 15.0
-"""So many seconds after its own deadline a worker that does not answer is killed."""
+"""Seconds after its deadline when a worker that has not ended is killed."""
 _STOP_WITHIN = 1.5
-"""So many seconds a cancelled worker has to tidy up; after the 8 s of a shutdown, Docker kills the bot at 10."""
+"""Seconds that a cancelled worker has to clean up. A shutdown takes up to 8 s, and Docker kills the bot after 10."""
 _STDERR_KEPT = 4000
+"""Bytes."""
 _SECRET_VARIABLES = ("DISCORD_TOKEN", "DATABASE_URL", "BACKUP_DATABASE_URL")
 
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
-"""Buffers are freed and taken again all the time: let the allocator keep them, in place of giving them back and
-having them cleared anew (mallopt(3); C libraries but glibc do not know the names). A first snapshot of 500 MB has 5,000
-page faults in place of 50,000, and a third less time in the kernel, for 3 MB."""
+"""Let the allocator keep freed buffers, because new ones are allocated all the time and the kernel would have to clear
+them again (see mallopt(3); only glibc knows these variables). Measured for the first snapshot of 500 MB: 5,000 page
+faults instead of 50,000 and a third less time in the kernel, for 3 MB more memory."""
 
 
 async def run(
     pool: ThreadPoolExecutor,
     job: Job,
-    gives: type[Value],
+    result_type: type[Value],
     on_progress: OnProgress | None = None,
     on_committed: Callable[[], None] | None = None,
 ) -> Value:
-    """Do a job in a worker and give its outcome.
+    """Run a job in a worker and return its result, decoded as ``result_type``.
 
     ``on_progress`` is called in the loop's thread, ``on_committed`` in another one, before anything else is done.
     Cancelling stops the worker, and waits until it has cleaned up.
@@ -67,7 +68,7 @@ async def run(
     try:
         value = await asyncio.shield(future)
     except asyncio.CancelledError:
-        # Nobody will ask how it ended, and asyncio would complain about that.
+        # Retrieve the exception, or asyncio logs that it never was.
         future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         worker.stop()
         await asyncio.wait([future], timeout=_STOP_WITHIN)
@@ -75,11 +76,11 @@ async def run(
         # What it still had to say, above all that its change is made, is heard before anybody goes on.
         await asyncio.wait([future], timeout=_STOP_WITHIN)
         raise
-    return msgspec.json.decode(value, type=gives)
+    return msgspec.json.decode(value, type=result_type)
 
 
 class _Worker:
-    """One child process; ``work`` blocks until it has ended."""
+    """One child process; ``work`` runs the job and blocks until the process has ended."""
 
     def __init__(self, job: Job, report: OnProgress, on_committed: Callable[[], None] | None) -> None:
         self._job = job
@@ -97,7 +98,7 @@ class _Worker:
             process = self._process = _start()
         assert process.stdin is not None
         assert process.stdout is not None
-        timer = threading.Timer(self._job.deadline + _KILL_AFTER, self._give_up)
+        timer = threading.Timer(self._job.deadline + _KILL_AFTER, self._kill_overdue)
         timer.daemon = True
         timer.start()
         errors = _Tail(process.stderr)
@@ -105,7 +106,7 @@ class _Worker:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(msgspec.json.encode(self._job) + b"\n")
                 process.stdin.flush()
-            answer = self._hear(process.stdout)
+            answer = self._read_messages(process.stdout)
         finally:
             timer.cancel()
             self.stop()
@@ -115,14 +116,14 @@ class _Worker:
             return answer.value
         if isinstance(answer, Failed):
             raise from_wire(answer.error)
-        raise self._silent(status, errors.text())
+        raise self._error_without_answer(status, errors.text())
 
-    def _hear(self, lines: IO[bytes]) -> Outcome | Failed | None:
+    def _read_messages(self, lines: IO[bytes]) -> Outcome | Failed | None:
         for line in lines:
             try:
                 message: Progress | Committed | Outcome | Failed = msgspec.json.decode(line, type=_Message)
             except msgspec.DecodeError:
-                continue  # whatever a host's sitecustomize prints is not the worker's word
+                continue  # not a message: something in the process printed, a host's sitecustomize perhaps
             if isinstance(message, Committed):
                 if self._on_committed is not None:
                     self._on_committed()
@@ -132,11 +133,11 @@ class _Worker:
             self._report(message)
         return None
 
-    def _give_up(self) -> None:
+    def _kill_overdue(self) -> None:
         self._overdue = True
         self.kill()
 
-    def _silent(self, status: int, errors: str) -> WorkerFailed | DeadlineExceeded:
+    def _error_without_answer(self, status: int, errors: str) -> WorkerFailed | DeadlineExceeded:
         if self._overdue:
             limit = duration_text(self._job.deadline)
             return DeadlineExceeded(
@@ -151,7 +152,7 @@ class _Worker:
         )
 
     def stop(self) -> None:
-        """End the worker's standard input, which tells it to stop."""
+        """Close the worker's standard input, which tells it to stop."""
         with self._guard:
             self._stopped = True
             if self._process is not None and self._process.stdin is not None:
@@ -159,13 +160,13 @@ class _Worker:
                     self._process.stdin.close()
 
     def kill(self) -> None:
-        """End the worker at once; safe at any point, and without effect on one that has ended."""
+        """Kill the worker; safe at any moment, and without effect if it has ended."""
         if self._process is not None:
             self._process.kill()
 
 
 def environment() -> dict[str, str]:
-    """Give the environment of a worker: this process's, without its secrets."""
+    """Return the environment of a worker: that of this process, without the secrets."""
     return _KEEP_MEMORY | {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
 
 
@@ -188,7 +189,7 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 class _Tail:
-    """Drains a stream in a thread, so that a talkative worker never blocks, and keeps its end."""
+    """Reads a stream in a thread, so that its writer never blocks, and keeps the last bytes of it."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:
         self._kept = b""

@@ -1,4 +1,4 @@
-"""What each job does, in the worker: an engine's steps, and the files around them."""
+"""A handler for each kind of job, called in the worker."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ __all__ = ["do"]
 
 @functools.singledispatch
 def do(job: Job, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct | None:
-    """Do a job with an engine, using ``scratch`` for temporary files, and give its outcome."""
-    raise TypeError(f"no work is known for {type(job).__name__}")
+    """Do a job with an engine and return its result. ``scratch`` is a folder for temporary files."""
+    raise TypeError(f"no handler for {type(job).__name__}")
 
 
 @do.register
 def _snapshot(job: SnapshotJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     target = Path(job.target)
-    return engine.snapshot(target, scratch, job.head, job.tables, job.base, watch)
+    return engine.snapshot(target, scratch, job.head, job.tables, job.parent, watch)
 
 
 @do.register
@@ -57,7 +57,7 @@ def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
         image = scratch / "verify.db"
         proves = engine.rebuild(job.chain, image, watch, fresh=True)
     except SnapshotDamaged as error:
-        return _not_given_back(error)
+        return _damaged(error)
     try:
         report = engine.check_image(image, job.checks, watch)
     finally:
@@ -76,12 +76,12 @@ def _rebuild(job: RebuildJob, engine: Engine, scratch: Path, watch: Watch) -> ms
     try:
         proves = engine.rebuild(job.chain, image, watch)
     except SnapshotDamaged as error:
-        return _not_given_back(error)
+        return _damaged(error)
     report = engine.check_image(image, job.checks, watch)
     return VerifyResult(ok=True, findings=report.findings, integrity=report, level=proves)
 
 
-def _not_given_back(error: SnapshotDamaged) -> VerifyResult:
+def _damaged(error: SnapshotDamaged) -> VerifyResult:
     finding = Finding(check=Check.FILE, severity=Severity.ERROR, message=str(error))
     return VerifyResult(ok=False, findings=(finding,), culprit=error.data.get("path"))
 
@@ -97,7 +97,7 @@ def _discard(job: DiscardJob, engine: Engine, scratch: Path, watch: Watch) -> No
 
 
 @do.register
-def _after_publishing(job: CleanUpJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+def _clean_up(job: CleanUpJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     return CleanedUp(dropped=engine.clean_up(job.scratch_age, job.kept_age, watch))
 
 

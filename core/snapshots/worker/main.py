@@ -1,7 +1,7 @@
-"""What runs in the child process: one job, then the end.
+"""The worker's main program: do one job and end.
 
-It is a plain program, started by path (see ``bootstrap``), so that it never runs the host's own modules again.
-All that blocks, reads a live database's file, or could take the process down with it happens here.
+It is started by path (see ``bootstrap``), so that the host's own modules are not imported a second time. Everything
+that blocks, that reads the file of a live database, or that could crash the process is done here.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from .protocol import Committed, Failed, Job, Outcome
 __all__ = ["main"]
 
 _NICENESS = 5
-"""Compressing takes both cores of a small machine; the bot's loop comes first."""
+"""Compression keeps both cores of a small machine busy; the bot's event loop has priority."""
 
 _GRACE = 3.0
-"""So many seconds the job has to stop by itself after its parent went, before the process ends without it."""
+"""Seconds that a job has to stop by itself after standard input is closed, before the process exits anyway."""
 
 
 def main() -> int:
-    """Do the one job on standard input and write what becomes of it to standard output; give the exit status."""
+    """Do the job on standard input, write its outcome to standard output, and return the exit status."""
     os.umask(0o077)
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    # Ctrl-C is for the bot: it stops its workers itself, and may need one more for its last snapshot.
+    # Ctrl-C is meant for the bot, which stops its workers itself and may need one more for its last snapshot.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, lines = sys.stdin.buffer, Lines(sys.stdout.buffer)
     try:
@@ -53,16 +53,15 @@ def main() -> int:
     stopping = threading.Event()
     threading.Thread(target=_stop_with_parent, args=(source, stopping, Path(job.scratch)), daemon=True).start()
     status = _run(job, lines, stopping)
-    # All is written and removed: taking the interpreter apart would only keep the bot waiting for what is done.
+    # Everything is written and removed; an orderly exit of the interpreter would only keep the bot waiting.
     sys.stderr.flush()
     os._exit(status)
 
 
 class Lines:
-    """Writes one JSON document a line; a parent that is gone is noticed elsewhere."""
+    """Writes JSON documents to a stream, one a line. A closed pipe is ignored; see ``_stop_with_parent``."""
 
     def __init__(self, target: BinaryIO) -> None:
-        """Take the stream to write to."""
         self._target = target
         self._encoder = msgspec.json.Encoder()
 
@@ -83,7 +82,7 @@ def _run(job: Job, lines: Lines, stopping: threading.Event) -> int:
         progress=lambda phase, done, total: lines.write(Progress(phase, done, total)),
         cancelled=stopping.is_set,
         committed=lambda: lines.write(Committed()),
-        space=_guard(scratch.parent, job.min_free) if job.min_free else None,
+        space=_space_check(scratch.parent, job.min_free) if job.min_free else None,
     )
     try:
         make_folder(scratch)
@@ -101,7 +100,7 @@ def _run(job: Job, lines: Lines, stopping: threading.Event) -> int:
     return 0
 
 
-def _guard(folder: Path, minimum: int) -> Callable[[], None]:
+def _space_check(folder: Path, minimum: int) -> Callable[[], None]:
     def look() -> None:
         free = free_space(folder)
         if free < minimum:
@@ -117,12 +116,12 @@ def _guard(folder: Path, minimum: int) -> Callable[[], None]:
 
 
 def _stop_with_parent(source: BinaryIO, stopping: threading.Event, scratch: Path) -> None:
-    """Wait for the end of standard input: the parent died, or wants the job to stop."""
-    # Not through the buffer: Python aborts when it ends while another thread is inside it.
+    """Wait for the end of standard input, which means that the parent died or wants the job to stop; then stop it."""
+    # Not ``source.read``: Python aborts if it exits while another thread holds the buffer's lock.
     while os.read(source.fileno(), 4096):
         pass
     stopping.set()
     time.sleep(_GRACE)
-    # The job sits in a call that cannot be interrupted. Whatever it was doing is safe to kill at any point.
+    # The job is in a call that cannot be interrupted. Every job is safe to kill at any moment.
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(1)

@@ -1,7 +1,7 @@
-"""What the bot's process and the worker say to each other: one job in, progress and one outcome out, as JSON lines.
+"""The messages between the bot's process and the worker, as JSON lines: one job in, progress and one outcome out.
 
-A job is one document on the worker's standard input, which then stays open: its end tells the worker that the parent
-died or wants it to stop. Paths in jobs are made by the service, never by a person.
+A job is one line on the worker's standard input, which then stays open: when it is closed, the parent died or wants the
+worker to stop. Paths in jobs are made by the service, never by a person.
 """
 
 from __future__ import annotations
@@ -38,9 +38,11 @@ __all__ = [
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag=True):
-    """What every job says: the database, how long to wait for its locks, how long the job may last (seconds).
+    """The fields of every job.
 
-    ``scratch`` is a folder of the job's own, made by the worker and removed at its end. ``min_free`` bytes stay free.
+    ``busy_timeout`` is how long to wait for locks of the database, and ``deadline`` how long the job may take, both in
+    seconds. ``scratch`` is the job's own folder, created and removed by the worker. ``min_free`` is how many bytes of
+    the disk must stay free.
     """
 
     url: str
@@ -51,16 +53,16 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag=True)
 
 
 class SnapshotJob(Work, frozen=True, kw_only=True, tag=True):
-    """Write one state to ``target``, as ``base`` allows, and prove it."""
+    """Write the database's state to ``target``, incremental if ``parent`` allows it, and verify the file."""
 
     target: str
     head: Head
     tables: tuple[str, ...] | None
-    base: ParentSnapshot
+    parent: ParentSnapshot
 
 
 class VerifyJob(Work, frozen=True, kw_only=True, tag=True):
-    """Prove the last snapshot of a chain at a level."""
+    """Verify the last snapshot of a chain at a level."""
 
     chain: tuple[ChainFile, ...]
     level: Level
@@ -68,7 +70,7 @@ class VerifyJob(Work, frozen=True, kw_only=True, tag=True):
 
 
 class RebuildJob(Work, frozen=True, kw_only=True, tag=True):
-    """Rebuild the last snapshot of a chain as ``image``, which outlives the job, and check it."""
+    """Rebuild the last snapshot of a chain as ``image`` and check it; the image stays after the job."""
 
     chain: tuple[ChainFile, ...]
     image: str
@@ -76,7 +78,7 @@ class RebuildJob(Work, frozen=True, kw_only=True, tag=True):
 
 
 class ReplaceJob(Work, frozen=True, kw_only=True, tag=True):
-    """Make the database what ``image`` is."""
+    """Replace the database's content by that of ``image``."""
 
     image: str
     method: Method
@@ -86,20 +88,20 @@ class ReplaceJob(Work, frozen=True, kw_only=True, tag=True):
 
 
 class DiscardJob(Work, frozen=True, kw_only=True, tag=True):
-    """Let go of what a RebuildJob made elsewhere than in ``image``."""
+    """Release what a RebuildJob created for ``image`` outside its file, such as a scratch database."""
 
     image: str
 
 
 class CleanUpJob(Work, frozen=True, kw_only=True, tag=True):
-    """Remove what is left elsewhere of work that never ended, and of restores; both ages are in seconds."""
+    """Remove scratch databases and replaced databases that are older than these ages, in seconds."""
 
     scratch_age: float
     kept_age: float
 
 
 class PutBackJob(Work, frozen=True, kw_only=True, tag=True):
-    """Undo a swap."""
+    """Undo a swap or an exchange: put back what is in ``quarantine``."""
 
     quarantine: str
 
@@ -117,7 +119,7 @@ class InspectJob(Work, frozen=True, kw_only=True, tag=True):
 
 
 class ExportJob(Work, frozen=True, kw_only=True, tag=True):
-    """Write the last snapshot of a chain to ``target`` as a file that stands alone, proving it on the way."""
+    """Write the last snapshot of a chain to ``target`` as a standalone file, and verify it on the way."""
 
     chain: tuple[ChainFile, ...]
     target: str
@@ -126,7 +128,7 @@ class ExportJob(Work, frozen=True, kw_only=True, tag=True):
 
 
 class ScanJob(Work, frozen=True, kw_only=True, tag=True):
-    """Read snapshot files that the catalog does not know, given as (name, path), and prove each; it is ``at`` now."""
+    """Read and verify snapshot files that the catalog does not list, given as (name, path). ``at`` is the time now."""
 
     files: tuple[tuple[str, str], ...]
     at: dt.datetime
@@ -163,13 +165,13 @@ class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a TidyJob; the names of what was removed."""
+    """The result of a CleanUpJob: the names of the databases that were removed."""
 
     dropped: tuple[str, ...]
 
 
 class ScannedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file as a ScanJob found it: a snapshot, or ``problem`` says why it is none or not sound."""
+    """One file that a ScanJob read. ``problem`` says why it is no snapshot, or why the snapshot is damaged."""
 
     name: str
     snapshot: Snapshot | None
@@ -177,7 +179,7 @@ class ScannedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScanResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a ScanJob."""
+    """The result of a ScanJob."""
 
     files: tuple[ScannedFile, ...]
 
@@ -187,12 +189,12 @@ class Committed(msgspec.Struct, frozen=True, tag_field="type", tag="committed"):
 
 
 class Outcome(msgspec.Struct, frozen=True, tag_field="type", tag="outcome"):
-    """The job is done; ``value`` is what it gives, as JSON."""
+    """The job is done; ``value`` is its result as JSON."""
 
     value: msgspec.Raw
 
 
 class Failed(msgspec.Struct, frozen=True, tag_field="type", tag="failed"):
-    """The job failed; ``error`` is what ``SnapshotError.to_wire`` gave."""
+    """The job failed; ``error`` comes from ``SnapshotError.to_wire``."""
 
     error: dict[str, Any]

@@ -102,7 +102,7 @@ def snapshot_job(game: Path, work: Path, deadline: float = 60.0) -> SnapshotJob:
         target=str(work / "snapshot-1"),
         head=HEAD,
         tables=CRITICAL_TABLES,
-        base=empty_base(work),
+        parent=empty_base(work),
     )
 
 

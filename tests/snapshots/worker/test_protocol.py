@@ -62,7 +62,7 @@ def snapshot_job(game: Path, work: Path, *, min_free: int = 0) -> SnapshotJob:
         target=str(work / "snapshot-1"),
         head=HEAD,
         tables=CRITICAL_TABLES,
-        base=empty_base(work),
+        parent=empty_base(work),
     )
 
 
