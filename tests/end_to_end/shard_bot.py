@@ -44,7 +44,7 @@ async def connect(bot: Any, *, reconnect: bool = True) -> None:
 
 def notify(service: Any) -> None:
     """Say whether this process keeps the schedule."""
-    print("leads" if service._context.probe._company._leads else "follows", flush=True)
+    print("leads" if service._context.probe._membership._leads else "follows", flush=True)
 
 
 if __name__ == "__main__":
