@@ -1,7 +1,7 @@
-"""A worker that is started once and forks for each job, so that a service can do hundreds of them in some seconds.
+"""A worker that is started once and forks for each job, so that a service can do hundreds of them in a few seconds.
 
-Run as ``python -m tests.worlds.quick_worker``. It takes a job a line and answers as a worker does; each job is done
-in a process of its own, and only Python is not started anew for it. ``QuickWorker`` is the other side.
+Run as ``python -m tests.worlds.quick_worker``. It reads one job a line and writes what a worker writes. Each job runs
+in a process of its own, but Python is not started again for it. ``QuickWorker`` is the client.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ import msgspec
 from core.snapshots.errors import from_wire
 from core.snapshots.models import Progress
 from core.snapshots.worker import main as worker
-from core.snapshots.worker.protocol import Failed, Job, Outcome
+from core.snapshots.worker.protocol import Committed, Failed, Job, Outcome
 
 ROOT = Path(__file__).parents[2]
+_MESSAGE = Progress | Committed | Outcome | Failed
 
 
 class QuickWorker:
-    """Does jobs in the place of ``client.run``, one at a time."""
+    """Runs jobs in place of ``client.run``, one at a time."""
 
     def __init__(self) -> None:
         """Start the process that forks."""
@@ -36,31 +38,41 @@ class QuickWorker:
             stdout=subprocess.PIPE,
         )
 
-    async def run(self, _pool: object, job: Job, gives: type[Any], _on_progress: object = None) -> Any:
-        """Do a job and give its outcome, or raise what it raised."""
-        answer = await asyncio.to_thread(self._ask, msgspec.json.encode(job))
+    async def run(
+        self,
+        _pool: object,
+        job: Job,
+        result_type: type[Any],
+        _on_progress: object = None,
+        on_committed: Callable[[], None] | None = None,
+    ) -> Any:
+        """Run a job and return its result, or raise its error."""
+        answer = await asyncio.to_thread(self._ask, msgspec.json.encode(job), on_committed)
         if isinstance(answer, Failed):
             raise from_wire(answer.error)
-        return msgspec.json.decode(answer.value, type=gives)
+        return msgspec.json.decode(answer.value, type=result_type)
 
-    def _ask(self, job: bytes) -> Outcome | Failed:
+    def _ask(self, job: bytes, on_committed: Callable[[], None] | None) -> Outcome | Failed:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(job + b"\n")
         self._process.stdin.flush()
         for line in self._process.stdout:
-            said: Progress | Outcome | Failed = msgspec.json.decode(line, type=Progress | Outcome | Failed)
-            if not isinstance(said, Progress):
-                return said
+            message: Progress | Committed | Outcome | Failed = msgspec.json.decode(line, type=_MESSAGE)
+            if isinstance(message, Committed):
+                if on_committed is not None:
+                    on_committed()
+            elif not isinstance(message, Progress):
+                return message
         raise AssertionError("the process that forks ended")
 
     def close(self) -> None:
-        """Let go of the process."""
+        """End the process."""
         self._process.communicate()
 
 
 def main() -> None:
-    """Do each job that comes, until there are no more."""
+    """Run one job after another, until there are no more."""
     os.umask(0o077)
     for line in sys.stdin.buffer:
         child = os.fork()

@@ -34,6 +34,6 @@ def publish(repository: Repository, *snapshots: Snapshot) -> None:
 
 def point_latest(repository: Repository) -> None:
     """Point ``latest.*`` to the newest full that it may lead to, as the service does."""
-    wanted = repository.wanted_latest(DAILY)
+    wanted = repository.latest_to_write(DAILY)
     if wanted is not None:
         repository.link_latest(wanted)

@@ -1,8 +1,7 @@
-"""The values that travel between the layers: frozen, strict, and JSON-ready.
+"""The values that the layers exchange: frozen, strictly typed, and convertible to JSON.
 
-Times are aware UTC datetimes, sizes are bytes, durations are seconds, paths inside the repository are relative and use
-``/``. Nothing here reads a clock or a disk. Import them from this package; the modules only keep apart what belongs
-together.
+Times are aware UTC datetimes, sizes are bytes, durations are seconds, and paths inside the repository are relative and
+use ``/``. Nothing here reads a clock or a disk. Import them from this package, not from its modules.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who did what: the lines of ``audit.jsonl``, and the intent of an operation in the journal."""
+"""The lines of the audit log ``audit.jsonl``, and the entry of an operation in the journal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 NOBODY = Actor(source="service")
-"""Used where the caller did not say who asked."""
+"""The actor if the caller did not pass one."""
 
 
 class AuditLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -40,10 +40,10 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation that changes the database or the repository, written down before it begins.
+    """An operation that changes the database or the repository, recorded before it begins.
 
-    ``committed`` is True once the change cannot be taken back by a crash any more. ``safety`` is the id of the safety
-    snapshot, ``quarantine`` the folder for the files that are replaced.
+    ``committed`` is True once the change is made, so that a crash no longer undoes it. ``safety`` is the id of the
+    safety snapshot, ``quarantine`` the folder for the files that are replaced.
     """
 
     operation: str

@@ -1,4 +1,4 @@
-"""The verdict on a state: the live database's, or that of the state in a snapshot."""
+"""The verdict on a state: that of the live database, or that in a snapshot."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Health", "Verdict"]
 
 
 class Verdict(StrEnum):
-    """What may be done about a state; see ``policies/health.py``, which alone decides it.
+    """How sound a state is, as ``policies/health.py`` decides.
 
-    ``unreadable``: the data cannot be read, so a restore helps. ``inconsistent``: the data is there, and SQLite's own
-    bookkeeping of it is wrong. ``suspicious``: the data is readable and not what was expected. ``unknown``: it could
-    not be looked at, or not as a whole. ``missing``: there is no database yet. ``sound``: nothing was found.
+    ``unreadable``: data cannot be read, so a restore helps. ``inconsistent``: the data is there, but SQLite's own
+    structures around it are wrong. ``suspicious``: the data is readable, but not what was expected. ``unknown``: the
+    state could not be checked, or not completely. ``missing``: there is no database yet. ``sound``: nothing was found.
     """
 
     SOUND = "sound"

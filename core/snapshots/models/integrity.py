@@ -1,4 +1,4 @@
-"""What a look at a database finds: findings, reports, and its state."""
+"""Integrity checks of a database: findings and reports, and the database's present state."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ class Severity(StrEnum):
 
 
 class Check(StrEnum):
-    """What an integrity finding is about; ``policies/health.py`` says what each means for the state."""
+    """The subject of an integrity finding; ``policies/health.py`` decides what each means for the state."""
 
     FILE = "file"
-    """The file is destroyed, foreign, cut short or gone."""
+    """The file is destroyed, truncated, missing, or no database."""
     PAGES = "pages"
     """Pages of a table cannot be read."""
     STRUCTURE = "structure"
-    """The b-trees are not as they should be, and every table can be read all the same."""
+    """The b-trees have errors, although every table can be read."""
     INDEXES = "indexes"
     """An index differs from its table."""
     SPACE = "space"
-    """Unused pages, the freelist, counts of pages."""
+    """The freelist or the page count is wrong, or pages belong to nothing."""
     CONSTRAINTS = "constraints"
     """Rows break NOT NULL, CHECK, UNIQUE or the type of a STRICT column."""
     EMPTY = "empty"
-    """The database has no tables or no rows any more."""
+    """The database has lost all its tables or all its rows."""
     TABLES = "tables"
-    """A table that was expected is missing."""
+    """An expected table is missing."""
     ROWS = "rows"
-    """A table lost its rows."""
+    """A table lost all its rows."""
     JSON = "json"
     """Values are not JSON, or not of the expected type."""
     FOREIGN_KEYS = "foreign_keys"
-    """Rows refer to rows that are not there."""
+    """Rows refer to rows that do not exist."""
     SCHEMA = "schema"
     """The schema needs a newer version of the database's library."""
     FORMAT = "format"
     """The file has a newer format than the database's library knows."""
     ROT = "rot"
-    """A page changed although nothing wrote it."""
+    """A page changed although nothing wrote to it."""
     ENCRYPTED = "encrypted"
     """The file looks encrypted."""
     EXTENSION = "extension"
-    """A collation, function or module that only the host has kept something from being checked."""
+    """Something could not be checked, because it needs a collation, function or module that only the host has."""
     ACCESS = "access"
-    """Busy, no permission, input/output: it could not be looked at."""
+    """The database could not be checked: it is busy, or permissions or the disk prevent it."""
     MOUNT = "mount"
     """The volume that holds the database is not mounted."""
     SETTINGS = "settings"
-    """A setting names something that is not there."""
+    """A setting names something that does not exist."""
     MISSING = "missing"
     """There is no database yet."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that an integrity check found; ``count`` says how often where one finding stands for many.
+    """One thing that an integrity check found, ``count`` times.
 
-    ``remedy`` says what mends it, where that is known. ``by_hand`` is damage that no automatic restore may touch: it
-    needs a person who looks at the server first.
+    ``remedy`` is a sentence about how to repair it, if that is known. ``by_hand`` marks damage that is never restored
+    automatically, because a person must look at the server first.
     """
 
     check: Check
@@ -79,9 +79,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IntegrityReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an integrity check looked at and found.
+    """The outcome of an integrity check.
 
-    ``checked`` counts what was looked at by name: ``pages``, ``tables``, ``rows``, ``json_values``, ``foreign_keys``.
+    ``checked`` counts what was checked: ``pages``, ``tables``, ``rows``, ``json_values``, ``foreign_keys``. ``rows``
+    is the number of rows by table.
     """
 
     findings: tuple[Finding, ...]
@@ -91,7 +92,7 @@ class IntegrityReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether there is no finding of severity error."""
+        """True if there is no finding of severity error."""
         return not self.errors
 
     @property
@@ -106,7 +107,7 @@ class IntegrityReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Method(StrEnum):
-    """How a restore puts the state back: through the running engine, by exchanging files, or whole databases."""
+    """How a restore replaces the state: through the running engine, or by exchanging files (swap) or databases."""
 
     ONLINE = "online"
     SWAP = "swap"
@@ -114,12 +115,11 @@ class Method(StrEnum):
 
 
 class DatabaseState(msgspec.Struct, frozen=True, kw_only=True):
-    """The database as it is now: cheap to ask for, never changes it.
+    """The database as it is now.
 
-    ``openable`` says whether the engine can work with it in place; where it cannot, ``problem`` is why and
-    ``finding`` says what that means. ``token``
-    changes whenever its content does (for a plan bound to the state it shows). ``method`` is how a restore is made
-    where the engine has one way only.
+    ``openable`` is True if the engine can open it; otherwise ``problem`` is the reason, and ``finding`` what that
+    means. ``token`` identifies the database, not its content: it changes when another file or another database takes
+    its place, and a restore plan holds it. ``method`` is set if the engine can restore in one way only.
     """
 
     exists: bool

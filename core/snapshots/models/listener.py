@@ -1,4 +1,4 @@
-"""What somebody who waits or watches is told while operations run."""
+"""Notifications: the progress of an operation, and the events of the service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Listener", "OnProgress", "Progress"]
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="type", tag="progress"):
-    """How far a phase has come; ``done`` and ``total`` are bytes, or steps where there are no bytes."""
+    """The progress of a phase; ``done`` and ``total`` are bytes, or steps if there are no bytes."""
 
     phase: str
     done: int
@@ -25,32 +25,32 @@ class Progress(msgspec.Struct, frozen=True, tag_field="type", tag="progress"):
 
 
 OnProgress = Callable[[Progress], None]
-"""A function that is called with each step of the progress, in the loop's thread."""
+"""A function that is called with the progress, in the loop's thread."""
 
 
 class Listener(Protocol):
-    """Who wants to hear what the service does: the cog, which tells the host and the owner."""
+    """A receiver of the service's events, such as the cog, which informs the host and the owner."""
 
     async def created(self, snapshot: Snapshot) -> None:
-        """Hear of a snapshot that was published."""
+        """Handle the publication of a snapshot."""
 
     async def failed(self, operation: str, error: SnapshotError) -> None:
-        """Hear of an operation nobody waited for that failed."""
+        """Handle the failure of an operation that no caller waits for."""
 
     async def health_changed(self, health: Health) -> None:
-        """Hear of findings in the live database that are new, or that it is sound again."""
+        """Handle new findings in the live database, or the news that it is sound again."""
 
     async def audited(self, line: AuditLine) -> None:
-        """Hear of a line of the audit log."""
+        """Handle a new line of the audit log."""
 
     async def interrupted(self, message: str) -> None:
-        """Hear what an operation that a crash interrupted has left behind: the owner's sentence."""
+        """Handle the message for the owner about an operation that a crash interrupted."""
 
     async def covered(self) -> None:
-        """Hear that the newest state is safe: a snapshot succeeded, or one was not needed."""
+        """Handle the news that the current state is covered: a snapshot succeeded, or none was needed."""
 
     async def restore_starting(self, plan: RestorePlan) -> None:
-        """Hear that a restore begins, in time to pause play."""
+        """Handle the start of a restore, before the database changes, so that the game can be paused."""
 
     async def restore_finished(self, report: RestoreReport) -> None:
-        """Hear how a restore ended, also when it failed, in time to drop caches."""
+        """Handle the end of a restore, successful or not, so that caches can be dropped before play goes on."""

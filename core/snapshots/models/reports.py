@@ -1,4 +1,4 @@
-"""What the operations return."""
+"""The results of the operations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Created", "Exported", "RebuildReport", "StartupOutcome", "StartupRep
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it: ``snapshot`` covers what was wanted; with ``unchanged`` it was there already."""
+    """The result of a request for a snapshot: the snapshot that covers it; ``unchanged`` if it existed already."""
 
     snapshot: Snapshot
     unchanged: bool
@@ -40,13 +40,13 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of an ExportJob; the size of the file in bytes."""
+    """The result of an export: the size of the file in bytes."""
 
     size: int
 
 
 class RebuildReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rebuild found: how many snapshots, which of them are damaged, and which files are none."""
+    """The result of a rebuild of the catalog: how many snapshots, and the names of damaged and unreadable files."""
 
     snapshots: int
     damaged: tuple[str, ...]
@@ -68,7 +68,7 @@ class StartupOutcome(StrEnum):
 
 
 class StartupReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the start-up check saw and did; ``message`` is the owner's sentence."""
+    """What the start-up check found and did; ``message`` is a text for the owner."""
 
     outcome: StartupOutcome
     message: str

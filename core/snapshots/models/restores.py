@@ -1,4 +1,4 @@
-"""Restores: the plan that is shown before one, the report after it, and the record that the catalog keeps."""
+"""Restores: the plan that is shown before one, the report after it, and its record in the catalog."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ __all__ = ["Lost", "RestorePlan", "RestoreRecord", "RestoreReport"]
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore gives up: everything written between ``since`` (the snapshot) and ``until`` (now).
+    """What a restore loses: everything written between ``since`` (the snapshot) and ``until`` (now).
 
-    ``rows`` gives per critical table how many rows were there in the snapshot and now (``None`` where the table is
-    missing or cannot be read). ``events`` are the reasons recorded after the snapshot, ``event_count`` how many
-    requests that were.
+    ``rows`` has the number of rows in the snapshot and now, by critical table; None means that the table is missing or
+    cannot be read. ``events`` are the reasons recorded after the snapshot, ``event_count`` is the number of events.
     """
 
     since: dt.datetime
@@ -29,7 +28,10 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore would do, shown before anyone agrees to it. ``token`` binds the agreement to this state."""
+    """What a restore would do, shown before anyone agrees to it.
+
+    ``age`` is the snapshot's, in seconds. ``token`` binds an agreement to the state that the plan shows.
+    """
 
     snapshot: Snapshot
     age: float
@@ -40,9 +42,10 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One restore that happened: back to ``snapshot`` with its ``sequence``.
+    """A restore that was carried out, to ``snapshot`` with its ``sequence``.
 
-    Snapshots below ``before`` were taken before the restore. ``safety`` and ``quarantine`` name what was kept.
+    Snapshots with a sequence below ``before`` were taken before the restore. ``safety`` is the id of the safety
+    snapshot, ``quarantine`` the name under which the replaced files or the replaced database are kept.
     """
 
     at: dt.datetime
@@ -57,8 +60,9 @@ class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
 class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore did.
 
-    ``identical`` is True where the result was proven equal to the snapshot page by page, and None where somebody wrote
-    before that could be seen. Where ``ok`` is False, ``error`` says why and the database is as it was before.
+    ``identical`` is True if the database was compared with the snapshot and is equal to it, and None if it could not be
+    compared, because somebody wrote to it first for example. If ``ok`` is False, ``error`` is the reason and the
+    database is as it was before.
     """
 
     restored: Snapshot

@@ -1,4 +1,4 @@
-"""Retention: its rules, and what it decided for each snapshot."""
+"""Retention: its rules, and its decision for each snapshot."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ __all__ = ["PruneDecision", "PruneReport", "RetentionRules"]
 
 
 class RetentionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long snapshots stay. Durations count back from now; counts are snapshots.
+    """How long snapshots are kept.
 
-    Periodic and manual ones: everything for ``keep_all``, then the first full of each of ``daily`` days, and of
-    ``weekly`` ISO weeks and ``monthly`` months where these are not 0. Event ones: the newest ``critical``.
+    Of periodic and manual snapshots, all of the last ``keep_all``, then the first full of each of ``daily`` days,
+    ``weekly`` ISO weeks and ``monthly`` months (0: none). Of events' snapshots, the newest ``critical``. ``safety`` and
+    ``shutdown`` are how long snapshots of those kinds are kept.
     """
 
     keep_all: Duration = Duration(24 * 3600)
@@ -27,7 +28,7 @@ class RetentionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class PruneDecision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Whether retention keeps a snapshot, and every reason it has for that."""
+    """The decision to keep or remove a snapshot, with all its reasons."""
 
     snapshot: Snapshot
     keep: bool
@@ -35,7 +36,7 @@ class PruneDecision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PruneReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What retention decided, and whether it was carried out (``dry_run`` is False)."""
+    """Retention's decisions, which were not carried out if ``dry_run``; ``freed`` is in bytes."""
 
     decisions: tuple[PruneDecision, ...]
     dry_run: bool

@@ -1,4 +1,4 @@
-"""What a snapshot is: its kind, its form, how it was verified, and everything that the catalog records of it."""
+"""A snapshot as the catalog records it, with its kind, its form and its verification."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class Kind(StrEnum):
 
 
 class Form(StrEnum):
-    """Whether a snapshot stands alone (full) or holds only what changed since its base (incremental)."""
+    """Full: needs no other file. Incremental: holds only what changed since its parent snapshot."""
 
     FULL = "full"
     INCREMENTAL = "incremental"
 
 
 class Level(StrEnum):
-    """How a snapshot was proven: the stored bytes give back the fingerprint, or it was rebuilt and checked."""
+    """How a snapshot was verified: its bytes match the fingerprint (checksum), or it was rebuilt and checked."""
 
     CHECKSUM = "checksum"
     RESTORED = "restored"
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """When and how a snapshot was last proven, and whether it passed."""
+    """The last verification of a snapshot: how, when, and whether it passed."""
 
     level: Level
     at: dt.datetime
@@ -46,13 +46,14 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One restorable state. Its bytes never change; the catalog's ``verification``, ``pinned`` and ``reasons`` can.
+    """A stored state of the database.
 
-    ``sequence`` orders snapshots by when they were taken even where the clock was wrong; ``began_at`` is the moment
-    before the image was read, so that whatever was committed by then is in it. ``requests`` counts the events that it
-    covers, ``reasons`` names each different one. ``rows`` counts the critical tables in it (a table that was not there
-    is absent). ``health`` is the verdict on the state in it, as far as that was looked at. ``restored_at`` is when it
-    last passed ``restored``. ``details`` is the engine's own: whatever it needs to put the state back.
+    Its file never changes; ``verification``, ``health``, ``pinned``, ``reasons`` and ``requests`` can. ``sequence``
+    orders snapshots by when they were taken, even if the clock was wrong. ``base`` is the id of an incremental's parent
+    snapshot. ``began_at`` is the time just before the database was read, so everything committed by then is included.
+    ``requests`` is the number of events that it covers, ``reasons`` are their distinct reasons. ``rows`` has the number
+    of rows of the critical tables that existed. ``health`` is the verdict on the state, or None if it was not checked.
+    ``restored_at`` is when it last passed a verification by ``restored``. ``details`` is for the engine alone.
     """
 
     id: str
@@ -78,5 +79,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def damaged(self) -> bool:
-        """Whether its last verification failed."""
+        """True if its last verification failed."""
         return not self.verification.ok

@@ -26,9 +26,9 @@ async def refresh_latest(context: Context) -> None:
     """
     repository, kinds = context.repository, context.settings.repository.latest_after
     try:
-        newest = await context.in_thread(repository.wanted_latest, kinds)
+        newest = await context.in_thread(repository.latest_to_write, kinds)
         if newest is None:
-            await context.in_thread(repository.drop_unfit_latest)
+            await context.in_thread(repository.drop_damaged_latest)
             return
         if newest.form is Form.FULL:
             await context.in_thread(repository.link_latest, newest)

@@ -80,7 +80,7 @@ async def rebuild_locked(context: Context, on_progress: OnProgress | None = None
     Pins, reasons and verifications come from the old catalog, as far as it can still be read.
     """
     repository = context.repository
-    old = await context.in_thread(repository.catalog.remembered)
+    old = await context.in_thread(repository.catalog.salvage)
     names = await context.in_thread(lambda: sorted(repository.snapshot_files()))
     files = tuple((name, str(repository.store.fetch(name))) for name in names)
     found = await _scan(context, files, on_progress) if files else ()

@@ -1,1 +1,1 @@
-"""The folder of snapshots: its file names, the catalog that lists them, the lock, and where the bytes are stored."""
+"""The repository: file names, the catalog that lists the snapshots, the lock, and the stores that hold the files."""

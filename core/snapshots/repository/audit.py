@@ -1,4 +1,4 @@
-"""The audit log: ``audit.jsonl``, one JSON line for each thing somebody did, only ever appended to."""
+"""The audit log ``audit.jsonl``: one JSON line for each thing that somebody did. Lines are only ever appended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FILE_NAME", "AuditLog"]
 
 FILE_NAME = "audit.jsonl"
 _LONGEST_LINE = 4000
-"""Bytes of a line: players and admins write parts of it."""
+"""Bytes. Players and admins write parts of a line, so its length must have a limit."""
 
 
 class AuditLog:
@@ -38,7 +38,7 @@ class AuditLog:
             os.close(descriptor)
 
     def last(self, count: int | None = None) -> tuple[AuditLine, ...]:
-        """Return the newest lines, oldest first; all of them without a count. Lines that are none are passed over."""
+        """Return the newest ``count`` lines, or all of them, oldest first. Lines that cannot be read are skipped."""
         try:
             with self.path.open("rb") as file:
                 lines = deque(file, maxlen=count)

@@ -1,9 +1,9 @@
-"""The catalog: what is in the repository, in one JSON file that is always whole.
+"""The catalog: the list of snapshots and restores, in one JSON file that is always whole.
 
 ``backup_metadata.json`` holds ``{"format": 1, "snapshots": [...], "restores": [...], "periodic_checked_at": ...}``.
-It is written to a temporary file, synced and renamed. A catalog that cannot be read is never taken for an empty one:
-it is ``CatalogError``, and the repository rebuilds it from the snapshot files. One of a newer format is
-``CatalogTooNew``, and stays as it is. Everything here blocks; changes are made under the repository's lock only.
+It is written to a temporary file, synced and renamed. A catalog that cannot be read is never treated as empty: it
+raises ``CatalogError``, and is rebuilt from the snapshot files. A catalog of a newer format raises ``CatalogTooNew``
+and is left alone. All methods block; changes are made under the exclusive lock only.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["FILE_NAME", "FORMAT", "PREVIOUS", "Catalog", "Contents"]
 FILE_NAME = "backup_metadata.json"
 FORMAT = 1
 PREVIOUS = "catalog.previous.json"
-"""The catalog before the last change, in ``.work/``: pins and verifications come from it if the catalog is lost."""
+"""The catalog before the last change, in ``.work/``. If the catalog is lost, pins and verifications come from it."""
 _RESTORES_KEPT = 200
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
-    """What the catalog says. ``snapshots`` are in the order of their sequence, oldest first."""
+    """The contents of the catalog. ``snapshots`` are ordered by ``sequence``, oldest first."""
 
     format: int = FORMAT
     snapshots: tuple[Snapshot, ...] = ()
@@ -38,12 +38,12 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     periodic_checked_at: dt.datetime | None = None
 
     def with_snapshots(self, snapshots: Iterable[Snapshot]) -> Contents:
-        """Give the contents with these snapshots instead."""
+        """Return the contents with these snapshots in place of the present ones."""
         ordered = tuple(sorted(snapshots, key=lambda each: (each.sequence, each.began_at, each.id)))
         return msgspec.structs.replace(self, snapshots=ordered)
 
     def adding(self, snapshot: Snapshot) -> Contents:
-        """Give the contents with one more snapshot, or with this one in the place of the one with its id."""
+        """Return the contents with one more snapshot; it replaces a snapshot with the same id."""
         before = next((at for at, old in enumerate(self.snapshots) if old.id == snapshot.id), None)
         if before is None and self.snapshots and snapshot.sequence > self.snapshots[-1].sequence:
             return msgspec.structs.replace(self, snapshots=(*self.snapshots, snapshot))
@@ -53,11 +53,11 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
         return self.with_snapshots([*(old for old in self.snapshots if old.id != snapshot.id), snapshot])
 
     def without(self, ids: set[str]) -> Contents:
-        """Give the contents without some snapshots."""
+        """Return the contents without the snapshots with these ids."""
         return self.with_snapshots(old for old in self.snapshots if old.id not in ids)
 
     def recording(self, restore: RestoreRecord) -> Contents:
-        """Give the contents with one more restore; very old ones are forgotten."""
+        """Return the contents with one more restore; only the last 200 are kept."""
         return msgspec.structs.replace(self, restores=(*self.restores, restore)[-_RESTORES_KEPT:])
 
     def find(self, text: str) -> Snapshot:
@@ -69,14 +69,14 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def newest_sound(self) -> Snapshot | None:
-        """The newest undamaged snapshot that the present database comes from."""
+        """The newest usable snapshot of the timeline, or of all if the timeline has none; None without any."""
         return newest_sound(self.snapshots, self.restores)
 
     @property
     def next_sequence(self) -> int:
         """The sequence of the next snapshot."""
         after_snapshots = self.snapshots[-1].sequence + 1 if self.snapshots else 1
-        # Files can be lost; what comes after a restore must still be seen to come after it.
+        # Snapshots before the last restore can be lost; a new one must still come after it.
         return max([after_snapshots, *(record.before for record in self.restores[-1:])])
 
 
@@ -85,27 +85,26 @@ class _Format(msgspec.Struct):
 
 
 class Catalog:
-    """The file, and its contents as last read or written."""
+    """The catalog's file, and its contents as last read or written. ``work`` is the folder for temporary files."""
 
     def __init__(self, root: Path, work: Path) -> None:
-        """Take the repository's root and its folder for temporary files."""
         self.path = root / FILE_NAME
         self._previous = work / PREVIOUS
         self._scratch = work / "catalog.new.json"
         self._seen: tuple[int, int, int] | None = None
-        # Listing reads the file without the repository's lock, in a thread beside the one that changes it.
+        # Listing takes no exclusive lock, so one thread can read the file while another one changes it.
         self._guard = threading.RLock()
         self.contents = Contents()
 
     @property
     def exists(self) -> bool:
-        """Whether the file is there."""
+        """True if the file exists."""
         return self.path.exists()
 
     def refresh(self) -> Contents:
-        """Read the file if it changed since it was last read or written here, and give its contents.
+        """Return the contents, after reading the file if it changed since it was last read or written here.
 
-        Raises CatalogError where it is missing or cannot be read, CatalogTooNew where a newer version wrote it.
+        Raises CatalogError if the file is missing or cannot be read, CatalogTooNew if a newer version wrote it.
         """
         with self._guard:
             stamp = self._stamp()
@@ -117,7 +116,7 @@ class Catalog:
             return self.contents
 
     def change(self, step: Callable[[Contents], Contents]) -> Contents:
-        """Make the contents what ``step`` gives for them, durably."""
+        """Replace the contents with ``step(contents)``, write them durably, and return them."""
         with self._guard:
             changed = step(self.contents)
             if changed != self.contents or not self.exists:
@@ -128,15 +127,15 @@ class Catalog:
             return self.contents
 
     def forget(self) -> None:
-        """Start again with nothing: the file is gone, and every snapshot with it."""
+        """Empty the contents in memory, after the file and all snapshots were removed."""
         with self._guard:
             self._seen = None
             self.contents = Contents()
 
-    def remembered(self) -> Contents:
-        """Give what can still be read of the catalog or of the one before it; for rebuilding, never for listing.
+    def salvage(self) -> Contents:
+        """Return what can still be read of the catalog or of the previous one; for a rebuild, never for listing.
 
-        Raises CatalogTooNew: what a newer version wrote is not for this one to rebuild.
+        Raises CatalogTooNew if a newer version wrote it, because this one must not rebuild it.
         """
         for path in (self.path, self._previous):
             try:
@@ -148,7 +147,7 @@ class Catalog:
         return Contents()
 
     def set_aside(self, now: dt.datetime) -> None:
-        """Keep a catalog that cannot be read beside the new one, so that nothing is thrown away."""
+        """Rename the present catalog, which cannot be read, so that a rebuild does not overwrite it."""
         if self.exists:
             at = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z"
             self.path.rename(self.path.with_name(f"{FILE_NAME}.damaged-{at}"))
@@ -187,12 +186,12 @@ class Catalog:
             try:
                 self._previous.hardlink_to(self.path)
             except OSError:
-                # No hard links here: the copy is a convenience for rebuilding, not a promise.
+                # No hard links on this file system. The copy need not be atomic: it only helps a rebuild.
                 self._previous.write_bytes(self.path.read_bytes())
 
 
 def _encode(contents: Contents) -> bytes:
-    """Give the JSON with one snapshot a line: for people and for grep, at the speed of the encoder."""
+    """Return the JSON with one snapshot a line, which is easy to read and to grep, and as fast to encode."""
     around = msgspec.json.encode(msgspec.structs.replace(contents, snapshots=()))
     before, empty, after = around.partition(b'"snapshots":[]')
     encode = msgspec.json.Encoder().encode

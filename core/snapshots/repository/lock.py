@@ -1,7 +1,8 @@
-"""One operation at a time per repository, across processes.
+"""The repository's exclusive lock: one operation at a time, across tasks and processes.
 
-An advisory lock on ``.work/lock`` (never on the database file), by the operating system, so that it ends with the
-process that holds it. Who holds it is written beside it for the sentence that a second one gets.
+It is an advisory lock of the operating system on ``.work/lock``, never on the database's file. When its holder dies it
+is released, while a worker that the holder started may go on for a few seconds more (see ``worker/main.py``). The
+holder is written to ``.work/operation.json``, so that the error of another process can name it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..errors import Busy
 __all__ = ["InUseLock", "RepositoryLock", "is_abandoned"]
 
 _POLL_FIRST, _POLL_LONGEST = 0.02, 0.25
+"""Seconds."""
 
 
 class _Owner(msgspec.Struct, frozen=True):
@@ -31,7 +33,11 @@ class _Owner(msgspec.Struct, frozen=True):
 
 
 class RepositoryLock:
-    """The lock of one repository. Tasks of this process queue in order; other processes are asked again and again."""
+    """The lock of one repository. Tasks of this process wait in order; a lock of another process is polled.
+
+    ``work`` is the folder for temporary files, and ``in_thread`` calls a blocking function in a thread. If it is
+    cancelled, it must still wait for the function to end, which must not go on after the lock is released.
+    """
 
     def __init__(
         self,
@@ -39,25 +45,20 @@ class RepositoryLock:
         in_thread: Callable[..., Coroutine[Any, Any, Any]],
         clock: Callable[[], dt.datetime],
     ) -> None:
-        """Take the folder for temporary files, a way to call blocking functions, and the clock.
-
-        ``in_thread`` must end only when the function has, also where it is cancelled: what a thread still does must
-        not happen after the lock is let go.
-        """
         self._work = work
         self._in_thread = in_thread
         self._clock = clock
-        self._turn = asyncio.Lock()
+        self._queue = asyncio.Lock()
         self.operation: str | None = None
-        """What this process is doing under the lock now."""
+        """The operation for which this process holds the lock, or None."""
 
     @contextlib.asynccontextmanager
     async def held(self, operation: str, wait: float) -> AsyncIterator[None]:
-        """Hold the lock for an operation; raise Busy if others have it for longer than ``wait`` seconds."""
+        """Hold the lock for an operation; raise Busy if it is not free within ``wait`` seconds."""
         deadline = asyncio.get_running_loop().time() + wait
         try:
             async with asyncio.timeout_at(deadline):
-                await self._turn.acquire()
+                await self._queue.acquire()
         except TimeoutError:
             raise _busy(self.operation, os.getpid()) from None
         try:
@@ -66,7 +67,7 @@ class RepositoryLock:
                 yield
         finally:
             self.operation = None
-            self._turn.release()
+            self._queue.release()
 
     @contextlib.asynccontextmanager
     async def _file_lock(self, operation: str, deadline: float) -> AsyncIterator[None]:
@@ -75,22 +76,22 @@ class RepositoryLock:
         try:
             while not await self._in_thread(_try, lock):
                 if asyncio.get_running_loop().time() >= deadline:
-                    owner = await self._in_thread(self._owner)
+                    owner = await self._in_thread(self._read_owner)
                     raise _busy(owner.operation if owner else None, owner.pid if owner else None)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _POLL_LONGEST)
-            await self._in_thread(self._sign, operation)
+            await self._in_thread(self._write_owner, operation)
             yield
         finally:
-            # Also where a cancelled operation got the lock without hearing of it. Shielded: it must let go.
+            # A cancelled operation may have got the lock in its thread. Shielded, because it must be released.
             if lock.is_locked:
                 await asyncio.shield(self._in_thread(lock.release))
 
-    def _sign(self, operation: str) -> None:
+    def _write_owner(self, operation: str) -> None:
         owner = _Owner(operation, os.getpid(), self._clock())
         (self._work / "operation.json").write_bytes(msgspec.json.encode(owner))
 
-    def _owner(self) -> _Owner | None:
+    def _read_owner(self) -> _Owner | None:
         try:
             return msgspec.json.decode((self._work / "operation.json").read_bytes(), type=_Owner)
         except (OSError, msgspec.DecodeError):
@@ -98,26 +99,25 @@ class RepositoryLock:
 
 
 class InUseLock:
-    """A lock file that marks something as in use for as long as it is held."""
+    """A lock file that marks a temporary folder as in use while it is held; ``hold`` creates it."""
 
     def __init__(self, path: Path) -> None:
-        """Take the lock file's path; nothing is made before ``hold``."""
         self._path = path
         self._lock = filelock.FileLock(path, blocking=False, thread_local=False)
 
     def hold(self) -> None:
-        """Make the file and hold it. Blocks for no time."""
+        """Create the file and lock it; raise filelock.Timeout at once if somebody else holds it."""
         self._lock.acquire()
 
     def release(self) -> None:
-        """Let go of it and remove the file; does nothing where it is not held."""
+        """Release the lock and remove the file; do nothing if it is not held."""
         if self._lock.is_locked:
             self._lock.release()
             self._path.unlink(missing_ok=True)
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether nobody holds a lock file any more: what it marks was left by a crash."""
+    """Return True if nobody holds a lock file, because its holder crashed."""
     lock = filelock.FileLock(path, blocking=False, thread_local=False)
     if not _try(lock):
         return False

@@ -1,10 +1,10 @@
-"""What snapshots are called: ids, file names and folders.
+"""The names of snapshots: ids, file names and folders.
 
 A file name is ``TIME_KIND_SLUG_ID.SUFFIX``, for example
-``20261123T081309.123Z_critical_marketplace-buy-42_3fa9c1d2e4b5.db.gz``. The time is UTC to the millisecond with every
-field at its full width, so that names sort by time. Each part is built from a fixed alphabet that holds neither ``/``,
-``_`` nor a leading dot: whatever players put into a reason, a name stays in its folder, under 255 bytes, and can be
-taken apart again. Pure: no clock, no disk.
+``20261123T081309.123Z_critical_marketplace-buy-42_3fa9c1d2e4b5.db.gz``. The time is UTC to the millisecond with fields
+of a fixed width, so that names sort by time. No part can contain ``/`` or ``_`` or begin with a dot. So whatever
+players put into a reason, a name stays in its folder, is shorter than 255 bytes, and can be parsed. Pure: no clock, no
+disk.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 INCREMENTAL_SUFFIX = ".pages.gz"
-"""What names of incremental snapshots end with."""
+"""The suffix of incremental snapshots."""
 
 _FOLDERS = {
     Kind.PERIODIC: "daily",
@@ -44,11 +44,11 @@ _FOLDERS = {
     Kind.SHUTDOWN: "shutdown",
 }
 FOLDERS = tuple(dict.fromkeys(_FOLDERS.values()))
-"""Every folder of the repository that holds snapshots."""
+"""The folders of the repository that hold snapshots."""
 
 REASON_LENGTH = 200
 NOTE_LENGTH = 1000
-"""So many characters of a reason and of a note are kept."""
+"""Characters of a reason and of a note that are kept."""
 
 _ID_BYTES = 6
 _ID_ATTEMPTS = 1000
@@ -67,7 +67,7 @@ _NAME = re.compile(
 
 
 class ParsedName(msgspec.Struct, frozen=True):
-    """What a file name says; ``created_at`` is UTC to the millisecond, ``suffix`` starts with its dot."""
+    """The parts of a file name; ``created_at`` is UTC to the millisecond, ``suffix`` begins with a dot."""
 
     created_at: dt.datetime
     kind: Kind
@@ -91,21 +91,21 @@ def folder_of(kind: Kind) -> str:
 
 
 def slug(reason: str) -> str:
-    """Give the reason as 1 to 40 characters of ``a-z0-9-``; "snapshot" where nothing of it is left."""
-    # Players write parts of reasons: a megabyte of them must not cost the bot's loop milliseconds.
+    """Return the reason as 1 to 40 characters of ``a-z0-9-``, or "snapshot" if none are left."""
+    # Players write parts of reasons; one of a megabyte must not block the bot's event loop for milliseconds.
     plain = unicodedata.normalize("NFKD", reason[:_REASON_READ]).encode("ascii", "ignore").decode("ascii")
     words = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
     return words[:_SLUG_LENGTH].rstrip("-") or "snapshot"
 
 
 def file_name(*, created_at: dt.datetime, kind: Kind, reason: str, snapshot_id: str, suffix: str) -> str:
-    """Give the name of a snapshot's file, such as ``20261123T081309.123Z_manual_note_3fa9c1d2e4b5.db.gz``.
+    """Return the name of a snapshot's file, such as ``20261123T081309.123Z_manual_note_3fa9c1d2e4b5.db.gz``.
 
-    ``suffix`` is one to three extensions with their dots. Raise ValueError for a naive time, an id that is not 12
-    lowercase hexadecimal digits, or another suffix: these come from our own code, never from a person.
+    ``suffix`` is one to three extensions with their dots. Raises ValueError for a naive time, an id that is not 12
+    lowercase hexadecimal digits, or another suffix.
     """
     if created_at.utcoffset() is None:
-        raise ValueError(f"a snapshot's time must say its time zone: {created_at!r}")
+        raise ValueError(f"a snapshot's time needs a time zone: {created_at!r}")
     if not _ID.fullmatch(snapshot_id):
         raise ValueError(f"a snapshot's id is 12 lowercase hexadecimal digits: {snapshot_id!r}")
     if not _SUFFIX.fullmatch(suffix):
@@ -118,13 +118,13 @@ def file_name(*, created_at: dt.datetime, kind: Kind, reason: str, snapshot_id: 
 
 
 def relative_path(*, created_at: dt.datetime, kind: Kind, reason: str, snapshot_id: str, suffix: str) -> str:
-    """Give folder and file name with ``/`` between them; raise as ``file_name`` does."""
+    """Return the folder and the file name with ``/`` between them; raise as ``file_name`` does."""
     name = file_name(created_at=created_at, kind=kind, reason=reason, snapshot_id=snapshot_id, suffix=suffix)
     return f"{folder_of(kind)}/{name}"
 
 
 def parse_name(name: str) -> ParsedName | None:
-    """Give back what ``file_name`` put into a name; None for every name that it would not have written."""
+    """Return the parts of a name, or None if ``file_name`` cannot have made it."""
     found = _NAME.fullmatch(name) if len(name) <= _NAME_LENGTH else None
     if found is None or len(found["slug"]) > _SLUG_LENGTH:
         return None
@@ -137,10 +137,10 @@ def parse_name(name: str) -> ParsedName | None:
 
 
 def new_id(token_hex: Callable[[int], str], taken: Container[str]) -> str:
-    """Give 12 lowercase hexadecimal digits that are not taken.
+    """Return a random id of 12 lowercase hexadecimal digits that is not in ``taken``.
 
-    ``token_hex`` gives twice as many random digits as it is asked for bytes (``secrets.token_hex``). Raise RuntimeError
-    when it gives nothing new in a thousand attempts: it is broken then.
+    ``token_hex`` is ``secrets.token_hex`` or a replacement for it. Raises RuntimeError if a thousand calls of it return
+    nothing new.
     """
     for _ in range(_ID_ATTEMPTS):
         snapshot_id = token_hex(_ID_BYTES)

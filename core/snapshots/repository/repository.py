@@ -1,9 +1,9 @@
-"""The folder of snapshots as one thing: store, catalog, lock, and the order in which they change.
+"""The repository: a store and a catalog, and the order in which they change.
 
-A snapshot is published in this order: file into place and folder synced, catalog written and synced, ``latest.*``
-moved. Retention takes entries out of the catalog before it removes files. A crash between any two of these steps
-leaves either a file that the catalog does not know yet (``open`` proves and adopts it) or exactly what the catalog
-says. Everything but the constructor blocks; the service calls it from its threads.
+A snapshot is published in this order: the file is moved into place and the folder synced, then the catalog is written
+and synced, then ``latest.*`` is replaced. Retention removes entries from the catalog before it removes files. So a
+crash between two steps leaves the files that the catalog lists, and at most a file that it does not list, which is
+verified and adopted when the service opens. All methods block.
 """
 
 from __future__ import annotations
@@ -36,15 +36,14 @@ _KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS, PAGE_INDEX, MEMBER_RECORD}
 
 
 def in_use_lock(scratch: Path) -> Path:
-    """Give the lock file that tells whether somebody is using a temporary folder."""
+    """Return the path of the lock file that marks a temporary folder as in use."""
     return scratch.with_name(scratch.name + ".lock")
 
 
 class Repository:
-    """One repository on the local disk."""
+    """One repository on the local disk. ``suffix`` is that of full snapshots. Nothing is touched before ``prepare``."""
 
     def __init__(self, root: Path, suffix: str) -> None:
-        """Take the root and what names of full snapshots end with; nothing is touched before ``prepare``."""
         self.root = root
         self.work = root / WORK
         self.suffix = suffix
@@ -53,21 +52,21 @@ class Repository:
 
     @property
     def page_index(self) -> Path:
-        """Where the engine keeps what it knows of the newest state, for the next incremental; can be lost."""
+        """The engine's index of the pages of the newest state, for the next incremental. It can be deleted."""
         return self.work / PAGE_INDEX
 
     @property
     def member_record(self) -> Path:
-        """Where the engine keeps what it knows of the newest full, for the next one; can be lost."""
+        """The engine's record of the compressed members of the newest full, for the next one. It can be deleted."""
         return self.work / MEMBER_RECORD
 
     @property
     def latest(self) -> Path:
-        """The link to a standalone copy of the newest state, such as ``latest.db.gz``."""
+        """The path of the newest state as a standalone file, such as ``latest.db.gz``; often a link."""
         return self.root / f"latest{self.suffix}"
 
     def prepare(self) -> None:
-        """Create what is missing; raise RepositoryError if the place cannot be used."""
+        """Create the folders that are missing; raise RepositoryError if that is impossible."""
         try:
             for folder in (self.root, self.work):
                 make_folder(folder)
@@ -78,14 +77,14 @@ class Repository:
             raise translate_os_error(error, self.root) from error
 
     def clean(self) -> None:
-        """Remove temporary files that a crash left. Only under the lock: then nobody is using one."""
+        """Remove temporary files that a crash left; the caller holds the exclusive lock."""
         for path in sorted(self.work.iterdir()):
-            mark = path if path.suffix == ".lock" else in_use_lock(path)
-            if path.name not in _KEPT_IN_WORK and (not mark.exists() or is_abandoned(mark)):
+            in_use = path if path.suffix == ".lock" else in_use_lock(path)
+            if path.name not in _KEPT_IN_WORK and (not in_use.exists() or is_abandoned(in_use)):
                 remove(path)
 
     def refresh(self) -> Contents:
-        """Give the catalog's contents; a missing catalog is an empty one only where there are no snapshot files."""
+        """Return the catalog's contents. A missing catalog counts as empty only if there are no snapshot files."""
         if not self.catalog.exists and not any(True for _ in self.snapshot_files()):
             self.catalog.forget()
         else:
@@ -93,33 +92,33 @@ class Repository:
         return self.catalog.contents
 
     def snapshot_files(self) -> Iterable[str]:
-        """Give the names of the files that look like snapshots of this engine."""
+        """Yield the names of the files that look like snapshots of this engine."""
         for name in self.store.names():
             parsed = parse_name(name.partition("/")[2])
             if parsed is not None and parsed.suffix in (self.suffix, INCREMENTAL_SUFFIX):
                 yield name
 
     def unknown_files(self) -> tuple[tuple[str, str], ...]:
-        """Give (name, path) of the snapshot files that the catalog does not list."""
+        """Return (name, path) of the snapshot files that the catalog does not list."""
         known = {snapshot.path for snapshot in self.catalog.contents.snapshots}
         return tuple((name, str(self.store.fetch(name))) for name in sorted(self.snapshot_files()) if name not in known)
 
     def publish(self, source: Path, snapshot: Snapshot) -> None:
-        """Put a proven file into place, list it, and move ``latest.*`` where its kind does that."""
+        """Move a verified file into the store, and list the snapshot in the catalog."""
         self.store.publish(source, snapshot.path)
         try:
             self.catalog.change(lambda contents: contents.adding(snapshot))
         except BaseException:
-            # Unlisted it would be adopted later, behind snapshots that are newer than it.
+            # If it stayed without being listed, it would be adopted later, after snapshots that are newer.
             self.store.remove(snapshot.path)
             raise
 
     def update(self, *snapshots: Snapshot) -> None:
-        """Put the entries of snapshots in the place of those with their ids."""
+        """Replace the catalog's entries of these snapshots."""
         self.catalog.change(lambda contents: functools.reduce(Contents.adding, snapshots, contents))
 
     def drop(self, snapshots: Collection[Snapshot]) -> int:
-        """Take snapshots out of the catalog, then remove their files; give the bytes that this freed."""
+        """Remove snapshots from the catalog, then their files; return the number of bytes freed."""
         if not snapshots:
             return 0
         ids = {snapshot.id for snapshot in snapshots}
@@ -129,11 +128,11 @@ class Repository:
         return sum(snapshot.size for snapshot in snapshots)
 
     def is_stored(self, snapshot: Snapshot) -> bool:
-        """Whether a snapshot's file is there with its size; cheap, proves nothing about its bytes."""
+        """Return True if a snapshot's file exists and has the right size; its bytes are not read."""
         return self.store.size(snapshot.path) == snapshot.size
 
     def chain(self, snapshot: Snapshot) -> tuple[ChainFile, ...]:
-        """Give the files that restore a snapshot, its full first; raise SnapshotDamaged or SnapshotNotFound."""
+        """Return the files that restore a snapshot, the full first; raise SnapshotDamaged or SnapshotNotFound."""
         return tuple(
             ChainFile(
                 snapshot=each.id,
@@ -146,10 +145,10 @@ class Repository:
             for each in chain_of(snapshot, self.catalog.contents.snapshots)
         )
 
-    def wanted_latest(self, kinds: Collection[Kind]) -> Snapshot | None:
-        """Give the newest restorable snapshot of these kinds if ``latest.*`` is not that one already.
+    def latest_to_write(self, kinds: Collection[Kind]) -> Snapshot | None:
+        """Return the newest restorable snapshot of these kinds, or None if ``latest.*`` is that one already.
 
-        One that lacks a file, its own or one below it, is passed over.
+        A snapshot is passed over if a file of its chain is missing, or if its state cannot be read.
         """
         snapshots = self.catalog.contents.snapshots
         sound = restorable(snapshots)
@@ -169,10 +168,10 @@ class Repository:
         except (SnapshotDamaged, OSError):
             return False
 
-    def drop_unfit_latest(self) -> None:
-        """Remove ``latest.*`` where it is the file of a snapshot that is gone or damaged; a file of its own stays."""
+    def drop_damaged_latest(self) -> None:
+        """Remove ``latest.*`` if it is the file of a damaged snapshot or a dangling link; a standalone copy stays."""
         if not self.latest.exists():
-            self.latest.unlink(missing_ok=True)  # a link to what is gone, or nothing
+            self.latest.unlink(missing_ok=True)  # a dangling link, or nothing
             return
         damaged = (self.root / each.path for each in self.catalog.contents.snapshots if each.damaged)
         if any(path.exists() and self.latest.samefile(path) for path in damaged):
@@ -186,14 +185,14 @@ class Repository:
         self.place_latest(scratch)
 
     def place_latest(self, scratch: Path) -> None:
-        """Put a finished file or link in the place of ``latest.*``, in one step."""
+        """Replace ``latest.*`` with a finished file or link, in one step."""
         scratch.replace(self.latest)
-        scratch.unlink(missing_ok=True)  # two links to one file stay both
+        scratch.unlink(missing_ok=True)  # rename(2) leaves both names if they are links to the same file
         sync_folder(self.root)
 
     def _link(self, target: str, scratch: Path) -> None:
         try:
-            # Relative to where it will be, not to where it is made.
+            # The target is relative to the root, where the link will be moved to.
             scratch.symlink_to(target)
         except (OSError, NotImplementedError):
             source = self.store.fetch(target)
@@ -204,7 +203,7 @@ class Repository:
                 sync_file(scratch)
 
     def quarantine_folder(self, now: dt.datetime) -> Path:
-        """Give a folder in the quarantine that is not there yet; whoever moves something into it makes it."""
+        """Return the path of a new folder in the quarantine, without creating it."""
         base = self.root / QUARANTINE / f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z"
         folder, number = base, 1
         while folder.exists():
@@ -213,5 +212,5 @@ class Repository:
         return folder
 
     def free(self) -> int:
-        """Give the free bytes of the repository's disk."""
+        """Return the free bytes of the repository's disk."""
         return free_space(self.root)

@@ -1,7 +1,7 @@
-"""Small documents in ``state/`` that must last: synced, replaced in one step, and never trusted blindly.
+"""Small JSON documents in ``state/`` that must last: they are synced and replaced in one step.
 
-What is in ``.work/`` can be deleted; what is here is worth keeping. A document that cannot be read is set aside under
-another name and treated as not there, because none of them is worth stopping a bot for.
+Files in ``.work/`` can be deleted; these should be kept. A document that cannot be read is renamed and treated as
+missing, because none of them is important enough to stop the bot.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class StateFile(Generic[Document]):
         self._kind = kind
 
     def read(self) -> Document | None:
-        """Return the document, or None if there is none that can be read; raises OSError where the disk fails."""
+        """Return the document, or None if it is missing or unreadable. Raises OSError if the disk fails."""
         try:
             content = self.path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -45,7 +45,7 @@ class StateFile(Generic[Document]):
             return None
 
     def write(self, document: Document) -> None:
-        """Make this the document, durably; raises OSError."""
+        """Write the document durably. Raises OSError."""
         make_folder(self.path.parent)
         content = msgspec.json.format(msgspec.json.encode(document)) + b"\n"
         write_atomically(self.path, content, scratch=self.path.with_suffix(".new"))

@@ -130,7 +130,7 @@ def test_a_catalog_of_a_newer_format_is_left_to_the_newer_version(catalog: Catal
     """What this version does not understand it neither reads nor replaces, whatever else is in it."""
     content = b'{"format": 2, "snapshots": "in another way"}'
     catalog.path.write_bytes(content)
-    for use in (catalog.refresh, catalog.remembered):
+    for use in (catalog.refresh, catalog.salvage):
         with pytest.raises(CatalogTooNew) as caught:
             use()
         assert (caught.value.found, caught.value.supported) == (2, FORMAT)
@@ -189,12 +189,12 @@ def test_the_catalog_before_the_last_change_is_remembered(catalog: Catalog) -> N
     catalog.change(lambda contents: contents.adding(snapshot(2, pinned=True)))
     catalog.change(lambda contents: contents.adding(snapshot(3)))
     catalog.path.write_bytes(b"lost")
-    remembered = again(catalog).remembered()
+    remembered = again(catalog).salvage()
     assert [(each.sequence, each.pinned) for each in remembered.snapshots] == [(1, False), (2, True)]
     catalog.path.unlink()
-    assert again(catalog).remembered() == remembered
+    assert again(catalog).salvage() == remembered
     (catalog.path.parent / ".work" / PREVIOUS).write_bytes(b"lost too")
-    assert again(catalog).remembered() == Contents()
+    assert again(catalog).salvage() == Contents()
 
 
 def test_the_one_before_is_kept_also_without_hard_links(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ def test_the_one_before_is_kept_also_without_hard_links(catalog: Catalog, monkey
     before = filled(catalog, 2)
     filled(catalog, 3)
     catalog.path.unlink()
-    assert again(catalog).remembered() == before
+    assert again(catalog).salvage() == before
 
 
 def test_a_change_that_fails_leaves_the_old_catalog(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +263,7 @@ def test_a_change_that_dies_leaves_the_old_catalog_or_the_new(catalog: Catalog) 
         died = subprocess.run([sys.executable, "-c", CHANGER, str(catalog.path.parent), str(at)], cwd=ROOT, check=False)
         seen.append(len(again(catalog).refresh().snapshots))
         assert seen[-1] in (2, 3)
-        assert len(again(catalog).remembered().snapshots) == seen[-1]
+        assert len(again(catalog).salvage().snapshots) == seen[-1]
         if died.returncode == 0:
             break
     assert seen[0] == 3

@@ -46,7 +46,7 @@ def test_an_incremental_is_latest_only_with_all_that_it_builds_on(repository: Re
     periodic = [snapshot(number, Kind.PERIODIC) for number in (1, 2)]
     upon = snapshot(3, Kind.PERIODIC, form=Form.INCREMENTAL, base=snapshot(2).id)
     publish(repository, *periodic, upon)
-    assert repository.wanted_latest(DAILY) == upon
+    assert repository.latest_to_write(DAILY) == upon
     failed = Verification(level=Level.CHECKSUM, at=NOON, ok=False)
     if harm == "damaged":
         repository.update(msgspec.structs.replace(upon, verification=failed))
@@ -54,7 +54,7 @@ def test_an_incremental_is_latest_only_with_all_that_it_builds_on(repository: Re
         repository.update(msgspec.structs.replace(periodic[1], verification=failed))
     else:
         (repository.root / periodic[1].path).unlink()
-    assert repository.wanted_latest(DAILY) == (periodic[1] if harm == "damaged" else periodic[0])
+    assert repository.latest_to_write(DAILY) == (periodic[1] if harm == "damaged" else periodic[0])
 
 
 @pytest.mark.parametrize("harm", ["gone", "damaged"])
@@ -74,7 +74,7 @@ def test_latest_goes_with_the_last_file_that_it_can_be(
         else:
             repository.update(snapshot(number, verification=failed))
         point_latest(repository)
-        repository.drop_unfit_latest()
+        repository.drop_damaged_latest()
         if number == 2:
             assert repository.latest.read_bytes() == content(1)
     # What a hard link leads to is not gone with one of its names.

@@ -1,4 +1,4 @@
-"""Places that keep snapshot files. To add one: a module with the methods of ``Store``, and one line in ``STORES``."""
+"""Stores of snapshot files. To add one: write a module with the methods of ``Store``, and add a line to ``STORES``."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from .local import LocalStore
 __all__ = ["STORES", "LocalStore", "Store"]
 
 STORES: dict[str, Callable[[Path], Store]] = {"local": LocalStore}
-"""Every store by name, as a function of its root; the contract suite runs over all of them."""
+"""Every store by name, as a function of its root. The contract tests run with each of them."""

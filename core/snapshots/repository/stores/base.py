@@ -1,4 +1,4 @@
-"""What every store can do. All of it blocks: call it from a thread."""
+"""The protocol of a store. All methods block."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ __all__ = ["Store"]
 
 
 class Store(Protocol):
-    """A place for published snapshot files, named by their relative path with ``/``."""
+    """A store of published snapshot files, named by their relative path with ``/``."""
 
     def prepare(self) -> None:
-        """Create what is missing; raise RepositoryError if the place cannot be used."""
+        """Create what is missing; raise RepositoryError if the store cannot be used."""
 
     def publish(self, source: Path, name: str) -> None:
-        """Take a finished local file durably and in one step: afterwards all of it is there under ``name``, or none."""
+        """Move a finished local file into the store, durably: after a crash it is there as a whole or not at all."""
 
     def fetch(self, name: str) -> Path:
-        """Give a local path to read ``name`` from; raise SnapshotNotFound if it is not there."""
+        """Return a local path from which ``name`` can be read; raise SnapshotNotFound if it is missing."""
 
     def size(self, name: str) -> int | None:
-        """Give the size in bytes, or None if nothing has that name."""
+        """Return the size in bytes, or None if there is no such file."""
 
     def names(self) -> Iterator[str]:
-        """Give the names of all published files, in no particular order."""
+        """Yield the names of all published files, in no particular order."""
 
     def remove(self, name: str) -> None:
-        """Remove a file durably; what is not there is fine."""
+        """Remove a file durably; do nothing if it is missing."""
 
     def free(self) -> int:
-        """Give the bytes that can still be written."""
+        """Return how many bytes can still be written."""

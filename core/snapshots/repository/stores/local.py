@@ -1,4 +1,4 @@
-"""Snapshot files in folders of the local disk."""
+"""The store on the local disk."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from ..names import FOLDERS
 __all__ = ["LocalStore"]
 
 _NOT_IN_A_NAME = frozenset("/\\:\0")
-"""What could lead out of a folder on one platform or another."""
+"""Characters that could lead out of the folder on some platform."""
 
 
 class LocalStore:
-    """Keeps published files below ``root`` in ``daily/``, ``critical/`` and ``shutdown/``."""
+    """Published files in ``daily/``, ``critical/`` and ``shutdown/`` below ``root``."""
 
     def __init__(self, root: Path) -> None:
-        """Take the repository's root; nothing is touched before ``prepare``."""
         self.root = root
 
     def prepare(self) -> None:
-        """Create the folders, readable by their owner only."""
+        """Create the folders, which only their owner can read."""
         for folder in FOLDERS:
             make_folder(self.root / folder)
 
     def publish(self, source: Path, name: str) -> None:
-        """Rename a finished file into place and sync the folder; refuses to replace a published file."""
+        """Move a finished file into place and sync the folder. Raises RepositoryError if the name exists already."""
         target = self._path(name)
         if target.exists():
             raise RepositoryError(f"{name} is already published; snapshots are never rewritten.", path=name)
@@ -37,25 +36,25 @@ class LocalStore:
         move(source, target)
 
     def fetch(self, name: str) -> Path:
-        """Give the path of a published file."""
+        """Return the path of a published file; raise SnapshotNotFound if it is missing."""
         path = self._path(name)
         if not path.is_file():
             raise SnapshotNotFound(f"The snapshot file {name} is not there any more.", snapshot_id=name)
         return path
 
     def size(self, name: str) -> int | None:
-        """Give the size of a published file in bytes, or None."""
+        """Return the size of a published file in bytes, or None if it is missing."""
         try:
             return self._path(name).stat().st_size
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def names(self) -> Iterator[str]:
-        """Give every file in the three folders."""
+        """Yield the names of all files in the three folders."""
         for folder in FOLDERS:
-            place = self.root / folder
-            if place.is_dir():
-                with os.scandir(place) as entries:
+            path = self.root / folder
+            if path.is_dir():
+                with os.scandir(path) as entries:
                     yield from (f"{folder}/{entry.name}" for entry in entries if entry.is_file())
 
     def remove(self, name: str) -> None:
@@ -66,7 +65,7 @@ class LocalStore:
             sync_folder(path.parent)
 
     def free(self) -> int:
-        """Give the free bytes of the file system that holds the root."""
+        """Return the free bytes of the file system that holds the root."""
         return free_space(self.root)
 
     def _path(self, name: str) -> Path:
