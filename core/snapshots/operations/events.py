@@ -1,13 +1,11 @@
-"""Covering requests: the task that turns what waits into snapshots, one after another.
+"""Events: requests for a snapshot that a running task covers, one group after another.
 
-The bookkeeping is ``coverage.Coverage``'s, the outcome of each request its ``Ticket``'s. The task lives only while
-something waits.
+``request`` returns a ``Ticket`` at once, which a caller can wait for or forget. Nearly every ticket is forgotten,
+because a game reports its event and goes on. So a ticket is only a few attributes: it needs no running loop, and it
+creates a future only for a caller that waits. The future never carries the error, or asyncio would log "exception was
+never retrieved" for tickets that nobody waits for.
 
-What ``service.request()`` gives back at once: a promise that a caller can await, or forget.
-
-Nearly every ticket is forgotten, because a game says its event and goes on. So a ticket is a few plain attributes; it
-needs no running loop, and only somebody who waits costs a future. That future never carries the error, so nothing is
-logged as "exception was never retrieved" where nobody waits. Use it in the loop's thread only.
+``policies/coverage.py`` decides which requests the next snapshot covers. The task exists only while requests wait.
 """
 
 from __future__ import annotations
@@ -26,15 +24,72 @@ from .create import CreateRequest, create
 
 __all__ = ["EventCoverage", "Ticket"]
 
-
 log = logging.getLogger(__name__)
 
 
+class Ticket:
+    """The outcome of one request, once it is known: the snapshot that covers it, or an error.
+
+    Use it in the loop's thread only.
+    """
+
+    __slots__ = ("_outcome", "_waiters", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self._outcome: Snapshot | SnapshotError | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def __repr__(self) -> str:
+        state = "open" if self._outcome is None else type(self._outcome).__name__
+        return f"<Ticket {self.request.number} {self.request.reason!r}: {state}>"
+
+    @property
+    def done(self) -> bool:
+        """True if the request is covered or has failed."""
+        return self._outcome is not None
+
+    async def wait(self) -> Snapshot:
+        """Wait for the snapshot that covers the request and return it; raise the SnapshotError if the request failed.
+
+        Any number of tasks can wait, and each can be cancelled without an effect on the others.
+        """
+        if self._outcome is None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.remove(waiter)
+        if isinstance(self._outcome, SnapshotError):
+            raise self._outcome
+        assert self._outcome is not None
+        return self._outcome
+
+    def resolve(self, snapshot: Snapshot) -> None:
+        """Record that a snapshot covers the request, unless the outcome is known already."""
+        self._settle(snapshot)
+
+    def fail(self, error: SnapshotError) -> None:
+        """Record that the request failed, unless the outcome is known already."""
+        self._settle(error)
+
+    def _settle(self, outcome: Snapshot | SnapshotError) -> None:
+        if self._outcome is not None:
+            return
+        self._outcome = outcome
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
 class EventCoverage:
-    """Takes requests and sees that each is covered by a snapshot that began after it."""
+    """Takes requests, and covers each with a snapshot that begins after it.
+
+    ``monotonic`` is a clock in seconds that never goes back.
+    """
 
     def __init__(self, context: Context, monotonic: Callable[[], float]) -> None:
-        """Take the service's context and a clock in seconds that only goes forward."""
         self._context = context
         self._monotonic = monotonic
         self._coverage = Coverage()
@@ -49,16 +104,16 @@ class EventCoverage:
 
     @property
     def waiting(self) -> int:
-        """How many requests are not covered yet."""
+        """The number of requests that are not covered yet."""
         return self._coverage.requests
 
     @property
     def running(self) -> bool:
-        """Whether a snapshot for requests is being taken now."""
+        """True while a snapshot for requests is being taken."""
         return bool(self._coverage.running)
 
     def request(self, kind: Kind, reason: str) -> Ticket:
-        """Let a request wait for the next snapshot; call it in the loop's thread."""
+        """Add a request for the next snapshot. Call it in the loop's thread; it never waits."""
         request = Request(next(self._numbers), kind, legible(reason, REASON_LENGTH), self._context.clock())
         ticket = Ticket(request)
         if self._closed:
@@ -71,7 +126,7 @@ class EventCoverage:
         return ticket
 
     async def close(self) -> None:
-        """Stop, waiting for nothing: whatever is not covered fails."""
+        """Stop at once; requests that are not covered fail with OperationCancelled."""
         self._closed = True
         await self._cancel()
         self._coverage.fail()
@@ -79,15 +134,15 @@ class EventCoverage:
         self._settle_failed(self._coverage.pending, error)
 
     async def settled(self) -> None:
-        """Wait until nothing waits or runs; requests that fail are retried, and this goes on waiting for them."""
+        """Wait until no request waits. Requests whose snapshot failed are tried again, so this can take long."""
         while self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
 
     async def flush(self) -> None:
-        """Cover what waits now without the pauses between snapshots; for the last moments of a bot."""
+        """Cover the waiting requests now, without the pause between snapshots; for the shutdown of the bot."""
         await self._cover_group()
         if not self._coverage.requests:
-            await self._cancel()  # it only waits for its time, with nothing left to do
+            await self._cancel()  # the task only sleeps, with nothing left to do
 
     async def _cover(self) -> None:
         while self._coverage.requests:
@@ -117,7 +172,7 @@ class EventCoverage:
         self._last_began = self._monotonic()
         deadline = float(self._context.settings.schedule.snapshot_deadline)
         try:
-            wanted = CreateRequest(
+            create_request = CreateRequest(
                 kind=group_kind(group),
                 reasons=distinct_reasons(group),
                 requests=len(group),
@@ -126,15 +181,15 @@ class EventCoverage:
                 at=max(request.at for request in group),
                 deadline=deadline,
             )
-            # An event waits its turn, for as long as a snapshot itself may take.
-            created = await create(self._context, wanted, wait=deadline)
+            # An event may wait for the lock as long as a snapshot may take.
+            created = await create(self._context, create_request, wait=deadline)
         except SnapshotError as error:
             await self._failed(error)
         except asyncio.CancelledError:
             self._coverage.fail()
             raise
         except Exception as error:
-            # Ours to mend, but the requests must not hang on it, and the owner must hear of it.
+            # A bug. The requests must not hang because of it, and the owner must be informed.
             log.exception("A snapshot for %d events failed in an unforeseen way", len(group))
             await self._failed(WorkerFailed(f"A snapshot failed in an unforeseen way: {error!r}."))
         else:
@@ -166,57 +221,3 @@ class EventCoverage:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-
-
-class Ticket:
-    """One request's outcome, now or later: the snapshot that covers it, or why there is none."""
-
-    __slots__ = ("_outcome", "_waiters", "request")
-
-    def __init__(self, request: Request) -> None:
-        """Open a ticket for a request."""
-        self.request = request
-        self._outcome: Snapshot | SnapshotError | None = None
-        self._waiters: list[asyncio.Future[None]] = []
-
-    def __repr__(self) -> str:
-        state = "open" if self._outcome is None else type(self._outcome).__name__
-        return f"<Ticket {self.request.number} {self.request.reason!r}: {state}>"
-
-    @property
-    def done(self) -> bool:
-        """Whether the request is covered or has failed."""
-        return self._outcome is not None
-
-    async def wait(self) -> Snapshot:
-        """Give the snapshot that covers the request, as soon as there is one; raise the SnapshotError if it failed.
-
-        Any number of tasks can wait, and each can give up without harm to the others.
-        """
-        if self._outcome is None:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiters.remove(waiter)
-        if isinstance(self._outcome, SnapshotError):
-            raise self._outcome
-        assert self._outcome is not None
-        return self._outcome
-
-    def resolve(self, snapshot: Snapshot) -> None:
-        """Say that this snapshot covers the request; without effect where the outcome is known already."""
-        self._settle(snapshot)
-
-    def fail(self, error: SnapshotError) -> None:
-        """Say that the request's snapshot failed; without effect where the outcome is known already."""
-        self._settle(error)
-
-    def _settle(self, outcome: Snapshot | SnapshotError) -> None:
-        if self._outcome is not None:
-            return
-        self._outcome = outcome
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
