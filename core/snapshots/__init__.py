@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .errors import (
     AmbiguousSnapshot,
+    AnotherDatabase,
     Busy,
     CatalogError,
     CatalogTooNew,
@@ -21,6 +22,7 @@ from .errors import (
     PlanOutdated,
     QueryError,
     RepositoryError,
+    RepositoryVanished,
     RestoreFailed,
     RestoreTestUnavailable,
     SettingsError,
@@ -39,6 +41,7 @@ from .models import (
     Finding,
     Form,
     Health,
+    Identity,
     IntegrityReport,
     Kind,
     Level,
@@ -69,6 +72,7 @@ from .units import Duration, Size, count_text, duration_text, size_text
 __all__ = [
     "Actor",
     "AmbiguousSnapshot",
+    "AnotherDatabase",
     "AuditLine",
     "Busy",
     "CatalogError",
@@ -86,6 +90,7 @@ __all__ = [
     "Finding",
     "Form",
     "Health",
+    "Identity",
     "IntegrityReport",
     "Kind",
     "Level",
@@ -100,6 +105,7 @@ __all__ = [
     "PruneReport",
     "QueryError",
     "RepositoryError",
+    "RepositoryVanished",
     "RestoreFailed",
     "RestorePlan",
     "RestoreReport",

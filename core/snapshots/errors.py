@@ -9,7 +9,8 @@
     ├── CatalogError             the catalog cannot be used
     │   └── CatalogTooNew        it was written by a newer Savepoint
     ├── RepositoryError          the repository folder cannot be used (permissions, not a folder, input/output)
-    │   └── NotEnoughSpace       writing would leave less than the minimum free
+    │   ├── NotEnoughSpace       writing would leave less than the minimum free
+    │   └── RepositoryVanished   it had snapshots, and has none now or lies on another disk
     ├── DatabaseError
     │   ├── DatabaseBusy         somebody held a lock until the deadline
     │   ├── DatabaseMissing      there is no database at that place
@@ -20,6 +21,7 @@
     │   ├── PlanOutdated         the state changed since the plan was shown
     │   └── StateUnfit           the state in the snapshot would not mend the database
     ├── QueryError               a question about the past that cannot be answered: an unknown table, a wrong key
+    ├── AnotherDatabase          the repository belongs to another database
     ├── DeadlineExceeded         the operation took longer than its deadline
     ├── OperationCancelled       the operation was told to stop
     └── WorkerFailed             the child process died or spoke nonsense
@@ -34,6 +36,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "AmbiguousSnapshot",
+    "AnotherDatabase",
     "Busy",
     "CatalogError",
     "CatalogTooNew",
@@ -48,6 +51,7 @@ __all__ = [
     "PlanOutdated",
     "QueryError",
     "RepositoryError",
+    "RepositoryVanished",
     "RestoreFailed",
     "RestoreTestUnavailable",
     "SettingsError",
@@ -177,6 +181,16 @@ class QueryError(SnapshotError, ValueError):
 
 class StateUnfit(RestoreFailed):
     """The state in the snapshot would not mend the database, so it was not restored by itself."""
+
+
+class AnotherDatabase(SnapshotError):
+    """The repository belongs to the database ``recorded``, and the settings name the database ``present``."""
+
+    exit_code = 2
+
+
+class RepositoryVanished(RepositoryError):
+    """The repository had snapshots, and its folder is empty, gone, or on another disk than before."""
 
 
 class DeadlineExceeded(SnapshotError, TimeoutError):

@@ -7,17 +7,20 @@ touched in its own threads, databases and archives in the worker. What goes wron
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import Busy
+from .errors import AnotherDatabase, Busy, CatalogError, CatalogTooNew
 from .models import (
     NOBODY,
     Actor,
+    AuditLine,
     Created,
     Exported,
+    Identity,
     IntegrityReport,
     Kind,
     Level,
@@ -36,21 +39,26 @@ from .operations.context import Context
 from .operations.create import CreateRequest, create
 from .operations.events import EventCoverage, Ticket
 from .operations.export import export
+from .operations.identity import claim, require_own
 from .operations.periodic import PeriodicSchedule
 from .operations.pin import pin
 from .operations.prune import clean_up_locked, prune
 from .operations.rebuild_catalog import adopt_locked, rebuild_catalog
+from .operations.recover import recover_locked
 from .operations.restore import plan_for, restore
 from .operations.restore_points import RestorePoints
 from .operations.shutdown import create_last
 from .operations.startup import start_up
 from .operations.status import check_integrity, status
 from .operations.verify import VerificationSchedule, verify
+from .repository.audit import AuditLog
 from .repository.names import NOTE_LENGTH, REASON_LENGTH, legible
 from .settings import database_url
 from .settings.schema import Settings
 
 __all__ = ["SnapshotService"]
+
+log = logging.getLogger(__name__)
 
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
@@ -72,13 +80,16 @@ class SnapshotService:
     ) -> None:
         """Touch nothing yet. Tests pass another clock (aware UTC), source of ids, and monotonic clock (seconds)."""
         self.settings = settings
-        url = database_url.parse(settings.database.url)
+        # Once, and now: a game may change the working directory later.
+        url = database_url.parse(settings.database.url).absolute()
         self._context = Context(settings, url, clock=clock, token_hex=token_hex)
         self._events = EventCoverage(self._context, monotonic)
         self._restore_points = RestorePoints(self._context)
         self._periodic = PeriodicSchedule(self._context)
         self._verification = VerificationSchedule(self._context)
         self._restoring = False
+        self.interrupted: str | None = None
+        """What an operation that a crash interrupted has left behind; the owner's sentence."""
 
     # Life
 
@@ -92,11 +103,28 @@ class SnapshotService:
         await context.in_thread(context.repository.prepare)
         try:
             async with context.lock.held("a start", 0.0):
+                if not await self._is_own():
+                    return
                 await context.in_thread(context.repository.clean)
                 await adopt_locked(context)
+                self.interrupted = await recover_locked(context, context.repository.catalog.contents)
                 await clean_up_locked(context)
         except Busy:
             await context.in_thread(context.repository.refresh)
+
+    async def _is_own(self) -> bool:
+        """Return False if the repository belongs to another database: then nothing is written."""
+        context = self._context
+        try:
+            await require_own(context, await context.in_thread(context.repository.refresh))
+        except AnotherDatabase as error:
+            log.error("%s", error)
+            return False
+        except CatalogTooNew:
+            raise
+        except CatalogError:
+            return True  # it is rebuilt next
+        return True
 
     async def close(self) -> None:
         """Release everything; requests that are not covered by now fail. Safe to call twice."""
@@ -193,6 +221,11 @@ class SnapshotService:
         """Return the repository at a glance."""
         return await status(self._context, self._events, self._periodic)
 
+    async def audit(self, count: int | None = None) -> tuple[AuditLine, ...]:
+        """Return the newest lines of the audit log, oldest first; all of them without a count."""
+        log = AuditLog(self._context.repository.root)
+        return await self._context.in_thread(log.last, count)
+
     async def integrity(self, *, quick: bool = False, on_progress: OnProgress | None = None) -> IntegrityReport:
         """Check the database as it is now. Damage is a finding; raises DatabaseBusy and DatabaseUnavailable."""
         return await check_integrity(self._context, quick=quick, on_progress=on_progress)
@@ -251,6 +284,10 @@ class SnapshotService:
             return await restore(self._context, text, agreed=agreed, actor=actor, on_progress=on_progress)
         finally:
             self._restoring = False
+
+    async def claim(self, *, actor: Actor = NOBODY) -> Identity:
+        """Make the repository that of the database in the settings, after moving either, and return its identity."""
+        return await claim(self._context, actor=actor)
 
     async def start_up(self) -> StartupReport:
         """Check the database before anybody uses it, heal it if it is damaged, and report both."""

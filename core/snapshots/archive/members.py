@@ -21,7 +21,7 @@ from typing import Annotated, Any, BinaryIO, NamedTuple, Protocol, TypeVar
 import msgspec
 from blake3 import blake3
 
-from ..models import Health, Kind
+from ..models import Health, Identity, Kind
 from ..progress import Watch
 from . import compression, framing
 from .compression import Deflate
@@ -111,6 +111,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engine: str
     details: dict[str, Any]
     delta: Delta | None = None
+    identity: Identity | None = None
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

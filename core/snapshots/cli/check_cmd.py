@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from ..errors import SnapshotDamaged
-from ..models import Level
+from ..models import Level, Verdict
+from ..policies.health import judge
 from .app import command
 from .json_output import checks as documents
 from .session import Invocation, opened
@@ -14,6 +15,7 @@ from .text_output import checks as text
 __all__ = ["integrity", "verify"]
 
 _DAMAGED = SnapshotDamaged.exit_code
+_FAILED = 1
 
 
 @command()
@@ -44,10 +46,13 @@ def verify(invocation: Invocation, snapshot_id: str, level: str) -> int:
 def integrity(invocation: Invocation, quick: bool) -> int:
     """Check the database as it is now.
 
-    The exit code is 4 if it is damaged.
+    The exit code is 4 if it is damaged, 1 if it could not be looked at.
     """
     with opened(invocation) as session:
         service = session.service
         report = session.follow(lambda on_progress: service.integrity(quick=quick, on_progress=on_progress))
     invocation.answer(documents.integrity_document(report), text.integrity_output(report))
-    return 0 if report.ok else _DAMAGED
+    if report.ok:
+        return 0
+    # What could not be looked at is a failure, and no damage.
+    return _FAILED if judge(report.findings) is Verdict.UNKNOWN else _DAMAGED

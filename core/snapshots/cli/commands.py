@@ -8,38 +8,46 @@
     python -m core.snapshots export ID FILE
     python -m core.snapshots status
     python -m core.snapshots integrity [--quick]
+    python -m core.snapshots audit [--all]
     python -m core.snapshots prune [--dry-run] [--all]
     python -m core.snapshots pin ID
     python -m core.snapshots unpin ID
     python -m core.snapshots rebuild-catalog
+    python -m core.snapshots claim
 
 ID is an id, a unique prefix of one, or ``latest``. Each command takes ``--config FILE`` and ``--json``, which can stand
 before it too.
 
 Exit codes: 0 done · 1 failed · 2 wrong usage (settings and unknown ids too) · 3 busy · 4 damaged (a verification or an
-integrity check that found damage too) · 130 stopped by Ctrl-C.
+integrity check that found damage, and a status of a database that cannot be read) · 130 stopped by Ctrl-C.
 
 With ``--json`` standard output is exactly one JSON document. These shapes are stable; SNAPSHOT is
 ``{"id", "kind", "form": "full"|"incremental", "base": id|null, "path" (relative to the repository), "created_at",
-"reasons": [..], "size", "database_size", "fingerprint", "verification": {"level", "at", "ok"}, "pinned"}``:
+"reasons": [..], "size", "database_size", "fingerprint", "verification": {"level", "at", "ok"}, "pinned",
+"health": HEALTH|null}``:
 
     now               {"snapshot": SNAPSHOT|null, "unchanged"}; unchanged: nothing was written, and snapshot is null
     list              {"snapshots": [SNAPSHOT, ..]}, all of them, newest first
     show              {"snapshot": SNAPSHOT}, which also has
                       "sequence", "began_at", "note", "requests", "rows": {table: count}, "restored_at": time|null
-    verify            {"id", "level", "ok", "findings": [FINDING, ..]}
-    restore           {"restored": id, "safety": id|null, "lost": LOST, "ok"}; needs --yes
+    verify            {"id", "level", "ok", "findings": [FINDING, ..], "health": HEALTH|null}
+    restore           {"restored": id, "safety": id|null, "lost": LOST, "ok", "left_out": [sentence, ..]}; needs --yes
     export            {"file", "size"}
     status            {"engine", "database", "repository", "snapshots", "damaged", "pinned", "kinds": {kind: count},
                       "size", "free", "newest": SNAPSHOT|null, "newest_restored": SNAPSHOT|null, "next_periodic",
-                      "remarks": [sentence of the engine, ..]}
-    integrity         {"ok", "findings": [FINDING, ..]}
+                      "remarks": [sentence of the engine, ..], "live": HEALTH, "audit": [LINE, ..], the newest five}
+    integrity         {"ok", "verdict", "findings": [FINDING, ..]}
+    audit             {"lines": [LINE, ..]}, oldest first
     prune             {"dry_run", "freed", "decisions": [{"id", "keep", "reasons": [..]}, ..]}
     pin, unpin        {"snapshot": SNAPSHOT}
     rebuild-catalog   {"snapshots": count, "damaged": [path, ..], "unreadable": [path, ..]}
+    claim             {"engine", "location"}, what the repository belongs to now
     any that fails    {"error": {"code", "message"}}; code is the name of the error's class
 
-FINDING is ``{"check", "severity": "error"|"warning", "message", "table": name|null}``, LOST
+FINDING is ``{"check", "severity": "error"|"warning", "message", "table": name|null, "remedy": sentence|null}``,
+HEALTH ``{"verdict", "findings": [FINDING, ..], "checked_at"}``, the verdict one of sound, missing, unknown, suspicious,
+inconsistent, unreadable; LINE ``{"at", "actor": {"source", "name", "id"}, "action", "outcome", "snapshot", "detail"}``
+(what is empty is left out), LOST
 ``{"since", "until", "seconds", "rows": {table: [then|null, now|null]}, "events": [reason, ..], "event_count"}``. Times
 are ISO 8601 in UTC with a Z, sizes bytes, durations seconds. ``next_periodic`` is what a bot that starts now would do.
 """
@@ -65,10 +73,12 @@ _COMMANDS = (
     take_cmd.export,
     show_cmd.status,
     check_cmd.integrity,
+    show_cmd.audit,
     maintenance_cmd.prune,
     take_cmd.pin,
     take_cmd.unpin,
     maintenance_cmd.rebuild_catalog,
+    maintenance_cmd.claim,
 )
 """In the order in which the help lists them: what people need most comes first."""
 

@@ -1,4 +1,4 @@
-"""Maintenance of the repository: ``prune`` and ``rebuild-catalog``."""
+"""Maintenance of the repository: ``prune``, ``rebuild-catalog`` and ``claim``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import click
 
 from .app import command
 from .json_output import maintenance as documents
-from .session import Invocation, opened
+from .session import Invocation, opened, shell_user
 from .text_output import maintenance as text
 from .text_output.layout import SHOWN
 
-__all__ = ["prune", "rebuild_catalog"]
+__all__ = ["claim", "prune", "rebuild_catalog"]
 
 
 @command()
@@ -20,7 +20,7 @@ __all__ = ["prune", "rebuild_catalog"]
 def prune(invocation: Invocation, dry_run: bool, everything: bool) -> None:
     """Remove the snapshots that retention does not keep."""
     with opened(invocation) as session:
-        report = session.run(session.service.prune(dry_run=dry_run))
+        report = session.run(session.service.prune(dry_run=dry_run, actor=shell_user()))
     shown = text.prune_output(report, invocation.now(), everything=everything)
     invocation.answer(documents.prune_document(report), shown)
 
@@ -35,5 +35,20 @@ def rebuild_catalog(invocation: Invocation) -> None:
     # Not prepared: opening reads the catalog, which may be what is broken, and would rebuild it by itself.
     with opened(invocation, prepare=False) as session:
         service = session.service
-        report = session.follow(lambda on_progress: service.rebuild_catalog(on_progress=on_progress))
+        report = session.follow(
+            lambda on_progress: service.rebuild_catalog(actor=shell_user(), on_progress=on_progress)
+        )
     invocation.answer(documents.catalog_document(report), text.catalog_output(report))
+
+
+@command()
+@click.pass_obj
+def claim(invocation: Invocation) -> None:
+    """Make the repository that of the database in the settings.
+
+    Needed once after the database or its host has moved: until then nothing is written and nothing restored.
+    """
+    with opened(invocation) as session:
+        identity = session.run(session.service.claim(actor=shell_user()))
+    document = documents.ClaimDocument(engine=identity.engine, location=identity.location)
+    invocation.answer(document, text.claim_output(identity))

@@ -9,7 +9,7 @@ import click
 from ..models import RestorePlan
 from .app import command, snapshot_argument
 from .json_output import restores as documents
-from .session import Invocation, Session, opened
+from .session import Invocation, Session, opened, shell_user
 from .text_output import restores as text
 
 __all__ = ["restore"]
@@ -39,7 +39,7 @@ def restore(invocation: Invocation, snapshot_id: str, yes: bool) -> int:
         invocation.if_stopped = "Stopped. The database is whole: either as it was, or as the snapshot has it."
         service = session.service
         report = session.follow(
-            lambda on_progress: service.restore(snapshot_id, agreed=agreed, on_progress=on_progress)
+            lambda on_progress: service.restore(snapshot_id, agreed=agreed, actor=shell_user(), on_progress=on_progress)
         )
     invocation.answer(documents.restore_document(report), text.restored_output(report, session.repository))
     return 0 if report.ok else 1

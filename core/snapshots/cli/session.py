@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import getpass
 import logging
 import os
 import sys
@@ -25,14 +26,14 @@ from rich.progress import Progress as ProgressBar
 from rich.text import Text
 
 from ..errors import OperationCancelled, SnapshotError
-from ..models import OnProgress, Progress
+from ..models import Actor, OnProgress, Progress
 from ..service import SnapshotService
 from ..settings.schema import load
 from ..settings.sources import chosen_file
 from .json_output.errors import error_document
 from .text_output.layout import BAD, Shown, plain, sentence
 
-__all__ = ["INTERRUPTED", "Failure", "Invocation", "Session", "failure_of", "logging_to", "opened"]
+__all__ = ["INTERRUPTED", "Failure", "Invocation", "Session", "failure_of", "logging_to", "opened", "shell_user"]
 
 Value = TypeVar("Value")
 
@@ -219,3 +220,12 @@ class _ConsoleHandler(logging.Handler):
         lines = self.format(record).splitlines()
         text = "\n".join(plain(line) for line in lines)
         self._console.print(Text(f"{record.levelname.capitalize()}: {text}"), soft_wrap=True)
+
+
+def shell_user() -> Actor:
+    """Return who is at the shell, for the audit log."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = str(os.getuid()) if hasattr(os, "getuid") else ""  # a container's user without a name
+    return Actor(source="shell", name=name)

@@ -1,17 +1,20 @@
-"""Looking at snapshots: ``list``, ``show`` and ``status``."""
+"""Looking at snapshots: ``list``, ``show``, ``status`` and ``audit``."""
 
 from __future__ import annotations
 
 import click
 
-from ..models import Kind
+from ..errors import DatabaseDamaged
+from ..models import Kind, Verdict
 from .app import command, snapshot_argument
 from .json_output import snapshots as documents
 from .session import Invocation, opened
 from .text_output import snapshots as text
 from .text_output.layout import SHOWN
 
-__all__ = ["list_snapshots", "show", "status"]
+_DAMAGED = DatabaseDamaged.exit_code
+
+__all__ = ["audit", "list_snapshots", "show", "status"]
 
 
 @command("list")
@@ -43,8 +46,22 @@ def show(invocation: Invocation, snapshot_id: str) -> None:
 
 @command()
 @click.pass_obj
-def status(invocation: Invocation) -> None:
-    """Show the repository at a glance."""
+def status(invocation: Invocation) -> int:
+    """Show the database and the repository at a glance.
+
+    The exit code is 4 if the database cannot be read.
+    """
     with opened(invocation) as session:
         found = session.run(session.service.status())
     invocation.answer(documents.status_document(found), text.status_output(found, invocation.now()))
+    return _DAMAGED if found.live is not None and found.live.verdict is Verdict.UNREADABLE else 0
+
+
+@command()
+@click.option("--all", "everything", is_flag=True, help=f"Show all, not only the newest {SHOWN}.")
+@click.pass_obj
+def audit(invocation: Invocation, everything: bool) -> None:
+    """Show who did what: restores, pins, removals, and who was refused."""
+    with opened(invocation) as session:
+        lines = session.run(session.service.audit(None if everything else SHOWN))
+    invocation.answer(documents.AuditDocument(lines=lines), text.audit_output(lines, invocation.now()))

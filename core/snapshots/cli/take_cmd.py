@@ -9,7 +9,7 @@ import click
 from ..models import Kind
 from .app import command, snapshot_argument
 from .json_output import snapshots as documents
-from .session import Invocation, opened
+from .session import Invocation, opened, shell_user
 from .text_output import snapshots as text
 
 __all__ = ["export", "now", "pin", "unpin"]
@@ -85,6 +85,6 @@ def unpin(invocation: Invocation, snapshot_id: str) -> None:
 
 def _set_pin(invocation: Invocation, snapshot_id: str, pinned: bool) -> None:
     with opened(invocation) as session:
-        snapshot = session.run(session.service.pin(snapshot_id, pinned))
+        snapshot = session.run(session.service.pin(snapshot_id, pinned, actor=shell_user()))
     document = documents.SnapshotAnswer(snapshot=documents.snapshot_document(snapshot))
     invocation.answer(document, text.pinned_output(snapshot))

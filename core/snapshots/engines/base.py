@@ -1,8 +1,8 @@
-"""What every engine can do, and the values it takes and gives.
+"""The interface of the engines, with the values that it uses.
 
 An engine has two sides. ``Engine`` is the working side: it blocks, may read files, and runs only in the worker process.
-``Probe`` is the watching side: asynchronous, cheap, and all that runs in the bot's process; it uses the database's own
-asynchronous driver and never opens the database's files itself.
+``Probe`` is the watching side, and the only one in the bot's process: it is asynchronous and cheap, uses the database's
+asynchronous driver, and never opens the database's files itself.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ __all__ = ["ChainFile", "Checks", "Engine", "ParentSnapshot", "Position", "Probe
 
 
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
-    """What an integrity check looks at.
+    """What an integrity check checks, and what it compares with.
 
     ``expected_rows`` are the row counts of the newest snapshot that has any, ``expected_from`` names that snapshot and
-    its time, ``expected_device`` is the disk that the database
-    was on, ``snapshots_exist`` is True if there is one: they tell an emptied database from a new one. Without
-    ``critical_tables`` every table is counted. ``quick`` leaves out the comparison of indexes with their
-    tables. ``wait_for_server`` waits until the deadline for a server that is away, because it may be starting too.
+    its time, ``expected_device`` is the disk that the database was on, and ``snapshots_exist`` is True if there is any
+    snapshot: they tell an emptied database from a new one. Without ``critical_tables`` every table is counted.
+    ``quick`` leaves out the comparison of indexes with their tables. With ``wait_for_server`` a server that cannot be
+    reached is awaited until the deadline, because it may be starting too.
     """
 
     critical_tables: tuple[str, ...] = ()
@@ -42,12 +42,12 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest snapshot, for what comes after it; ``id`` and ``fingerprint`` are None where there is no sound one.
+    """The newest snapshot, which the next one may build on. Without a sound one, ``id`` and ``fingerprint`` are None.
 
-    ``index`` and ``record`` are the paths where the engine keeps what it knows about the newest state and about the
-    newest full; both files can be lost. ``full`` is the path of that full and ``full_id`` its id, both None if there is
-    no sound one. ``incremental`` allows a snapshot that builds on this one. With ``skip_unchanged`` nothing is written
-    if the state is the same.
+    ``index`` is the path of the page index of the newest state, ``record`` that of the record of members of the newest
+    full; both files can be lost. ``full`` is the path of that full and ``full_id`` its id, both None if there is no
+    sound one. ``incremental`` allows the next snapshot to be an incremental. With ``skip_unchanged`` nothing is written
+    if the state is still the same.
     """
 
     id: str | None
@@ -61,9 +61,9 @@ class ParentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a chain, of the snapshot with the id ``snapshot``, which builds on ``base``.
+    """One file of a chain: that of the snapshot with the id ``snapshot``, which builds on the one with the id ``base``.
 
-    What it restores to has this fingerprint and this size in bytes.
+    The image that it restores to has this ``fingerprint``, and this ``size`` in bytes.
     """
 
     snapshot: str
@@ -75,7 +75,7 @@ class ChainFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SnapshotResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``snapshot`` gives: ``unchanged`` and nothing else, or the facts of the archive that was written."""
+    """The result of ``snapshot``: either unchanged, so that nothing was written, or what the new archive holds."""
 
     unchanged: bool
     fingerprint: str
@@ -89,23 +89,30 @@ class SnapshotResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplaceResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``replace`` gives: whether the result was proven identical (None: somebody wrote meanwhile).
+    """The result of ``replace``.
 
-    ``quarantine`` names what was kept of the state before; ``put_back`` can go back to it.
+    ``identical`` is True if the new content was verified to be that of the snapshot, None if another connection wrote
+    in the meantime. ``quarantine`` names what was kept of the old state, which ``put_back`` can restore.
     """
 
     integrity: IntegrityReport
     identical: bool | None
     quarantine: str | None
+    left_out: tuple[str, ...] = ()
+    """Sentences on what could not be restored as it was in the snapshot."""
 
 
 class Engine(Protocol):
-    """The working side of one kind of database. Every method blocks, takes a Watch, and raises SnapshotErrors only."""
+    """The working side for one kind of database.
+
+    Every method blocks. It raises SnapshotError, OSError for the files of the repository, and what the watch raises;
+    the worker translates every OSError.
+    """
 
     name: ClassVar[str]
 
     def inspect(self, tables: tuple[str, ...] | None, watch: Watch) -> DatabaseState:
-        """Give the state of the database; raises for a busy or unreadable one, not for a damaged or missing one."""
+        """Return the state of the database, even if missing or damaged. Raises if it is busy or cannot be read."""
 
     def snapshot(
         self,
@@ -113,105 +120,111 @@ class Engine(Protocol):
         scratch: Path,
         head: Head,
         tables: tuple[str, ...] | None,
-        base: ParentSnapshot,
+        parent: ParentSnapshot,
         watch: Watch,
     ) -> SnapshotResult:
-        """Write one consistent state to ``target``, as ``base`` allows, and prove it by reading it back.
+        """Write one consistent state to ``target``, as ``parent`` allows, and verify it by reading it back.
 
-        ``scratch`` is a folder for temporary files. ``tables`` are counted: empty means every table, None means that an
-        incremental counts nothing.
+        ``scratch`` is a folder for temporary files. The rows of ``tables`` are counted: if it is empty, those of every
+        table; if it is None, an incremental counts none.
         """
 
     def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
-        """Rebuild the last snapshot of a chain as ``image``; raise SnapshotDamaged if that does not give it back.
+        """Rebuild the last snapshot of a chain as ``image``. Raises SnapshotDamaged if the chain does not give it.
 
-        With ``fresh`` from the archives alone, also where the engine has the same state at hand. Gives the level that a
-        passed ``check_image`` then proves: ``restored``, or ``checksum`` where the archives were only read. What an
-        engine keeps elsewhere for an image goes with ``discard`` or ``replace``.
+        With ``fresh`` it is rebuilt from the archives even if the engine has the same state elsewhere. Returns the
+        level of verification that a passed ``check_image`` then means: ``restored``, or ``checksum`` if the archives
+        were only read. If the engine keeps data outside ``image``, ``discard`` or ``replace`` removes it.
         """
 
     def discard(self, image: Path, watch: Watch) -> None:
-        """Remove what ``rebuild`` made elsewhere than in ``image``; an engine that makes nothing there inherits this.
+        """Remove what ``rebuild`` created outside ``image``, if there is anything and ``replace`` has not used it.
 
-        It is no error if there is nothing, or if ``replace`` has used it.
+        An engine that creates nothing there inherits this method.
         """
         return None  # noqa: RET501 - not abstract
 
     def verify(self, chain: Sequence[ChainFile], scratch: Path, watch: Watch) -> None:
-        """Prove that a chain gives back its last snapshot; raise SnapshotDamaged otherwise."""
+        """Verify that a chain restores to its last snapshot. Raises SnapshotDamaged if it does not."""
 
     def export(
         self, chain: Sequence[ChainFile], target: Path, scratch: Path, head: Head, record: Path, watch: Watch
     ) -> None:
         """Write the last snapshot of a chain to ``target`` as a verified full.
 
-        ``record`` is that of ``ParentSnapshot``.
+        ``record`` is the path of the record of members, as in ``ParentSnapshot``.
         """
 
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt image as thoroughly as ``integrity`` checks the database."""
 
     def integrity(self, checks: Checks, scratch: Path, watch: Watch) -> IntegrityReport:
-        """Check the database. Damage is a finding; busy, unreadable and input/output are errors."""
+        """Check the database. Damage is a finding; a database that is busy or cannot be read raises an error."""
 
     def replace(
         self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
     ) -> ReplaceResult:
-        """Make the database what ``image`` is and check the result; a crash leaves the old state or the new one.
+        """Replace the content of the database by ``image`` and check it. A crash leaves the old or the new state.
 
-        With Method.SWAP the damaged files are moved to ``quarantine`` first. An engine that keeps the replaced state
-        elsewhere takes its name from that folder's.
+        With Method.SWAP the damaged files are moved to the folder ``quarantine`` first. An engine that keeps the old
+        state elsewhere names it after that folder.
         """
 
     def clean_up(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
-        """Remove what unfinished work and restores left elsewhere than in the repository; return its names.
+        """Remove what unfinished operations and earlier restores left outside the repository; return its names.
 
-        Only what is older than ``scratch_age`` and ``kept_age`` seconds, respectively. An engine that leaves nothing
-        there inherits this.
+        Leftovers of operations are removed if they are older than ``scratch_age`` seconds, replaced states if older
+        than ``kept_age``. An engine that leaves nothing there inherits this method.
         """
         return ()
 
     def put_back(self, quarantine: Path, watch: Watch) -> None:
-        """Undo a swap: move the files in ``quarantine`` back to where they were."""
+        """Undo a swap: move the files in ``quarantine`` back. Raises DatabaseMissing if there are none."""
 
 
 class Position(NamedTuple):
-    """How far a database's log has come, in bytes; only what is said of the same ``log`` can be compared."""
+    """A position in the log of a database, in bytes. Only positions in the same ``log`` can be compared."""
 
     log: str
     offset: int
 
 
 class Probe(Protocol):
-    """The watching side of one kind of database, for the bot's process."""
+    """The watching side for one kind of database, in the bot's process."""
 
     async def token(self) -> str | None:
-        """Give a text that differs after every commit by anybody, or None when that cannot be told now."""
+        """Return a token that changes with every commit by any connection, or None if it is unknown."""
 
     async def position(self) -> Position | None:
-        """Give how far the database's own log has come, None where it has none that all its processes see.
+        """Return the current position in the database's log, or None if it has no log that all processes see.
 
-        What was committed before is in every snapshot whose ``details`` name a later one (``log`` and ``position``).
+        Earlier commits are in every snapshot whose ``details`` have a later position (``log`` and ``position``).
+        """
+
+    async def identity(self) -> str | None:
+        """Return what tells this database from every other one of its kind, or None if that is unknown now.
+
+        For a file its absolute path; for a server its system identifier and the database's name.
         """
 
     async def size(self) -> int:
-        """Give the database's size in bytes, 0 if it is not there."""
+        """Return the size of the database in bytes, 0 if it does not exist."""
 
     async def remarks(self) -> tuple[str, ...]:
-        """Give what the owner should know of the engine: sentences for the status, none where all is plain."""
+        """Return sentences for the status that the owner should know about the engine, usually none."""
 
     async def create_restore_point(self, name: str) -> None:
-        """Name this moment in the database's own log, for its own tools; raise DatabaseUnavailable where it cannot."""
+        """Create a named restore point in the database's log, for its own tools. Raises DatabaseUnavailable."""
 
     async def join(self, group: str, *, eligible: bool) -> bool:
-        """Count as one of the processes that share a repository, and tell whether this one keeps its schedule.
+        """Join the processes that share a repository. Returns True if this one is the leader, which keeps the schedule.
 
-        Of those of a ``group`` that are ``eligible`` one does, until it ends or loses its connection: ask again now and
-        then. Where the engine cannot tell processes apart, each does.
+        One of the ``eligible`` members of a ``group`` is the leader, until it ends or loses its connection, so this is
+        called again from time to time. If the engine cannot tell processes apart, each eligible one is a leader.
         """
 
     async def leave(self, group: str) -> bool:
-        """Count no more, and tell whether nobody else of the group is left."""
+        """Leave the group. Returns True if no other member is left."""
 
     async def close(self) -> None:
-        """Let go of the database; the next call to ``token`` opens it again, and ``join`` must be called again."""
+        """Release the database. The next call of ``token`` opens it again; ``join`` must be called again."""

@@ -23,6 +23,7 @@ from .history import (
     RowHistory,
     TableDiff,
 )
+from .identity import Identity
 from .integrity import Check, DatabaseState, Finding, IntegrityReport, Method, Severity
 from .listener import Listener, OnProgress, Progress
 from .reports import Created, Exported, RebuildReport, StartupOutcome, StartupReport, Status, VerifyReport
@@ -47,6 +48,7 @@ __all__ = [
     "Finding",
     "Form",
     "Health",
+    "Identity",
     "IntegrityReport",
     "JournalEntry",
     "Key",

@@ -39,6 +39,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     lost: Lost
     database: DatabaseState
     token: str
+    another_database: str | None = None
 
 
 class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +62,9 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore did.
 
     ``identical`` is True if the database was compared with the snapshot and is equal to it, and None if it could not be
-    compared, because somebody wrote to it first for example. If ``ok`` is False, ``error`` is the reason and the
-    database is as it was before.
+    compared, because somebody wrote to it first for example. ``left_out`` are sentences on what could not be restored
+    as it was, such as objects and rights that the role may not give. If ``ok`` is False, ``error`` is the reason and
+    the database is as it was before.
     """
 
     restored: Snapshot
@@ -76,3 +78,4 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     ok: bool
     error: str | None = None
+    left_out: tuple[str, ...] = ()

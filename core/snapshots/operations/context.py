@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..engines import Checks, probe_for, suffix_for
 from ..files import remove
-from ..models import Listener, OnProgress, Snapshot
+from ..models import Identity, Listener, OnProgress, Snapshot
 from ..policies.timeline import timeline
 from ..repository.catalog import Contents
 from ..repository.lock import InUseLock, RepositoryLock
@@ -58,6 +58,8 @@ class Context:
         self.listeners: list[Listener] = []
         self.covered: tuple[str, str] | None = None
         """The probe's token from before the newest snapshot began, and that snapshot's id."""
+        self.identity: Identity | None = None
+        """The database of the settings, once it is known; see ``identity``."""
         self.closed = False
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="savepoint")
 

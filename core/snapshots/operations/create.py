@@ -23,6 +23,7 @@ from ..repository.names import INCREMENTAL_SUFFIX, new_id, relative_path
 from ..worker.protocol import SnapshotJob
 from .context import Context
 from .exclusive import exclusive
+from .identity import identified, require_own
 from .latest import refresh_latest
 from .live import record_capture, record_refusal
 from .prune import expired, prune_locked
@@ -64,6 +65,8 @@ async def create(
     """
     async with exclusive(context, "a snapshot", wait=wait):
         contents = await readable_contents(context)
+        await require_own(context, contents)
+        contents = await identified(context, contents)
         created = await _covered_by_another(context, contents, request)
         if created is None:
             created = await create_locked(context, contents, request, on_progress)
@@ -249,6 +252,7 @@ def _head(
         pinned=request.pinned,
         engine=context.url.engine,
         details={},
+        identity=contents.identity,
     )
 
 

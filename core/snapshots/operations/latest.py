@@ -71,4 +71,5 @@ def head_of(context: Context, snapshot: Snapshot) -> Head:
         pinned=snapshot.pinned,
         engine=context.url.engine,
         details=snapshot.details,
+        identity=context.repository.catalog.contents.identity,
     )

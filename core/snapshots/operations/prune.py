@@ -17,6 +17,7 @@ from ..repository.catalog import Contents
 from ..worker.protocol import CleanedUp, CleanUpJob
 from .context import Context
 from .exclusive import exclusive
+from .identity import require_own
 from .journal import journaled
 from .latest import refresh_latest
 from .rebuild_catalog import readable_contents
@@ -37,6 +38,7 @@ async def prune(context: Context, *, dry_run: bool, actor: Actor = NOBODY) -> Pr
         return PruneReport(decisions=tuple(decisions), dry_run=True, freed=0)
     async with exclusive(context, "pruning"):
         contents = await readable_contents(context)
+        await require_own(context, contents)
         async with journaled(context, "prune", actor):
             decisions, freed = await context.in_thread(prune_locked, context, contents)
         await refresh_latest(context)

@@ -41,6 +41,9 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
         log.error("%s It is rebuilt from the snapshot files.", error)
         await rebuild_locked(context, on_progress)
         return
+    if repository.catalog.is_old:
+        await _upgrade(context, contents)
+        contents = repository.catalog.contents
     unknown = await context.in_thread(repository.unknown_files)
     if unknown:
         log.warning("%d snapshot files are not in the catalog: they are checked and listed", len(unknown))
@@ -48,6 +51,26 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
         await context.in_thread(_list_all, context, contents, found)
     await context.in_thread(_mark_lost, context)
     await refresh_latest(context)
+
+
+async def _upgrade(context: Context, contents: Contents) -> None:
+    """Free the snapshots that the first edition marked damaged for what was in them, not for their bytes.
+
+    Each is verified by its fingerprint; one that gives it back is no longer damaged.
+    """
+    repository = context.repository
+    marked = [each for each in contents.snapshots if each.damaged and repository.is_stored(each)]
+    if marked:
+        log.info("The catalog is of the first edition: %d snapshots marked damaged are verified again", len(marked))
+        files = tuple((each.path, str(repository.store.fetch(each.path))) for each in marked)
+        sound = {each.snapshot.id for each in await _scan(context, files, None) if each.snapshot and not each.problem}
+        freed = [
+            msgspec.structs.replace(each, verification=Verification(level=Level.CHECKSUM, at=context.clock(), ok=True))
+            for each in marked
+            if each.id in sound
+        ]
+        await context.in_thread(repository.update, *freed)
+    await context.in_thread(repository.catalog.upgrade)
 
 
 async def rebuild_catalog(
@@ -124,7 +147,11 @@ def _list_all(context: Context, base: Contents, found: tuple[ScannedFile, ...], 
         if archived.snapshot is not None:
             known = remembered.get(archived.snapshot.id)
             snapshots.setdefault(archived.snapshot.id, _with_memory(archived.snapshot, known))
-    context.repository.catalog.change(lambda _: base.with_snapshots(snapshots.values()))
+    listed = base.with_snapshots(snapshots.values())
+    if listed.identity is None and found:
+        newest = max(found, key=lambda each: each.snapshot.sequence if each.snapshot else 0)
+        listed = msgspec.structs.replace(listed, identity=newest.identity)
+    context.repository.catalog.change(lambda _: listed)
 
 
 def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from ..engines import ReplaceResult, creates_databases
-from ..errors import PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError, StateUnfit
+from ..errors import AnotherDatabase, PlanOutdated, RestoreFailed, SnapshotDamaged, SnapshotError, StateUnfit
 from ..files import remove, require_space
 from ..models import (
     NOBODY,
@@ -42,6 +42,7 @@ from ..worker.protocol import DiscardJob, InspectJob, PutBackJob, RebuildJob, Re
 from .context import Context
 from .create import CreateRequest, create_locked
 from .exclusive import exclusive
+from .identity import require_own
 from .journal import Journal, journaled
 from .rebuild_catalog import readable_contents
 from .verify import record_outcome
@@ -49,6 +50,9 @@ from .verify import record_outcome
 __all__ = ["plan_for", "restore", "restore_locked"]
 
 log = logging.getLogger(__name__)
+
+RESTORE_PREFIX = 4
+"""A shorter beginning of an id never restores: too easily it is another snapshot's."""
 
 
 async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> RestorePlan:
@@ -82,7 +86,16 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> 
         lost=lost,
         database=database,
         token=_token(contents, snapshot, method, database),
+        another_database=await _another_database(context, contents),
     )
+
+
+async def _another_database(context: Context, contents: Contents) -> str | None:
+    try:
+        await require_own(context, contents)
+    except AnotherDatabase as error:
+        return f"These are snapshots of {error.recorded}, and the settings name {error.present}."
+    return None
 
 
 def _rows_then_and_now(
@@ -108,7 +121,9 @@ async def restore(
     """Restore the snapshot named by ``text``; see ``restore_locked``."""
     async with exclusive(context, "a restore"):
         contents = await readable_contents(context)
-        plan = await plan_for(context, contents, contents.find(text))
+        plan = await plan_for(context, contents, contents.find(text, shortest=RESTORE_PREFIX))
+        if plan.another_database is not None and agreed is None:
+            await require_own(context, contents)  # raises: only a person who saw both may put one over the other
         return await restore_locked(context, contents, plan, agreed=agreed, actor=actor, on_progress=on_progress)
 
 
@@ -218,7 +233,8 @@ class _Restore:
             await self._go_back(replaced)
         await self._record(replaced.quarantine)
         log.info("Restored snapshot %s of %s (%s)", plan.snapshot.id, plan.snapshot.created_at, plan.method)
-        return self._report(replaced.integrity, replaced.identical, replaced.quarantine, ok=True)
+        report = self._report(replaced.integrity, replaced.identical, replaced.quarantine, ok=True)
+        return msgspec.structs.replace(report, left_out=replaced.left_out)
 
     async def finished_without_comparison(self, journal: Journal, error: BaseException) -> RestoreReport:
         """Record a restore whose change was made, and whose check or comparison was not finished."""

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..errors import DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound, StateUnfit
+from ..errors import AnotherDatabase, DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound, StateUnfit
 from ..models import (
     Actor,
     Check,
@@ -39,6 +39,7 @@ from ..units import count_text, duration_text
 from ..worker.protocol import IntegrityJob
 from .context import Context
 from .exclusive import exclusive
+from .identity import require_own
 from .live import record_check
 from .rebuild_catalog import readable_contents
 from .restore import plan_for, restore_locked
@@ -54,7 +55,12 @@ _ACTOR = Actor(source="startup")
 async def start_up(context: Context) -> StartupReport:
     """Check the database before anybody uses it, heal it if it is damaged, and report both."""
     async with exclusive(context, "a start-up check"):
-        return await start_up_locked(context, await readable_contents(context))
+        contents = await readable_contents(context)
+        try:
+            await require_own(context, contents)
+        except AnotherDatabase as error:
+            return _report(StartupOutcome.REFUSED, str(error))
+        return await start_up_locked(context, contents)
 
 
 async def start_up_locked(context: Context, contents: Contents) -> StartupReport:

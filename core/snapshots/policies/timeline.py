@@ -51,12 +51,13 @@ def newest_sound(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord
     return next((snapshot for snapshot in timeline_first(snapshots, restores) if usable_state(snapshot)), None)
 
 
-def resolve(text: str, snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord] = ()) -> Snapshot:
-    """Give the snapshot that a person means by an id, a unique prefix of one, or "latest", whatever its case.
+def resolve(
+    text: str, snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord] = (), *, shortest: int = 1
+) -> Snapshot:
+    """Return the snapshot named by an id, a unique prefix of at least ``shortest`` characters, or "latest".
 
-    "latest" is the newest undamaged one that the present database comes from, so that restoring it twice does not undo
-    the first time. Raise SnapshotNotFound, or AmbiguousSnapshot
-    where several ids begin that way.
+    "latest" is the newest usable snapshot of the timeline, so that restoring it twice does not undo the first time.
+    Upper and lower case are the same. Raises SnapshotNotFound, or AmbiguousSnapshot if several ids begin that way.
     """
     wanted = text.strip().lower()
     if wanted == LATEST:
@@ -65,9 +66,13 @@ def resolve(text: str, snapshots: Sequence[Snapshot], restores: Sequence[Restore
         raise SnapshotNotFound('Name a snapshot: an id, the beginning of one, or "latest".', snapshot_id=wanted)
     matches = [snapshot for snapshot in snapshots if snapshot.id.startswith(wanted)]
     exact = [snapshot for snapshot in matches if snapshot.id == wanted]
-    if exact or len(matches) == 1:
+    if exact or (len(matches) == 1 and len(wanted) >= shortest):
         return (exact or matches)[0]
     shown = repr(wanted[:_SHOWN])
+    if len(wanted) < shortest:
+        raise SnapshotNotFound(
+            f"Write at least {shortest} characters of the id: {shown} is too short.", snapshot_id=wanted
+        )
     if not matches:
         raise SnapshotNotFound(f"No snapshot has the id {shown}. The list of snapshots shows them.", snapshot_id=wanted)
     ids = tuple(sorted(snapshot.id for snapshot in matches))

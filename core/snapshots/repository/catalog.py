@@ -17,13 +17,14 @@ import msgspec
 
 from ..errors import CatalogError, CatalogTooNew
 from ..files import translate_os_error, write_atomically
-from ..models import RestoreRecord, Snapshot
+from ..models import Identity, RestoreRecord, Snapshot
 from ..policies.timeline import newest_sound, resolve
 
 __all__ = ["FILE_NAME", "FORMAT", "PREVIOUS", "Catalog", "Contents"]
 
 FILE_NAME = "backup_metadata.json"
-FORMAT = 1
+FORMAT = 2
+"""1: the first edition. 2: with the identity of the database, and the health of states."""
 PREVIOUS = "catalog.previous.json"
 """The catalog before the last change, in ``.work/``. If the catalog is lost, pins and verifications come from it."""
 _RESTORES_KEPT = 200
@@ -36,6 +37,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: tuple[Snapshot, ...] = ()
     restores: tuple[RestoreRecord, ...] = ()
     periodic_checked_at: dt.datetime | None = None
+    identity: Identity | None = None
 
     def with_snapshots(self, snapshots: Iterable[Snapshot]) -> Contents:
         """Return the contents with these snapshots in place of the present ones."""
@@ -60,12 +62,12 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
         """Return the contents with one more restore; only the last 200 are kept."""
         return msgspec.structs.replace(self, restores=(*self.restores, restore)[-_RESTORES_KEPT:])
 
-    def find(self, text: str) -> Snapshot:
+    def find(self, text: str, *, shortest: int = 1) -> Snapshot:
         """Return the snapshot named by an id, a unique prefix of one, or "latest".
 
-        Raises SnapshotNotFound or AmbiguousSnapshot.
+        ``shortest`` is the length that a prefix must have. Raises SnapshotNotFound or AmbiguousSnapshot.
         """
-        return resolve(text, self.snapshots, self.restores)
+        return resolve(text, self.snapshots, self.restores, shortest=shortest)
 
     @property
     def newest_sound(self) -> Snapshot | None:
@@ -121,10 +123,20 @@ class Catalog:
             changed = step(self.contents)
             if changed != self.contents or not self.exists:
                 self._keep_previous()
+                changed = msgspec.structs.replace(changed, format=FORMAT)
                 write_atomically(self.path, _encode(changed), scratch=self._scratch)
                 self._seen = self._stamp()
                 self.contents = changed
             return self.contents
+
+    def upgrade(self) -> None:
+        """Write the catalog in the present format, if it has an older one."""
+        with self._guard:
+            if self.is_old:
+                self.contents = msgspec.structs.replace(self.contents, format=FORMAT)
+                self._keep_previous()
+                write_atomically(self.path, _encode(self.contents), scratch=self._scratch)
+                self._seen = self._stamp()
 
     def forget(self) -> None:
         """Empty the contents in memory, after the file and all snapshots were removed."""
@@ -172,6 +184,11 @@ class Catalog:
             raise CatalogError(
                 f"The catalog {path.name} cannot be read: {error}.", path=str(path), detail=str(error)
             ) from error
+
+    @property
+    def is_old(self) -> bool:
+        """True if what was read last was written by the first edition."""
+        return self.contents.format < FORMAT
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:

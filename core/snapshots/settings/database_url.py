@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 import msgspec
 
@@ -44,6 +45,16 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     engine: str
     path: str | None = None
+
+    def absolute(self) -> DatabaseUrl:
+        """Return the URL with an absolute path, so that no later change of the working directory moves the database."""
+        if self.path is None or Path(self.path).is_absolute():
+            return self
+        path = Path(self.path).absolute().as_posix()
+        head, _, options = self.text.partition("?")
+        scheme = head.partition("://")[0]
+        text = f"{scheme}:///{quote(path)}" + (f"?{options}" if options else "")
+        return DatabaseUrl(text=text, engine=self.engine, path=str(Path(self.path).absolute()))
 
     @property
     def redacted(self) -> str:

@@ -172,6 +172,7 @@ def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> ScannedFi
         pinned=head.pinned,
         note=head.note,
         rows=tail.rows if tail else {},
+        health=tail.health if tail else None,
         details=head.details,
     )
-    return ScannedFile(name=name, snapshot=snapshot, problem=problem)
+    return ScannedFile(name=name, snapshot=snapshot, problem=problem, identity=head.identity)

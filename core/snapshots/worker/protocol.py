@@ -13,7 +13,7 @@ import msgspec
 
 from ..archive.members import Head
 from ..engines.base import ChainFile, Checks, ParentSnapshot
-from ..models import Finding, IntegrityReport, Level, Method, Snapshot
+from ..models import Finding, Identity, IntegrityReport, Level, Method, Snapshot
 
 __all__ = [
     "CleanUpJob",
@@ -176,6 +176,7 @@ class ScannedFile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     snapshot: Snapshot | None
     problem: str | None = None
+    identity: Identity | None = None
 
 
 class ScanResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,14 @@ import msgspec
 
 from ...models import PruneReport, RebuildReport
 
-__all__ = ["CatalogDocument", "DecisionDocument", "PruneDocument", "catalog_document", "prune_document"]
+__all__ = [
+    "CatalogDocument",
+    "ClaimDocument",
+    "DecisionDocument",
+    "PruneDocument",
+    "catalog_document",
+    "prune_document",
+]
 
 
 class DecisionDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +38,13 @@ class CatalogDocument(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: int
     damaged: tuple[str, ...]
     unreadable: tuple[str, ...]
+
+
+class ClaimDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``claim``."""
+
+    engine: str
+    location: str
 
 
 def prune_document(report: PruneReport) -> PruneDocument:

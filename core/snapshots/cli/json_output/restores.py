@@ -17,6 +17,7 @@ class RestoreDocument(msgspec.Struct, frozen=True, kw_only=True):
     safety: str | None
     lost: Lost
     ok: bool
+    left_out: tuple[str, ...]
 
 
 def restore_document(report: RestoreReport) -> RestoreDocument:
@@ -27,4 +28,5 @@ def restore_document(report: RestoreReport) -> RestoreDocument:
         safety=report.safety.id if report.safety else None,
         lost=msgspec.structs.replace(lost, since=utc(lost.since), until=utc(lost.until)),
         ok=report.ok,
+        left_out=report.left_out,
     )

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ...models import Created, Form, Kind, Snapshot, Status, Verification
+from ...models import AuditLine, Created, Form, Kind, Snapshot, Status, Verification
+from .checks import HealthDocument, health_document
 from .times import utc
 
 __all__ = [
+    "AuditDocument",
     "DetailedDocument",
     "ExportDocument",
     "ListDocument",
@@ -41,6 +43,7 @@ class SnapshotDocument(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     verification: Verification
     pinned: bool
+    health: HealthDocument | None
 
 
 class DetailedDocument(SnapshotDocument, frozen=True, kw_only=True):
@@ -96,6 +99,14 @@ class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
     newest_restored: SnapshotDocument | None
     next_periodic: dt.datetime
     remarks: tuple[str, ...]
+    live: HealthDocument | None
+    audit: tuple[AuditLine, ...]
+
+
+class AuditDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``audit``."""
+
+    lines: tuple[AuditLine, ...]
 
 
 def snapshot_document(snapshot: Snapshot) -> SnapshotDocument:
@@ -114,6 +125,7 @@ def snapshot_document(snapshot: Snapshot) -> SnapshotDocument:
         fingerprint=snapshot.fingerprint,
         verification=msgspec.structs.replace(verification, at=utc(verification.at)),
         pinned=snapshot.pinned,
+        health=health_document(snapshot.health),
     )
 
 
@@ -161,4 +173,6 @@ def status_document(status: Status) -> StatusDocument:
         newest_restored=snapshot_document(status.newest_restored) if status.newest_restored else None,
         next_periodic=utc(status.next_periodic),
         remarks=status.remarks,
+        live=health_document(status.live),
+        audit=status.audit,
     )

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from ...models import PruneDecision, PruneReport, RebuildReport
+from ...models import Identity, PruneDecision, PruneReport, RebuildReport
 from ...units import count_text, size_text
 from .layout import BAD, GOOD, SHOWN, WARNING, Shown, ago, more, sentence, table
 
-__all__ = ["catalog_output", "prune_output"]
+__all__ = ["catalog_output", "claim_output", "prune_output"]
 
 
 def prune_output(report: PruneReport, now: dt.datetime, *, everything: bool) -> Shown:
@@ -49,3 +49,8 @@ def _decisions(decisions: Iterable[PruneDecision], now: dt.datetime) -> Table:
         taken = ago(snapshot.created_at, now)
         grid.add_row(snapshot.id, snapshot.kind.value, taken, size_text(snapshot.size), verdict, because)
     return grid
+
+
+def claim_output(identity: Identity) -> Shown:
+    """Show whose the repository is now."""
+    return (sentence(f"The repository belongs to the {identity} now.", GOOD),)

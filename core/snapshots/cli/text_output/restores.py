@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ...models import Lost, Method, RestorePlan, RestoreReport
 from ...repository.repository import QUARANTINE
-from ...units import duration_text
+from ...units import count_text, duration_text
 from .layout import BAD, GOOD, QUIET, WARNING, Shown, facts, first, moment, sentence, table
 
 __all__ = ["plan_output", "restored_output"]
@@ -63,6 +63,10 @@ def restored_output(report: RestoreReport, repository: Path) -> Shown:
         lines.append(sentence(f"The {kept}."))
     if report.ok and report.identical is None:
         lines.append(sentence("Somebody wrote to it at once, so it was checked but not compared.", WARNING))
+    if report.left_out:
+        count = count_text(len(report.left_out), "thing")
+        lines.append(sentence(f"{count} could not be restored as in the snapshot:", WARNING))
+        lines += [sentence(f"- {each}") for each in report.left_out]
     return *lines, Text(), *_rows(lost, "before", readable=report.safety is not None)
 
 

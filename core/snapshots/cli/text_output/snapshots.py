@@ -8,12 +8,14 @@ from pathlib import Path
 
 from rich.text import Text
 
-from ...models import Created, Exported, Kind, Snapshot, Status, Verification
+from ...models import AuditLine, Created, Exported, Health, Kind, Snapshot, Status, Verdict, Verification
 from ...settings.sources import DEFAULT_FILE
 from ...units import size_text
-from .layout import BAD, GOOD, SHOWN, Shown, ago, facts, first, moment, more, sentence, table
+from .checks import VERDICTS
+from .layout import BAD, GOOD, QUIET, SHOWN, WARNING, Shown, ago, facts, first, moment, more, sentence, table
 
 __all__ = [
+    "audit_output",
     "created_output",
     "exported_output",
     "list_output",
@@ -72,6 +74,7 @@ def show_output(snapshot: Snapshot, repository: Path, now: dt.datetime) -> Shown
         ("size", _sizes(snapshot)),
         ("fingerprint", snapshot.fingerprint),
         ("verified", sentence(f"DAMAGED: failed {verified}", BAD) if snapshot.damaged else sentence(verified, GOOD)),
+        ("health", _state(snapshot.health, now)),
         ("last restored", "never" if snapshot.restored_at is None else moment(snapshot.restored_at, now)),
         ("pinned", "yes" if snapshot.pinned else "no"),
         ("note", snapshot.note or "none"),
@@ -80,6 +83,13 @@ def show_output(snapshot: Snapshot, repository: Path, now: dt.datetime) -> Shown
         ("rows", ", ".join(f"{name} {count:,}" for name, count in snapshot.rows.items()) or "none counted"),
     ]
     return (facts(pairs),)
+
+
+def _state(health: Health | None, now: dt.datetime) -> str:
+    if health is None:
+        return "not looked at"
+    what = "; ".join(finding.message for finding in health.findings[:_REASONS])
+    return f"{health.verdict}, {moment(health.checked_at, now)}" + (f": {what}" if what else "")
 
 
 def pinned_output(snapshot: Snapshot) -> Shown:
@@ -111,7 +121,35 @@ def status_output(status: Status, now: dt.datetime) -> Shown:
         ("next periodic", f"{moment(status.next_periodic, now)}, while the bot runs"),
         *(("engine", remark) for remark in status.remarks),
     ]
-    return (facts(pairs),)
+    audit = [
+        sentence(f"{moment(line.at, now)}  {line.action} {line.snapshot or ''}: {line.outcome}, {line.actor}", QUIET)
+        for line in status.audit
+    ]
+    return _live(status.live, now), facts(pairs), *audit
+
+
+def audit_output(lines: Sequence[AuditLine], now: dt.datetime) -> Shown:
+    """Show lines of the audit log, oldest first."""
+    if not lines:
+        return (sentence("Nobody has restored, pinned or removed anything yet."),)
+    grid = table("when", "who", "what", "snapshot", "outcome")
+    for line in lines:
+        outcome = f"{line.outcome}: {line.detail}" if line.detail else line.outcome
+        grid.add_row(
+            moment(line.at, now), sentence(str(line.actor)), line.action, line.snapshot or "", sentence(outcome)
+        )
+    return (grid,)
+
+
+def _live(health: Health | None, now: dt.datetime) -> Text:
+    """Show what is known of the live database."""
+    if health is None:
+        return sentence("Nothing is known of the database yet.", WARNING)
+    text, style = VERDICTS[health.verdict]
+    if health.verdict is Verdict.UNKNOWN and not health.findings:
+        return sentence("The database can be opened; it was not checked yet (integrity checks it).", WARNING)
+    what = f": {health.findings[0].message}" if health.findings else "."
+    return sentence(f"{text}, as of {moment(health.checked_at, now)}{what}", style)
 
 
 def _sizes(snapshot: Snapshot) -> str:

@@ -11,6 +11,7 @@ import asyncpg
 from ...errors import DatabaseUnavailable, SnapshotError
 from ..base import Position
 from .client_tools import find_tools
+from .connecting.opening import Opened, close_session, open_session
 from .connection import Address
 from .membership import Membership
 from .wal_position import POSITION_QUERY, parse_position
@@ -32,6 +33,10 @@ SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_repl
 """
 
 
+_IDENTITY = """
+SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system())::text || '/' || pg_catalog.current_database()
+"""
+
 _SERVER = """
 SELECT current_setting('server_version_num')::int / 10000 * 10 + (rolcreatedb OR rolsuper)::int
   FROM pg_catalog.pg_roles WHERE rolname = current_user
@@ -49,7 +54,8 @@ class PostgresProbe:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._connection: asyncpg.Connection[Any] | None = None
+        self._session: Opened | None = None
+        self._refusal: SnapshotError | None = None
         self._opened = 0
         self._exclusive = asyncio.Lock()
         self._membership = Membership(address)
@@ -63,6 +69,11 @@ class PostgresProbe:
         """Return the position of the write-ahead log, or None if it is unknown."""
         return parse_position(await self._ask(POSITION_QUERY))
 
+    async def identity(self) -> str | None:
+        """Return the server's system identifier and the name of the database, or None if the server does not answer."""
+        found = await self._ask(_IDENTITY)
+        return None if found is None else str(found)
+
     async def size(self) -> int:
         """Return the size of the database on the server in bytes, 0 if it does not exist."""
         size = await self._ask("SELECT pg_catalog.pg_database_size(current_database())")
@@ -72,7 +83,7 @@ class PostgresProbe:
         """Return the versions of server and programs, or what to install, and if snapshots cannot be rebuilt."""
         found = await self._ask(_SERVER)
         if found is None:
-            return ("The server does not answer.",)
+            return ("The server does not answer." if self._refusal is None else str(self._refusal),)
         major, may_create = int(found) // 10, bool(int(found) % 10)
         try:
             tools = await asyncio.to_thread(find_tools, major)
@@ -102,6 +113,8 @@ class PostgresProbe:
                 f"The server keeps no restore points: {error}. They need wal_level = replica and an archive of the "
                 "write-ahead log; or switch [database] restore_points off."
             ) from error
+        except SnapshotError:
+            raise
         except (*_REFUSALS, TimeoutError) as error:
             await self._release()
             raise DatabaseUnavailable(f"The restore point {name} could not be created: {error}.") from error
@@ -120,26 +133,27 @@ class PostgresProbe:
         await self._release()
 
     async def _release(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                await connection.close(timeout=2.0)
-            except (*_REFUSALS, TimeoutError):
-                connection.terminate()
+        session, self._session = self._session, None
+        if session is not None:
+            await close_session(session)
 
     async def _connected(self) -> asyncpg.Connection[Any]:
-        if self._connection is None or self._connection.is_closed():
+        if self._session is None or self._session.connection.is_closed():
             self._opened += 1
-            self._connection = await asyncpg.connect(**self._address.for_asyncpg(_TIMEOUT))
-        return self._connection
+            self._session = await open_session(self._address, _TIMEOUT)
+        return self._session.connection
 
     async def _ask(self, query: str) -> Any:
         """Return the value of a query, or None if the server does not answer; the next operation reports why."""
         for _ in range(2):  # the first connection may have been ended by a restore
             try:
                 async with self._exclusive:
-                    return await (await self._connected()).fetchval(query, timeout=_TIMEOUT)
-            except (*_REFUSALS, TimeoutError):
+                    value = await (await self._connected()).fetchval(query, timeout=_TIMEOUT)
+            except (*_REFUSALS, TimeoutError) as error:
+                self._refusal = error if isinstance(error, SnapshotError) else None
                 with contextlib.suppress(*_REFUSALS):
                     await self._release()
+            else:
+                self._refusal = None
+                return value
         return None

@@ -1,9 +1,10 @@
-"""Writing down a database that is held still: whole, or only the pages that changed since the newest snapshot.
+"""Write a snapshot of a database that is held still: the whole image, or the pages that changed since the newest one.
 
-Why base and pages together are the state, without reading the base again: the page index holds the digests of the
-base's blocks, and they fold to the base's fingerprint, or the index is not used. The new state's fingerprint is folded
-from these digests and from those of every block that was read again. In such a block each page that the archive does
-not hold was compared with the index. So base and pages give the new fingerprint, and whoever replays them proves it.
+Why the parent and the changed pages together are the state, although the parent is not read again: the page index holds
+the digests of the parent's blocks, and it is used only if they give the parent's fingerprint. The new fingerprint is
+computed from these digests and from those of every block that was read again. In such a block, each page that the
+archive does not hold was compared with the index. So the parent and the pages give the new fingerprint, and whoever
+applies them verifies it.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from .wal import NotRecognised, frame_checksum, read_overlay
 
 __all__ = ["capture"]
 
-_MOST_OF_IMAGE = 0.5
-"""Where more than this part of the image changed, a full is written: it is no larger, and it stands alone."""
+_INCREMENTAL_MAX = 0.5
+"""If more than this part of the image changed, a full is written: it needs no parent, and is not much larger."""
 
 
 def capture(
@@ -42,26 +43,26 @@ def capture(
     scratch: Path,
     head: Head,
     tables: tuple[str, ...] | None,
-    base: ParentSnapshot,
+    parent: ParentSnapshot,
     watch: Watch,
 ) -> SnapshotResult:
-    """Write the state to ``target`` as ``base`` allows, verify it by reading it back, and keep its page index.
+    """Write the state to ``target`` as ``parent`` allows, verify it by reading it back, and keep its page index.
 
     Raises NotRecognised if the files could not be read this way after all, and what the watch raises; no file is left
     then.
     """
     with looking(source.connection, tables) as look:
-        writer = _Writer(source, target, scratch, head, look, base, watch)
-        index = _usable(base, source)
+        writer = _Writer(source, target, scratch, head, look, parent, watch)
+        index = _load_index(parent, source)
         if index is not None:
             try:
                 return writer.from_index(index)
             except UnexplainedChange as change:
                 look.add(_rotten(change))
             except IndexMismatch:
-                pass  # the index is of no use: a full needs none
-        if base.skip_unchanged and base.fingerprint and writer.fingerprint() == base.fingerprint:
-            return SnapshotResult(unchanged=True, fingerprint=base.fingerprint)
+                pass  # a full needs no index
+        if parent.skip_unchanged and parent.fingerprint and writer.fingerprint() == parent.fingerprint:
+            return SnapshotResult(unchanged=True, fingerprint=parent.fingerprint)
         return writer.whole()
 
 
@@ -74,15 +75,17 @@ def _rotten(change: UnexplainedChange) -> Finding:
     return Finding(check=Check.ROT, severity=Severity.ERROR, message=message, remedy=remedy)
 
 
-def _usable(base: ParentSnapshot, source: Source) -> PageIndex | None:
-    index = PageIndex.load(Path(base.index))
-    if index is None or base.id is None:
+def _load_index(parent: ParentSnapshot, source: Source) -> PageIndex | None:
+    index = PageIndex.load(Path(parent.index))
+    if index is None or parent.id is None:
         return None
-    fits = index.snapshot == base.id and index.fingerprint == base.fingerprint and index.page_size == source.page_size
-    return index if fits else None
+    expected = (parent.id, parent.fingerprint, source.page_size)
+    return index if (index.snapshot, index.fingerprint, index.page_size) == expected else None
 
 
 class _Writer:
+    """Writes one snapshot in one of its forms."""
+
     def __init__(
         self,
         source: Source,
@@ -90,20 +93,20 @@ class _Writer:
         scratch: Path,
         head: Head,
         look: Look,
-        base: ParentSnapshot,
+        parent: ParentSnapshot,
         watch: Watch,
     ) -> None:
         self._source = source
         self._target = target
         self._scratch = scratch
         self._look = look
-        self._base = base
+        self._parent = parent
         self._watch = watch
         self._details = {"journal_mode": source.journal_mode, "page_size": source.page_size}
         self._head = msgspec.structs.replace(head, details=self._details)
 
     def fingerprint(self) -> str:
-        """Hash the whole image."""
+        """Return the fingerprint of the whole image."""
         found = Fingerprint()
         self._watch.phase("compare", self._source.size)
         for block in self._source.blocks(self._watch):
@@ -112,20 +115,20 @@ class _Writer:
         return found.text()
 
     def from_index(self, index: PageIndex) -> SnapshotResult:
-        """Write what changed since the index's snapshot, or the whole image if that is not wanted or not worth it."""
+        """Write the changes since the index's snapshot, or a full if an incremental is not allowed or not worth it."""
         spool = self._scratch / "changed-pages"
         with spool.open("w+b") as changed:
             difference = self._difference(index, changed)
             same = not difference.pages and difference.index.page_count == index.page_count
-            if same and self._base.skip_unchanged:
-                # The same state further on in the log; it goes on being that of the snapshot that covers it.
-                msgspec.structs.replace(difference.index, snapshot=index.snapshot).save(Path(self._base.index))
+            if same and self._parent.skip_unchanged:
+                # The same state, further on in the log: the index stays that of the snapshot that covers it.
+                msgspec.structs.replace(difference.index, snapshot=index.snapshot).save(Path(self._parent.index))
                 return SnapshotResult(unchanged=True, fingerprint=index.fingerprint)
-            small = len(difference.pages) <= _MOST_OF_IMAGE * self._source.page_count
-            if self._base.incremental and small:
-                return self._increment(index, difference, changed)
-            record = self._reusable() if small else None
-            return self.whole() if record is None else self._reusing(record, difference)
+            small = len(difference.pages) <= _INCREMENTAL_MAX * self._source.page_count
+            if self._parent.incremental and small:
+                return self._write_incremental(index, difference, changed)
+            record = self._load_record() if small else None
+            return self.whole() if record is None else self._write_reusing(record, difference)
 
     def _difference(self, index: PageIndex, changed: BinaryIO) -> Difference:
         source = self._source
@@ -137,7 +140,7 @@ class _Writer:
             self._watch.wrote(len(page))
             self._watch.check()
 
-        log, candidates = _position(source), _candidates(source, index.log)
+        log, candidates = _log_position(source), _candidates(source, index.log)
         if candidates is None:
             self._watch.phase("compare", source.size)
             return index.compare_all(
@@ -147,7 +150,7 @@ class _Writer:
             candidates, source.page_count, source.block, keep, snapshot=self._head.id, log=log
         )
 
-    def _increment(self, index: PageIndex, difference: Difference, changed: BinaryIO) -> SnapshotResult:
+    def _write_incremental(self, index: PageIndex, difference: Difference, changed: BinaryIO) -> SnapshotResult:
         delta = Delta(
             base=index.snapshot,
             base_fingerprint=index.fingerprint,
@@ -162,13 +165,13 @@ class _Writer:
         changed.seek(0)
         contents = iter(lambda: changed.read(index.page_size), b"")
         incremental.write_pages(self._target, head, difference.pages, contents, rows, self._watch, health=self._health)
-        with self._unless_done():
+        with self._removed_on_error():
             incremental.verify_pages(self._target, delta=delta, watch=self._watch)
-            difference.index.save(Path(self._base.index))
-        return self._taken(Form.INCREMENTAL, index.snapshot, delta.fingerprint, delta.size, rows)
+            difference.index.save(Path(self._parent.index))
+        return self._result(Form.INCREMENTAL, index.snapshot, delta.fingerprint, delta.size, rows)
 
     def whole(self) -> SnapshotResult:
-        """Write the whole image, and index it on the way."""
+        """Write the whole image, and build its page index at the same time."""
         source, builder = self._source, IndexBuilder(self._source.page_size)
         self._watch.phase("compress", source.size)
         self._look.as_full()
@@ -177,8 +180,8 @@ class _Writer:
             tail: Tail = full.write_full(
                 self._target, blocks, self._head, rows, self._watch, block_observer=builder, health=self._health
             )
-        with self._unless_done():
-            index = builder.index(self._head.id, _position(source))
+        with self._removed_on_error():
+            index = builder.index(self._head.id, _log_position(source))
             recorded = verify_and_record(
                 self._target,
                 self._head.id,
@@ -187,29 +190,29 @@ class _Writer:
                 fingerprint=tail.fingerprint,
                 size=tail.size,
             )
-            index.save(Path(self._base.index))
-            recorded.save(Path(self._base.record))
-        return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
+            index.save(Path(self._parent.index))
+            recorded.save(Path(self._parent.record))
+        return self._result(Form.FULL, None, tail.fingerprint, tail.size, rows)
 
-    def _reusable(self) -> MemberRecord | None:
+    def _load_record(self) -> MemberRecord | None:
         """Return the record of the newest full, or None if there is none or it describes another full."""
-        record = MemberRecord.load(Path(self._base.record))
-        if record is None or self._base.full is None:
+        record = MemberRecord.load(Path(self._parent.record))
+        if record is None or self._parent.full is None:
             return None
-        return record if self._base.full_id == record.snapshot else None
+        return record if self._parent.full_id == record.snapshot else None
 
-    def _reusing(self, record: MemberRecord, difference: Difference) -> SnapshotResult:
+    def _write_reusing(self, record: MemberRecord, difference: Difference) -> SnapshotResult:
         """Write a full that copies the unchanged members of the newest full."""
         source, index = self._source, difference.index
         self._look.as_full()
         rows = self._look.rows()
         self._watch.phase("compress", source.size)
-        assert self._base.full is not None
+        assert self._parent.full is not None
         plan = ReusePlan(
             size=index.size,
             digests=index.block_digests,
             read_block=source.block,
-            previous=Path(self._base.full),
+            previous=Path(self._parent.full),
             record=record,
         )
         try:
@@ -218,10 +221,10 @@ class _Writer:
             # The earlier full is damaged or cannot be read. Its own verification will find that; this snapshot does
             # not need it. An error of the target will be raised again.
             return self.whole()
-        with self._unless_done():
-            index.save(Path(self._base.index))
-            recorded.save(Path(self._base.record))
-        return self._taken(Form.FULL, None, tail.fingerprint, tail.size, rows)
+        with self._removed_on_error():
+            index.save(Path(self._parent.index))
+            recorded.save(Path(self._parent.record))
+        return self._result(Form.FULL, None, tail.fingerprint, tail.size, rows)
 
     def _health(self) -> Health | None:
         """Return the verdict on the state as of its beginning, waiting for the check; None if nobody looked."""
@@ -229,14 +232,17 @@ class _Writer:
         return None if findings is None else health_of(findings, self._head.began_at)
 
     @contextlib.contextmanager
-    def _unless_done(self) -> Iterator[None]:
+    def _removed_on_error(self) -> Iterator[None]:
+        """Remove the target if the ``with`` block raises."""
         try:
             yield
         except BaseException:
             self._target.unlink(missing_ok=True)
             raise
 
-    def _taken(self, form: Form, base: str | None, fingerprint: str, size: int, rows: dict[str, int]) -> SnapshotResult:
+    def _result(
+        self, form: Form, base: str | None, fingerprint: str, size: int, rows: dict[str, int]
+    ) -> SnapshotResult:
         return SnapshotResult(
             unchanged=False,
             form=form,
@@ -250,8 +256,8 @@ class _Writer:
         )
 
 
-def _position(source: Source) -> LogPosition | None:
-    """Say where in the log the state ends, for the next snapshot to begin there."""
+def _log_position(source: Source) -> LogPosition | None:
+    """Return the position in the log where the state ends, for the next snapshot; None without a log."""
     state = source.state
     if state is None or not state.frames:
         return None
@@ -261,10 +267,10 @@ def _position(source: Source) -> LogPosition | None:
 
 
 def _candidates(source: Source, since: LogPosition | None) -> frozenset[int] | None:
-    """Give the pages that the log's frames since a position name; None where the log cannot tell.
+    """Return the pages in the log's frames since a position, or None if the log does not tell.
 
-    While the log's salts stay the same it only grows: it has not been started over since that position, so that every
-    commit after it is in the frames after it. The frame at the position must still carry the checksum that it had.
+    A log with the same salts has not been restarted since that position, only grown, so every later commit is in the
+    later frames. The frame at the position must still have the same checksum.
     """
     state = source.state
     if state is None or since is None or state.salts != since.salts or state.frames < since.frames:

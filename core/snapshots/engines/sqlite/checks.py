@@ -21,14 +21,14 @@ from ...settings.json_column import JsonColumn
 from ..base import Checks
 from ..integrity import (
     JSON_TYPES,
-    about_vanished,
-    host_needed,
+    host_needed_finding,
     json_findings,
     missing_column_finding,
     orphan_finding,
     row_findings,
     single_finding_report,
     table_findings,
+    vanished_findings,
 )
 from .connections import schema_problem, translating_errors
 from .diagnosis import diagnosed
@@ -58,7 +58,7 @@ def count_rows(
             if not needs_the_host(error):
                 raise
             if uncounted is not None:
-                uncounted.append(host_needed(table, error))
+                uncounted.append(host_needed_finding(table, error))
     return rows
 
 
@@ -143,7 +143,7 @@ def _tables(connection: sqlite3.Connection, checks: Checks, checked: Counter[str
     present = {name.lower() for name in _countable(connection)}
     missing = [table for table in checks.critical_tables if table.lower() not in present]
     yield from table_findings(len(names), missing, checks)
-    yield from about_vanished(present, checks)
+    yield from vanished_findings(present, checks)
 
 
 def _rows(
@@ -172,11 +172,11 @@ def _json_column(connection: sqlite3.Connection, expectation: JsonColumn, checke
     text = f"CAST({column} AS TEXT)"
     invalid = f"{column} IS NOT NULL AND NOT json_valid({text})"
     checked["json_values"] += int(connection.execute(f"SELECT count({column}) FROM {table}").fetchone()[0])
-    broken = int(connection.execute(f"SELECT count(*) FROM {table} WHERE {invalid}").fetchone()[0])
-    yield from json_findings(expectation, broken, _count_strange(connection, expectation, text))
+    invalid_count = int(connection.execute(f"SELECT count(*) FROM {table} WHERE {invalid}").fetchone()[0])
+    yield from json_findings(expectation, invalid_count, _count_unexpected(connection, expectation, text))
 
 
-def _count_strange(connection: sqlite3.Connection, expectation: JsonColumn, text: str) -> int:
+def _count_unexpected(connection: sqlite3.Connection, expectation: JsonColumn, text: str) -> int:
     wanted = JSON_TYPES.get(expectation.expects)
     if wanted is None:
         return 0
@@ -193,13 +193,13 @@ def _foreign_keys(connection: sqlite3.Connection, checked: Counter[str]) -> Iter
     )
     orphans: Counter[tuple[str, str]] = Counter()
     for name in sorted(table_names(connection)):
-        # Table by table, because an ill-defined key ends the check it is met in.
+        # Table by table, because an ill-defined key ends the check that meets it.
         try:
             for table, _row, parent, _key in connection.execute(f"PRAGMA foreign_key_check({quoted(name)})"):
                 orphans[str(table), str(parent)] += 1
         except sqlite3.OperationalError as error:
             if needs_the_host(error):
-                yield host_needed(name, error)
+                yield host_needed_finding(name, error)
                 continue
             if "foreign key mismatch" not in str(error):
                 raise

@@ -1,4 +1,4 @@
-"""Connections to SQLite that cannot hang, do not checkpoint, and fail with our own errors."""
+"""Connections to SQLite that obey the deadline, do not checkpoint, and raise SnapshotErrors."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ __all__ = [
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")
 _DAMAGED_TEXT = "unsupported file format"
-"""A header with a schema format that there never was: SQLite has no error code of its own for it."""
+"""The message for a header with an unknown schema format, for which SQLite has no error code of its own."""
 _NEEDS_RECOVERY = ("SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_CANTINIT")
 _CHECK_EVERY = 20_000
-"""How many SQLite instructions pass between two looks at the deadline: well under a millisecond."""
+"""The number of SQLite instructions between two checks of the deadline: well under a millisecond."""
 
 
 class _Connection(sqlite3.Connection):
@@ -67,13 +67,13 @@ def _read_schema(connection: _Connection) -> None:
 
 @contextlib.contextmanager
 def translating_errors(path: Path, watch: Watch) -> Iterator[None]:
-    """Turn every sqlite3 error inside into one of ours; an interrupted statement becomes the reason for it."""
+    """Turn sqlite3 errors of the ``with`` block into SnapshotErrors; an interruption becomes the error behind it."""
     try:
         yield
     except sqlite3.Error as error:
         raise _translate(error, path, watch) from error
     except UnicodeDecodeError as error:
-        # What SQLite had to say names something in the schema that is no text any more.
+        # The message of SQLite quotes a name in the schema that is not valid UTF-8 any more.
         raise _damaged(path, error.object.decode("utf-8", "replace")) from error
 
 
@@ -108,9 +108,10 @@ def _translate(error: sqlite3.Error, path: Path, watch: Watch) -> SnapshotError:
 def reading(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.Connection]:
     """Open a live database for reading.
 
-    Read-only, because a read-only connection cannot checkpoint, not even when it is the last to close (SQLite 3.7.0 to
-    3.51.2 can lose a WAL reset in a race of checkpoints). Only a database that must first be recovered from a crash is
-    opened for writing, since SQLite recovers through a writer.
+    It is opened read-only, because such a connection cannot checkpoint, not even when it is the last to close (SQLite
+    3.7.0 to 3.51.2 can lose a WAL reset in a race of checkpoints). Only a database that must first be recovered from a
+    crash is opened for writing, because SQLite recovers through a writer. Raises DatabaseMissing, DatabaseBusy,
+    DatabaseDamaged, DatabaseUnavailable, and what the watch raises.
     """
     with translating_errors(path, watch):
         try:
@@ -125,7 +126,7 @@ def reading(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.C
 
 @contextlib.contextmanager
 def writing(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.Connection]:
-    """Open a live database for writing; nothing it does starts a checkpoint before it closes."""
+    """Open a live database for writing, without automatic checkpoints. Raises like ``reading``."""
     with translating_errors(path, watch), contextlib.closing(_open(path, "rw", busy_timeout, watch)) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         yield connection
@@ -133,9 +134,9 @@ def writing(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.C
 
 @contextlib.contextmanager
 def reading_image(image: Path, watch: Watch) -> Iterator[sqlite3.Connection]:
-    """Open a private image that nobody writes: no locks, no recovery, nothing left beside it."""
+    """Open a private image that nobody writes: without locks, recovery or files beside it."""
     with translating_errors(image, watch):
-        # One thread at a time uses a connection, though not always the one that opened it.
+        # Only one thread at a time uses a connection, but not always the one that opened it.
         connection = sqlite3.connect(
             f"{image.absolute().as_uri()}?mode=ro&immutable=1",
             uri=True,
@@ -162,7 +163,7 @@ def _open(path: Path, mode: str, busy_timeout: float, watch: Watch) -> sqlite3.C
     )
     try:
         attach_watch(connection, watch)
-        # The first read is where SQLite opens the files, recovers from a crash and sees whether this is a database.
+        # At the first read SQLite opens the files, recovers from a crash and finds out if this is a database.
         _read_schema(connection)
     except BaseException:
         connection.close()
@@ -180,12 +181,12 @@ def _require_file(path: Path) -> None:
     if path.is_dir():
         raise DatabaseUnavailable(f"{path} is a folder, not a database.", path=str(path))
     if status.st_size == 0:
-        # Not for SQLite to see: it deletes the log beside an empty file, and that may be all that is left.
+        # SQLite must not open it: it would delete the log beside an empty file, which may hold all that is left.
         raise DatabaseMissing(f"The database {path.name} is empty: there is nothing in it yet.", path=str(path))
 
 
 def attach_watch(connection: sqlite3.Connection, watch: Watch) -> None:
-    """Let the watch interrupt whatever the connection does, and let it read names that damage made unreadable."""
+    """Let the watch interrupt any statement, and decode names that damage has made invalid."""
     connection.text_factory = lambda text: text.decode("utf-8", "replace")
 
     def stop() -> bool:
@@ -200,7 +201,7 @@ def attach_watch(connection: sqlite3.Connection, watch: Watch) -> None:
 
 @contextlib.contextmanager
 def read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Hold one read transaction: everything inside sees the same committed state, whatever others commit."""
+    """Hold one read transaction: every statement in the ``with`` block sees the same committed state."""
     connection.execute("BEGIN")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -1,4 +1,4 @@
-"""The working side of the SQLite engine: the steps that ``base.Engine`` names, put together from the parts beside."""
+"""The working side of the SQLite engine: the steps of ``base.Engine``, built from the other modules here."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SqliteEngine(Engine):
     name: ClassVar[str] = "sqlite"
 
     def __init__(self, path: Path, busy_timeout: float) -> None:
-        """Take the database's resolved path and how long to wait for other people's locks, in seconds."""
+        """Use the database at ``path`` (resolved); wait up to ``busy_timeout`` seconds for locks of others."""
         self._path = path
         self._busy_timeout = busy_timeout
 
@@ -72,35 +72,35 @@ class SqliteEngine(Engine):
         scratch: Path,
         head: Head,
         tables: tuple[str, ...] | None,
-        base: ParentSnapshot,
+        parent: ParentSnapshot,
         watch: Watch,
     ) -> SnapshotResult:
-        """Write one committed state to ``target`` as ``base`` allows, and prove it by reading it back.
+        """Write one committed state to ``target`` as ``parent`` allows, and verify it by reading it back.
 
-        In WAL mode straight from the database's files, elsewhere from a copy, so that writers wait no longer than that.
+        In WAL mode it is read from the database's files, otherwise from a copy, so that writers wait for the copy only.
         """
         try:
             with open_live(self._path, self._busy_timeout, watch) as source:
                 if source.journal_mode == "wal":
-                    return self._with_device(capture(source, target, scratch, head, tables, base, watch))
+                    return self._with_device(capture(source, target, scratch, head, tables, parent, watch))
         except NotRecognised:
-            pass  # the other way reads whatever SQLite can read
+            pass  # a copy can be made of whatever SQLite can read
         with open_copy(self._path, scratch, self._busy_timeout, watch) as source:
-            return self._with_device(capture(source, target, scratch, head, tables, base, watch))
+            return self._with_device(capture(source, target, scratch, head, tables, parent, watch))
 
     def _with_device(self, result: SnapshotResult) -> SnapshotResult:
-        """Add where the database lies, by which an empty mount point is told from a database that is gone."""
+        """Add the device of the database, which tells an empty mount point from a deleted database."""
         if result.unchanged:
             return result
         return msgspec.structs.replace(result, details=result.details | {"device": device_of(self._path)})
 
     def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
-        """Decompress a full, put the pages of the incrementals on it, and prove the fingerprint."""
+        """Extract the full, apply the pages of the incrementals, and verify the fingerprint."""
         rebuild.rebuild(chain, image, watch)
         return Level.RESTORED
 
     def verify(self, chain: Sequence[ChainFile], scratch: Path, watch: Watch) -> None:
-        """Prove that a chain gives back its last snapshot."""
+        """Verify that a chain restores to its last snapshot."""
         rebuild.verify(chain, scratch, watch)
 
     def export(
@@ -135,14 +135,14 @@ class SqliteEngine(Engine):
     def replace(
         self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
     ) -> ReplaceResult:
-        """Put the image's content in the database's place and check it there."""
+        """Replace the content of the database by the image, and check it."""
         identical: bool | None
         if method is Method.ONLINE:
             identical = write_online(self._path, image, image.parent, self._busy_timeout, watch)
         else:
             exchange_files(self._path, image, quarantine, details, self._busy_timeout, watch)
-            identical = self._gave(image, watch)
-        # What is proven identical to an image that passed the full check needs it only for what is new: this file.
+            identical = self._has_content_of(image, watch)
+        # The image has passed the full check, so a database identical to it needs only the quick one.
         checks = msgspec.structs.replace(checks, quick=identical is True)
         try:
             report = self.integrity(checks, image.parent, watch)
@@ -151,11 +151,11 @@ class SqliteEngine(Engine):
         moved = quarantine.name if quarantine.is_dir() else None
         return ReplaceResult(integrity=report, identical=identical, quarantine=moved)
 
-    def _gave(self, image: Path, watch: Watch) -> bool | None:
+    def _has_content_of(self, image: Path, watch: Watch) -> bool | None:
         try:
             return same_content(image, self._path, watch)
         except (SnapshotError, OSError):
-            return None  # it is exchanged all the same
+            return None  # unknown, but the files have been exchanged
 
     def put_back(self, quarantine: Path, watch: Watch) -> None:
         """Undo a swap."""

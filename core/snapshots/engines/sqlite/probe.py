@@ -46,6 +46,10 @@ class SqliteProbe:
         """Return None: no number in the file grows with every commit in every journal mode."""
         return None
 
+    async def identity(self) -> str | None:
+        """Return the absolute path of the file, symbolic links resolved."""
+        return str(self._path)
+
     async def size(self) -> int:
         """Return the size of the database and its write-ahead log in bytes, 0 if it does not exist."""
         return await asyncio.to_thread(self._measure)

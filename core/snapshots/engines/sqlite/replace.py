@@ -33,7 +33,7 @@ from .source import copy_pinned
 __all__ = ["SIDE_FILES", "Holder", "exchange_files", "holders", "put_back", "same_content", "write_online"]
 
 SIDE_FILES = ("", "-wal", "-shm", "-journal")
-"""The suffixes of a database's files, in the order of moving: a crash after the first leaves no database, not a mixed one."""
+"""The suffixes of a database's files. The main file is moved first, so a crash leaves no database or a whole one."""
 _PROC = Path("/proc")
 _STEP_PAGES = 256
 _LOCK_STEP = 200
@@ -189,7 +189,7 @@ def _prepare_beside(path: Path, image: Path, beside: Path, journal_mode: str, wa
 
 
 def _copy_ownership(path: Path, beside: Path) -> None:
-    """Copy the mode and owner of the old file, or else the owner of its folder, so that the bot can open the new one."""
+    """Copy the mode and owner of the old file, or the owner of its folder, so that the bot can open the new file."""
     model = path if path.exists() else path.parent
     status = model.stat()
     if model == path:

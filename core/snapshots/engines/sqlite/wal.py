@@ -19,10 +19,11 @@ to 0 only after the header has the salts of the next log (``walRestartHdr`` in S
 - If it is not less, the database file alone holds the state, and the log is not read.
 - If the salts differ, the log is not recognised.
 
-**Consistency.** The log is used only if it agrees with the index: its salts, the salts of every frame, a commit with the
-index's page count in the last frame, and the running checksum of that frame, which the index repeats. The index names
-committed frames only, and the checksum covers all frames before, in either byte order. So uncommitted or left-over
-frames cannot be mistaken for content. Any disagreement is ``NotRecognised``, and the database is read through SQLite.
+**Consistency.** The log is used only if it agrees with the index: its salts, the salts of every frame, a commit with
+the index's page count in the last frame, and the running checksum of that frame, which the index repeats. The index
+names committed frames only, and the checksum covers all frames before, in either byte order. So uncommitted or
+left-over frames cannot be mistaken for content. Any disagreement is ``NotRecognised``, and the database is read through
+SQLite.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Overlay:
 
 
 def read_index_header(index: int) -> LogState:
-    """Return the state in the header of a WAL-index, given its descriptor. Raises NotRecognised if the copies differ."""
+    """Return the state in the header of a WAL-index, by its descriptor. Raises NotRecognised if the copies differ."""
     both = read_at(index, 2 * INDEX_HEADER.size, 0)
     header = both[: INDEX_HEADER.size]
     if len(both) < 2 * INDEX_HEADER.size or both[INDEX_HEADER.size :] != header:

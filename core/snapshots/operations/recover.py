@@ -1,0 +1,64 @@
+"""After a crash: say what the interrupted operation has left behind, before anybody relies on the database.
+
+A journal that is still there names an operation whose process died. If its change was committed, the restore is entered
+into the catalog, as its process would have done next. Otherwise the database is as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from ..models import JournalEntry, RestoreRecord
+from ..repository.catalog import Contents
+from .context import Context
+from .journal import audit, journal_file
+
+__all__ = ["recover_locked"]
+
+log = logging.getLogger(__name__)
+
+
+async def recover_locked(context: Context, contents: Contents) -> str | None:
+    """Close the journal of an operation that a crash interrupted; return the owner's sentence, None if there is none.
+
+    Only inside an operation that holds the repository: then the operation of the entry cannot be running any more.
+    """
+    entry = await context.in_thread(journal_file(context).read)
+    if entry is None:
+        return None
+    message = _sentence(entry)
+    if entry.committed and entry.snapshot is not None and not _is_recorded(entry, contents):
+        record = RestoreRecord(
+            at=entry.at,
+            snapshot=entry.snapshot,
+            sequence=entry.sequence,
+            before=contents.next_sequence,
+            safety=entry.safety,
+            automatic=entry.automatic,
+            quarantine=Path(entry.quarantine).name if entry.quarantine and not entry.safety else None,
+        )
+        await context.in_thread(context.repository.catalog.change, lambda now: now.recording(record))
+    log.warning("%s", message)
+    await audit(context, entry.actor, entry.operation, "interrupted", entry.snapshot, message)
+    await context.in_thread(journal_file(context).remove)
+    await context.notify(lambda listener: listener.interrupted(message))
+    return message
+
+
+def _is_recorded(entry: JournalEntry, contents: Contents) -> bool:
+    return any(record.snapshot == entry.snapshot and record.at >= entry.at for record in contents.restores)
+
+
+def _sentence(entry: JournalEntry) -> str:
+    began = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
+    if entry.snapshot is None:
+        return f"A {entry.operation} that {entry.actor} began at {began} was interrupted; the next one finishes it."
+    state = f"is {entry.snapshot}" if entry.committed else "is as it was"
+    safety = (
+        f" What was there before is the safety snapshot {entry.safety}." if entry.committed and entry.safety else ""
+    )
+    return (
+        f"A {entry.operation} of {entry.snapshot} that {entry.actor} began at {began} was interrupted: the database "
+        f"{state}.{safety}"
+    )
