@@ -1,4 +1,8 @@
-"""The kinds of database. To add one: a module with an ``Engine`` and a ``Probe``, and one line in ``ENGINES``."""
+"""The kinds of database that can be backed up, one package each.
+
+To add one, write a package with ``make_engine``, ``make_probe``, ``SUFFIX`` and ``CREATES_DATABASES``, and add it to
+``ENGINES``. ``base`` describes what an engine does; ``integrity`` has the findings and reports that all of them share.
+"""
 
 from __future__ import annotations
 
@@ -26,32 +30,29 @@ __all__ = [
 
 
 def engine_for(url: DatabaseUrl, busy_timeout: float) -> Engine:
-    """Give the working side for a database; ``busy_timeout`` is how long to wait for other people's locks, seconds."""
+    """Return the working side for a database; it waits up to ``busy_timeout`` seconds for locks of others."""
     engine: Engine = _package(url.engine).make_engine(url, busy_timeout)
     return engine
 
 
 def probe_for(url: DatabaseUrl) -> Probe:
-    """Give the watching side for a database."""
+    """Return the watching side for a database."""
     probe: Probe = _package(url.engine).make_probe(url)
     return probe
 
 
 def suffix_for(engine: str) -> str:
-    """Give what names of full snapshots of this kind of database end with, such as ``.db.gz``."""
+    """Return the suffix of full snapshots of this kind of database, such as ``.db.gz``."""
     suffix: str = _package(engine).SUFFIX
     return suffix
 
 
-def _package(engine: str) -> Any:
-    """Return an engine's package, which has ``make_engine``, ``make_probe``, ``SUFFIX`` and ``CREATES_DATABASES``.
-
-    It is imported when it is needed: the worker has no use for aiosqlite, nor the bot for the readers.
-    """
-    return importlib.import_module(f".{ENGINES[engine]}", __package__)
-
-
 def creates_databases(url: DatabaseUrl) -> bool:
-    """Whether this kind of engine makes things elsewhere than in the repository, which must be let go of and tidied."""
-    elsewhere: bool = _package(url.engine).CREATES_DATABASES
-    return elsewhere
+    """Return True if the engine creates databases outside the repository, which must be discarded and cleaned up."""
+    creates: bool = _package(url.engine).CREATES_DATABASES
+    return creates
+
+
+def _package(engine: str) -> Any:
+    """Import the package of an engine when it is needed. The bot loads no other side of it than its own."""
+    return importlib.import_module(f".{ENGINES[engine]}", __package__)

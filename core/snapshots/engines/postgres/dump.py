@@ -26,8 +26,10 @@ from ...progress import Watch
 from ..base import ParentSnapshot, SnapshotResult
 from .client_tools import Tools, find_tools
 from .connection import Address
-from .copy_data import Block, Manifest, Scanner, Table, manifest_lines
 from .errors import from_output
+from .metadata.model import Metadata
+from .metadata.read import read_metadata
+from .plain_dump.scanner import Block, Manifest, Scanner, Table, manifest_lines
 from .session import Session, connected
 from .subprocesses import Program
 from .tables import Relation, count_own_rows, count_rows, relations, resolve_tables
@@ -47,7 +49,7 @@ def dump(
     scratch: Path,
     head: Head,
     tables: tuple[str, ...],
-    base: ParentSnapshot,
+    parent: ParentSnapshot,
     watch: Watch,
 ) -> SnapshotResult:
     """Write one state to ``target`` and verify the file by reading it back; no file is left after an error."""
@@ -59,17 +61,19 @@ def dump(
             details |= {"log": position.log, "position": position.offset}
         with session.snapshot() as snapshot, address.for_programs(scratch) as environment:
             present = relations(session)
+            metadata = read_metadata(session, str(session.value("SELECT current_database()")))
+            details |= metadata.database.details
             watch.phase("compress", int(session.value("SELECT pg_database_size(current_database())")))
             command = [tools.pg_dump, *_OPTIONS, f"--snapshot={snapshot}"]
-            command += [f"--lock-wait-timeout={max(1, int(lock_timeout * 1000))}", *_restrict_key(tools, base)]
+            command += [f"--lock-wait-timeout={max(1, int(lock_timeout * 1000))}", *_restrict_key(tools, parent)]
             with Program(command, environment, watch) as program:
-                stream = _Stream(program, session, present, tables, address.shown)
+                stream = _Stream(program, session, present, metadata, tables, address.shown)
                 with closing(stream.pieces()) as pieces:
                     head = msgspec.structs.replace(head, details=details)
                     tail = full.write_full(target, pieces, head, {}, watch, deflate=default_deflate(rows=True))
             rows = stream.rows
     try:
-        if base.skip_unchanged and tail.fingerprint == base.fingerprint:
+        if parent.skip_unchanged and tail.fingerprint == parent.fingerprint:
             target.unlink()
             return SnapshotResult(unchanged=True, fingerprint=tail.fingerprint)
         full.verify(target, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
@@ -86,7 +90,7 @@ def dump(
     )
 
 
-def _restrict_key(tools: Tools, base: ParentSnapshot) -> list[str]:
+def _restrict_key(tools: Tools, parent: ParentSnapshot) -> list[str]:
     """Return the option that sets the restrict key: that of the newest full, so that equal data give equal bytes.
 
     Without a full it is a new one. The key protects whoever feeds a dump to psql, so nobody who writes to the database
@@ -94,7 +98,7 @@ def _restrict_key(tools: Tools, base: ParentSnapshot) -> list[str]:
     """
     if not tools.knows_restrict:
         return []
-    return [f"--restrict-key={_key_of(base.full) or secrets.token_hex(16)}"]
+    return [f"--restrict-key={_key_of(parent.full) or secrets.token_hex(16)}"]
 
 
 def _key_of(path: str | None) -> str | None:
@@ -116,12 +120,14 @@ class _Stream:
         program: Program,
         session: Session,
         present: tuple[Relation, ...],
+        metadata: Metadata,
         tables: tuple[str, ...],
         shown: str,
     ) -> None:
         self._program = program
         self._session = session
         self._present = present
+        self._metadata = metadata
         self._tables = tables
         self._shown = shown
         self.rows: dict[str, int] = {}
@@ -163,7 +169,7 @@ class _Stream:
         for each in self._present:
             if each.from_extension and each.quoted in blocks:
                 tables[each.quoted] = Table(blocks[each.quoted].rows, digests[each.quoted], own=False)
-        return Manifest(tables)
+        return Manifest(tables, self._metadata)
 
     def _disagreement(self, problems: list[str]) -> SnapshotError:
         detail = "; ".join(problems[:5])

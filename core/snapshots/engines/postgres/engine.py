@@ -80,10 +80,10 @@ class PostgresEngine(Engine):
         )
 
     def snapshot(
-        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], base: ParentSnapshot, watch: Watch
+        self, target: Path, scratch: Path, head: Head, tables: tuple[str, ...], parent: ParentSnapshot, watch: Watch
     ) -> SnapshotResult:
         """Write one committed state to ``target`` and verify the file; there are no incrementals."""
-        return dump(self._address, self._busy_timeout, target, scratch, head, tables, base, watch)
+        return dump(self._address, self._busy_timeout, target, scratch, head, tables, parent, watch)
 
     def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Load a snapshot into a scratch database and compare it; without CREATEDB only verify the archive."""

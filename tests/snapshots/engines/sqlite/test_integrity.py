@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from core.snapshots.engines import Checks
-from core.snapshots.engines.sqlite import checks as integrity_checks
+from core.snapshots.engines.sqlite import structure
 from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.errors import DeadlineExceeded, OperationCancelled
 from core.snapshots.models import Check, Finding, IntegrityReport, Severity
@@ -95,7 +95,7 @@ def test_many_page_problems_are_named_up_to_a_limit_and_counted_in_full(game: Pa
         "UPDATE sqlite_master SET sql = replace(sql, 'value INTEGER', 'value INTEGER NOT NULL') WHERE name = 'odd'",
     )
     report = check(game)
-    assert len(report.findings) == integrity_checks.LISTED + 1
+    assert len(report.findings) == structure.LISTED + 1
     assert sum(finding.count for finding in report.findings) == 700
     assert {finding.severity for finding in report.findings} == {Severity.ERROR}
 
@@ -267,7 +267,7 @@ def test_names_of_any_kind_are_checked(tmp_path: Path) -> None:
     """Names with spaces, quotes and any letters are quoted wherever they stand in a statement."""
     path = tmp_path / "game.db"
     table, column = 'the "player\'s" карты', 'da\'ta "日本"'
-    quoted_table, quoted_column = integrity_checks.quoted(table), integrity_checks.quoted(column)
+    quoted_table, quoted_column = structure.quoted(table), structure.quoted(column)
     changed(
         path,
         f"CREATE TABLE {quoted_table} (id INTEGER PRIMARY KEY, {quoted_column} TEXT, "
