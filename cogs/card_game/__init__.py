@@ -1,7 +1,7 @@
 """A small card game: an ordinary game bot's cog, with an economy in one database.
 
-It knows nothing of backups. What it shares with whoever listens are the events it dispatches after a commit (see
-``game``), and that it pauses for ``backup_restore_starting`` and goes on at ``backup_restore_finished``.
+It knows nothing of backups. All that it shares with other cogs are events: it dispatches its own after each commit (see
+``game``), pauses at ``backup_restore_starting`` and resumes at ``backup_restore_finished``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _now() -> dt.datetime:
 async def setup(bot: commands.Bot) -> None:
     """Open the game's database, create what is missing in it, and add the cog."""
     database = database_at(database_url(bot))
-    # The system's randomness, so that nobody can work out the next pack from the last ones.
+    # The system's randomness: nobody can predict the next pack from the last ones.
     game = CardGame(database, dispatch=bot.dispatch, random=random.SystemRandom(), clock=_now)
     await game.start()
     try:

@@ -1,4 +1,4 @@
-"""Where the game's database is."""
+"""The address of the game's database: where it comes from, and which engine it names."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _ONLY_LIBPQ = re.compile(
     "channel_binding|connect_timeout|fallback_application_name|gssencmode|hostaddr|keepalives.*|load_balance_hosts|"
     "m(in|ax)_protocol_version|require_auth|requirepeer|sslcertmode|sslcompression|sslcrldir|sslsni|tcp_user_timeout"
 )
-"""Options that asyncpg would hand to the server as settings of the session, which it refuses."""
+"""Options of libpq that asyncpg would send to the server as settings of the session, which the server refuses."""
 
 
 def database_url(bot: commands.Bot) -> str:
-    """Give the bot's ``database_url`` where it has one, else DATABASE_URL of the environment, else the default."""
+    """Return the bot's ``database_url`` if it has one, else DATABASE_URL of the environment, else the default."""
     return getattr(bot, "database_url", None) or os.environ.get("DATABASE_URL") or DEFAULT_URL
 
 
 def database_at(url: str) -> Database:
-    """Give the database behind a URL, not yet opened, with a driver in its scheme or without (``sqlite+aiosqlite``).
+    """Return the database of a URL, not yet opened. The scheme may name a driver (``sqlite+aiosqlite``).
 
-    Raises ValueError for another engine or a URL that names no database; the message does not repeat the URL, which
-    can hold a password.
+    Raises ValueError for another engine or a URL that names no database. The message does not repeat the URL, which can
+    contain a password.
     """
     scheme = _SCHEME.match(url)
     if scheme is None:
@@ -53,7 +53,7 @@ def database_at(url: str) -> Database:
 
 
 def sqlite_path(url: str) -> Path:
-    """Give the file behind a SQLite URL: three slashes relative to the working directory, four absolute.
+    """Return the file of a SQLite URL: with three slashes it is relative to the working directory, with four absolute.
 
     Percent-encoded characters are decoded. Raises ValueError for a URL that names no file.
     """
@@ -67,14 +67,14 @@ def sqlite_path(url: str) -> Path:
 
 
 def postgres_dsn(url: str) -> str:
-    """Give a PostgreSQL URL for asyncpg: ``sslmode`` and all else that it knows stay, what only libpq knows goes.
+    """Return a PostgreSQL URL for asyncpg, without the options that only libpq knows.
 
-    Raises ValueError for one that cannot be read.
+    Raises ValueError for a URL that cannot be parsed.
     """
     try:
         parts = urlsplit(url)
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-        # Of "h1:5432,h2:5432" the parts after the colons; what asyncpg cannot read it would quote, password and all.
+        # The ports of "h1:5432,h2:5432". asyncpg would quote an invalid one in its error, with the password.
         ports = [host.rpartition(":")[2] for host in parts.netloc.rpartition("@")[2].split(",") if ":" in host]
     except ValueError:
         raise ValueError(_POSTGRES_FORM) from None

@@ -1,4 +1,4 @@
-"""The sixty cards that a new game starts with, the same in every game."""
+"""The sixty cards of a new game, the same in every game."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ def _starting_cards() -> tuple[tuple[str, Rarity], ...]:
 
 
 STARTING_CARDS = _starting_cards()
-"""Name and rarity of each, the most ordinary first."""
+"""Name and rarity of each card, the most common ones first."""

@@ -30,18 +30,20 @@ _PackName = app_commands.Range[str, 1, rules.PACK_NAME_LIMIT]
 
 
 class CardGameCog(commands.Cog, name="CardGame"):
-    """Collect cards, trade them, publish packs of your own."""
+    """Collect cards, trade them, publish packs of your own.
+
+    ``game`` must have been started; it is closed when the cog is unloaded.
+    """
 
     pack = app_commands.Group(name="pack", description="Open packs and publish your own")
     market = app_commands.Group(name="market", description="Trade cards for coins")
     dust = app_commands.Group(name="dust", description="Spend your dust")
 
     def __init__(self, game: CardGame) -> None:
-        """Take a game that has started; it is closed when the cog is unloaded."""
         self.game = game
 
     async def cog_unload(self) -> None:
-        """Let the running action end, then close the database."""
+        """Close the game after the running actions."""
         await self.game.close()
 
     @pack.command(name="open")
@@ -101,7 +103,7 @@ class CardGameCog(commands.Cog, name="CardGame"):
         await interaction.followup.send(embed=replies.purchase(bought), ephemeral=True, allowed_mentions=_QUIET)
 
     async def _publish(self, interaction: discord.Interaction, name: str, names: Sequence[str]) -> None:
-        """Publish and announce it: the one way in, for the command as for the preview's button."""
+        """Publish a pack and announce it, for the command and for the preview's button."""
         published = await self.game.publish_pack(interaction.user.id, name, names, interaction.user.display_name)
         await interaction.followup.send(embed=replies.published_pack(published), allowed_mentions=_QUIET)
 
@@ -152,7 +154,7 @@ class CardGameCog(commands.Cog, name="CardGame"):
 
     @commands.Cog.listener()
     async def on_backup_restore_finished(self, _report: object) -> None:
-        """Go on, whether the restore succeeded or not."""
+        """Resume, whether or not the restore succeeded."""
         try:
             await self.game.resume()
         except GameError as error:
@@ -168,7 +170,7 @@ class CardGameCog(commands.Cog, name="CardGame"):
         await self.answer_error(interaction, cause)
 
     async def answer_error(self, interaction: discord.Interaction, error: BaseException) -> None:
-        """Tell the player what happened, and log what is not the game's own answer."""
+        """Show the player what went wrong; log what is not one of the game's errors."""
         if not isinstance(error, GameError):
             _log.error("An action of the card game failed", exc_info=error)
         text = replies.error_text(error)
@@ -187,7 +189,7 @@ async def _matching(
     try:
         found = await choices()
     except GameError:
-        # A list of suggestions cannot show an error; the command itself will.
+        # Suggestions cannot show an error; the command itself will.
         return []
     wanted = str(typed).lower()
     shown = [(number, label) for number, label in found if wanted in label.lower()]

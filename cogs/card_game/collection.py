@@ -1,4 +1,4 @@
-"""The catalogue, and the copies that players own."""
+"""The catalogue of cards, and the copies that players own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["catalogue", "copies", "give", "owned_ids"]
 
 
 async def catalogue(transaction: Transaction) -> list[Card]:
-    """Give every card there is, by id."""
+    """Return every card, by id."""
     rows = await transaction.fetch_all("SELECT id, name, rarity FROM cards ORDER BY id")
     return [Card(id=row["id"], name=row["name"], rarity=Rarity(row["rarity"])) for row in rows]
 
 
 async def copies(transaction: Transaction, user_id: int) -> list[CardCopy]:
-    """Give the copies of a player, the oldest first."""
+    """Return the copies of a player, oldest first."""
     rows = await transaction.fetch_all(
         """
         SELECT user_cards.id, cards.name, cards.rarity, marketplace_listings.id AS listing_id
@@ -42,13 +42,13 @@ async def copies(transaction: Transaction, user_id: int) -> list[CardCopy]:
 
 
 async def owned_ids(transaction: Transaction, user_id: int) -> set[int]:
-    """Give the catalogue ids of the cards that a player has at least one copy of."""
+    """Return the catalogue ids of the cards of which a player owns a copy."""
     rows = await transaction.fetch_all("SELECT DISTINCT card_id FROM user_cards WHERE user_id = ?", user_id)
     return {row["card_id"] for row in rows}
 
 
 async def give(transaction: Transaction, user_id: int, cards: Sequence[Card], now: str) -> tuple[CardCopy, ...]:
-    """Give a player a new copy of each card."""
+    """Give a player a new copy of each card and return the copies."""
     return tuple(
         [
             CardCopy(

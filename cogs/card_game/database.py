@@ -1,12 +1,12 @@
-"""The game's door to its database, the same for every engine; ``sqlite`` and ``postgres`` are the engines.
+"""The interface to the game's database, the same for every engine; ``sqlite`` and ``postgres`` are the engines.
 
-SQL is written once: ``?`` for a value (and nowhere else), ``RETURNING`` for what was changed, ``ON CONFLICT DO
-NOTHING``, ISO text for times, no function that only one engine knows.
+The SQL is written once: ``?`` for a value (and for nothing else), ``RETURNING`` for what was changed, ``ON CONFLICT DO
+NOTHING``, ISO text for times, and no function that only one engine has.
 
-What holds on every engine, and is all that the rules rely on: a transaction is seen as a whole or not at all; a
-statement waits for another transaction that changes the same row and then sees what that one committed; a reading sees
-one committed state. Transactions may run side by side, so a rule changes a row only while its condition holds
-(``UPDATE … WHERE coins + ? >= 0 RETURNING``) and never trusts what it read before.
+The rules of the game rely on what every engine guarantees, and on nothing else. A transaction is visible as a whole or
+not at all. A statement waits for another transaction that changes the same row, and then sees what that one committed.
+A reading transaction sees one committed state. Transactions may run side by side, so a rule changes a row only under a
+condition in the same statement (``UPDATE … WHERE coins + ? >= 0 RETURNING``) and never trusts what it read before.
 """
 
 from __future__ import annotations
@@ -34,58 +34,57 @@ class Mode(Enum):
     CHANGING = auto()
     READING = auto()
     """Its queries all see the same committed state."""
-    FOUNDING = auto()
-    """It creates tables: there are never two of them at once, whichever process runs them."""
+    CREATING = auto()
+    """It creates tables: only one of them runs at a time, in all processes."""
 
 
 class Transaction(ABC):
-    """The statements of one transaction; it is only valid inside ``async with``."""
+    """The statements of one transaction; it is valid only inside ``async with``."""
 
     def __init__(self) -> None:
-        """Nothing has begun, and nothing is to be called."""
         self._after_commit: list[Callable[[], object]] = []
 
     @abstractmethod
     async def begin(self) -> None:
-        """Begin; where that fails or is cancelled, ``undo`` follows."""
+        """Begin. If that fails or is cancelled, ``roll_back`` follows."""
 
     @abstractmethod
     async def fetch_all(self, sql: str, *values: object) -> list[Row]:
-        """Give every row of a query or of a RETURNING clause."""
+        """Return every row of a query or of a RETURNING clause."""
 
     @abstractmethod
     async def execute_many(self, sql: str, values: Iterable[Sequence[object]]) -> None:
         """Run one statement for each sequence of values."""
 
     async def fetch_one(self, sql: str, *values: object) -> Row | None:
-        """Give the first row, or None where there is none."""
+        """Return the first row, or None if there is none."""
         rows = await self.fetch_all(sql, *values)
         return rows[0] if rows else None
 
     async def insert(self, sql: str, *values: object) -> int:
-        """Run an INSERT that ends in RETURNING id, and give that id."""
+        """Run an INSERT that ends in RETURNING id, and return that id."""
         row = await self.fetch_one(sql, *values)
         if row is None:
             raise LookupError("the statement inserted nothing")
         return int(row["id"])
 
     async def execute(self, sql: str, *values: object) -> None:
-        """Run a statement whose rows nobody asks for."""
+        """Run a statement and ignore its rows."""
         await self.fetch_all(sql, *values)
 
     def after_commit(self, callback: Callable[..., object], *values: object, **named: object) -> None:
-        """Call this once the transaction is committed, and never if it is not."""
+        """Call ``callback`` after the commit; it is not called if the transaction is not committed."""
         self._after_commit.append(partial(callback, *values, **named))
 
-    async def end(self) -> None:
-        """Commit, and call what waits for that."""
+    async def commit(self) -> None:
+        """Commit, and run the callbacks of ``after_commit``."""
         await self._commit()
         for callback in self._after_commit:
             callback()
 
     @abstractmethod
-    async def undo(self) -> None:
-        """Roll back whatever has begun; after a commit do nothing."""
+    async def roll_back(self) -> None:
+        """Roll back whatever has begun; do nothing after a commit."""
 
     @abstractmethod
     async def _commit(self) -> None:
@@ -93,62 +92,64 @@ class Transaction(ABC):
 
 
 class Database(ABC):
-    """A database whose connections can be let go of and taken up again."""
+    """A database whose connections can be closed for a while (``pause``) and opened again (``resume``).
+
+    ``busy_timeout`` is how many seconds a transaction waits for a lock of another one.
+    """
 
     identity: ClassVar[str]
-    """How this engine spells a primary key that numbers its rows and never uses a number twice."""
+    """This engine's SQL for a primary key that numbers its rows and never uses a number twice."""
 
-    turns: ClassVar[int]
-    """How many transactions of this process run side by side."""
+    concurrency: ClassVar[int]
+    """How many transactions of this process can run side by side."""
 
     def __init__(self, *, busy_timeout: float, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Connect to nothing yet; ``busy_timeout`` is how many seconds to wait for somebody else's lock."""
         self._busy_timeout = busy_timeout
         self._monotonic = monotonic
-        self._turn = asyncio.Semaphore(self.turns)
-        self._emptying = asyncio.Lock()
+        self._slots = asyncio.Semaphore(self.concurrency)
+        self._exclusive_lock = asyncio.Lock()
         self._paused_until: float | None = None
         self._opened = False
 
     async def open(self) -> None:
-        """Connect, for the first time. Raises GameUnavailable where the database cannot be reached."""
-        async with self._alone():
-            with self._plain_errors():
+        """Connect for the first time. Raises GameUnavailable if the database cannot be reached."""
+        async with self._exclusive():
+            with self._translated_errors():
                 await self._connect(first=True)
             self._opened = True
 
     async def close(self) -> None:
-        """Close for good, after the transactions that are running; every later action is refused."""
+        """Close for good after the running transactions; later ones raise GameUnavailable."""
         self._opened = False
-        async with self._alone():
+        async with self._exclusive():
             await self._disconnect()
 
     async def pause(self, limit: float) -> None:
-        """Refuse new transactions, and close every connection once the running ones have ended.
+        """Refuse new transactions, and close every connection after the running ones.
 
-        It ends with ``resume``, or by itself after ``limit`` seconds: whoever asked for it may have died.
+        The pause ends with ``resume``, or by itself after ``limit`` seconds: whoever asked for it may have died.
         """
         self._paused_until = self._monotonic() + limit
-        async with self._alone():
+        async with self._exclusive():
             await self._disconnect()
 
     async def resume(self) -> None:
-        """End a pause and connect again, so that nothing of the database as it was is remembered.
+        """End a pause and connect again. New connections remember nothing of the database as it was.
 
-        Where that fails the next transaction tries once more.
+        If that fails, it raises, and the next transaction tries again.
         """
         self._paused_until = None
-        async with self._alone():
+        async with self._exclusive():
             await self._disconnect()
-            with self._plain_errors():
+            with self._translated_errors():
                 await self._connected()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Run what is inside as one transaction: committed at the end, rolled back by any exception.
+        """Run the block as one transaction: committed at its end, rolled back by any exception.
 
-        Raises GamePaused during a pause, GameBusy where somebody else holds a lock too long, GameUnavailable where the
-        database cannot be reached.
+        Raises GamePaused during a pause, GameBusy if another transaction holds a lock for too long, GameUnavailable if
+        the database cannot be reached.
         """
         async with self._begun(Mode.CHANGING) as transaction:
             yield transaction
@@ -160,34 +161,35 @@ class Database(ABC):
             yield transaction
 
     @asynccontextmanager
-    async def founding(self) -> AsyncIterator[Transaction]:
-        """Run a transaction that creates tables, when nobody else does. Raises as ``transaction`` does."""
-        async with self._begun(Mode.FOUNDING) as transaction:
+    async def creating(self) -> AsyncIterator[Transaction]:
+        """Run a transaction that creates tables, one at a time. Raises as ``transaction`` does."""
+        async with self._begun(Mode.CREATING) as transaction:
             yield transaction
 
     @asynccontextmanager
     async def _begun(self, mode: Mode) -> AsyncIterator[Transaction]:
         self._refuse_while_paused()
-        async with self._turn:
-            # Again: it may have been paused while this one waited for its turn.
+        async with self._slots:
+            # Again: it may have been paused while this one waited.
             self._refuse_while_paused()
-            with self._plain_errors():
+            with self._translated_errors():
                 await self._connected()
                 transaction = self._transaction(mode)
                 try:
                     await transaction.begin()
                     yield transaction
-                    await _to_the_end(transaction.end())
+                    await _uninterrupted(transaction.commit())
                 except BaseException:
-                    await _to_the_end(transaction.undo())
+                    await _uninterrupted(transaction.roll_back())
                     raise
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """Take every turn: nobody is in a transaction, and nobody begins one."""
-        async with self._emptying, AsyncExitStack() as stack:
-            for _ in range(self.turns):
-                await stack.enter_async_context(self._turn)
+    async def _exclusive(self) -> AsyncIterator[None]:
+        """Wait for the running transactions and let no other one begin."""
+        # Two that each hold half of the slots would wait for each other; hence the lock.
+        async with self._exclusive_lock, AsyncExitStack() as stack:
+            for _ in range(self.concurrency):
+                await stack.enter_async_context(self._slots)
             yield
 
     def _refuse_while_paused(self) -> None:
@@ -203,7 +205,7 @@ class Database(ABC):
 
     @abstractmethod
     async def _connect(self, *, first: bool) -> None:
-        """Connect unless that is done; only the first time may a database be created that is not there."""
+        """Connect if there is no connection; only the first time a missing database may be created."""
 
     @abstractmethod
     async def _disconnect(self) -> None:
@@ -211,16 +213,16 @@ class Database(ABC):
 
     @abstractmethod
     def _transaction(self, mode: Mode) -> Transaction:
-        """Make a transaction, to be begun."""
+        """Return a transaction that has not begun."""
 
     @staticmethod
     @abstractmethod
-    def _plain_errors() -> AbstractContextManager[None]:
-        """Turn the driver's errors into GameBusy and GameUnavailable where that is what they mean."""
+    def _translated_errors() -> AbstractContextManager[None]:
+        """Translate the driver's errors that mean so into GameBusy and GameUnavailable."""
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await work that a cancellation must not leave half done, and hand the cancellation on afterwards."""
+async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Await work to its end even if this task is cancelled; the cancellation is raised afterwards."""
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""Everything the game can answer instead of doing what was asked, as one tree.
+"""The errors of the game, as one tree.
 
     GameError
     ├── NotEnough
@@ -14,17 +14,17 @@
     │   ├── CardAlreadyListed    the card is on the market already
     │   ├── OwnListing           nobody buys from themselves
     │   ├── ListingNotOwned      only the seller withdraws a listing
-    │   └── ListingClosed        it was sold or withdrawn
+    │   └── ListingClosed        the listing was sold or withdrawn
     ├── Invalid
     │   ├── InvalidPrice         outside what the market takes
     │   └── InvalidPack          a name or a list of cards that cannot be published
     ├── PackUnreadable           the pack's stored contents are damaged
     └── GameUnavailable
         ├── GamePaused           a restore is running
-        └── GameBusy             somebody else held the database too long
+        └── GameBusy             another transaction held a lock for too long
 
-``str(error)`` is a sentence for the player. Whoever raises one has changed nothing: the transaction is rolled back. The
-sentences can quote what a player typed, so the edge that shows them escapes markdown.
+``str(error)`` is a sentence for the player. An action that raises has changed nothing: its transaction is rolled back.
+The sentences can quote what a player typed, so whoever shows them must escape markdown.
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ __all__ = [
 
 
 class GameError(Exception):
-    """The root: catch this to catch every answer that is not the one the player hoped for."""
+    """The root: catch this to catch every error of the game."""
 
 
 class NotEnough(GameError):
-    """The player has ``have`` of something and would need ``need``."""
+    """The player has ``have`` of something and needs ``need``."""
 
     what = "of it"
 
     def __init__(self, *, need: int, have: int) -> None:
-        """Take the price and what the player has."""
-        super().__init__(f"You need {need} {self.what} for that and have {have}.")
+        what = self.what.removesuffix("s") if need == 1 else self.what
+        super().__init__(f"You need {need} {what} for that and have {have}.")
         self.need = need
         self.have = have
 
@@ -84,7 +84,7 @@ class NotEnoughDust(NotEnough):
 
 
 class NotFound(GameError, LookupError):
-    """The game has nothing under the name or number that was given."""
+    """Nothing in the game has this name or number."""
 
 
 class PlayerNotFound(NotFound):
@@ -128,7 +128,7 @@ class ListingClosed(NotAllowed):
 
 
 class Invalid(GameError, ValueError):
-    """What was typed cannot be used; the sentence says what can."""
+    """What was typed is not valid; the sentence says what is."""
 
 
 class InvalidPrice(Invalid):
@@ -144,12 +144,12 @@ class PackUnreadable(GameError):
 
 
 class GameUnavailable(GameError):
-    """The game cannot be played at the moment; the same action can work later."""
+    """The game cannot be played now; the same action can work later."""
 
 
 class GamePaused(GameUnavailable):
-    """The game waits for a restore of its database."""
+    """The game is paused while its database is restored."""
 
 
 class GameBusy(GameUnavailable, TimeoutError):
-    """Somebody else held the database for too long."""
+    """Another transaction held a lock for too long."""

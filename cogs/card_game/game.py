@@ -8,12 +8,12 @@
     buy_pack_with_dust      pack_purchased(pack_id)
     register, withdraw_listing, and every query: none
 
-``card_id`` is the id of one concrete copy (``user_cards.id``), in events as in arguments. ``rarities`` is a list with
-the rarity of each card drawn, in lower case. A bought pack is not drawn, so it is no ``pack_opened``.
+``card_id`` is the id of one concrete copy (``user_cards.id``), in events and in arguments. ``rarities`` is a list with
+the rarity of each card drawn, in lower case. Nothing is drawn from a bought pack, so it is not a ``pack_opened``.
 
-Every action creates a player who is not known yet, with the starting balance, and takes the player's name where the
-caller knows it. An action that raises a GameError has changed nothing and dispatched nothing. Besides the errors it
-names, each can raise GameUnavailable (GamePaused, GameBusy).
+Every action creates a player who has not played yet, with the starting balance, and stores the player's name if the
+caller passes it. An action that raises a GameError has changed nothing and dispatched nothing. Besides the errors that
+its docstring lists, each action can raise GameUnavailable (GamePaused, GameBusy).
 """
 
 from __future__ import annotations
@@ -29,11 +29,15 @@ from .models import Balance, Card, CardCopy, Listing, OpenedPack, Pack, PackDraf
 __all__ = ["PAUSE_LIMIT", "CardGame"]
 
 PAUSE_LIMIT = 120.0
-"""How many seconds the game waits for the end of a restore before it goes on by itself."""
+"""How many seconds the game waits for the end of a restore before it resumes by itself."""
 
 
 class CardGame:
-    """The rules over one database."""
+    """The game in one database.
+
+    ``dispatch(event, **payload)`` announces what was committed, on the event loop (``bot.dispatch``). ``random`` draws
+    the packs. ``clock`` returns the time as an aware datetime in UTC.
+    """
 
     def __init__(
         self,
@@ -43,42 +47,37 @@ class CardGame:
         random: Random,
         clock: Callable[[], dt.datetime],
     ) -> None:
-        """Take what the game depends on.
-
-        ``dispatch(event, **payload)`` announces what was committed, on the event loop (``bot.dispatch``); ``random``
-        draws the packs; ``clock`` gives the time as an aware datetime in UTC.
-        """
         self._database = database
         self._dispatch = dispatch
         self._random = random
         self._clock = clock
 
     async def start(self) -> None:
-        """Open the database, create the tables that are missing and fill an empty catalogue."""
+        """Open the database, create missing tables, and fill an empty catalogue."""
         await self._database.open()
         try:
-            async with self._database.founding() as transaction:
+            async with self._database.creating() as transaction:
                 await schema.create(transaction, self._database.identity)
                 await schema.seed(transaction)
         except BaseException:
-            # A connection left open is a thread that keeps the process from ending.
+            # An open connection has a thread that keeps the process from ending.
             await self._database.close()
             raise
 
     async def close(self) -> None:
-        """Close the database after the action that is running; later ones raise GameUnavailable."""
+        """Close the database after the running actions; later ones raise GameUnavailable."""
         await self._database.close()
 
     async def pause(self) -> None:
-        """Refuse actions with GamePaused and let go of the database, for two minutes at the most."""
+        """Refuse actions with GamePaused and release the database, for two minutes at most."""
         await self._database.pause(PAUSE_LIMIT)
 
     async def resume(self) -> None:
-        """End a pause. Raises GameUnavailable where the database cannot be opened yet; the next action tries again."""
+        """End a pause. Raises GameUnavailable if the database cannot be opened yet; the next action tries again."""
         await self._database.resume()
 
     async def register(self, user_id: int, name: str) -> Player:
-        """Create a player, or give a known one this name."""
+        """Create a player, or rename one who has played."""
         async with self._database.transaction() as transaction:
             await players.ensure(transaction, user_id, name, self._now())
             return await players.player(transaction, user_id)
@@ -119,7 +118,7 @@ class CardGame:
         return listing
 
     async def withdraw_listing(self, user_id: int, listing_id: int, name: str | None = None) -> Listing:
-        """Take an own copy off the market. Raises ListingNotFound, ListingNotOwned or ListingClosed."""
+        """Take a copy of the player's own off the market. Raises ListingNotFound, ListingNotOwned or ListingClosed."""
         async with self._database.transaction() as transaction:
             now = self._now()
             await players.ensure(transaction, user_id, name, now)
@@ -150,33 +149,33 @@ class CardGame:
         return purchase
 
     async def draft_pack(self, pack_name: str, card_names: Sequence[str]) -> PackDraft:
-        """Give the pack that ``publish_pack`` would publish, and raise what it would; changes nothing."""
+        """Return the pack that ``publish_pack`` would publish; raises as it does, and changes nothing."""
         async with self._database.reading() as transaction:
             return await packs.draft(transaction, pack_name, card_names)
 
     async def balance(self, user_id: int) -> Balance:
-        """Give a player's coins and dust. Raises PlayerNotFound for somebody who never played."""
+        """Return a player's coins and dust. Raises PlayerNotFound for somebody who has never played."""
         async with self._database.reading() as transaction:
             found = await players.player(transaction, user_id)
         return Balance(coins=found.coins, dust=found.dust)
 
     async def cards_of(self, user_id: int) -> list[CardCopy]:
-        """Give a player's copies, the oldest first; none for somebody who never played."""
+        """Return a player's copies, oldest first; none for somebody who has never played."""
         async with self._database.reading() as transaction:
             return await collection.copies(transaction, user_id)
 
     async def open_listings(self) -> list[Listing]:
-        """Give everything on the market, the newest first."""
+        """Return everything on the market, newest first."""
         async with self._database.reading() as transaction:
             return await market.open_listings(transaction)
 
     async def published_packs(self) -> list[Pack]:
-        """Give the published packs, the newest first. Raises PackUnreadable where one is damaged."""
+        """Return the published packs, newest first. Raises PackUnreadable if one is damaged."""
         async with self._database.reading() as transaction:
             return await packs.published(transaction)
 
     async def catalogue(self) -> list[Card]:
-        """Give every card there is, by id."""
+        """Return every card of the catalogue, by id."""
         async with self._database.reading() as transaction:
             return await collection.catalogue(transaction)
 

@@ -45,7 +45,7 @@ async def offer(transaction: Transaction, user_id: int, card_id: int, price: int
     )
     if listed is None:
         raise CardAlreadyListed(f"Card {card_id} is on the market already.")
-    # Again: where transactions run side by side, the INSERT waited if somebody was just buying this very copy.
+    # Again: if transactions run side by side, the INSERT has waited for somebody who was buying this copy.
     card = await _own_card(transaction, user_id, card_id)
     return Listing(
         id=listed["id"],
@@ -83,7 +83,7 @@ async def withdraw(transaction: Transaction, user_id: int, listing_id: int, now:
 
 
 async def open_listings(transaction: Transaction) -> list[Listing]:
-    """Give everything that can be bought, the newest first."""
+    """Return everything that can be bought, newest first."""
     rows = await transaction.fetch_all(
         f"{_LISTINGS} WHERE marketplace_listings.status = 'open' ORDER BY marketplace_listings.id DESC"
     )
@@ -135,7 +135,7 @@ async def _close(transaction: Transaction, listing: Listing, status: str, buyer_
         listing.id,
     )
     if closed is None:
-        # An engine that lets transactions run side by side can get here; the other one won.
+        # Possible if transactions run side by side: another one was faster.
         raise ListingClosed(f"Listing {listing.id} was sold or withdrawn a moment ago.")
 
 

@@ -1,6 +1,6 @@
-"""The values that the game gives back: frozen, and free of both Discord and the database.
+"""The values that the game returns: frozen, and independent of Discord and of the database.
 
-``card_id`` is everywhere the id of one concrete copy (``user_cards.id``): a player owns, lists, sells and buys copies.
+``card_id`` is always the id of one concrete copy (``user_cards.id``): a player owns, lists, sells and buys copies.
 Coins and dust are whole numbers.
 """
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Rarity(StrEnum):
-    """How seldom a card is drawn, from the most ordinary to the rarest."""
+    """How rarely a card is drawn, from the most common to the rarest."""
 
     COMMON = "common"
     UNCOMMON = "uncommon"
@@ -74,7 +74,7 @@ class CardCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedPack:
-    """The copies that a pack gave, the dust for those the player had before, and what is left to spend."""
+    """The copies from a pack, the dust for duplicates, and the player's balance after it."""
 
     user_id: int
     cards: tuple[CardCopy, ...]
@@ -109,7 +109,7 @@ class Pack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackPurchase:
-    """A pack bought with dust, the copies it gave, and what is left to spend."""
+    """A pack bought with dust, the copies from it, and the buyer's balance after it."""
 
     user_id: int
     pack: Pack
@@ -131,7 +131,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sale:
-    """A listing that was bought, by whom, and what the buyer has left to spend."""
+    """A listing that was bought, its buyer, and the buyer's balance after it."""
 
     listing: Listing
     buyer_id: int

@@ -15,7 +15,7 @@ __all__ = ["buy", "draft", "open_random", "publish", "published"]
 
 
 async def open_random(transaction: Transaction, random: Random, user_id: int, now: str) -> OpenedPack:
-    """Take the price of a pack, draw its cards, and give dust for those that the player had before."""
+    """Charge for a pack, draw its cards, and give dust for duplicates. Raises NotEnoughCoins."""
     balance = await players.change_coins(transaction, user_id, -rules.PACK_PRICE)
     owned = await collection.owned_ids(transaction, user_id)
     drawn = rules.draw(random, await collection.catalogue(transaction), rules.PACK_CARDS)
@@ -31,7 +31,7 @@ async def open_random(transaction: Transaction, random: Random, user_id: int, no
 
 
 async def draft(transaction: Transaction, name: str, names: Sequence[str]) -> PackDraft:
-    """Check what somebody would publish; raise InvalidPack, or CardNotFound for a card that is not in the catalogue."""
+    """Check a pack before it is published. Raises InvalidPack, or CardNotFound for a card not in the catalogue."""
     checked = rules.checked_pack_name(name)
     wanted = rules.checked_card_names(names)
     known = {card.name.lower(): card for card in await collection.catalogue(transaction)}
@@ -43,7 +43,7 @@ async def draft(transaction: Transaction, name: str, names: Sequence[str]) -> Pa
 
 
 async def publish(transaction: Transaction, creator_id: int, name: str, names: Sequence[str], now: str) -> Pack:
-    """Store a pack for others to buy; raises as ``draft`` does."""
+    """Store a pack for others to buy. Raises as ``draft`` does."""
     checked = await draft(transaction, name, names)
     contents = [{"card_id": card.id, "name": card.name, "rarity": card.rarity.value} for card in checked.cards]
     pack_id = await transaction.insert(
@@ -61,7 +61,7 @@ async def publish(transaction: Transaction, creator_id: int, name: str, names: S
 
 
 async def published(transaction: Transaction) -> list[Pack]:
-    """Give every published pack, the newest first; raise PackUnreadable where one is damaged."""
+    """Return every published pack, newest first. Raises PackUnreadable if one is damaged."""
     rows = await transaction.fetch_all(
         "SELECT id, creator_id, name, cards_data, price FROM creator_packs ORDER BY id DESC"
     )
@@ -69,9 +69,10 @@ async def published(transaction: Transaction) -> list[Pack]:
 
 
 async def buy(transaction: Transaction, user_id: int, pack_id: int, now: str) -> PackPurchase:
-    """Take the price in dust and give a copy of each card of the pack.
+    """Charge the price in dust and give a copy of each card of the pack.
 
-    The dust is spent, not paid to the creator: otherwise creators would get their own packs for nothing.
+    The dust is spent, not paid to the creator: otherwise creators would get their own packs for nothing. Raises
+    PackNotFound, PackUnreadable or NotEnoughDust.
     """
     row = (
         await transaction.fetch_one(

@@ -1,4 +1,4 @@
-"""Players and what they can spend: every change of coins and dust goes through here."""
+"""Players and their balances: every change of coins and dust is made here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["change_coins", "change_dust", "ensure", "pay", "player"]
 
 
 async def ensure(transaction: Transaction, user_id: int, name: str | None, now: str) -> None:
-    """Create a player who is not known yet, with the starting balance; give a known one the new name, if any."""
+    """Create a player who has not played yet, with the starting balance; rename one who has, if there is a name."""
     stored = rules.player_name(name or "") or f"Player {user_id}"
     created = await transaction.fetch_one(
         "INSERT INTO users (id, name, coins, joined_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
@@ -28,7 +28,7 @@ async def ensure(transaction: Transaction, user_id: int, name: str | None, now: 
 
 
 async def player(transaction: Transaction, user_id: int) -> Player:
-    """Give a player; raise PlayerNotFound for somebody who never played."""
+    """Return a player. Raises PlayerNotFound for somebody who has never played."""
     row = await transaction.fetch_one(
         """
         SELECT users.name, users.coins, user_dust.balance
@@ -43,7 +43,7 @@ async def player(transaction: Transaction, user_id: int) -> Player:
 
 
 async def change_coins(transaction: Transaction, user_id: int, amount: int) -> Balance:
-    """Add coins, or take them where the amount is negative; raise NotEnoughCoins rather than go below zero."""
+    """Add coins, or take them if the amount is negative. Raises NotEnoughCoins instead of going below zero."""
     changed = await transaction.fetch_one(
         "UPDATE users SET coins = coins + ? WHERE id = ? AND coins + ? >= 0 RETURNING coins", amount, user_id, amount
     )
@@ -54,15 +54,15 @@ async def change_coins(transaction: Transaction, user_id: int, amount: int) -> B
 
 
 async def pay(transaction: Transaction, payer_id: int, payee_id: int, price: int) -> Balance:
-    """Move coins from one player to another and give what the first has left; raise NotEnoughCoins."""
-    # In the order of their ids, so that two players who buy from each other never wait for one another.
+    """Move coins from one player to another and return the payer's balance. Raises NotEnoughCoins."""
+    # In the order of their ids: otherwise two players who buy from each other could deadlock.
     changes = {payer_id: -price, payee_id: price}
     balances = {user_id: await change_coins(transaction, user_id, changes[user_id]) for user_id in sorted(changes)}
     return balances[payer_id]
 
 
 async def change_dust(transaction: Transaction, user_id: int, amount: int, reason: str, now: str) -> Balance:
-    """Add or take dust and write it down; raise NotEnoughDust rather than go below zero.
+    """Add or take dust and record that. Raises NotEnoughDust instead of going below zero.
 
     A player's dust is the sum of their ``dust_transactions``.
     """

@@ -1,4 +1,4 @@
-"""The game's data in PostgreSQL: a pool of connections, and transactions side by side."""
+"""The game's data in PostgreSQL: a pool of connections, so transactions run side by side."""
 
 from __future__ import annotations
 
@@ -24,40 +24,42 @@ _log = logging.getLogger(__name__)
 _BEGINNINGS = {
     Mode.CHANGING: "BEGIN ISOLATION LEVEL READ COMMITTED",
     Mode.READING: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    Mode.FOUNDING: "BEGIN ISOLATION LEVEL READ COMMITTED",
+    Mode.CREATING: "BEGIN ISOLATION LEVEL READ COMMITTED",
 }
-# CREATE TABLE IF NOT EXISTS fails where another session creates the same table at the same moment.
-_TURN_TO_FOUND = "SELECT pg_advisory_xact_lock(hashtext('card_game'))"
+# CREATE TABLE IF NOT EXISTS fails if another session creates the same table at the same moment.
+_CREATION_LOCK = "SELECT pg_advisory_xact_lock(hashtext('card_game'))"
 _BUSY = (
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
     asyncpg.QueryCanceledError,
     asyncpg.TooManyConnectionsError,
-    asyncpg.InvalidCachedStatementError,  # somebody replaced the tables; the next action sees the new ones
+    asyncpg.InvalidCachedStatementError,  # the tables were replaced; the next action sees the new ones
 )
 _LOST = (
     ConnectionError,
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.InternalClientError,  # what asyncpg 0.32 calls a server's good-bye that it read while it waited for nothing
+    asyncpg.InternalClientError,  # asyncpg 0.32 raises it if the server closed an idle connection
 )
-_AWAY = (
+_UNREACHABLE = (
     *_LOST,
     OSError,  # TimeoutError is one
     asyncpg.CannotConnectNowError,
     asyncpg.InvalidCatalogNameError,  # there is no such database
-    asyncpg.ObjectNotInPrerequisiteStateError,  # it takes no connections
+    asyncpg.ObjectNotInPrerequisiteStateError,  # the database accepts no connections
 )
 _CONNECT_TIMEOUT = 10.0
 _STATEMENT_TIMEOUT = 30.0
 
 
 class PostgresTransaction(Transaction):
-    """A transaction on a connection of the pool, which goes back to it at the end."""
+    """A transaction on a connection of the pool.
+
+    ``beginning`` are the statements that begin it; ``attempts`` is how many connections are tried.
+    """
 
     def __init__(self, pool: asyncpg.Pool, beginning: str, attempts: int) -> None:
-        """Take the pool, the statements that begin the transaction, and how many connections may turn out lost."""
         super().__init__()
         self._pool = pool
         self._beginning = beginning
@@ -65,10 +67,10 @@ class PostgresTransaction(Transaction):
         self._connection: Any = None
 
     async def begin(self) -> None:
-        """Take a connection that works and begin.
+        """Acquire a connection that works and begin.
 
-        The pool can hold connections that the server ended while nobody used them; nothing has been done on them, so
-        another one is taken.
+        The server may have ended a connection while it was idle in the pool. Nothing was done on it, so another one is
+        tried.
         """
         for attempt in count(1):
             self._connection = await self._pool.acquire()
@@ -81,21 +83,21 @@ class PostgresTransaction(Transaction):
                 await self._release()
 
     async def fetch_all(self, sql: str, *values: object) -> list[Row]:
-        """Give every row of a query or of a RETURNING clause."""
+        """Return every row of a query or of a RETURNING clause."""
         return cast("list[Row]", await self._alive().fetch(_numbered(sql), *values))
 
     async def execute_many(self, sql: str, values: Iterable[Sequence[object]]) -> None:
         """Run one statement for each sequence of values."""
         await self._alive().executemany(_numbered(sql), values)
 
-    async def undo(self) -> None:
-        """Give the connection back, which rolls back whatever has begun on it."""
+    async def roll_back(self) -> None:
+        """Return the connection to the pool, which rolls back whatever has begun on it."""
         await self._release()
 
     async def _commit(self) -> None:
-        said = await self._alive().execute("COMMIT")
-        if said != "COMMIT":  # the server answers so where a statement had failed and somebody caught the error
-            raise RuntimeError(f"the transaction was not committed but answered {said}")
+        status = await self._alive().execute("COMMIT")
+        if status != "COMMIT":  # the server rolled back: a statement had failed and its error was caught
+            raise RuntimeError(f"the transaction was not committed: the server answered {status}")
         await self._release()
 
     def _alive(self) -> Any:
@@ -109,19 +111,18 @@ class PostgresTransaction(Transaction):
             return
         try:
             await self._pool.release(connection, timeout=_CONNECT_TIMEOUT)
-        except (*_AWAY, asyncpg.InterfaceError) as error:
-            # The pool has dropped it, and the server rolls back what a lost connection leaves behind.
-            _log.debug("A connection could not be given back: %s", error)
+        except (*_UNREACHABLE, asyncpg.InterfaceError) as error:
+            # The pool has dropped it, and the server rolls back the transaction of a lost connection.
+            _log.debug("A connection could not be returned to the pool: %s", error)
 
 
 class PostgresDatabase(Database):
-    """A database on a PostgreSQL server, which other processes may use too."""
+    """A database on a PostgreSQL server, which other processes may use too; ``dsn`` is a URL for asyncpg."""
 
     identity = "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"
-    turns = 8
+    concurrency = 8
 
     def __init__(self, dsn: str, *, busy_timeout: float = 5.0, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Name the database by a URL as asyncpg reads it."""
         super().__init__(busy_timeout=busy_timeout, monotonic=monotonic)
         self._dsn = dsn
         self._pool: asyncpg.Pool | None = None
@@ -133,7 +134,7 @@ class PostgresDatabase(Database):
                 self._pool = await asyncpg.create_pool(
                     self._dsn,
                     min_size=1,
-                    max_size=self.turns,
+                    max_size=self.concurrency,
                     timeout=_CONNECT_TIMEOUT,
                     command_timeout=_STATEMENT_TIMEOUT,
                 )
@@ -148,23 +149,23 @@ class PostgresDatabase(Database):
 
     def _transaction(self, mode: Mode) -> Transaction:
         statements = [_BEGINNINGS[mode], f"SET LOCAL lock_timeout = '{round(self._busy_timeout * 1000)}ms'"]
-        if mode is Mode.FOUNDING:
-            statements.append(_TURN_TO_FOUND)
-        return PostgresTransaction(self._pool, "; ".join(statements), attempts=self.turns + 1)
+        if mode is Mode.CREATING:
+            statements.append(_CREATION_LOCK)
+        return PostgresTransaction(self._pool, "; ".join(statements), attempts=self.concurrency + 1)
 
     @staticmethod
     @contextmanager
-    def _plain_errors() -> Iterator[None]:
+    def _translated_errors() -> Iterator[None]:
         try:
             yield
         except _BUSY as error:
             raise GameBusy("The game is very busy at the moment. Please try again.") from error
-        except _AWAY as error:
+        except _UNREACHABLE as error:
             raise GameUnavailable("The game cannot reach its data at the moment. Please try again later.") from error
 
 
 @lru_cache
 def _numbered(sql: str) -> str:
-    """Write ``?`` as PostgreSQL does: ``$1``, ``$2``."""
+    """Return the statement with PostgreSQL's ``$1``, ``$2`` in place of ``?``."""
     numbers = count(1)
     return re.sub(r"\?", lambda _: f"${next(numbers)}", sql)

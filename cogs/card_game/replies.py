@@ -1,7 +1,7 @@
-"""What the game says: values in, text and embeds out; nothing is awaited here.
+"""The game's answers: values in, text and embeds out; nothing is awaited here.
 
-Names of packs are what players typed. They are escaped and never mention anybody; answers are sent without allowed
-mentions besides.
+Players choose the names of packs. So names are escaped and mention nobody; besides, answers are sent without allowed
+mentions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CHOICE_LIMIT = 100
 
 
 def error_text(error: BaseException) -> str:
-    """Give the sentence for a player: the game's own, or an apology that promises nothing."""
+    """Return the sentence for a player: that of a GameError, or an apology without details for any other error."""
     if isinstance(error, GameError):
         return _plain(str(error))
     return "Something went wrong on our side. It has been noted."
@@ -56,7 +56,7 @@ def published_pack(pack: Pack) -> discord.Embed:
 
 
 def purchase(bought: PackPurchase) -> discord.Embed:
-    """Show what a bought pack gave."""
+    """Show the cards of a bought pack."""
     embed = discord.Embed(
         title=f"You bought pack {bought.pack.id}",
         description=f"**{_plain(bought.pack.name)}** for {bought.pack.price} dust\n{_copies(bought.cards)}",
@@ -66,31 +66,31 @@ def purchase(bought: PackPurchase) -> discord.Embed:
 
 def listed(listing: Listing) -> str:
     """Announce a listing and the number to buy it by."""
-    return f"{_offer(listing)} is on the market for {listing.price} coins: listing {listing.id}."
+    return f"{_offer(listing)} is on the market for {_coins(listing.price)}: listing {listing.id}."
 
 
 def withdrawn(listing: Listing) -> str:
-    """Say that a listing is gone."""
+    """Show that a listing was withdrawn."""
     return f"{_offer(listing)} is off the market."
 
 
 def sold(sale: Sale) -> str:
-    """Tell the buyer what they have now."""
-    return f"{_offer(sale.listing)} is yours for {sale.listing.price} coins. You have {sale.balance.coins} left."
+    """Show what was bought, and what the buyer has left."""
+    return f"{_offer(sale.listing)} is yours for {_coins(sale.listing.price)}. You have {sale.balance.coins} left."
 
 
 def card_choice(card: CardCopy) -> str:
-    """Name a copy in a list of choices."""
+    """Return a copy's label in a list of choices."""
     return f"{card.card_id}: {card.name} ({card.rarity})"[:_CHOICE_LIMIT]
 
 
 def listing_choice(listing: Listing) -> str:
-    """Name a listing in a list of choices."""
-    return f"{listing.id}: {listing.name} ({listing.rarity}), {listing.price} coins"[:_CHOICE_LIMIT]
+    """Return a listing's label in a list of choices."""
+    return f"{listing.id}: {listing.name} ({listing.rarity}), {_coins(listing.price)}"[:_CHOICE_LIMIT]
 
 
 def pack_choice(pack: Pack) -> str:
-    """Name a pack in a list of choices."""
+    """Return a pack's label in a list of choices."""
     return f"{pack.id}: {pack.name}, {pack.price} dust"[:_CHOICE_LIMIT]
 
 
@@ -101,7 +101,7 @@ def _pack_embed(title: str, pack: Pack | PackDraft) -> discord.Embed:
 
 
 def _with_balance(embed: discord.Embed, balance: Balance) -> discord.Embed:
-    return embed.set_footer(text=f"{balance.coins} coins and {balance.dust} dust left")
+    return embed.set_footer(text=f"{_coins(balance.coins)} and {balance.dust} dust left")
 
 
 def _copies(cards: Iterable[CardCopy]) -> str:
@@ -110,6 +110,10 @@ def _copies(cards: Iterable[CardCopy]) -> str:
 
 def _offer(listing: Listing) -> str:
     return f"{_plain(listing.name)} ({listing.rarity}, card {listing.card_id})"
+
+
+def _coins(count: int) -> str:
+    return "1 coin" if count == 1 else f"{count} coins"
 
 
 def _plain(text: str) -> str:

@@ -1,6 +1,6 @@
-"""The numbers of the game and the decisions that need nothing else: pure, no clock, no database.
+"""The numbers of the game and the decisions that need nothing else. Pure: no clock, no database.
 
-Prices of packs drawn at random and of listings are in coins, prices of published packs in dust.
+Random packs and listings are paid in coins, published packs in dust.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ DUPLICATE_DUST = {
 
 
 def draw(random: Random, catalogue: Sequence[Card], count: int) -> list[Card]:
-    """Draw cards, each by its rarity's odds and then evenly among the cards of that rarity.
+    """Draw cards: a rarity by its odds, then any card of that rarity with equal odds.
 
-    A rarity without cards leaves its share to the others. Raises CardNotFound where there is nothing to draw.
+    The share of a rarity without cards goes to the others. Raises CardNotFound if the catalogue is empty.
     """
     if not catalogue:
         raise CardNotFound("There are no cards to draw yet.")
@@ -79,59 +79,58 @@ def draw(random: Random, catalogue: Sequence[Card], count: int) -> list[Card]:
 
 
 def dust_price(cards: Iterable[Card]) -> int:
-    """Give the price in dust of a pack with these cards."""
+    """Return the price in dust of a pack with these cards."""
     return sum(_DUST_PRICE[card.rarity] for card in cards)
 
 
 def checked_price(price: int) -> int:
-    """Give back a price in coins that the market takes; raise InvalidPrice for any other."""
+    """Return the price, in coins, if the market accepts it. Raises InvalidPrice otherwise."""
     if not 1 <= price <= PRICE_LIMIT:
         raise InvalidPrice(f"A price is between 1 and {PRICE_LIMIT:,} coins.")
     return price
 
 
 def checked_pack_name(name: str) -> str:
-    """Give a pack's name with its spaces tidied; raise InvalidPack where it is empty, too long or not text."""
-    tidied = _tidied(name)
-    if not tidied:
+    """Return a pack's name with single spaces. Raises InvalidPack if it is empty, too long or not text."""
+    cleaned = _single_spaced(name)
+    if not cleaned:
         raise InvalidPack("A pack needs a name.")
-    if len(tidied) > PACK_NAME_LIMIT:
-        raise InvalidPack(f"A pack's name has at most {PACK_NAME_LIMIT} characters; this one has {len(tidied)}.")
-    if not _is_text(tidied):
+    if len(cleaned) > PACK_NAME_LIMIT:
+        raise InvalidPack(f"A pack's name has at most {PACK_NAME_LIMIT} characters; this one has {len(cleaned)}.")
+    if not _is_text(cleaned):
         raise InvalidPack("A pack's name cannot hold control characters.")
-    return tidied
+    return cleaned
 
 
 def checked_card_names(names: Sequence[str]) -> list[str]:
-    """Give the cards of a pack with their spaces tidied; raise InvalidPack for none, too many or the same twice."""
-    tidied = [_tidied(name) for name in names]
-    if not any(tidied):
+    """Return the names of cards with single spaces. Raises InvalidPack for none, too many, or the same one twice."""
+    cleaned = [_single_spaced(name) for name in names]
+    if not any(cleaned):
         raise InvalidPack("A pack needs at least one card.")
-    if len(tidied) > PUBLISHED_CARDS_LIMIT:
-        raise InvalidPack(f"A pack has at most {PUBLISHED_CARDS_LIMIT} cards; this one has {len(tidied)}.")
-    if len({name.lower() for name in tidied}) < len(tidied):
+    if len(cleaned) > PUBLISHED_CARDS_LIMIT:
+        raise InvalidPack(f"A pack has at most {PUBLISHED_CARDS_LIMIT} cards; this one has {len(cleaned)}.")
+    if len({name.lower() for name in cleaned}) < len(cleaned):
         raise InvalidPack("A pack holds each card only once.")
-    return tidied
+    return cleaned
 
 
 def card_names(text: str) -> list[str]:
-    """Read "Ember Fox, Tide Crane" as two names."""
+    """Split a text like "Ember Fox, Tide Crane" into names."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def player_name(name: str) -> str:
-    """Give a player's name as it is stored: one line, no control characters, at most 100 characters."""
-    return _tidied("".join(character for character in name if character.isspace() or _is_text(character)))[
-        :_PLAYER_NAME_LIMIT
-    ]
+    """Return a player's name as it is stored: one line, no control characters, at most 100 characters."""
+    text = "".join(character for character in name if character.isspace() or _is_text(character))
+    return _single_spaced(text)[:_PLAYER_NAME_LIMIT]
 
 
 def is_row_id(number: int) -> bool:
-    """Tell whether a number can be the id of a row at all: databases refuse to look up larger ones."""
+    """Return True if the number can be the id of a row; databases refuse to look up larger ones."""
     return 1 <= number < 2**63
 
 
-def _tidied(text: str) -> str:
+def _single_spaced(text: str) -> str:
     return " ".join(text.split())
 
 

@@ -1,7 +1,7 @@
-"""The game's tables, written so that SQLite and PostgreSQL take the same text.
+"""The game's tables, in SQL that both SQLite and PostgreSQL accept.
 
-``{identity}`` is the one thing that the engines spell differently: a primary key that numbers its rows. Times are ISO
-8601 text in UTC. ``cards_data`` is a JSON list of objects with ``card_id`` (``cards.id``), ``name`` and ``rarity``.
+Only ``{identity}`` differs between the engines: a primary key that numbers its rows. Times are ISO 8601 text in UTC.
+``cards_data`` is a JSON list of objects with ``card_id`` (``cards.id``), ``name`` and ``rarity``.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _STATEMENTS = (
     """,
     "CREATE INDEX IF NOT EXISTS user_cards_of_user ON user_cards (user_id)",
     "CREATE INDEX IF NOT EXISTS dust_transactions_of_user ON dust_transactions (user_id)",
-    # A copy has one open listing at most, whatever the code does.
+    # A copy has at most one open listing, whatever the code does.
     """
     CREATE UNIQUE INDEX IF NOT EXISTS one_open_listing
     ON marketplace_listings (user_card_id) WHERE status = 'open'
@@ -95,16 +95,16 @@ TABLES = (
     "user_dust",
     "dust_transactions",
 )
-"""Every table of the game, each after the ones that it refers to."""
+"""Every table of the game, each after the tables that it refers to."""
 
 
 async def create(transaction: Transaction, identity: str) -> None:
-    """Create the tables and indexes that are missing; ``identity`` is the engine's numbering primary key."""
+    """Create missing tables and indexes; ``identity`` is the engine's SQL for a primary key that numbers its rows."""
     for statement in _STATEMENTS:
         await transaction.execute(statement.format(identity=identity))
 
 
 async def seed(transaction: Transaction) -> None:
-    """Fill the catalogue of a new game; one that has cards is left as it is."""
+    """Fill the catalogue if it is empty."""
     if await transaction.fetch_one("SELECT id FROM cards LIMIT 1") is None:
         await transaction.execute_many("INSERT INTO cards (name, rarity) VALUES (?, ?)", STARTING_CARDS)

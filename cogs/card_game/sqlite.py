@@ -19,28 +19,27 @@ __all__ = ["SqliteDatabase"]
 
 
 class SqliteTransaction(Transaction):
-    """A transaction on the one connection."""
+    """A transaction on the one connection; ``beginning`` is the statement that begins it."""
 
     def __init__(self, connection: aiosqlite.Connection, beginning: str) -> None:
-        """Speak through the connection; ``beginning`` is the statement that begins the transaction."""
         super().__init__()
         self._connection = connection
         self._beginning = beginning
 
     async def begin(self) -> None:
-        """Begin; a cancelled statement may still run, and is then undone."""
+        """Begin. If it is cancelled, the statement may still run; ``roll_back`` then undoes it."""
         await self._connection.execute_fetchall(self._beginning)
 
     async def fetch_all(self, sql: str, *values: object) -> list[Row]:
-        """Give every row of a query or of a RETURNING clause."""
+        """Return every row of a query or of a RETURNING clause."""
         return cast("list[Row]", await self._connection.execute_fetchall(sql, values))
 
     async def execute_many(self, sql: str, values: Iterable[Sequence[object]]) -> None:
         """Run one statement for each sequence of values."""
         await self._connection.executemany(sql, values)
 
-    async def undo(self) -> None:
-        """Roll back; after a commit this does nothing."""
+    async def roll_back(self) -> None:
+        """Roll back; do nothing after a commit."""
         await self._connection.rollback()
 
     async def _commit(self) -> None:
@@ -48,15 +47,17 @@ class SqliteTransaction(Transaction):
 
 
 class SqliteDatabase(Database):
-    """A SQLite file in WAL mode, which other processes may use too."""
+    """A SQLite file in WAL mode, which other processes may use too.
+
+    A relative path is resolved against the current working directory at once.
+    """
 
     identity = "INTEGER PRIMARY KEY AUTOINCREMENT"
-    turns = 1
+    concurrency = 1
 
     def __init__(
         self, path: Path, *, busy_timeout: float = 5.0, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Name the file; a relative path counts from where the process is now."""
         super().__init__(busy_timeout=busy_timeout, monotonic=monotonic)
         self.path = path.absolute()
         self._connection: aiosqlite.Connection | None = None
@@ -66,12 +67,12 @@ class SqliteDatabase(Database):
             return
         if first:
             await asyncio.to_thread(self.path.parent.mkdir, parents=True, exist_ok=True)
-        # Later never create: a file that is missing then was there before, and an empty one would hide its loss.
+        # Only the first time it may be created: later a missing file is a loss, which an empty one would hide.
         uri = f"{self.path.as_uri()}?mode={'rwc' if first else 'rw'}"
         connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=self._busy_timeout)
         try:
             connection.row_factory = sqlite3.Row
-            # Fetched, not only executed: a PRAGMA whose row nobody takes stays open and makes the next commit fail.
+            # Fetched, not only executed: a PRAGMA with an unread row stays open and makes the next commit fail.
             await connection.execute_fetchall(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
             await connection.execute_fetchall("PRAGMA journal_mode = WAL")
             await connection.execute_fetchall("PRAGMA foreign_keys = ON")
@@ -91,7 +92,7 @@ class SqliteDatabase(Database):
 
     @staticmethod
     @contextmanager
-    def _plain_errors() -> Iterator[None]:
+    def _translated_errors() -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:

@@ -1,4 +1,4 @@
-"""The buttons of the game."""
+"""The button that publishes a pack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _log = logging.getLogger(__name__)
 
 
 class PublishView(discord.ui.View):
-    """The Publish button under a preview: for the author only, works once, gone after three minutes."""
+    """The Publish button under the preview that an interaction shows.
+
+    It is for the author only, works once, and is disabled after three minutes.
+    """
 
     def __init__(
         self,
@@ -25,7 +28,6 @@ class PublishView(discord.ui.View):
         publish: Callable[[discord.Interaction], Awaitable[None]],
         answer_error: Callable[[discord.Interaction, BaseException], Awaitable[None]],
     ) -> None:
-        """Take the interaction that shows the preview, and what a click and a failure lead to."""
         super().__init__(timeout=180)
         self._preview = preview
         self._publish = publish
@@ -33,7 +35,7 @@ class PublishView(discord.ui.View):
         self._used = False
 
     async def interaction_check(self, interaction: discord.Interaction, /) -> bool:
-        """Let nobody but the author click."""
+        """Accept clicks only of the author."""
         if interaction.user.id == self._preview.user.id:
             return True
         await interaction.response.send_message("Only its author publishes this pack.", ephemeral=True)
@@ -42,7 +44,7 @@ class PublishView(discord.ui.View):
     @discord.ui.button(label="Publish", style=discord.ButtonStyle.success)
     async def publish(self, interaction: discord.Interaction, button: discord.ui.Button[PublishView]) -> None:
         """Publish the pack that the preview shows."""
-        # Two quick clicks run this twice: the flag is set before anything is awaited.
+        # Two quick clicks run this twice, so the flag is set before anything is awaited.
         first, self._used = not self._used, True
         await interaction.response.defer()
         if not first:
@@ -50,18 +52,18 @@ class PublishView(discord.ui.View):
         try:
             await self._publish(interaction)
         except GameError:
-            # Nothing was published, so a later click may.
+            # Nothing was published, so another click may try again.
             self._used = False
             raise
         self.stop()
         await self._disable()
 
     async def on_timeout(self) -> None:
-        """Show that the button is gone."""
+        """Disable the button."""
         await self._disable()
 
     async def on_error(self, interaction: discord.Interaction, error: Exception, item: discord.ui.Item[Any], /) -> None:
-        """Answer where every other error of the game is answered."""
+        """Answer the error like every other one of the game."""
         await self._answer_error(interaction, error)
 
     async def _disable(self) -> None:
@@ -69,5 +71,5 @@ class PublishView(discord.ui.View):
         try:
             await self._preview.edit_original_response(view=self)
         except discord.HTTPException as error:
-            # The preview was dismissed or is too old to edit: the button does nothing any more either way.
+            # The preview was dismissed or is too old to be edited; the button does nothing in either case.
             _log.debug("The preview could not be edited: %s", error)

@@ -201,13 +201,13 @@ async def test_an_action_cancelled_while_it_commits_still_announces_what_it_did(
 ) -> None:
     """What is in the database was announced, even if the player's command went away meanwhile."""
     action = asyncio.create_task(world.game.open_pack(ALICE))
-    commit = Transaction.end
+    commit = Transaction.commit
 
     async def cancelled_commit(transaction: Transaction) -> None:
         action.cancel()
         await commit(transaction)
 
-    monkeypatch.setattr(Transaction, "end", cancelled_commit)
+    monkeypatch.setattr(Transaction, "commit", cancelled_commit)
     with pytest.raises(asyncio.CancelledError):
         await action
     assert len(world.query("SELECT id FROM user_cards")) == rules.PACK_CARDS

@@ -46,7 +46,7 @@ async def test_a_pause_waits_for_the_transactions_that_are_running(world: World)
             await go_on.wait()
             await transaction.execute("UPDATE cards SET name = ? WHERE id = ?", f"Patient {card}", card)
 
-    cards = range(1, world.database.turns + 1)
+    cards = range(1, world.database.concurrency + 1)
     running = [asyncio.create_task(slow_action(card)) for card in cards]
     while len(inside) < len(running):
         await asyncio.sleep(0.001)

@@ -28,14 +28,14 @@ def storage_of(world: World) -> PostgresStorage:
 
 async def fill_the_pool(world: World) -> None:
     """Leave as many idle connections as there can be."""
-    inside = asyncio.Barrier(world.database.turns)
+    inside = asyncio.Barrier(world.database.concurrency)
 
     async def read() -> None:
         async with world.database.reading():
             await inside.wait()
 
-    await asyncio.gather(*[read() for _ in range(world.database.turns)])
-    assert len(storage_of(world).sessions()) == world.database.turns
+    await asyncio.gather(*[read() for _ in range(world.database.concurrency)])
+    assert len(storage_of(world).sessions()) == world.database.concurrency
 
 
 async def test_a_game_goes_on_when_its_idle_connections_are_ended(world: World) -> None:

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cogs.card_game import address, cards, rules
+from cogs.card_game import address, cards, replies, rules
 from cogs.card_game.database import Database
-from cogs.card_game.errors import CardNotFound, Invalid, InvalidPack, InvalidPrice
-from cogs.card_game.models import Card, Rarity
+from cogs.card_game.errors import CardNotFound, Invalid, InvalidPack, InvalidPrice, NotEnoughCoins
+from cogs.card_game.models import Card, Listing, Rarity
 from cogs.card_game.postgres import PostgresDatabase
 from cogs.card_game.sqlite import SqliteDatabase
 
@@ -173,3 +173,11 @@ def test_the_bots_own_url_comes_before_the_environment_and_that_before_the_defau
     assert address.database_url(untold) == "sqlite:///environment.db"
     monkeypatch.delenv("DATABASE_URL")
     assert address.database_url(untold) == "sqlite:///data/game.db"
+
+
+def test_one_coin_is_singular() -> None:
+    """In the announcement of a listing and in the refusal of a purchase."""
+    listing = Listing(id=3, card_id=7, name="Ember Fox", rarity=Rarity.COMMON, seller_id=1, price=1)
+    assert "is on the market for 1 coin: listing 3." in replies.listed(listing)
+    assert str(NotEnoughCoins(need=1, have=0)) == "You need 1 coin for that and have 0."
+    assert str(NotEnoughCoins(need=2, have=1)) == "You need 2 coins for that and have 1."
