@@ -29,6 +29,9 @@ Row = tuple[Value, ...]
 _BUSY, _LOCKED, _INTERRUPT, _CORRUPT, _NOT_A_DATABASE, _AUTHORIZATION = 5, 6, 9, 11, 26, 23
 _NOT_OURS = {7, 10, 13, 14}
 """Memory, input/output, a full disk, a file that cannot be opened."""
+_READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
+_FUNCTION = sqlite3.SQLITE_FUNCTION
+_EFFECTS = {"load_extension", "fts3_tokenizer", "writefile", "edit"}
 _CHECK_EVERY = 20_000
 """How many SQLite instructions pass between two looks at the deadline."""
 
@@ -50,6 +53,7 @@ class Database:
         self.name = name
         self.watch = watch
         self.pages_read = pages_read
+        self._steps_left: int | None = None
         connection.set_progress_handler(self._stop, _CHECK_EVERY)
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> Iterator[Row]:
@@ -60,6 +64,19 @@ class Database:
     def all(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Return the rows of a query."""
         return list(self.rows(sql, values))
+
+    def allow_only_reading(self, steps: int) -> None:
+        """Refuse everything but queries from now on, and end one that takes more than so many steps of SQLite."""
+        self._steps_left = steps
+        self.connection.set_authorizer(_authorize)
+
+    def query(self, sql: str, most: int) -> tuple[tuple[str, ...], list[Row]]:
+        """Return the columns of a single query, and at most so many of its rows; raise QueryError."""
+        with self.translated():
+            if isinstance(self.connection, sqlite3.Connection):
+                cursor = self.connection.execute(sql)
+                return tuple(each[0] for each in cursor.description or ()), cursor.fetchmany(most)
+            return _query_apsw(self.connection, sql, most)
 
     def one(self, sql: str, values: Sequence[Value] = ()) -> Row | None:
         """Return the first row of a query, or None if it has none."""
@@ -83,6 +100,10 @@ class Database:
     def _translate(self, error: Exception, code: int) -> SnapshotError:
         if code == _INTERRUPT:
             self.watch.check()
+            if self._steps_left is not None and self._steps_left < 0:
+                return QueryError(
+                    "The query takes too many steps: ask for less, or by columns that have an index.", too_long=True
+                )
             return OperationCancelled("The operation was interrupted; nothing was changed.")
         if code in (_BUSY, _LOCKED):
             return DatabaseBusy(f"{self.name} is busy: another connection held its lock until the deadline.", path="")
@@ -99,4 +120,33 @@ class Database:
             self.watch.check()
         except SnapshotError:
             return True
+        if self._steps_left is not None:
+            self._steps_left -= _CHECK_EVERY
+            return self._steps_left < 0
         return False
+
+
+def _authorize(action: int, first: str | None, second: str | None, schema: str | None, trigger: str | None) -> int:
+    if action == _FUNCTION:
+        return sqlite3.SQLITE_DENY if (second or "").lower() in _EFFECTS else sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+
+
+def _query_apsw(connection: Any, sql: str, most: int) -> tuple[tuple[str, ...], list[Row]]:
+    columns: list[tuple[str, ...]] = []
+
+    def note(cursor: Any, statement: str, bindings: object) -> bool:
+        columns.append(tuple(each[0] for each in cursor.get_description()))
+        if len(columns) > 1:
+            raise QueryError("One query at a time, please.")
+        return True
+
+    cursor = connection.cursor()
+    cursor.exec_trace = note
+    rows = []
+    for row in cursor.execute(sql):
+        rows.append(row)
+        if len(rows) >= most:
+            break
+    cursor.close(True)
+    return columns[0] if columns else (), rows

@@ -1,0 +1,39 @@
+"""Look: the rows of one key, or of one player, at one point."""
+
+from __future__ import annotations
+
+from ..errors import QueryError
+from ..models import Key, Look, Point
+from .past import Past, name_of
+from .player import PlayerSettings, find_player, player_key, player_rows
+from .tables import find_table, json_record, key_values, read_tables, rows_by_key
+
+__all__ = ["look", "look_at_player"]
+
+
+def look(past: Past, point: Point | None, table: str, key: Key) -> Look:
+    """Return the row of a table with a key at a point (None: now); raises QueryError.
+
+    The key is that of the schema of the point's own day.
+    """
+    with past.opened(point) as database:
+        found = find_table(read_tables(database), table, database.name)
+        rows = rows_by_key(database, found, found.identity, key_values(found, key))
+        return Look(
+            at=name_of(point),
+            time=past.time(point),
+            tables={found.name: [json_record(row) for row in rows]},
+            by=past.by,
+        )
+
+
+def look_at_player(past: Past, point: Point | None, player: str, settings: PlayerSettings) -> Look:
+    """Return every row that is a player's at a point (None: now); raises QueryError."""
+    with past.opened(point) as database:
+        tables = read_tables(database)
+        found = find_player(tables, settings)
+        key = player_key(database, tables, found, player)
+        rows = player_rows(database, tables, found, key)
+        if not rows:
+            raise QueryError(f"No row in {database.name} belongs to a player {player!r}.", player=player)
+        return Look(at=name_of(point), time=past.time(point), tables=rows, by=past.by, player=found)

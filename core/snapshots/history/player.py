@@ -1,0 +1,190 @@
+"""Who the player is in a schema: which table and column name one, and which columns of other tables refer to it.
+
+The settings can say it. Without them it is the table that most tables refer to by foreign keys; without these, the
+column name that recurs and looks like a key (``user_id``), and the table that it is the key of or is named after.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+
+from ..errors import QueryError
+from ..models import PlayerTables
+from .databases import Database, Value, quoted
+from .tables import Table, find_table, json_record, selected, typed
+
+__all__ = ["PlayerSettings", "find_player", "player_key", "player_rows", "raw_player_rows"]
+
+_NAMES = ("name", "username", "user_name", "display_name", "player_name", "nick", "nickname")
+_HINTS = ("user", "player", "member", "profile", "account")
+"""What the key of a player is called most often, where several names recur as often."""
+
+
+class PlayerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the settings say: ``player`` as "table.column" ("" to guess), ``also`` the same for columns that refer to
+    it, ``never`` tables ("bans") or columns ("bans.user_id") that do not.
+    """
+
+    player: str = ""
+    also: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+
+def find_player(tables: Mapping[str, Table], settings: PlayerSettings) -> PlayerTables:
+    """Return the player's table and the columns that refer to it; raise QueryError if they cannot be told."""
+    if settings.player:
+        table, column = _named(tables, settings.player, "history.player")
+        why = "[history] player says so"
+    else:
+        table, column, why = _by_foreign_keys(tables) or _by_recurring_names(tables) or _unknown(tables)
+    found = {(table, column): None}
+    pointing = _foreign_keys_to(tables, table, column)
+    names = {name.lower() for _, name in pointing} | ({column.lower()} - {"id", "rowid"})
+    names |= _recurring(tables, table)
+    for each in tables.values():
+        for name in each.names:
+            if (each.name, name) in pointing or name.lower() in names:
+                found[each.name, name] = None
+    for text in settings.also:
+        found[_named(tables, text, "history.also")] = None
+    never = {text.lower() for text in settings.never}
+    references = tuple(
+        pair for pair in found if pair[0].lower() not in never and f"{pair[0]}.{pair[1]}".lower() not in never
+    )
+    return PlayerTables(table=table, column=column, references=references, why=why)
+
+
+def _named(tables: Mapping[str, Table], text: str, setting: str) -> tuple[str, str]:
+    name, _, column = text.rpartition(".")
+    table = next((each for each in tables.values() if each.name.lower() == name.lower()), None)
+    there = table.column(column) if table else None
+    if table is None or there is None:
+        raise QueryError(f"[history] names {text!r} ({setting}), and there is no such column in this state.")
+    return table.name, there.name
+
+
+def _foreign_keys_to(tables: Mapping[str, Table], name: str, column: str) -> set[tuple[str, str]]:
+    target, found = tables[name], set()
+    for table in tables.values():
+        for key in table.foreign_keys:
+            if key.table.lower() != name.lower() or len(key.columns) != 1:
+                continue
+            to = key.to[0] or (target.key[0] if len(target.key) == 1 else "")
+            if to.lower() == column.lower():
+                found.add((table.name, key.columns[0]))
+    return found
+
+
+def _by_foreign_keys(tables: Mapping[str, Table]) -> tuple[str, str, str] | None:
+    counted: Counter[tuple[str, str]] = Counter()
+    for name, table in tables.items():
+        columns = {to for each in tables.values() for key in each.foreign_keys for to in key.to if to} | set(table.key)
+        for column in columns:
+            if table.column(column) is not None:
+                counted[name, column] = len({pair[0] for pair in _foreign_keys_to(tables, name, column)} - {name})
+    if not counted or not max(counted.values()):
+        return None
+    (table_name, column), count = max(
+        counted.items(), key=lambda item: (item[1], any(hint in item[0][0].lower() for hint in _HINTS))
+    )
+    return table_name, column, f"{count} table{'s' * (count > 1)} refer to it by foreign keys"
+
+
+def _by_recurring_names(tables: Mapping[str, Table]) -> tuple[str, str, str] | None:
+    counted = Counter(name.lower() for table in tables.values() for name in table.names if _is_key_name(name))
+    for name, count in sorted(
+        counted.items(), key=lambda item: (-item[1], not any(hint in item[0] for hint in _HINTS), item[0])
+    ):
+        owner = next((each for each in tables.values() if [key.lower() for key in each.key] == [name]), None)
+        if owner is not None and count > 1:
+            return owner.name, owner.key[0], f"{name} is its key and a column of {count - 1} more"
+        named = _named_after(tables, name)
+        if named is not None:
+            return named.name, named.key[0], f"{name} is a column of {count} table{'s' * (count > 1)}"
+    return None
+
+
+def _named_after(tables: Mapping[str, Table], column: str) -> Table | None:
+    stem = column.removesuffix("id").rstrip("_")
+    names = {stem, f"{stem}s", f"{stem}es"}
+    return next((each for each in tables.values() if each.name.lower() in names and len(each.key) == 1), None)
+
+
+def _recurring(tables: Mapping[str, Table], table: str) -> set[str]:
+    """Return the column names that name this table: ``user_id`` for ``users``."""
+    names = {name.lower() for each in tables.values() for name in each.names if _is_key_name(name)}
+    return {name for name in names if (after := _named_after(tables, name)) is not None and after.name == table}
+
+
+def _is_key_name(name: str) -> bool:
+    return name.lower().endswith(("_id", "id")) and len(name) > len("id")
+
+
+def _unknown(tables: Mapping[str, Table]) -> tuple[str, str, str]:
+    raise QueryError(
+        "Which table holds the players cannot be told from the schema: set [history] player, as in "
+        f'player = "users.id". The tables: {", ".join(sorted(tables)) or "none"}.'
+    )
+
+
+def player_key(database: Database, tables: dict[str, Table], found: PlayerTables, given: str) -> Value:
+    """Return the key of the player whom a person names by it or by the player's name.
+
+    Raises QueryError if nobody is called that or several are. A key that is of the right type is taken as it is, also
+    if nobody has it: rows of other tables can outlive the player's own.
+    """
+    table = find_table(tables, found.table, database.name)
+    column = table.column(found.column)
+    assert column is not None
+    named = [each for each in table.columns if each.name.lower() in _NAMES]
+    try:
+        value = typed(column, given, table.name)
+    except QueryError:
+        if not named:
+            raise
+    else:
+        there = f"SELECT 1 FROM {quoted(table.name)} WHERE {quoted(column.name)} = ?"
+        if not named or database.one(there, (value,)) or column.affinity != "TEXT":
+            return value
+    condition = " OR ".join(f"{quoted(each.name)} = ?" for each in named)
+    sql = f"SELECT {quoted(column.name)} FROM {quoted(table.name)} WHERE {condition} LIMIT 11"
+    matches = [row[0] for row in database.rows(sql, [given] * len(named))]
+    if not matches:
+        raise QueryError(f"There is no player {given!r} in {database.name}.", player=given)
+    if len(matches) > 1:
+        keys = ", ".join(map(str, matches[:10])) + (", …" if len(matches) > 10 else "")
+        raise QueryError(f"{given!r} is the name of several players in {database.name}: name one by {keys}.")
+    return matches[0]
+
+
+def raw_player_rows(
+    database: Database, tables: dict[str, Table], found: PlayerTables, key: Value
+) -> dict[str, list[dict[str, Value]]]:
+    """Return every row of every table that is the player's; tables that this state does not have are left out."""
+    rows: dict[str, list[dict[str, Value]]] = {}
+    for name in dict.fromkeys(table for table, _ in found.references):
+        table = tables.get(name)
+        columns = (
+            [] if table is None else [each for pair, each in found.references if pair == name and table.column(each)]
+        )
+        if table is None or not columns:
+            continue
+        condition = " OR ".join(f"{quoted(column)} = ?" for column in columns)
+        order = ", ".join(quoted(column) for column in table.identity)
+        sql = f"SELECT {selected(table)} FROM {quoted(name)} WHERE {condition} ORDER BY {order}"
+        rows[name] = [dict(zip(table.names, row, strict=True)) for row in database.rows(sql, [key] * len(columns))]
+    return rows
+
+
+def player_rows(
+    database: Database, tables: dict[str, Table], found: PlayerTables, key: Value
+) -> dict[str, list[dict[str, object]]]:
+    """Return the player's rows as answers hold them, without tables that have none."""
+    return {
+        name: [json_record(row) for row in rows]
+        for name, rows in raw_player_rows(database, tables, found, key).items()
+        if rows
+    }
