@@ -22,12 +22,10 @@ from core.snapshots import (
     SnapshotError,
     WorkerFailed,
 )
-from tests.worlds.game_database import OtherProcess, make_game_database
-from tests.worlds.service_world import (
-    ServiceWorld,
-    damage_pages,
-    played_world,
-)
+from tests.worlds.game_database import OtherProcess
+from tests.worlds.service_world import ServiceWorld, damage_pages, played_world
+from tests.worlds.waiting import PATIENCE
+from tests.worlds.workers import HeldWorkers, only_worker
 
 
 async def test_a_deadline_ends_a_snapshot_and_leaves_nothing(tmp_path: Path) -> None:
@@ -43,13 +41,14 @@ async def test_a_deadline_ends_a_snapshot_and_leaves_nothing(tmp_path: Path) -> 
         assert not (await service.create()).unchanged
 
 
-async def test_a_cancelled_snapshot_leaves_nothing(tmp_path: Path) -> None:
+async def test_a_cancelled_snapshot_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its worker has ended, the lock is free, and there is no file of it."""
     world = ServiceWorld(tmp_path)
     async with world.opened() as service:
-        creating = asyncio.create_task(service.create())
-        while not list((world.repository / ".work").glob("job-*")):
-            await asyncio.sleep(0.001)
+        with monkeypatch.context() as held:
+            workers = HeldWorkers(tmp_path, held)
+            creating = asyncio.create_task(service.create())
+            await workers.until_one_waits()
         creating.cancel()
         with pytest.raises(asyncio.CancelledError):
             await creating
@@ -58,16 +57,22 @@ async def test_a_cancelled_snapshot_leaves_nothing(tmp_path: Path) -> None:
         assert (await service.create()).snapshot.sequence == 1
 
 
-async def test_closing_while_somebody_takes_a_snapshot_leaves_the_repository_free(tmp_path: Path) -> None:
+async def test_closing_while_somebody_takes_a_snapshot_leaves_the_repository_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cog that is reloaded in the middle of a command does not lock its successor out."""
     world = ServiceWorld(tmp_path)
     service = world.service()
     await service.open()
-    creating = asyncio.create_task(service.create())
-    while not list((world.repository / ".work").glob("job-*")):
-        await asyncio.sleep(0.001)
-    await service.close()
-    outcome = (await asyncio.wait_for(asyncio.gather(creating, return_exceptions=True), 15))[0]
+    with monkeypatch.context() as held:
+        workers = HeldWorkers(tmp_path, held)
+        creating = asyncio.create_task(service.create())
+        await workers.until_one_waits()
+    closing = asyncio.create_task(service.close())
+    await asyncio.sleep(0)
+    workers.release()
+    await closing
+    (outcome,) = await asyncio.gather(creating, return_exceptions=True)
     assert isinstance(outcome, Created | SnapshotError | asyncio.CancelledError), repr(outcome)
     async with world.opened() as successor:
         made = await successor.create()
@@ -121,7 +126,7 @@ def test_a_process_ends_whether_or_not_the_service_was_closed(tmp_path: Path, en
     """Hosts forget to close, or die on the way: a thread of ours must not keep their process alive for ever."""
     root = Path(__file__).parents[3]
     arguments = [sys.executable, "-c", ENDS, str(tmp_path), ending]
-    done = subprocess.run(arguments, cwd=root, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(arguments, cwd=root, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == (1 if ending == "raised" else 0), done.stderr
     assert "Exception ignored" not in done.stderr
 
@@ -149,21 +154,16 @@ async def test_a_worker_that_cannot_be_started_is_an_error_with_its_reason(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the worker in /proc")
-async def test_a_worker_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
+async def test_a_worker_that_is_killed_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where memory is short the system kills it: no copy of the database may pile up until the next start."""
     world = ServiceWorld(tmp_path)
-    make_game_database(tmp_path / "large.db", size=30_000_000)
-    (tmp_path / "large.db").replace(world.database)
     async with world.opened() as service:
-        creating = asyncio.create_task(service.create())
-        while not list((world.repository / ".work").glob("snapshot-*")):
-            await asyncio.sleep(0.001)
-        # This process has other children: the guards of the tests' PostgreSQL servers.
-        children = "".join(task.read_text() for task in Path("/proc/self/task").glob("*/children")).split()
-        workers = [child for child in children if b"bootstrap.py" in Path("/proc", child, "cmdline").read_bytes()]
-        assert workers
-        for worker in workers:
-            os.kill(int(worker), signal.SIGKILL)
+        with monkeypatch.context() as held:
+            workers = HeldWorkers(tmp_path, held, opening=2)
+            creating = asyncio.create_task(service.create())
+            await workers.until_one_waits()
+        assert list((world.repository / ".work").glob("snapshot-*"))
+        os.kill(only_worker(os.getpid()), signal.SIGKILL)
         with pytest.raises(WorkerFailed) as caught:
             await creating
         assert caught.value.exit_status == -signal.SIGKILL

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,8 @@ from core.snapshots import (
     Ticket,
 )
 from tests.worlds.service_world import PLAYERS, ServiceWorld
+from tests.worlds.waiting import PATIENCE
+from tests.worlds.workers import HeldWorkers
 
 
 def no_space(world: ServiceWorld, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
@@ -65,7 +66,7 @@ async def test_a_failed_snapshot_fails_its_tickets_is_told_and_is_tried_again(
         assert (await service.status()).pending == 3
         assert world.heard.times_covered == 0
         mend()
-        await asyncio.wait_for(service.settled(), 20)
+        await asyncio.wait_for(service.settled(), PATIENCE)
         (snapshot,) = await service.list()
         assert snapshot.requests == 3
         assert snapshot.reasons == ("buy_0", "buy_1", "buy_2")
@@ -99,7 +100,7 @@ async def test_a_failure_nobody_foresaw_fails_the_tickets_too(tmp_path: Path, mo
             with pytest.raises(SnapshotError):
                 await service.request(Kind.CRITICAL, "unlucky").wait()
         assert len(world.heard.failures) >= 1
-        await asyncio.wait_for(service.settled(), 20)
+        await asyncio.wait_for(service.settled(), PATIENCE)
         assert (await service.list())[0].reasons == ("unlucky",)
 
 
@@ -132,23 +133,24 @@ async def test_closing_fails_whatever_is_not_covered_and_waits_for_nothing(
             await service.request(Kind.CRITICAL, "fails").wait()
         waiting = [service.request(Kind.CRITICAL, f"waits_{number}") for number in range(1000)]
         waiters = [asyncio.create_task(ticket.wait()) for ticket in waiting]
-        began = time.monotonic()
         await service.close()
-        outcomes = await asyncio.wait_for(asyncio.gather(*waiters, return_exceptions=True), 5)
-        assert time.monotonic() - began < 5
+        outcomes = await asyncio.gather(*waiters, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {OperationCancelled}
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_closing_during_a_snapshot_leaves_nothing_half_done(tmp_path: Path) -> None:
+async def test_closing_during_a_snapshot_leaves_nothing_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every ticket is settled one way or the other, the worker has ended, no temporary file is left."""
     world = ServiceWorld(tmp_path)
     service = world.service()
     await service.open()
-    tickets = [service.request(Kind.CRITICAL, f"buy_{number}") for number in range(10)]
-    while not list((world.repository / ".work").glob("job-*")):
-        await asyncio.sleep(0.001)
-    await asyncio.wait_for(service.close(), 10)
+    with monkeypatch.context() as held:
+        workers = HeldWorkers(tmp_path, held)
+        tickets = [service.request(Kind.CRITICAL, f"buy_{number}") for number in range(10)]
+        await workers.until_one_waits()
+    await service.close()
     assert all(ticket.done for ticket in tickets)
     for ticket in tickets:
         with pytest.raises(OperationCancelled):
@@ -259,7 +261,7 @@ async def test_a_retry_pause_does_not_hold_up_the_last_snapshot(
         with pytest.raises(NotEnoughSpace):
             await service.request(Kind.CRITICAL, "fails").wait()
         mend()
-        last = await asyncio.wait_for(service.create_last(), 20)
+        last = await asyncio.wait_for(service.create_last(), PATIENCE)
         assert last is not None
         assert (await service.status()).pending == 0
         assert "fails" in (await service.list())[0].reasons
@@ -278,7 +280,7 @@ async def test_events_that_go_on_while_the_last_snapshot_is_taken_are_settled_to
             tickets.append(service.request(Kind.CRITICAL, f"buy_{len(tickets)}"))
             await asyncio.sleep(0.01)
         assert await going_down is not None
-        await asyncio.wait_for(service.settled(), 20)
+        await asyncio.wait_for(service.settled(), PATIENCE)
     assert tickets
     assert all(ticket.done for ticket in tickets)
     gc.collect()
