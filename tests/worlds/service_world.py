@@ -30,11 +30,12 @@ from core.snapshots import (
     SnapshotService,
 )
 from core.snapshots.engines.sqlite import rebuild
-from core.snapshots.models import Form
+from core.snapshots.models import AuditLine, Form, Health
 from core.snapshots.progress import Watch
 from core.snapshots.repository.repository import Repository
 from core.snapshots.settings.schema import JsonColumn, defaults
 from tests.worlds.game_database import CRITICAL_TABLES, connected, contents_of, make_game_database, url_of
+from tests.worlds.waiting import PATIENCE
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 PLAYERS = 32
@@ -92,6 +93,9 @@ class Heard:
     def __init__(self) -> None:
         self.snapshots: list[Snapshot] = []
         self.failures: list[tuple[str, SnapshotError]] = []
+        self.healths: list[Health] = []
+        self.audit_lines: list[AuditLine] = []
+        self.interruptions: list[str] = []
         self.times_covered = 0
         self.plans: list[RestorePlan] = []
         self.reports: list[RestoreReport] = []
@@ -103,6 +107,18 @@ class Heard:
     async def failed(self, operation: str, error: SnapshotError) -> None:
         """Write down a failure."""
         self.failures.append((operation, error))
+
+    async def health_changed(self, health: Health) -> None:
+        """Record what is new about the live database."""
+        self.healths.append(health)
+
+    async def audited(self, line: AuditLine) -> None:
+        """Record a line of the audit log."""
+        self.audit_lines.append(line)
+
+    async def interrupted(self, message: str) -> None:
+        """Record the message about an operation that a crash interrupted."""
+        self.interruptions.append(message)
 
     async def covered(self) -> None:
         """Count that the newest state is safe."""
@@ -141,7 +157,12 @@ class ServiceWorld:
                 "busy_timeout": 1.0,
             },
             "repository": {"path": str(self.repository), "min_free": 1 << 20, "lock_timeout": 5.0},
-            "schedule": {"critical_spacing": 0.0, "retry_first": 0.05, "retry_longest": 0.2},
+            "schedule": {
+                "critical_spacing": 0.0,
+                "retry_first": 0.05,
+                "retry_longest": 0.2,
+                "shutdown_deadline": PATIENCE,
+            },
         }
         for name, changes in sections.items():
             given[name] = {**given.get(name, {}), **changes}
