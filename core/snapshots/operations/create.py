@@ -20,6 +20,7 @@ from ..policies.schedule import last_periodic
 from ..policies.space import needed_for_snapshot
 from ..repository.catalog import Contents
 from ..repository.names import INCREMENTAL_SUFFIX, new_id, relative_path
+from ..units import count_text
 from ..worker.protocol import SnapshotJob
 from .context import Context
 from .exclusive import exclusive
@@ -232,7 +233,8 @@ async def _make_room(context: Context, contents: Contents, request: CreateReques
         dropped = [decision.snapshot for decision in expired(context, contents) if not decision.keep]
         if not dropped:
             raise
-        log.warning("Little disk space: removing %d expired snapshots before a %s one", len(dropped), request.kind)
+        number = count_text(len(dropped), "expired snapshot")
+        log.warning("Little disk space: removing %s before a %s one", number, request.kind)
         await context.in_thread(context.repository.drop, dropped)
         await context.in_thread(require_space, root, needed, minimum)
 

@@ -19,6 +19,7 @@ from ..errors import OperationCancelled, SnapshotError, WorkerFailed
 from ..models import Kind, Snapshot
 from ..policies.coverage import Coverage, Request, distinct_reasons, group_kind, not_before
 from ..repository.names import REASON_LENGTH, legible
+from ..units import count_text
 from .context import Context
 from .create import CreateRequest, create
 
@@ -190,7 +191,7 @@ class EventCoverage:
             raise
         except Exception as error:
             # A bug. The requests must not hang because of it, and the owner must be informed.
-            log.exception("A snapshot for %d events failed in an unforeseen way", len(group))
+            log.exception("A snapshot for %s failed in an unforeseen way", count_text(len(group), "event"))
             await self._failed(WorkerFailed(f"A snapshot failed in an unforeseen way: {error!r}."))
         else:
             self._failures = 0
@@ -200,7 +201,7 @@ class EventCoverage:
         self._failures += 1
         self._last_failed = self._monotonic()
         failed = self._coverage.fail()
-        log.error("The snapshot for %d events failed: %s", len(failed), error)
+        log.error("The snapshot for %s failed: %s", count_text(len(failed), "event"), error)
         self._settle_failed(failed, error)
         await self._context.notify(lambda listener: listener.failed("snapshot", error))
 

@@ -14,6 +14,7 @@ from ..errors import CatalogError, CatalogTooNew
 from ..models import NOBODY, Actor, Level, OnProgress, RebuildReport, Snapshot, Verification
 from ..policies.retention import restorable
 from ..repository.catalog import Contents
+from ..units import count_text
 from ..worker.protocol import ScanJob, ScannedFile, ScanResult
 from .context import Context
 from .exclusive import exclusive
@@ -46,7 +47,7 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
         contents = repository.catalog.contents
     unknown = await context.in_thread(repository.unknown_files)
     if unknown:
-        log.warning("%d snapshot files are not in the catalog: they are checked and listed", len(unknown))
+        log.warning("Adopting %s that the catalog does not list", count_text(len(unknown), "snapshot file"))
         found = await _scan(context, unknown, on_progress)
         await context.in_thread(_list_all, context, contents, found)
     await context.in_thread(_mark_lost, context)

@@ -186,7 +186,7 @@ async def restore_locked(
 
 
 async def _release(context: Context, image: Path) -> None:
-    """Remove a rebuilt image with what the engine made for it elsewhere; a later clean-up finds what cannot go now."""
+    """Remove a rebuilt image, and its scratch database if there is one; a later clean-up removes what is left."""
     if creates_databases(context.url) and await context.in_thread(image.exists):
         try:
             await context.work(DiscardJob, type(None), deadline=60.0, image=str(image))

@@ -211,7 +211,7 @@ def _restored_sentence(report: RestoreReport) -> str:
     events = ""
     if lost.event_count:
         named = ", ".join(lost.events[:_EVENTS_NAMED]) + (", …" if len(lost.events) > _EVENTS_NAMED else "")
-        events = f" and {lost.event_count} recorded events ({named})"
+        events = f" and {count_text(lost.event_count, 'recorded event')} ({named})"
     kept = ""
     if report.quarantine:
         kept = (

@@ -1,1 +1,1 @@
-"""Decisions as pure functions of their arguments, with their reasons: no clock, no disk, no randomness."""
+"""The decisions, as pure functions that return their reasons too. They use no clock, no disk and no randomness."""

@@ -1,7 +1,8 @@
-"""Which form the next snapshot takes, and what builds on what: pure.
+"""Chains: whether the next snapshot is full or incremental, and which snapshots depend on which. Pure.
 
-A chain is a full and the incrementals that build on it, each on the one before. To restore a snapshot is to replay its
-chain up to it, so that damage anywhere below costs everything above: chains are kept short and light.
+A chain is a full and the incrementals that build on it, each on the one before. A restore replays the chain up to the
+snapshot. Damage to one file therefore makes all later snapshots of the chain useless, so chains are kept short and
+small.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from ..units import size_text
 __all__ = ["LONGEST", "WEIGHT", "Choice", "chain_of", "choose_form", "dependants_of"]
 
 LONGEST = 128
-"""How many snapshots a chain has at most, its full included."""
+"""The greatest number of snapshots in a chain, including its full."""
 
 WEIGHT = 0.5
-"""How much a chain's incrementals may weigh together, in parts of its full, and one more still be added."""
+"""How large all incrementals of a chain may be, as a fraction of the full, for another one to be added."""
 
 _ALONE = (Kind.MANUAL, Kind.SHUTDOWN, Kind.SAFETY)
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the next snapshot is full, or an incremental on the snapshot ``base``; ``reason`` says why, in words."""
+    """The form of the next snapshot, its parent's id in ``base`` if it is an incremental, and the reason in words."""
 
     form: Form
     base: str | None
@@ -47,10 +48,9 @@ def choose_form(
 ) -> Choice:
     """Choose between a full and an incremental on the chain's last snapshot.
 
-    ``chain`` is the sound chain that ends in the newest snapshot, its full first; empty where there is none.
-    ``index_known`` is whether the page index of that newest snapshot is at hand. ``pinned`` is whether the next one is
-    kept for ever. ``last_periodic`` is when the newest sound periodic snapshot was taken, which need not be in this
-    chain. Days are those of UTC.
+    ``chain`` is the sound chain that ends with the newest snapshot, the full first; it is empty if there is none.
+    ``index_known`` is True if the page index of the newest snapshot is available. ``pinned`` is for the next snapshot.
+    ``last_periodic`` is when the newest sound periodic snapshot was taken, in this chain or another. Days are in UTC.
     """
     full = (
         ("a pinned snapshot stands alone" if pinned else None)
@@ -59,8 +59,8 @@ def choose_form(
     )
     if full:
         return Choice(form=Form.FULL, base=None, reason=full)
-    place = f"{len(chain) + 1} of at most {longest} in the chain of {chain[0].id}"
-    return Choice(form=Form.INCREMENTAL, base=chain[-1].id, reason=f"builds on {chain[-1].id}, {place}")
+    position = f"{len(chain) + 1} of at most {longest} in the chain of {chain[0].id}"
+    return Choice(form=Form.INCREMENTAL, base=chain[-1].id, reason=f"builds on {chain[-1].id}, {position}")
 
 
 def _why_full(
@@ -92,40 +92,40 @@ def _why_new_chain(chain: Sequence[Snapshot], longest: int, weight: float) -> st
 
 
 def chain_of(snapshot: Snapshot, snapshots: Iterable[Snapshot]) -> tuple[Snapshot, ...]:
-    """Give what restores a snapshot: its full first, then each incremental, the snapshot itself last.
+    """Return the snapshots that restore a snapshot: the full first, then each incremental, the snapshot itself last.
 
-    Raises SnapshotDamaged where a base is missing or damaged, where the bases go round in a circle, and where an
-    incremental names none. That the snapshot itself is marked as damaged is no error: it can be verified again.
+    Raises SnapshotDamaged if a parent is missing, damaged or not named, or if the parents form a circle. A damage mark
+    on the snapshot itself is no error, because it can be verified again.
     """
     known = {other.id: other for other in snapshots}
     chain, seen = [snapshot], {snapshot.id}
     while chain[-1].form is not Form.FULL:
-        above = chain[-1]
-        base = known.get(above.base) if above.base is not None else None
-        if base is None:
-            raise _broken(snapshot, above.base, f"the snapshot {above.base or 'under it'} is missing")
-        if base.id in seen:
-            raise _broken(snapshot, base.id, "its bases go round in a circle")
-        if base.damaged:
-            raise _broken(snapshot, base.id, f"the snapshot {base.id} is damaged")
-        chain.append(base)
-        seen.add(base.id)
+        child = chain[-1]
+        parent = known.get(child.base) if child.base is not None else None
+        if parent is None:
+            raise _broken(snapshot, child.base, f"the snapshot {child.base or 'under it'} is missing")
+        if parent.id in seen:
+            raise _broken(snapshot, parent.id, "its bases go round in a circle")
+        if parent.damaged:
+            raise _broken(snapshot, parent.id, f"the snapshot {parent.id} is damaged")
+        chain.append(parent)
+        seen.add(parent.id)
     return tuple(reversed(chain))
 
 
 def dependants_of(snapshot: Snapshot, snapshots: Iterable[Snapshot]) -> tuple[Snapshot, ...]:
-    """Give everything that builds on a snapshot, directly or not, in the order in which it was taken."""
-    builders: dict[str, list[Snapshot]] = {}
+    """Return all snapshots that build on a snapshot, directly or indirectly, in the order in which they were taken."""
+    children: dict[str, list[Snapshot]] = {}
     for other in snapshots:
         if other.form is not Form.FULL and other.base is not None:
-            builders.setdefault(other.base, []).append(other)
+            children.setdefault(other.base, []).append(other)
     found: dict[str, Snapshot] = {}
-    below = [snapshot.id]
-    while below:
-        for other in builders.get(below.pop(), ()):
+    to_visit = [snapshot.id]
+    while to_visit:
+        for other in children.get(to_visit.pop(), ()):
             if other.id != snapshot.id and other.id not in found:
                 found[other.id] = other
-                below.append(other.id)
+                to_visit.append(other.id)
     return tuple(sorted(found.values(), key=lambda other: (other.sequence, other.id)))
 
 

@@ -1,11 +1,11 @@
-"""Which requests wait, which are being covered: at most one group runs and one waits (group commit).
+"""Group commit for requests: one group is being covered by a snapshot, and all later requests wait as the next group.
 
-A request is covered by a snapshot that *began* after it. While one snapshot runs, whatever is requested joins the group
-that waits; when the next one begins, the whole group shares it. A burst of a thousand requests so costs two snapshots:
-one for the first request, one for all that came while it ran or while the spacing lasted.
+A request is covered by a snapshot that *began* after it. Requests that arrive while a snapshot runs wait, and share the
+next one. So a burst of a thousand requests costs two snapshots: one for the first request, and one for all that arrived
+while it ran or during the spacing after it.
 
-A group that fails goes back to the front of those that wait, so that the retry covers it too, although the callers have
-been told of the failure by then. Plain bookkeeping: the clock, the snapshot and the waiting belong to the service.
+If a snapshot fails, its group goes back to the front of the waiting requests, and the retry covers it, although its
+tickets have failed by then. This module only keeps the lists; the clock, the snapshots and the waiting are elsewhere.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ..models import Kind
 
 __all__ = ["Coverage", "Request", "distinct_reasons", "group_kind", "not_before"]
 
-# A shared snapshot goes where the most demanding of its requests is kept.
 _PRECEDENCE = (Kind.CRITICAL, Kind.SAFETY, Kind.SHUTDOWN, Kind.MANUAL, Kind.PERIODIC)
+"""A shared snapshot has the first of these kinds that one of its requests has."""
 _MOST_DOUBLINGS = 62
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One event's wish for a snapshot; ``number`` is unique in this process, ``at`` is when it arrived."""
+    """A request for a snapshot; ``number`` is unique in this process, ``at`` is the time when it arrived."""
 
     number: int
     kind: Kind
@@ -39,7 +39,6 @@ class Coverage:
     __slots__ = ("_pending", "_running")
 
     def __init__(self) -> None:
-        """Start with nothing requested."""
         self._pending: list[Request] = []
         self._running: tuple[Request, ...] = ()
 
@@ -50,23 +49,23 @@ class Coverage:
 
     @property
     def running(self) -> tuple[Request, ...]:
-        """The requests that the snapshot now running will cover."""
+        """The requests that the running snapshot will cover."""
         return self._running
 
     @property
     def requests(self) -> int:
-        """How many requests are not covered yet, waiting and running together."""
+        """The number of requests that are not covered yet, waiting and running."""
         return len(self._pending) + len(self._running)
 
     def add(self, request: Request) -> None:
-        """Let a request wait for the next snapshot that begins."""
+        """Add a request for the next snapshot that begins."""
         self._pending.append(request)
 
     def begin(self) -> tuple[Request, ...]:
-        """Make everything that waits the running group and give it; () where nothing waits, and then nothing runs.
+        """Start the waiting requests as one group and return them; the group is empty, and not started, if none wait.
 
-        Call it before the database is read: whatever arrives later is not in this group. Raise RuntimeError when a
-        group is running already.
+        Call it before the database is read, because later requests are not in the group. Raises RuntimeError if a group
+        is running already.
         """
         if self._running:
             raise RuntimeError("a group of requests is being covered already")
@@ -74,26 +73,29 @@ class Coverage:
         return self._running
 
     def succeed(self) -> tuple[Request, ...]:
-        """Give the running group, which is covered now; () where none runs."""
+        """End the running group as covered, and return its requests (empty if none runs)."""
         covered, self._running = self._running, ()
         return covered
 
     def fail(self) -> tuple[Request, ...]:
-        """Give the running group, which failed and waits again before all others; () where none runs."""
+        """Put the running group back in front of the waiting requests, and return it (empty if none runs)."""
         failed, self._running = self._running, ()
         self._pending[:0] = failed
         return failed
 
 
 def group_kind(requests: Sequence[Request]) -> Kind:
-    """Give the kind of a snapshot that these requests share: critical if any is; raise ValueError for no requests."""
+    """Return the kind of a snapshot that these requests share: critical if one of them is.
+
+    Raises ValueError if there are no requests.
+    """
     if not requests:
         raise ValueError("a group of no requests has no kind")
     return min((request.kind for request in requests), key=_PRECEDENCE.index)
 
 
 def distinct_reasons(requests: Sequence[Request]) -> tuple[str, ...]:
-    """Give each different reason once, in the order of first arrival."""
+    """Return the distinct reasons in the order of their first arrival."""
     return tuple(dict.fromkeys(request.reason for request in requests))
 
 
@@ -107,15 +109,15 @@ def not_before(
     *,
     last_failed: float | None = None,
 ) -> float:
-    """Give how many seconds to wait before the next group may begin; 0 means now.
+    """Return how many seconds to wait before the next group may begin; 0 means now.
 
-    Snapshots begin at least ``spacing`` seconds apart. After ``failures`` in a row the pause is ``retry_first``,
-    doubled with each further failure up to ``retry_longest``, counted from ``last_failed`` where it is given (a
-    snapshot that fails at its deadline has used up any pause counted from its beginning), otherwise from
-    ``last_began``. Times are seconds of one monotonic clock; ``last_began`` is None before the first snapshot.
+    Snapshots begin at least ``spacing`` seconds apart. After the first failure the pause is ``retry_first``, and it
+    doubles with each further failure in a row up to ``retry_longest``. The pause is counted from ``last_failed``, or
+    from ``last_began`` if that is None. (A snapshot that fails at its deadline began longer ago than any pause lasts.)
+    Times are seconds of one monotonic clock; ``last_began`` is None before the first snapshot.
 
-    A request that arrives during the pause does not shorten it: what failed is most often a full disk or a busy
-    database, and a busy game would otherwise hammer it with every purchase. The retry covers the newcomer as well.
+    A request that arrives during the pause does not shorten it. Most failures are a full disk or a busy database, and
+    a busy game would try again with every purchase. The retry covers the new request too.
     """
     delay = _rest(last_began, now, spacing)
     if failures > 0:
@@ -127,5 +129,5 @@ def not_before(
 def _rest(since: float | None, now: float, pause: float) -> float:
     if since is None:
         return 0.0
-    # A clock that ran backwards must not stretch the pause.
+    # If the clock went back, the pause must not become longer.
     return max(0.0, pause - max(0.0, now - since))

@@ -1,32 +1,34 @@
-"""Which snapshots stay and which go, with every reason: a pure function of the snapshots, the rules and a time.
+"""Retention: which snapshots are kept and which are removed, with all reasons. Pure.
 
-**Order and age.** The order of snapshots is their ``sequence``, never a clock. A snapshot's age is the sum of the steps
-from its time to that of the next one, and so on up to now. A step of more than 90 days, either way, is read as a clock
-error and counts 0: a bot that is looked after does not go so long without a snapshot, while clocks that are wrong by
-years are common (a flat battery, a restored virtual machine). A shorter step counts as it is, also backwards.
+**Order and age.** Snapshots are ordered by ``sequence``, never by a clock. The age of a snapshot is the sum of the
+steps from its time to that of the next snapshot, and so on up to now. A step of more than 90 days, forward or back, is
+treated as an error of the clock and counts 0: a bot in use does not go so long without a snapshot, while clocks that
+are wrong by years are common (a flat battery, a restored virtual machine). A shorter step counts as it is, even if it
+goes back.
 
-- Where no step is an error the steps add up to plain now minus created, whichever snapshots are left. A pause of 40
-  days counts as 40 days, and a clock that was set back a month and forward again has aged nothing.
-- A clock that jumps ten years, forward or back, corrected later or not, ages nothing: each jump counts 0, and the
-  honest steps between jumps count. Snapshots stamped 2036 among those of 2026 age like their neighbours.
-- Where two that are left lie more than 90 days apart because those between them went, the older one counts as younger
-  than it is. That errs towards keeping, and concerns only what another rule had protected for a season.
-- A clock that is set back again and again and never forward makes everything look younger. That errs towards keeping
-  too; to count steps back as nothing would age everything by a month when a clock is a month slow for one evening.
-- A wrong jump of less than 90 days cannot be told from a pause. While it lasts it can cost what goes by age; the newest
-  restorable snapshot, the pins, the event snapshots and the other protected ones do not depend on any clock.
+- If no step is an error, the age is simply now minus the creation time, whichever snapshots are left. A pause of 40
+  days counts as 40 days, and a clock that was set back a month and then forward again changes no age.
+- If a clock jumps ten years, forward or back, and is corrected or not, no age changes: each jump counts 0, and only the
+  real steps between the jumps count. Snapshots dated 2036 among those of 2026 have the age of their neighbours.
+- If two snapshots are more than 90 days apart because those between them were removed, the older one counts as younger
+  than it is. It is kept longer then, and this concerns only snapshots that another rule protected for three months.
+- If a clock is set back again and again and never forward, everything looks younger and is kept longer. If steps back
+  counted 0 instead, everything would age by a month when a clock is a month slow for one evening.
+- A wrong jump of less than 90 days looks like a pause. While the clock is wrong, snapshots that are kept by age may be
+  removed too early. The newest restorable snapshot, pinned ones, those of events and the other protected ones do not
+  depend on a clock.
 
-Days, weeks and months are those of the recorded time in UTC; how many of them are kept is counted by age.
+Days, weeks and months are those of the recorded time in UTC. How many of them are kept is counted by age.
 
-**Damage.** A snapshot is sound when it and every base under it is there and undamaged. One that is not sound takes no
-place: it does not count among the newest events and is not a day's first full, so it never pushes out a good one. It
-still goes by the same rules as if it were sound, and where a rule protects the newest of something, unsound ones newer
-than the newest sound one stay too, because they may hold what nothing else has. Hence marking a snapshot as damaged
-only ever adds to what is kept: a failed verification deletes nothing, and when nothing is restorable nothing goes at
-all. The ordinary rules remove damaged ones in time.
+**Damage.** A snapshot is sound if it and all snapshots below it in its chain exist and are undamaged, and its state can
+be read. One that is not sound does not count: not as one of the newest event snapshots and not as the first full of a
+day, so it never displaces a good one. It is removed by the same rules as a sound one. If a rule protects the newest
+snapshot of some kind, unsound ones that are newer are kept too, because they may hold what nothing else holds. So a
+damage mark can only add to what is kept: a failed verification removes nothing, and if nothing is restorable, nothing
+is removed. The ordinary rules remove damaged snapshots in time.
 
-**Chains.** Whatever is kept keeps every base under it. Pinned snapshots are kept and take no place either, so that
-pinning, too, only adds.
+**Chains.** A snapshot that is kept keeps all snapshots below it in its chain. A pinned snapshot is kept and does not
+count either, so pinning, too, can only add to what is kept.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ from .timeline import newest_sound
 __all__ = ["CLOCK_ERROR", "decide", "restorable"]
 
 CLOCK_ERROR = dt.timedelta(days=90)
-"""A step between two snapshots longer than this, either way, is an error of the clock."""
+"""A step between two snapshots that is longer than this, forward or back, is treated as an error of the clock."""
 
 _DAY_SECONDS = 86400.0
 _BASES_NAMED = 3
@@ -63,13 +65,13 @@ _PROTECTED: tuple[tuple[str, Callable[[Snapshot], bool]], ...] = (
 def decide(
     snapshots: Sequence[Snapshot], rules: RetentionRules, now: dt.datetime, restores: Sequence[RestoreRecord] = ()
 ) -> tuple[PruneDecision, ...]:
-    """Give for each snapshot, newest first, whether it stays, and every reason for that.
+    """Return the decision for each snapshot with all its reasons, newest first.
 
-    ``restores`` are those that happened: what the present database comes from stays, even where a restore went back to
-    it and newer ones were left behind.
+    ``restores`` are the restores that were carried out; the newest snapshot of the timeline is kept even if a restore
+    went back to it and left newer snapshots behind.
 
-    The order of ``snapshots`` does not matter, and their ids are distinct. Takes time linear in their number after one
-    sort: 10,000 take 20 to 40 ms on one core. That a policy gives its reasons is restic's idea
+    ``snapshots`` can be in any order, and their ids are distinct. The time is linear in their number after one sort:
+    10,000 take 20 to 40 ms on one core. The idea of a policy that returns its reasons is from restic
     (``internal/data/snapshot_policy.go``).
     """
     cases = _cases(snapshots, now)
@@ -92,14 +94,14 @@ def decide(
 
 
 def restorable(snapshots: Iterable[Snapshot]) -> frozenset[str]:
-    """Give the ids of those that can be restored: they and every base under them are here and undamaged."""
+    """Return the ids of the snapshots that can be restored: all of their chain exists and is undamaged."""
     known = {snapshot.id: snapshot for snapshot in snapshots}
     sound: dict[str, bool] = {}
     for snapshot_id in known:
         path: list[str] = []
         at: str | None = snapshot_id
         while at is not None and at not in sound and at in known and known[at].verification.ok:
-            sound[at] = False  # meeting it again further down means that the bases go round in a circle
+            sound[at] = False  # if it is met again further down, the parents form a circle
             path.append(at)
             at = known[at].base
         if at is None or sound.get(at, False):
@@ -108,7 +110,10 @@ def restorable(snapshots: Iterable[Snapshot]) -> frozenset[str]:
 
 
 class _Case:
-    """One snapshot, and what the rules say for and against keeping it, in tuples: 10,000 lists cost a collection."""
+    """One snapshot with the reasons for and against keeping it.
+
+    The reasons are tuples, because 10,000 lists would trigger the garbage collector.
+    """
 
     __slots__ = ("age", "reasons_against", "reasons_for", "snapshot", "sound")
 
@@ -130,7 +135,7 @@ class _Case:
 
 
 def _cases(snapshots: Sequence[Snapshot], now: dt.datetime) -> list[_Case]:
-    """Give the cases, newest first, with ages in seconds."""
+    """Return the cases, newest first, with ages in seconds."""
     sound = restorable(snapshots)
     cases: list[_Case] = []
     age, later = dt.timedelta(), now
@@ -176,7 +181,7 @@ def _keep_recent(daily: Sequence[_Case], rules: RetentionRules) -> None:
 
 
 def _keep_firsts(daily: Sequence[_Case], rules: RetentionRules) -> None:
-    """Keep the first full of each day, week and month; a month counts as 31 days, so that none is cut short."""
+    """Keep the first full of each day, week and month. A month counts as 31 days, so that every month is whole."""
     fulls = [case for case in reversed(daily) if case.snapshot.form is Form.FULL]
     days = [case.snapshot.created_at.astimezone(dt.UTC).date() for case in fulls]
     calendar: tuple[tuple[int, float, str, Callable[[dt.date], str]], ...] = (
@@ -189,29 +194,29 @@ def _keep_firsts(daily: Sequence[_Case], rules: RetentionRules) -> None:
             continue
         names = {day: period_of(day) for day in set(days)}
         window = f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-        taken: set[str] = set()
+        seen: set[str] = set()
         for case, day in zip(fulls, days, strict=True):
             period = names[day]
-            if period in taken:
+            if period in seen:
                 case.reasons_against += (f"not the first full of {period}",)
                 continue
             if case.sound:
-                taken.add(period)
+                seen.add(period)
             if case.age <= count * length:
                 case.keep(f"first full of {period}")
             else:
                 case.reasons_against += (f"first full of {period}, but older than {window}",)
 
 
-def _keep_events(events: Sequence[_Case], places: int) -> None:
-    newest = f"one of the newest {places} event snapshots"
+def _keep_events(events: Sequence[_Case], count: int) -> None:
+    newest = f"one of the newest {count} event snapshots"
     for case in events:
-        if places <= 0:
+        if count <= 0:
             case.reasons_against += (f"not {newest}",)
             continue
         case.keep(newest)
         if case.sound:
-            places -= 1
+            count -= 1
 
 
 def _keep_by_age(cases: Sequence[_Case], limit: float) -> None:
@@ -224,19 +229,19 @@ def _keep_by_age(cases: Sequence[_Case], limit: float) -> None:
 
 
 def _keep_bases(cases: Sequence[_Case]) -> None:
-    """Keep every base under what is kept, and name the kept snapshots that build directly on it."""
+    """Keep the parents of what is kept, and name in their reasons the kept snapshots that build directly on them."""
     known = {case.snapshot.id: case for case in cases}
-    builders: dict[str, list[_Case]] = {}
+    children: dict[str, list[_Case]] = {}
     reached = [case for case in cases if case.reasons_for]
     while reached:
-        above = reached.pop()
-        base = known.get(above.snapshot.base) if above.snapshot.base is not None else None
+        child = reached.pop()
+        base = known.get(child.snapshot.base) if child.snapshot.base is not None else None
         if base is None:
             continue
-        if base.snapshot.id not in builders and not base.reasons_for:
+        if base.snapshot.id not in children and not base.reasons_for:
             reached.append(base)
-        builders.setdefault(base.snapshot.id, []).append(above)
-    for base_id, building in builders.items():
-        named = [case.snapshot.id for case in sorted(building, key=lambda case: case.snapshot.sequence)]
+        children.setdefault(base.snapshot.id, []).append(child)
+    for base_id, kept_children in children.items():
+        named = [case.snapshot.id for case in sorted(kept_children, key=lambda case: case.snapshot.sequence)]
         more = f" and {len(named) - _BASES_NAMED} more" if len(named) > _BASES_NAMED else ""
         known[base_id].reasons_for += (f"base of {', '.join(named[:_BASES_NAMED])}{more}",)

@@ -1,4 +1,4 @@
-"""How much room a snapshot will need: pure arithmetic on what is known before it is taken."""
+"""Estimates of the disk space that a snapshot or a restore will need. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..models import Form, Snapshot
 __all__ = ["needed_for_restore", "needed_for_snapshot"]
 
 _RATIO_UNKNOWN = 0.7
-"""What a first archive weighs against its database: game databases give 0.2 to 0.5."""
+"""The size of the first archive relative to its database. Measured with game databases: 0.2 to 0.5."""
 _MARGIN = 1.1
 _FIXED = 1 << 20
 _RECENT = 20
@@ -18,11 +18,11 @@ _RECENT = 20
 def needed_for_snapshot(
     database_size: int, snapshots: Sequence[Snapshot], *, incremental: bool = False, elsewhere: bool = False
 ) -> int:
-    """Estimate the bytes for one snapshot: a temporary image, and an archive in the ratio of the newest full.
+    """Estimate the bytes for one snapshot: a temporary image, and an archive with the ratio of the newest full.
 
-    An ``incremental`` is estimated by the largest of the newest ones, twice: spooled and compressed. In WAL mode it
-    needs no image; should it need to be a full after all, the worker itself keeps the minimum free. With ``elsewhere``
-    there is no image on this disk: the engine rebuilds on its server.
+    An ``incremental`` is estimated as twice the largest of the newest ones, because it is spooled and then compressed.
+    In WAL mode it needs no image. (If it has to be a full after all, the worker itself keeps the minimum free.)
+    ``elsewhere`` means that the engine's images are databases on its server, not files on this disk.
     """
     newest_first = sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True)
     image = 0 if elsewhere else database_size
@@ -37,7 +37,7 @@ def needed_for_snapshot(
 def needed_for_restore(
     restored_size: int, database_size: int, snapshots: Sequence[Snapshot], *, elsewhere: bool = False
 ) -> int:
-    """Estimate the bytes for a restore: the rebuilt image, its proof, and a safety snapshot of what is there now."""
+    """Estimate the bytes for a restore: the rebuilt image, its verification, and a safety snapshot."""
     rebuilt = 0 if elsewhere else 2 * restored_size
     return rebuilt + needed_for_snapshot(database_size, snapshots, elsewhere=elsewhere)
 

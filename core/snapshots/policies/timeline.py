@@ -1,9 +1,9 @@
-"""Which snapshots belong to the present: pure.
+"""The timeline: the snapshots that the present database descends from. Pure.
 
-A restore goes back in time, and what was written between the restored snapshot and the restore is left behind, with
-the safety snapshot that was taken of it. Those snapshots are newer by the clock and yet not what the database came
-from: an automatic restore that took "the newest" would undo what the owner decided. So history is a line that
-restores bend back; whatever lies beside the line comes last.
+A restore goes back in time. The snapshots between the restored one and the restore are left behind, and so is the
+safety snapshot. They are newer, but the present database does not descend from them: an automatic restore of "the
+newest" would undo what the owner decided. So each restore bends the timeline back, and snapshots that are not on it
+come last.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from .health import usable_state
 __all__ = ["LATEST", "newest_sound", "resolve", "timeline", "timeline_first"]
 
 LATEST = "latest"
-"""What a person writes for the newest snapshot that is not damaged."""
+"""The word for the newest usable snapshot of the timeline."""
 
 _SHOWN = 40
 
 
 def timeline(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:
-    """Give the snapshots that the present database comes from, newest first."""
+    """Return the snapshots that the present database descends from, newest first."""
     spans: list[tuple[float, float]] = []
     upper = math.inf
     for record in reversed(restores):
-        if record.before <= upper:  # otherwise it happened in a time that a later restore left behind
+        if record.before <= upper:  # otherwise a later restore left this one behind
             spans.append((record.before, upper))
             upper = record.sequence
     spans.append((-math.inf, upper))
@@ -39,15 +39,15 @@ def timeline(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -
 
 
 def timeline_first(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:
-    """Give all snapshots: those of the present line newest first, then the others newest first."""
-    line = timeline(snapshots, restores)
-    on_line = {snapshot.id for snapshot in line}
-    beside = [snapshot for snapshot in snapshots if snapshot.id not in on_line]
-    return (*line, *sorted(beside, key=lambda snapshot: snapshot.sequence, reverse=True))
+    """Return all snapshots: those of the timeline newest first, then the others newest first."""
+    present = timeline(snapshots, restores)
+    ids = {snapshot.id for snapshot in present}
+    others = [snapshot for snapshot in snapshots if snapshot.id not in ids]
+    return (*present, *sorted(others, key=lambda snapshot: snapshot.sequence, reverse=True))
 
 
 def newest_sound(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> Snapshot | None:
-    """Give the newest undamaged snapshot of the present line, or of all where that line has none; None if all are."""
+    """Return the newest usable snapshot of the timeline, or of all if it has none; None if there is none at all."""
     return next((snapshot for snapshot in timeline_first(snapshots, restores) if usable_state(snapshot)), None)
 
 
@@ -87,6 +87,5 @@ def _latest(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord], wa
         return newest
     if not snapshots:
         raise SnapshotNotFound("There is no snapshot yet.", snapshot_id=wanted)
-    raise SnapshotNotFound(
-        f"None of the {len(snapshots)} snapshots is sound. Name one by its id to look at it.", snapshot_id=wanted
-    )
+    which = "The only snapshot is not" if len(snapshots) == 1 else f"None of the {len(snapshots)} snapshots is"
+    raise SnapshotNotFound(f"{which} sound. Name one by its id to look at it.", snapshot_id=wanted)

@@ -77,16 +77,16 @@ class ParsedName(msgspec.Struct, frozen=True):
 
 
 def legible(text: str, limit: int) -> str:
-    """Give a reason or a note as text that every file can hold: Unicode without halves of characters, cut to a length.
+    """Return a reason or a note as text that can be encoded, of at most ``limit`` characters.
 
-    Players write parts of them, and what they write can hold lone surrogates, which no encoding takes.
+    Players write parts of them, and their texts can contain lone surrogates, which no encoding accepts.
     """
     plain = text[: limit + 1].encode("utf-8", "replace").decode("utf-8")
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
 def folder_of(kind: Kind) -> str:
-    """Give the folder of the repository in which snapshots of this kind are."""
+    """Return the name of the folder for snapshots of this kind."""
     return _FOLDERS[kind]
 
 
