@@ -1,6 +1,6 @@
-"""The settings: their schema, where their values come from, and what each value must be.
+"""The settings: their schema, the sources of their values, and a validator for each of them.
 
-Nothing here knows a repository or a database; ``database_url`` and ``conninfo`` only take addresses apart.
+Nothing here opens a repository or a database; ``database_url`` and ``conninfo`` only parse addresses.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A PostgreSQL connection string, read as libpq reads it: a URL, or ``host=db dbname=game user='the bot'``.
+"""PostgreSQL connection strings, parsed as libpq does: a URL, or ``host=db dbname=game user='the bot'``.
 
-Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING. What a host's driver adds is let
-through: the scheme may name a driver (``postgresql+asyncpg://``), ``ssl`` stands for ``sslmode``, and options that
-libpq does not know are left out, since they speak to that driver.
+Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING. What drivers add is accepted: the
+scheme may name a driver (``postgresql+asyncpg://``), ``ssl`` stands for ``sslmode``, and options that libpq does not
+know are ignored, because they are meant for the driver.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 __all__ = ["SECRETS", "parse_conninfo", "without_secrets"]
 
 SECRETS = frozenset({"password", "sslpassword"})
-"""The parameters that nobody may see."""
+"""The parameters that must never be shown."""
 
 _KNOWN_TEXT = """
 host hostaddr port dbname user password passfile require_auth channel_binding connect_timeout client_encoding
@@ -33,7 +33,7 @@ _HOST = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>\d*)
 
 
 def parse_conninfo(text: str) -> dict[str, str]:
-    """Give the parameters of a connection string by libpq's names; raise ValueError, without any of its text."""
+    """Return the parameters of a connection string under libpq's names; raise ValueError without any of its text."""
     url = _URL.fullmatch(text.strip())
     found = _from_url(url["rest"]) if url else _from_pairs(text.strip())
     for name, other in _OTHER_NAMES.items():
@@ -49,20 +49,20 @@ def parse_conninfo(text: str) -> dict[str, str]:
 
 
 def without_secrets(parameters: dict[str, str]) -> str:
-    """Give the place that parameters name, fit for a message: user, hosts, ports and database."""
+    """Return the address in these parameters as a message may show it: user, hosts, ports and database."""
     hosts = parameters.get("host", "").split(",")
     ports = parameters.get("port", "").split(",")
     ports = ports * len(hosts) if len(ports) == 1 else ports
-    places = [host + (f":{port}" if port else "") for host, port in zip(hosts, ports, strict=False)]
+    addresses = [host + (f":{port}" if port else "") for host, port in zip(hosts, ports, strict=False)]
     password = ":***" if parameters.get("password") else ""
     user = f"{parameters['user']}{password}@" if parameters.get("user") else ""
-    return f"postgresql://{user}{','.join(places)}/{parameters.get('dbname', '')}"
+    return f"postgresql://{user}{','.join(addresses)}/{parameters.get('dbname', '')}"
 
 
 def _from_url(rest: str) -> dict[str, str]:
     rest, _, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
-    # A password with an unescaped slash in it is common: where nothing else can be meant, it goes up to the last "@".
+    # Passwords with an unescaped slash are common: if the text has no other meaning, they end at the last "@".
     if "@" in path and "@" not in authority and not all(_HOST.fullmatch(part) for part in authority.split(",")):
         authority, _, path = (authority + slash + path).rpartition("@")
         host, slash, path = path.partition("/")
@@ -78,7 +78,7 @@ def _from_url(rest: str) -> dict[str, str]:
         found |= _hosts(hosts)
     if path:
         found["dbname"] = _decoded(path)
-    # Not parse_qsl's own decoding: libpq takes "+" as it is.
+    # parse_qsl would decode "+" as a space, and libpq does not.
     for name, value in parse_qsl(query.replace("+", "%2B"), keep_blank_values=True):
         found[name] = value
     return found
@@ -87,11 +87,11 @@ def _from_url(rest: str) -> dict[str, str]:
 def _hosts(text: str) -> dict[str, str]:
     names, ports = [], []
     for part in text.split(","):
-        place = _HOST.fullmatch(part)
-        if place is None:
+        host = _HOST.fullmatch(part)
+        if host is None:
             raise ValueError("a host is not written as name, name:port or [address]:port")
-        names.append(_decoded(place["v6"] if place["v6"] is not None else place["name"]))
-        ports.append(place["port"] or "")
+        names.append(_decoded(host["v6"] if host["v6"] is not None else host["name"]))
+        ports.append(host["port"] or "")
     found = {"host": ",".join(names)} if any(names) else {}
     return found | ({"port": ",".join(ports)} if any(ports) else {})
 
@@ -105,16 +105,16 @@ def _decoded(text: str) -> str:
 
 def _from_pairs(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    at = 0
-    while at < len(text):
-        pair = _PAIR.match(text, at)
+    offset = 0
+    while offset < len(text):
+        pair = _PAIR.match(text, offset)
         if pair is None:
             raise ValueError("it is neither a URL nor a list of name=value")
         value = pair["quoted"] if pair["quoted"] is not None else pair["plain"]
         found[pair["name"]] = re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
-        at = pair.end()
+        offset = pair.end()
     if not found:
-        raise ValueError("it says nothing")
+        raise ValueError("it is empty")
     return found
 
 

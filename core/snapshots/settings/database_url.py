@@ -1,9 +1,9 @@
-"""The database's URL, read by a real parser and never shown with its secrets.
+"""The database's URL: parsed, and never shown with its secrets.
 
-SQLite follows the form that SQLAlchemy made common: ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db``,
+SQLite URLs have SQLAlchemy's form: ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db``,
 ``sqlite:///C:/path.db``, with or without a driver (``sqlite+aiosqlite://``). Percent-encoding (RFC 3986) is decoded.
-Options after ``?`` speak to the host's driver: they are ignored, except for those that make it another database.
-PostgreSQL takes whatever libpq takes, a URL or ``host=… dbname=…``; ``conninfo`` reads both.
+Options after ``?`` are for the host's driver and are ignored, except for those that mean another database. PostgreSQL
+URLs are whatever libpq accepts, including ``host=… dbname=…``; see ``conninfo``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from .conninfo import parse_conninfo, without_secrets
 __all__ = ["ENGINES", "DatabaseUrl", "parse", "redact"]
 
 ENGINES = {"sqlite": "sqlite", "postgresql": "postgres"}
-"""Every engine by its name, which is its URL scheme, and the package in ``engines`` that it is."""
-"""The engines that this version has. An engine that is added is added here."""
+"""The engines: URL scheme, and name of the package in ``engines``. A new engine is added here."""
 
 _SCHEMES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 _TITLES = {"postgresql": "PostgreSQL"}
@@ -37,9 +36,9 @@ _DRIVE = re.compile(r"/[A-Za-z]:[\\/]")
 
 
 class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
-    """A database's place. ``text`` is the whole URL with its secrets: show ``redacted`` instead.
+    """The address of a database. ``text`` is the whole URL with its secrets: show ``redacted`` instead.
 
-    ``path`` is the file where the engine keeps its database in one (relative ones count from the working directory).
+    ``path`` is the database's file if the engine uses one; a relative path starts at the working directory.
     """
 
     text: str
@@ -58,7 +57,7 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def redacted(self) -> str:
-        """The URL without password and options, fit for a message or a log line."""
+        """The URL without password and options, for messages and logs."""
         if self.engine == "postgresql" and "://" not in self.text:
             return without_secrets(parse_conninfo(self.text))
         return redact(self.text)
@@ -71,7 +70,7 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse(url: str, *, engines: Collection[str] = ENGINES.keys()) -> DatabaseUrl:
-    """Read a database URL; raise ``SettingsError``, without its secrets, where it is none that ``engines`` can use."""
+    """Parse a database URL; raise SettingsError, without its secrets, if none of ``engines`` can use it."""
     text = url.strip()
     if _PAIRS.match(text) and "postgresql" in engines:
         return _postgresql(text)
@@ -90,9 +89,9 @@ def parse(url: str, *, engines: Collection[str] = ENGINES.keys()) -> DatabaseUrl
 
 
 def redact(text: str) -> str:
-    """Give a URL, sound or not, with the password and everything after ``?``, ``;`` or ``#`` taken out.
+    """Return a URL, valid or not, without its password and without everything after ``?``, ``;`` or ``#``.
 
-    Passwords with unescaped ``/``, ``?`` or ``@`` in them are common, so everything up to the last ``@`` counts as one.
+    Passwords with an unescaped ``/``, ``?`` or ``@`` are common, so the password ends at the last ``@``.
     """
     if "://" not in text and ("=" in text or "@" in text):
         return "***"
@@ -109,14 +108,14 @@ def _split(text: str) -> SplitResult | None:
         return None
     try:
         return urlsplit(text)
-    except ValueError:  # its message can hold the password, so nothing of it goes on
+    except ValueError:  # not passed on, because its message can contain the password
         return None
 
 
 def _postgresql(text: str) -> DatabaseUrl:
     try:
         parse_conninfo(text)
-    except ValueError as error:  # says what is wrong without a word of the text
+    except ValueError as error:  # its message contains nothing of the text
         problem = str(error)
     else:
         return DatabaseUrl(text=text, engine="postgresql")
@@ -145,7 +144,7 @@ def _sqlite_path(text: str, parts: SplitResult) -> str:
 
 
 def _without_drive_slash(path: str) -> str:
-    """Read ``/C:/x.db``, which four slashes before a Windows drive give, as the ``C:/x.db`` that was meant."""
+    """Return ``C:/x.db`` for ``/C:/x.db``, which is what four slashes before a Windows drive lead to."""
     return path[1:] if _DRIVE.match(path) else path
 
 

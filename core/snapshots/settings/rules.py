@@ -1,4 +1,4 @@
-"""What each setting may be: one rule for every one of them, by its dotted name."""
+"""The rules: a validator for each setting, by its dotted name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..models import Kind
 from ..units import Duration
 from . import database_url, json_column
 from .triggers import TRIGGERS
-from .validators import SWITCH, InvalidValue, Validator, choice, count, duration, many, size, snowflake, text
+from .validators import SWITCH, InvalidValue, Validator, choice, count, duration, list_of, size, snowflake, text
 
 __all__ = ["RULES"]
 
@@ -45,7 +45,7 @@ def _read_json_column(value: object) -> json_column.JsonColumn:
 
 
 def _read_restore(value: object) -> str:
-    """Read what restores by itself at start-up; the first edition had true and false here."""
+    """Read the setting; in the first edition it was true or false."""
     if isinstance(value, bool):
         return "unreadable" if value else "never"
     return str(_RESTORE_WORD.read(value))
@@ -72,13 +72,13 @@ _GROUP = text("1 to 32 of the characters a-z, 0-9, - and _", _is_group)
 
 RULES: Mapping[str, Validator] = {
     "database.url": _URL,
-    "database.critical_tables": many(_TABLE, '["users"]'),
-    "database.json_columns": many(_JSON_COLUMN, '["creator_packs.cards_data"]'),
+    "database.critical_tables": list_of(_TABLE, '["users"]'),
+    "database.json_columns": list_of(_JSON_COLUMN, '["creator_packs.cards_data"]'),
     "database.busy_timeout": duration(longest=_DAY),
     "database.restore_points": SWITCH,
     "repository.path": text("a folder's path", _is_name),
     "repository.min_free": size(),
-    "repository.latest_after": many(Validator(allowed=_KIND.allowed, read=_read_kind), '["manual"]'),
+    "repository.latest_after": list_of(Validator(allowed=_KIND.allowed, read=_read_kind), '["manual"]'),
     "repository.lock_timeout": duration(zero=True, longest=_DAY),
     "schedule.periodic_interval": duration(),
     "schedule.first_after": duration(zero=True),
@@ -105,7 +105,7 @@ RULES: Mapping[str, Validator] = {
     "startup.restore": _RESTORE,
     "startup.deadline": duration(),
     "startup.restore_pause": duration(zero=True),
-    "discord.admin_guild_ids": many(snowflake(), "[123456789012345678]"),
+    "discord.admin_guild_ids": list_of(snowflake(), "[123456789012345678]"),
     "discord.alert_channel_id": snowflake(none="direct messages to the owner"),
     "discord.backup_group": _GROUP,
     "discord.database_group": _GROUP,

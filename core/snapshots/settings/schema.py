@@ -1,8 +1,8 @@
-"""Every setting, what it is unless somebody says otherwise, and how all of them are read.
+"""All settings with their defaults, and the functions that load them.
 
-The structs mirror the sections of ``config/backup.toml``. ``load`` puts together, later ones winning: the defaults, the
-file, ``DATABASE_URL``, and ``BACKUP_<SECTION>_<KEY>``. Whatever it gives has been checked: code that takes a
-``Settings`` need not check again. Durations are seconds, sizes bytes.
+The structs mirror the sections of ``config/backup.toml``. ``load`` combines the defaults, the file, ``DATABASE_URL``
+and ``BACKUP_<SECTION>_<KEY>``; later ones win. Its result is validated, so no other code has to do that again.
+Durations are seconds, sizes are bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .json_column import JsonColumn
 from .rules import RULES
 from .sources import RawValue, chosen_file, from_environment, from_file
 from .triggers import DEFAULT_TRIGGERS, TriggerSettings
-from .validators import InvalidValue, refusal
+from .validators import InvalidValue, settings_error
 
 __all__ = [
     "DatabaseSettings",
@@ -42,11 +42,11 @@ _HOUR = 3600
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The game's database, and what in it matters most.
+    """The game's database, and its most important tables.
 
-    ``busy_timeout`` is how long to wait for locks that others hold. ``restore_points`` names each critical event in the
-    log of a PostgreSQL server. ``url`` can hold a password: its text is never
-    shown, neither by ``repr`` nor in an error.
+    ``busy_timeout`` is how long to wait for locks of others. With ``restore_points``, each critical event gets a name
+    in the log of a PostgreSQL server. ``url`` can contain a password, which is never shown, neither by ``repr`` nor in
+    an error.
     """
 
     url: str = "sqlite:///data/game.db"
@@ -64,10 +64,10 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class RepositorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The folder of snapshots.
+    """The repository.
 
-    ``min_free`` bytes stay free on its disk, ``latest_after`` are the kinds after which ``latest.*`` is refreshed,
-    ``lock_timeout`` is how long an operation waits for another one before it gives up as ``Busy``.
+    ``min_free`` bytes of its disk are kept free. ``latest_after`` are the kinds of snapshots after which ``latest.*``
+    is refreshed. ``lock_timeout`` is how long an operation waits for another one before it raises ``Busy``.
     """
 
     path: str = "backups"
@@ -77,11 +77,11 @@ class RepositorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class ScheduleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When snapshots are taken, and how long each operation may last.
+    """When snapshots are taken, and how long each operation may take.
 
     ``critical_spacing`` is the least time between the starts of two event snapshots. After a failure the next attempt
-    comes after ``retry_first``, then later and later up to ``retry_longest``. The newest snapshot is proven by
-    ``restored`` every ``verify_interval`` (0: never). Without a success for ``stale_after`` the owner is told.
+    follows after ``retry_first``, and this pause doubles up to ``retry_longest``. The newest snapshot is verified by a
+    test restore every ``verify_interval`` (0: never). The owner is warned if nothing succeeded for ``stale_after``.
     """
 
     periodic_interval: Duration = Duration(20 * _MINUTE)
@@ -115,10 +115,10 @@ class StartupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class DiscordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may do what on Discord, and what the commands are called.
+    """Permissions, alerts and the names of the commands on Discord.
 
-    Without ``admin_guild_ids`` only the bot's owners use the commands; without ``alert_channel_id`` alerts go to the
-    owner by direct message.
+    Without ``admin_guild_ids``, only the bot's owners can use the commands. Without ``alert_channel_id``, alerts go to
+    the owner by direct message.
     """
 
     admin_guild_ids: tuple[int, ...] = ()
@@ -152,78 +152,79 @@ _SECTIONS: dict[str, Any] = {
 
 
 def defaults() -> Settings:
-    """Give the settings of somebody who set nothing."""
+    """Return the settings with all values at their defaults."""
     return Settings()
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Give the settings of a file (None: no file) and of an environment (None: this process's own), which wins.
+    """Return the settings from a file (None: no file) and from an environment (None: this process's), which wins.
 
-    Raise ``SettingsError`` that names the key, the value, what is allowed and where the value came from.
+    Raises SettingsError, which names the key, the value, what is allowed and where the value came from.
     """
-    given = {} if path is None else from_file(path, RULES)
-    given |= from_environment(os.environ if environment is None else environment, RULES)
+    raw_values = {} if path is None else from_file(path, RULES)
+    raw_values |= from_environment(os.environ if environment is None else environment, RULES)
     values: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
     triggers = DEFAULT_TRIGGERS
-    for name, found in given.items():
-        value = _read(name, found)
+    for name, raw in raw_values.items():
+        value = _read(name, raw)
         if name == "triggers":
             triggers = value
         else:
             section, _, key = name.partition(".")
             values[section][key] = value
-    _follow(values["schedule"])
+    _derive_defaults(values["schedule"])
     sections = {name: section(**values[name]) for name, section in _SECTIONS.items()}
     settings = Settings(**sections, triggers=triggers)
-    _check_together(settings, given)
+    _check_combinations(settings, raw_values)
     return settings
 
 
 def load_chosen(environment: Mapping[str, str] | None = None) -> Settings:
-    """Give the settings of the file that BACKUP_CONFIG names, else of ``config/backup.toml`` where that is there.
+    """Return the settings from the file named by BACKUP_CONFIG, or from ``config/backup.toml`` if that exists.
 
-    As ``load`` otherwise.
+    The environment wins, as in ``load``, and the same errors are raised.
     """
     environment = os.environ if environment is None else environment
     return load(chosen_file(environment), environment)
 
 
-def _read(name: str, found: RawValue) -> Any:
+def _read(name: str, raw: RawValue) -> Any:
     try:
-        return RULES[name].read(found.value)
-    except InvalidValue as unfit:
-        problem = unfit
-    raise refusal(found.source, name, problem)
+        return RULES[name].read(raw.value)
+    except InvalidValue as error:
+        invalid = error
+    raise settings_error(raw.source, name, invalid)
 
 
-def _follow(schedule: dict[str, Any]) -> None:
-    """Let a default grow with the setting it belongs to, so that setting one of them is enough."""
-    usual = ScheduleSettings()
-    interval = schedule.get("periodic_interval", usual.periodic_interval)
-    schedule.setdefault("stale_after", max(usual.stale_after, Duration(3 * interval)))
-    schedule.setdefault("retry_longest", max(usual.retry_longest, schedule.get("retry_first", usual.retry_first)))
+def _derive_defaults(schedule: dict[str, Any]) -> None:
+    """Raise a default that depends on another setting, so that it is enough to set that one."""
+    default = ScheduleSettings()
+    interval = schedule.get("periodic_interval", default.periodic_interval)
+    schedule.setdefault("stale_after", max(default.stale_after, Duration(3 * interval)))
+    schedule.setdefault("retry_longest", max(default.retry_longest, schedule.get("retry_first", default.retry_first)))
 
 
-def _check_together(settings: Settings, given: Mapping[str, RawValue]) -> None:
-    """Refuse values that are fine alone and wrong beside each other."""
+def _check_combinations(settings: Settings, raw_values: Mapping[str, RawValue]) -> None:
+    """Raise SettingsError for values that are valid each by itself, but not together."""
     schedule, discord = settings.schedule, settings.discord
     if schedule.retry_longest < schedule.retry_first:
-        _refuse_pair(settings, given, "schedule.retry_longest", "at least", "schedule.retry_first")
+        _refuse_pair(settings, raw_values, "schedule.retry_longest", "at least", "schedule.retry_first")
     if schedule.stale_after <= schedule.periodic_interval:
-        _refuse_pair(settings, given, "schedule.stale_after", "longer than", "schedule.periodic_interval")
+        _refuse_pair(settings, raw_values, "schedule.stale_after", "longer than", "schedule.periodic_interval")
     if discord.database_group == discord.backup_group:
-        _refuse_pair(settings, given, "discord.database_group", "different from", "discord.backup_group")
+        _refuse_pair(settings, raw_values, "discord.database_group", "different from", "discord.backup_group")
 
 
-def _refuse_pair(settings: Settings, given: Mapping[str, RawValue], name: str, relation: str, other: str) -> NoReturn:
-    sources = [given[key].source for key in (name, other) if key in given]
-    value, beside = _plain(settings, name), _plain(settings, other)
-    raise refusal(
-        " and ".join(dict.fromkeys(sources)), name, InvalidValue(value, f"{relation} {other}, which is {beside}")
-    )
+def _refuse_pair(
+    settings: Settings, raw_values: Mapping[str, RawValue], name: str, relation: str, other: str
+) -> NoReturn:
+    sources = [raw_values[key].source for key in (name, other) if key in raw_values]
+    value, other_value = _value_text(settings, name), _value_text(settings, other)
+    invalid = InvalidValue(value, f"{relation} {other}, which is {other_value}")
+    raise settings_error(" and ".join(dict.fromkeys(sources)), name, invalid)
 
 
-def _plain(settings: Settings, name: str) -> str:
+def _value_text(settings: Settings, name: str) -> str:
     section, _, key = name.partition(".")
     value = getattr(getattr(settings, section), key)
     return duration_text(value) if isinstance(value, Duration) else str(value)

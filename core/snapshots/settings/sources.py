@@ -1,7 +1,7 @@
-"""Where settings come from: a TOML file, and the environment, which wins.
+"""The sources of settings: a TOML file and the environment.
 
-Both give the settings that they name, by dotted name (``database.url``), not yet read by their rules. A name that no
-rule has is refused here, with the one that was probably meant.
+Each returns raw values by dotted name (``database.url``), which are validated later. Unknown names raise SettingsError
+here, with a suggestion.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from pathlib import Path
 import msgspec
 
 from ..errors import SettingsError
-from .validators import InvalidValue, Validator, hidden, refusal, written
+from .validators import InvalidValue, Validator, settings_error, shown, without_secrets
 
 __all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "RawValue", "chosen_file", "from_environment", "from_file", "variable"]
 
 PREFIX = "BACKUP_"
 FILE_VARIABLE = "BACKUP_CONFIG"
 DEFAULT_FILE = Path("config/backup.toml")
-ALIKE = 0.85
-"""From which difflib ratio on a variable of an unknown section counts as one of ours, misspelt."""
+SIMILAR = 0.85
+"""The difflib ratio from which a variable of an unknown section counts as a misspelt setting of ours."""
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class RawValue(msgspec.Struct, frozen=True, kw_only=True):
-    """A value as it was found, and the file or the variable that it was found in."""
+    """A value before validation, and the file or the variable that it comes from."""
 
     value: object
     source: str
 
 
 def variable(name: str) -> str:
-    """Give the environment variable of a setting: ``repository.min_free`` is ``BACKUP_REPOSITORY_MIN_FREE``."""
+    """Return the environment variable of a setting: for ``retention.daily`` it is ``BACKUP_RETENTION_DAILY``."""
     return PREFIX + name.upper().replace(".", "_")
 
 
 def chosen_file(environment: Mapping[str, str]) -> Path | None:
-    """Give the file that BACKUP_CONFIG names, else ``config/backup.toml`` of the working directory if it is there."""
+    """Return the file named by BACKUP_CONFIG, or ``config/backup.toml`` in the working directory if it exists."""
     named = environment.get(FILE_VARIABLE, "").strip()
     if named:
         return Path(named)
@@ -49,54 +49,54 @@ def chosen_file(environment: Mapping[str, str]) -> Path | None:
 
 
 def from_file(path: Path, rules: Mapping[str, Validator]) -> dict[str, RawValue]:
-    """Give every setting that a TOML file names.
+    """Return the raw values in a TOML file.
 
-    Raise ``SettingsError`` where the file cannot be read, is not TOML, or has a section or a key that no rule has.
+    Raises SettingsError if the file cannot be read, is not TOML, or has an unknown section or key.
     """
     source = str(path)
-    given: dict[str, RawValue] = {}
+    values: dict[str, RawValue] = {}
     for section, content in _document(path).items():
         if section in rules:
-            given[section] = RawValue(value=content, source=source)
+            values[section] = RawValue(value=content, source=source)
             continue
         if not _keys(section, rules):
             sections = _sections(rules)
-            raise _unknown(source, section, content, ", ".join(sections), _meant(section, sections))
+            raise _unknown(source, section, content, ", ".join(sections), _suggestion(section, sections))
         if not isinstance(content, dict):
-            raise refusal(source, section, InvalidValue(content, f"a section, [{section}] on a line of its own"))
+            raise settings_error(source, section, InvalidValue(content, f"a section, [{section}] on a line of its own"))
         for key, value in content.items():
             name = f"{section}.{key}"
             if name not in rules:
                 raise _unknown_key(source, section, key, value, rules)
-            given[name] = RawValue(value=value, source=source)
-    return given
+            values[name] = RawValue(value=value, source=source)
+    return values
 
 
 def from_environment(environment: Mapping[str, str], rules: Mapping[str, Validator]) -> dict[str, RawValue]:
-    """Give every setting that ``DATABASE_URL`` and the ``BACKUP_`` variables name; an empty one counts as absent.
+    """Return the raw values in ``DATABASE_URL`` and the ``BACKUP_`` variables; an empty variable counts as not set.
 
-    Raise ``SettingsError`` for a variable of a known section that no rule has, or that is nearly one of ours. Another
-    ``BACKUP_`` variable may be the host's: a warning is logged.
+    Raises SettingsError for an unknown key of a known section, and for a variable that looks like a misspelt setting.
+    Any other ``BACKUP_`` variable may be the host's own: a warning is logged.
     """
-    given: dict[str, RawValue] = {}
+    values: dict[str, RawValue] = {}
     url = environment.get("DATABASE_URL", "")
     if url.strip():
-        given["database.url"] = RawValue(value=url, source="environment variable DATABASE_URL")
+        values["database.url"] = RawValue(value=url, source="environment variable DATABASE_URL")
     settings = {variable(setting): setting for setting in rules}
     for name in sorted(environment):
         text = environment[name]
         if name in settings and text.strip():
             value = rules[settings[name]].from_text(text)
-            given[settings[name]] = RawValue(value=value, source=f"environment variable {name}")
+            values[settings[name]] = RawValue(value=value, source=f"environment variable {name}")
         elif name.startswith(PREFIX) and name not in settings and name != FILE_VARIABLE:
-            _question(name, text, rules)
-    return given
+            _check_unknown_variable(name, text, rules)
+    return values
 
 
 def _document(path: Path) -> dict[str, object]:
     allowed = "a TOML file that can be read"
     try:
-        # The line end gives a mistake in the last line a place; otherwise tomllib says only "at end of document".
+        # With the line end, tomllib names the line of a mistake in the last one too, not just "at end of document".
         return tomllib.loads(path.read_bytes().decode("utf-8-sig") + "\n")
     except FileNotFoundError:
         problem = "there is no such file"
@@ -118,34 +118,34 @@ def _keys(section: str, rules: Iterable[str]) -> list[str]:
     return [name.partition(".")[2] for name in rules if name.startswith(f"{section}.")]
 
 
-def _question(name: str, text: str, rules: Mapping[str, Validator]) -> None:
-    """Refuse a variable that nobody but Savepoint can have meant, and warn of any other."""
+def _check_unknown_variable(name: str, text: str, rules: Mapping[str, Validator]) -> None:
+    """Raise SettingsError for a variable that was probably meant for Savepoint; log a warning for any other."""
     source = f"environment variable {name}"
     for section in _sections(rules):
         prefix = variable(section) + "_"
         if name.startswith(prefix) and _keys(section, rules):
             raise _unknown_key(source, section, name.removeprefix(prefix).lower(), text, rules)
     known = [variable(setting) for setting in rules]
-    if difflib.get_close_matches(name, known, n=1, cutoff=ALIKE):
+    if difflib.get_close_matches(name, known, n=1, cutoff=SIMILAR):
         allowed = f"DATABASE_URL, {variable('triggers')} and {PREFIX}<SECTION>_<KEY>"
-        raise _unknown(source, name, text, allowed, _meant(name, known))
-    _log.warning("The environment variable %s is not a setting of Savepoint; it is ignored.", name)
+        raise _unknown(source, name, text, allowed, _suggestion(name, known))
+    log.warning("The environment variable %s is not a setting of Savepoint; it is ignored.", name)
 
 
 def _unknown_key(source: str, section: str, key: str, value: object, rules: Mapping[str, Validator]) -> SettingsError:
     keys = _keys(section, rules)
-    places = [name.partition(".")[0] for name in rules if name.endswith(f".{key}")]
-    hint = f"it belongs to [{places[0]}]" if places else _meant(key, keys)
+    others = [name.partition(".")[0] for name in rules if name.endswith(f".{key}")]
+    hint = f"it belongs to [{others[0]}]" if others else _suggestion(key, keys)
     return _unknown(source, f"{section}.{key}", value, f"in [{section}] {', '.join(keys)}", hint)
 
 
 def _unknown(source: str, name: str, found: object, allowed: str, hint: str) -> SettingsError:
-    value = hidden(name, found)
+    value = without_secrets(name, found)
     hint = f" ({hint})" if hint else ""
-    message = f"{source}: {name} is {written(value)}, but there is no such setting; there are {allowed}{hint}."
+    message = f"{source}: {name} is {shown(value)}, but there is no such setting; there are {allowed}{hint}."
     return SettingsError(message, key=name, value=value, allowed=allowed, source=source)
 
 
-def _meant(name: str, known: list[str]) -> str:
+def _suggestion(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else ""

@@ -1,8 +1,8 @@
-"""Which event of the host asks for a snapshot, when, and what its reason says.
+"""Triggers: the events of the host that request a snapshot, on which condition, and with which reason.
 
-A reason is a template in the form of ``str.format``, cut down to names: ``{user_id}``, or ``{member.id}`` for a public
-attribute. Whatever else a template could reach (private attributes, indexes, conversions) is refused, because the
-values that come in are the host's own objects and the outcome is shown to people.
+A reason is a template like those of ``str.format``, but with names only: ``{user_id}``, or ``{member.id}`` for a public
+attribute. Everything else that a template could reach (private attributes, indexes, conversions) is refused, because
+the values are the host's own objects and people see the result.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from .validators import InvalidValue, Validator, from_json, many, text
+from .validators import InvalidValue, Validator, from_json, list_of, text
 
 __all__ = ["DEFAULT_TRIGGERS", "TRIGGERS", "TriggerSettings", "placeholders"]
 
@@ -22,11 +22,11 @@ _PUBLIC = re.compile(r"[^\W\d_]\w*(?:\.[^\W\d_]\w*)*")
 
 
 class TriggerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An event that asks for a snapshot.
+    """An event that requests a snapshot.
 
-    ``event`` is the name that ``bot.dispatch`` is given, ``fields`` the payload's names in the order in which
-    positional arguments come, ``reason`` a template over them. With ``field``, only a payload whose ``field`` equals or
-    contains one of ``any_of`` counts, in upper or lower case.
+    ``event`` is the name that the host passes to ``bot.dispatch``. ``fields`` are names for the event's arguments, in
+    the order of the positional ones, and ``reason`` is a template that uses them. With ``field``, the event counts only
+    if the value of that field equals or contains one of ``any_of``, in upper or lower case.
     """
 
     event: str
@@ -52,7 +52,7 @@ DEFAULT_TRIGGERS = (
 
 
 def placeholders(reason: str) -> tuple[str, ...]:
-    """Give the names between a template's braces, dots included; raise ValueError for anything but public names."""
+    """Return the names between a template's braces, with their dots; raise ValueError if one is not a public name."""
     names = []
     for _, name, specification, conversion in Formatter().parse(reason):
         if name is None:
@@ -75,6 +75,7 @@ def _is_reason(value: str) -> bool:
     return bool(value.strip())
 
 
+_REQUIRED = {"event": 'an event, like event = "boss_defeated"', "reason": 'a reason, like reason = "boss_{id}"'}
 _FIELD = text("a name from the event's payload", str.isidentifier)
 _RULES = {
     "event": text('an event\'s name as bot.dispatch takes it, without "on_"', _is_event),
@@ -82,9 +83,9 @@ _RULES = {
         'a text with {names} of fields between braces, like "marketplace_buy_{card_id}" or "left_{member.id}"',
         _is_reason,
     ),
-    "fields": many(_FIELD, '["user_id"]'),
+    "fields": list_of(_FIELD, '["user_id"]'),
     "field": _FIELD,
-    "any_of": many(text("a text", lambda value: bool(value.strip())), '["epic"]'),
+    "any_of": list_of(text("a text", lambda value: bool(value.strip())), '["epic"]'),
 }
 
 
@@ -98,19 +99,19 @@ def _read_trigger(value: object) -> TriggerSettings:
             raise InvalidValue(
                 value[name], f"absent: a trigger has only {', '.join(_RULES)}", why=why, where=f".{name}"
             )
-    for name in ("event", "reason"):
+    for name, text_with_example in _REQUIRED.items():
         if name not in value:
-            raise InvalidValue(value, f"a table that has at least {name}")
-    trigger = TriggerSettings(**{name: _part(name, part) for name, part in value.items()})
+            raise InvalidValue(value, f"a table with {text_with_example}")
+    trigger = TriggerSettings(**{name: _read_key(name, part) for name, part in value.items()})
     _check(trigger)
     return trigger
 
 
-def _part(name: str, value: object) -> Any:
+def _read_key(name: str, value: object) -> Any:
     try:
         return _RULES[name].read(value)
-    except InvalidValue as unfit:
-        raise InvalidValue(unfit.value, unfit.allowed, why=unfit.why, where=f".{name}{unfit.where}") from None
+    except InvalidValue as error:
+        raise InvalidValue(error.value, error.allowed, why=error.why, where=f".{name}{error.where}") from None
 
 
 def _check(trigger: TriggerSettings) -> None:
@@ -132,7 +133,7 @@ def _check(trigger: TriggerSettings) -> None:
 
 
 _TRIGGER = Validator(allowed="a table with event, reason and fields", read=_read_trigger)
-_LIST = many(_TRIGGER, '[{"event": "member_join", "reason": "join_{member.id}", "fields": ["member"]}]')
+_LIST = list_of(_TRIGGER, '[{"event": "member_join", "reason": "join_{member.id}", "fields": ["member"]}]')
 
 
 def _read_triggers(value: object) -> tuple[TriggerSettings, ...]:
@@ -147,4 +148,4 @@ def _read_triggers(value: object) -> tuple[TriggerSettings, ...]:
 
 
 TRIGGERS = Validator(allowed=_LIST.allowed, read=_read_triggers, from_text=from_json)
-"""The rule for the whole list of triggers."""
+"""The validator of the whole list of triggers."""

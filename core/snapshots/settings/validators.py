@@ -1,8 +1,8 @@
-"""What a setting's value may be: rules that read it from the file or the environment, and refuse with a reason.
+"""Validators of settings: each reads a raw value, or raises InvalidValue with the reason.
 
-A rule reads what TOML gives (texts, numbers, true and false, lists, tables). The environment has only text;
-``Validator.from_text`` turns that into what TOML would have given, and leaves what it cannot turn for the validator to
-refuse.
+A validator reads what TOML can hold: texts, numbers, booleans, lists and tables. The environment has only texts, which
+``Validator.from_text`` converts to what TOML would hold. A text that it cannot convert is left as it is, and ``read``
+refuses it.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ __all__ = [
     "count",
     "duration",
     "from_json",
-    "hidden",
-    "many",
-    "refusal",
+    "list_of",
+    "settings_error",
+    "shown",
     "size",
     "snowflake",
     "text",
-    "written",
+    "without_secrets",
 ]
 
 CENTURY = Duration(36525 * 86400)
-"""The longest duration a setting takes, so that no date computed from one leaves the calendar."""
+"""The longest duration of a setting, so that a date computed with it stays within the calendar."""
 
 _SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _SECRET = re.compile(r"pass|pwd|secret|token|key\b|credential", re.IGNORECASE)
-_PLACE = re.compile(r"url|dsn|uri", re.IGNORECASE)
+_ADDRESS = re.compile(r"url|dsn|uri", re.IGNORECASE)
 _SHOWN = 120
-"""How many characters of a refused value a message shows."""
+"""Characters of an invalid value that a message shows."""
 
 
 class InvalidValue(ValueError):
-    """A value that a rule refuses. ``where`` is the place inside the setting (``[2]``), ``why`` is said on top."""
+    """A value that a validator refuses; ``where`` is its path in the setting (``[2]``), ``why`` a further reason."""
 
     def __init__(self, value: object, allowed: str, *, why: str = "", where: str = "") -> None:
         super().__init__(allowed)
@@ -61,7 +61,10 @@ def _unchanged(value: str) -> object:
 
 
 class Validator(msgspec.Struct, frozen=True, kw_only=True):
-    """What one setting may be, in words, and how its value is read; ``read`` raises ``InvalidValue``."""
+    """The validator of a setting: what is ``allowed``, in words, and how its value is read.
+
+    ``read`` returns the value from what TOML holds, or raises InvalidValue; ``from_text`` is for the environment.
+    """
 
     allowed: str
     read: Callable[[object], Any]
@@ -69,7 +72,7 @@ class Validator(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def text(allowed: str, fits: Callable[[str], bool]) -> Validator:
-    """A text for which ``fits`` holds."""
+    """Return a validator for a text for which ``fits`` returns True."""
 
     def read(value: object) -> str:
         if not isinstance(value, str) or not fits(value):
@@ -80,7 +83,7 @@ def text(allowed: str, fits: Callable[[str], bool]) -> Validator:
 
 
 def choice(*names: str) -> Validator:
-    """One of a few words."""
+    """Return a validator for one of these words."""
     return text("one of " + ", ".join(f'"{name}"' for name in names), names.__contains__)
 
 
@@ -111,25 +114,25 @@ def _number(allowed: str, least: int, most: int) -> Validator:
 
 
 def count() -> Validator:
-    """How many of something; 0 is allowed."""
+    """Return a validator for a count; 0 is allowed."""
     return _number("a whole number from 0", 0, 10**9)
 
 
 def snowflake(*, none: str = "") -> Validator:
-    """An id of Discord's; with ``none``, 0 says that there is none, and ``none`` says what that means."""
-    rule = _number("a Discord id, a positive whole number" + (f", or 0 for {none}" if none else ""), 0, 2**64 - 1)
+    """Return a validator for an id of Discord's. With ``none``, 0 is allowed too, and ``none`` is what it means."""
+    whole = _number("a Discord id, a positive whole number" + (f", or 0 for {none}" if none else ""), 0, 2**64 - 1)
 
     def read(value: object) -> int | None:
-        number: int = rule.read(value)
+        number: int = whole.read(value)
         if number == 0 and not none:
-            raise InvalidValue(value, rule.allowed)
+            raise InvalidValue(value, whole.allowed)
         return number or None
 
-    return Validator(allowed=rule.allowed, read=read, from_text=_number_from_text)
+    return Validator(allowed=whole.allowed, read=read, from_text=_number_from_text)
 
 
 def duration(*, zero: bool = False, longest: Duration = CENTURY) -> Validator:
-    """A duration above 0 (with ``zero``, 0 too) up to ``longest``, written with its unit."""
+    """Return a validator for a duration with its unit: above 0 (with ``zero``, from 0) and up to ``longest``."""
     least = "from 0" if zero else "longer than 0"
     allowed = f'a duration like "90s", "20m" or "1h 30m", {least} and up to {duration_text(longest)}'
 
@@ -143,7 +146,7 @@ def duration(*, zero: bool = False, longest: Duration = CENTURY) -> Validator:
 
 
 def size() -> Validator:
-    """An amount of storage, 0 included, written with its unit."""
+    """Return a validator for an amount of storage with its unit, from 0."""
     allowed = 'a size like "500 MiB", "1.5 GB" or "4096 B"'
 
     def read(value: object) -> Size:
@@ -166,56 +169,59 @@ def _with_unit(value: object, allowed: str, parse: Callable[[str], float]) -> fl
 
 
 def from_json(value: str) -> object:
-    """Read a list or a table that the environment gives as JSON; text that is no JSON comes back as it is."""
+    """Parse a list or a table in JSON, as the environment holds it; return a text that is no JSON as it is."""
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
         return value
 
 
-def many(item: Validator, example: str) -> Validator:
-    """Any number of values that fit ``item``, given as a tuple; ``example`` shows how the environment writes them."""
+def list_of(item: Validator, example: str) -> Validator:
+    """Return a validator for a list of such items, read as a tuple; ``example`` is a list in JSON."""
     allowed = f"a list whose values are each {item.allowed} (in the environment as JSON, like {example})"
 
     def read(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise InvalidValue(value, allowed)
-        return tuple(_item(item, position, part) for position, part in enumerate(value))
+        return tuple(_read_item(item, position, part) for position, part in enumerate(value))
 
     return Validator(allowed=allowed, read=read, from_text=from_json)
 
 
-def _item(rule: Validator, position: int, value: object) -> Any:
+def _read_item(validator: Validator, position: int, value: object) -> Any:
     try:
-        return rule.read(value)
-    except InvalidValue as unfit:
-        where = f"[{position}]{unfit.where}"
-        raise InvalidValue(unfit.value, unfit.allowed, why=unfit.why, where=where) from None
+        return validator.read(value)
+    except InvalidValue as error:
+        where = f"[{position}]{error.where}"
+        raise InvalidValue(error.value, error.allowed, why=error.why, where=where) from None
 
 
-def hidden(key: str, value: object) -> object:
-    """Give a value as messages may carry it: JSON-ready, and without a password that its key or its form betrays."""
+def without_secrets(key: str, value: object) -> object:
+    """Return a value as a message may contain it: convertible to JSON, without passwords.
+
+    Passwords are recognised by their key, or by the form of a URL.
+    """
     if isinstance(value, dict):
-        return {str(name): hidden(str(name), part) for name, part in value.items()}
+        return {str(name): without_secrets(str(name), part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [hidden(key, part) for part in value]
+        return [without_secrets(key, part) for part in value]
     if _SECRET.search(key):
         return "***"
     if isinstance(value, str):
-        return redact(value) if _PLACE.search(key) or "://" in value else value
+        return redact(value) if _ADDRESS.search(key) or "://" in value else value
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
-def written(value: object) -> str:
-    """Give a value as the file would write it, shortened where it is long."""
+def shown(value: object) -> str:
+    """Return a value as the file would contain it, shortened if it is long."""
     whole = json.dumps(value, ensure_ascii=False)
     return whole if len(whole) <= _SHOWN else whole[:_SHOWN] + "…"
 
 
-def refusal(source: str, key: str, unfit: InvalidValue) -> SettingsError:
-    """Make the owner's sentence of a refused value; ``source`` is the file or the variable that it came from."""
-    place = key + unfit.where
-    value = hidden(place, unfit.value)
-    why = f" ({unfit.why})" if unfit.why else ""
-    message = f"{source}: {place} is {written(value)}, but must be {unfit.allowed}{why}."
-    return SettingsError(message, key=place, value=value, allowed=unfit.allowed, source=source)
+def settings_error(source: str, key: str, invalid: InvalidValue) -> SettingsError:
+    """Return the error for the owner; ``source`` is the file or the variable that the invalid value comes from."""
+    path = key + invalid.where
+    value = without_secrets(path, invalid.value)
+    why = f" ({invalid.why})" if invalid.why else ""
+    message = f"{source}: {path} is {shown(value)}, but must be {invalid.allowed}{why}."
+    return SettingsError(message, key=path, value=value, allowed=invalid.allowed, source=source)

@@ -314,7 +314,7 @@ def test_a_prefix_of_several_ids_is_ambiguous_and_lists_them() -> None:
 
 @pytest.mark.parametrize(
     ("snapshots", "sentence"),
-    [((), "no snapshot yet"), ((make_snapshot(id="3fa9c1d2e4b5", ok=False),), "None of the 1 snapshots is sound")],
+    [((), "no snapshot yet"), ((make_snapshot(id="3fa9c1d2e4b5", ok=False),), "The only snapshot is not sound")],
 )
 def test_latest_is_never_a_damaged_snapshot(snapshots: tuple[Snapshot, ...], sentence: str) -> None:
     """Where no sound snapshot exists, "latest" says so instead of giving a damaged one."""

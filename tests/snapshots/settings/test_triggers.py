@@ -123,10 +123,18 @@ def test_a_trigger_that_could_not_work_is_refused(tmp_path: Path, text: str, key
     assert why in str(error)
 
 
-@pytest.mark.parametrize("text", ['event = "x"', 'reason = "y"'])
-def test_a_trigger_needs_an_event_and_a_reason(tmp_path: Path, text: str) -> None:
-    """Half a trigger is refused by its place in the list."""
-    assert refused(tmp_path, f"[[triggers]]\n{text}\n").key == "triggers[0]"
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ('event = "x"', 'must be a table with a reason, like reason = "boss_{id}"'),
+        ('reason = "y"', 'must be a table with an event, like event = "boss_defeated"'),
+    ],
+)
+def test_a_trigger_needs_an_event_and_a_reason(tmp_path: Path, text: str, needed: str) -> None:
+    """Half a trigger is refused by its index in the list, with an example of what is missing."""
+    error = refused(tmp_path, f"[[triggers]]\n{text}\n")
+    assert error.key == "triggers[0]"
+    assert needed in str(error)
 
 
 def test_a_trigger_that_stands_twice_is_refused(tmp_path: Path) -> None:
