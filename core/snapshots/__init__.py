@@ -1,6 +1,6 @@
-"""Savepoint's engine room: proven snapshots of one game database, in one repository.
+"""Savepoint's core: verified snapshots of one game database, in one repository.
 
-It knows nothing of Discord. Whatever is not named here is private.
+It does not depend on Discord. Everything that is not in ``__all__`` is private.
 """
 
 from __future__ import annotations

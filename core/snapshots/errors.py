@@ -1,11 +1,11 @@
-"""Everything that can go wrong in the engine room, as one tree.
+"""All errors of the core, as one tree.
 
     SnapshotError
     ├── SettingsError            a setting is unknown, has the wrong type or a value that is not allowed
-    ├── Busy                     another operation has the repository
+    ├── Busy                     another operation holds the exclusive lock
     ├── SnapshotNotFound         no snapshot has this id
     │   └── AmbiguousSnapshot    several have this prefix
-    ├── SnapshotDamaged          the stored bytes do not give back what was recorded
+    ├── SnapshotDamaged          the stored bytes do not match what was recorded
     ├── CatalogError             the catalog cannot be used
     │   └── CatalogTooNew        it was written by a newer Savepoint
     ├── RepositoryError          the repository folder cannot be used (permissions, not a folder, input/output)
@@ -13,21 +13,21 @@
     │   └── RepositoryVanished   it had snapshots, and has none now or lies on another disk
     ├── DatabaseError
     │   ├── DatabaseBusy         somebody held a lock until the deadline
-    │   ├── DatabaseMissing      there is no database at that place
-    │   ├── DatabaseDamaged      it is there and is not a sound database
-    │   └── DatabaseUnavailable  permissions or input/output: says nothing about damage
-    │       └── RestoreTestUnavailable  snapshots cannot be rebuilt for a test restore here
-    ├── RestoreFailed            the restore did not happen, or was taken back
+    │   ├── DatabaseMissing      there is no database at this path or address
+    │   ├── DatabaseDamaged      the database exists, but is damaged
+    │   └── DatabaseUnavailable  permissions or input/output; this does not mean damage
+    │       └── RestoreTestUnavailable   a test restore is not possible here
+    ├── RestoreFailed            the restore did not happen, or was undone
     │   ├── PlanOutdated         the state changed since the plan was shown
-    │   └── StateUnfit           the state in the snapshot would not mend the database
+    │   └── StateUnfit           the state in the snapshot would not repair the database
     ├── QueryError               a question about the past that cannot be answered: an unknown table, a wrong key
     ├── AnotherDatabase          the repository belongs to another database
     ├── DeadlineExceeded         the operation took longer than its deadline
     ├── OperationCancelled       the operation was told to stop
-    └── WorkerFailed             the child process died or spoke nonsense
+    └── WorkerFailed             the worker died or sent an invalid answer
 
-Each class carries its data as attributes, and ``str(error)`` is a sentence fit for the owner: what happened, and what
-to do. A class survives the way from the worker to the bot as ``code`` and ``data`` (see ``to_wire`` and ``from_wire``).
+Each error has its data as attributes, and ``str(error)`` is a message for the owner: what happened, and what to do. The
+worker sends errors to the bot with ``to_wire`` and ``from_wire``, which keep the class and the data.
 """
 
 from __future__ import annotations
@@ -64,13 +64,12 @@ __all__ = [
 
 
 class SnapshotError(Exception):
-    """The root: catch this to catch everything that Savepoint raises on purpose."""
+    """The root of all errors that Savepoint raises on purpose. ``data`` can be read as attributes."""
 
     exit_code: ClassVar[int] = 1
-    """What the shell returns for it: 1 failed, 2 wrong usage, 3 busy, 4 damaged."""
+    """The exit status of the shell: 1 failed, 2 wrong usage, 3 busy, 4 damaged."""
 
     def __init__(self, message: str, **data: Any) -> None:
-        """Take the owner's sentence, and the facts behind it as keyword arguments that become attributes."""
         super().__init__(message)
         self.message = message
         self.data = data
@@ -85,18 +84,18 @@ class SnapshotError(Exception):
         return self.message
 
     def to_wire(self) -> dict[str, Any]:
-        """Give a JSON-ready document that ``from_wire`` turns back into the same error."""
+        """Return a document, convertible to JSON, from which ``from_wire`` makes the same error."""
         return {"code": type(self).__name__, "message": self.message, "data": self.data}
 
 
 class SettingsError(SnapshotError):
-    """A setting cannot be used; ``key``, ``value`` and ``allowed`` say which, what it was and what it may be."""
+    """A setting cannot be used; see ``key``, ``value`` and ``allowed``."""
 
     exit_code = 2
 
 
 class Busy(SnapshotError):
-    """Another operation has the repository; ``operation`` and ``pid`` name it where they are known."""
+    """Another operation holds the exclusive lock; ``operation`` and ``pid`` are those of the holder, if known."""
 
     exit_code = 3
 
@@ -112,13 +111,13 @@ class AmbiguousSnapshot(SnapshotNotFound):
 
 
 class SnapshotDamaged(SnapshotError):
-    """The file of ``snapshot_id`` does not give back what was recorded for it."""
+    """The file of ``snapshot_id`` does not match what was recorded."""
 
     exit_code = 4
 
 
 class CatalogError(SnapshotError):
-    """The catalog at ``path`` cannot be used as it is."""
+    """The catalog at ``path`` cannot be used."""
 
     exit_code = 4
 
@@ -134,11 +133,11 @@ class RepositoryError(SnapshotError, OSError):
 
 
 class NotEnoughSpace(RepositoryError):
-    """Writing ``needed`` bytes would leave less than ``minimum`` of the ``free`` ones."""
+    """Writing ``needed`` of the ``free`` bytes would leave less than ``minimum``."""
 
 
 class DatabaseError(SnapshotError):
-    """The root of what concerns the game's database."""
+    """The root of errors of the game's database."""
 
 
 class DatabaseBusy(DatabaseError, TimeoutError):
@@ -148,29 +147,29 @@ class DatabaseBusy(DatabaseError, TimeoutError):
 
 
 class DatabaseMissing(DatabaseError, FileNotFoundError):
-    """There is no database where the settings say."""
+    """There is no database at the address in the settings."""
 
 
 class DatabaseDamaged(DatabaseError):
-    """The database is there and is not sound; ``detail`` is the engine's own word for it."""
+    """The database exists, but is damaged; ``detail`` is the engine's message."""
 
     exit_code = 4
 
 
 class DatabaseUnavailable(DatabaseError, OSError):
-    """Permissions, input/output or a wrong path: says nothing about whether the data is sound."""
+    """Permissions, input/output or a wrong path prevent access; this does not mean damage."""
 
 
 class RestoreTestUnavailable(DatabaseUnavailable):
-    """Snapshots cannot be rebuilt for proof here, so nothing is proven by ``restored``; they can be restored."""
+    """A test restore is not possible here, so no snapshot can be verified by ``restored``; restores are possible."""
 
 
 class RestoreFailed(SnapshotError):
-    """The restore did not happen, or was taken back; ``safety`` names the way back where there is one."""
+    """The restore did not happen, or was undone; ``safety`` is the id of the safety snapshot, if there is one."""
 
 
 class PlanOutdated(RestoreFailed):
-    """The database or the snapshots changed since the plan was made: look at a new one first."""
+    """The database or the snapshots changed since the plan was made; a new plan must be shown first."""
 
 
 class QueryError(SnapshotError, ValueError):
@@ -180,7 +179,7 @@ class QueryError(SnapshotError, ValueError):
 
 
 class StateUnfit(RestoreFailed):
-    """The state in the snapshot would not mend the database, so it was not restored by itself."""
+    """The state in the snapshot would not repair the database, so it was not restored automatically."""
 
 
 class AnotherDatabase(SnapshotError):
@@ -202,7 +201,7 @@ class OperationCancelled(SnapshotError):
 
 
 class WorkerFailed(SnapshotError):
-    """The worker process died or answered nonsense; ``exit_status`` and ``stderr`` tell how."""
+    """The worker died or sent an invalid answer; see ``exit_status`` and ``stderr``."""
 
 
 def _tree(root: type[SnapshotError]) -> dict[str, type[SnapshotError]]:
@@ -213,6 +212,6 @@ def _tree(root: type[SnapshotError]) -> dict[str, type[SnapshotError]]:
 
 
 def from_wire(document: dict[str, Any]) -> SnapshotError:
-    """Give back the error that ``to_wire`` described; an unknown code becomes ``WorkerFailed``."""
+    """Return the error that ``to_wire`` describes; an unknown class becomes WorkerFailed."""
     kind = _tree(SnapshotError).get(str(document.get("code")), WorkerFailed)
     return kind(str(document.get("message", "the worker failed without saying why")), **document.get("data", {}))

@@ -1,7 +1,7 @@
-"""Files that are whole or not there: atomic writes, synced folders, private permissions, free space.
+"""File operations: atomic writes, synced folders, private permissions, free space.
 
-Everything here blocks and is called from a thread or from the worker. The order write, flush, fsync, rename, fsync the
-folder is what makes a rename durable on POSIX file systems (see fsync(2) on directories).
+All functions block: call them from a thread or from the worker. On POSIX file systems a rename is durable only after
+these steps: write, flush, fsync, rename, fsync the folder (see fsync(2) on directories).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ __all__ = [
     "write_atomically",
 ]
 
-_place = threading.Lock()
-"""Whoever moves a descriptor's place holds it: Windows cannot read or write at an offset."""
+_offset_lock = threading.Lock()
+"""Held while a descriptor's offset is moved, which only Windows needs: it has no pread and no pwrite."""
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
@@ -48,36 +48,36 @@ def make_folder(path: Path) -> None:
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:
-    """Read at most ``length`` bytes from an offset, without moving anybody's place in the file; in any thread."""
+    """Read at most ``length`` bytes at an offset. Safe to call from any thread."""
     if hasattr(os, "pread"):
         return os.pread(descriptor, length, offset)
-    with _place:
+    with _offset_lock:
         os.lseek(descriptor, offset, os.SEEK_SET)
         return os.read(descriptor, length)
 
 
 def write_at(descriptor: int, content: bytes, offset: int) -> None:
-    """Write all of ``content`` at an offset, whatever is before it; in any thread."""
+    """Write all of ``content`` at an offset. Safe to call from any thread."""
     rest = memoryview(content)
     while rest:
         if hasattr(os, "pwrite"):
             written = os.pwrite(descriptor, rest, offset)
         else:
-            with _place:
+            with _offset_lock:
                 os.lseek(descriptor, offset, os.SEEK_SET)
                 written = os.write(descriptor, rest)
         rest, offset = rest[written:], offset + written
 
 
 def sync_folder(path: Path) -> None:
-    """Make renames and removals in a folder durable; does nothing where the platform cannot (Windows)."""
+    """Make renames and removals in a folder durable. Do nothing on Windows, which cannot sync a folder."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems refuse fsync on a folder; there is nothing better to do there.
+        # Some network file systems refuse fsync on a folder, and have nothing better.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -94,7 +94,7 @@ def sync_file(path: Path) -> None:
 
 
 def write_atomically(path: Path, content: bytes, *, scratch: Path) -> None:
-    """Replace ``path`` with ``content``: at every instant the old file or the new one is there, never a part.
+    """Replace the content of ``path``. At any moment the old file or the new one is there as a whole.
 
     ``scratch`` is a temporary path on the same file system.
     """
@@ -113,19 +113,19 @@ def write_atomically(path: Path, content: bytes, *, scratch: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file durably and in one step, also to another file system (there: copy, sync, rename, then remove)."""
+    """Move a file durably and in one step. To another file system, it is copied, synced, renamed and then removed."""
     try:
         source.rename(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        beside = target.with_name(f".{target.name}.part")
+        part = target.with_name(f".{target.name}.part")
         try:
-            shutil.copy2(source, beside)
-            sync_file(beside)
-            beside.replace(target)
+            shutil.copy2(source, part)
+            sync_file(part)
+            part.replace(target)
         except BaseException:
-            beside.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise
         sync_folder(target.parent)
         source.unlink()
@@ -135,7 +135,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all it holds; what is not there is fine."""
+    """Remove a file, or a folder with its content; do nothing if it does not exist."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -143,11 +143,11 @@ def remove(path: Path) -> None:
 
 
 def free_space(path: Path) -> int:
-    """Give the bytes an ordinary user can still write on the file system that holds ``path`` or its nearest parent."""
-    place = path.absolute()
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free
+    """Return how many bytes an ordinary user can still write on the file system of ``path``, which need not exist."""
+    existing = path.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    return shutil.disk_usage(existing).free
 
 
 def require_space(path: Path, needed: int, minimum: int) -> None:
@@ -164,7 +164,7 @@ def require_space(path: Path, needed: int, minimum: int) -> None:
 
 
 def translate_os_error(error: OSError, path: Path | None = None) -> RepositoryError:
-    """Turn an operating system error about the repository into one with a sentence for the owner."""
+    """Return an error of the operating system in the repository as a RepositoryError with a message for the owner."""
     place = str(error.filename or path or "the repository")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NotEnoughSpace(f"The disk filled up while writing {place}; nothing half-written was left.", path=place)

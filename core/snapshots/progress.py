@@ -1,4 +1,4 @@
-"""How long work is watched: its progress, its deadline, whether it was cancelled, whether the disk fills."""
+"""The watch over long work: its progress and its deadline, cancellation, and the free space of the disk."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from .units import duration_text
 __all__ = ["Watch"]
 
 REPORT_SECONDS = 0.1
-"""Progress is reported no more often than this, apart from the beginning and the end of a phase."""
+"""Least time between two reports of progress, except at the beginning and the end of a phase."""
 
 SPACE_BYTES = 16 * 1024 * 1024
-"""How much is written between two looks at the free space."""
+"""Bytes written between two checks of the free space."""
 
 
 class Watch:
-    """What long work calls as it goes on, cheap enough for every 64 KiB; used from one thread.
+    """An object that long work calls as it proceeds, cheap enough for every 64 KiB. Use it from one thread.
 
-    ``deadline_at`` is a reading of ``monotonic`` in seconds; ``seconds`` is the same limit as the owner knows it, for
-    the error. ``progress`` gets the phase's name, how much is done and how much there is. ``cancelled`` says whether
-    to stop. ``space`` raises ``NotEnoughSpace`` where writing on would fill the disk. ``committed`` is
-    called by ``commit``. Without arguments it watches
-    nothing.
+    ``deadline_at`` is a time of ``monotonic`` in seconds, and ``seconds`` is the deadline in the settings, for the
+    error. ``progress`` is called with the phase's name, the amount done and the total. ``cancelled`` returns True if
+    the work should stop. ``space`` raises NotEnoughSpace if the disk is nearly full. ``committed`` is called by
+    ``commit``. Without arguments, nothing is watched.
     """
 
     def __init__(
@@ -46,16 +45,16 @@ class Watch:
         self._space = space
         self._committed = committed
         self._name = ""
-        self._done = self._total = self._reported = self._unlooked = 0
+        self._done = self._total = self._reported = self._unchecked = 0
         self._reported_at = 0.0
 
     def commit(self) -> None:
-        """Report that the change this work is for is made: whatever happens from now on, it has happened."""
+        """Report that the change which this work is for is made, so that no later failure means it did not happen."""
         if self._committed is not None:
             self._committed()
 
     def phase(self, name: str, total: int) -> None:
-        """Begin a phase of ``total`` bytes (0 where nobody knows), after reporting where the one before it ended."""
+        """Report the end of the previous phase, and begin one of ``total`` bytes (0 if the total is unknown)."""
         if self._name and self._reported != self._done:
             self._report()
         self._name, self._total, self._done = name, total, 0
@@ -72,27 +71,27 @@ class Watch:
         self.check()
 
     def wrote(self, amount: int) -> None:
-        """Count ``amount`` bytes as written to disk; raise NotEnoughSpace when the next look finds too little left."""
-        self._unlooked += amount
-        if self._unlooked >= SPACE_BYTES:
-            self._unlooked = 0
+        """Count ``amount`` bytes as written to disk; now and then check the free space, which raises NotEnoughSpace."""
+        self._unchecked += amount
+        if self._unchecked >= SPACE_BYTES:
+            self._unchecked = 0
             if self._space is not None:
                 self._space()
 
     def check(self) -> None:
-        """Raise OperationCancelled when told to stop, DeadlineExceeded when the time is up."""
+        """Raise OperationCancelled if the work is cancelled, DeadlineExceeded if its time is over."""
         if self._cancelled is not None and self._cancelled():
             raise OperationCancelled("The operation was told to stop; nothing half-done is left.")
         if self._deadline_at is not None and self._monotonic() >= self._deadline_at:
             limit = "before its deadline" if self._seconds is None else f"within {duration_text(self._seconds)}"
             raise DeadlineExceeded(
-                f"The operation did not end {limit}; nothing half-done is left. Where the disk is only slow, allow it "
-                "more time in the settings.",
+                f"The operation did not end {limit}; nothing half-done is left. If the disk is only slow, allow more "
+                "time in the settings.",
                 seconds=self._seconds,
             )
 
     def remaining(self) -> float | None:
-        """Give the seconds left until the deadline, never less than 0; None where there is none."""
+        """Return the seconds until the deadline, at least 0, or None if there is no deadline."""
         return None if self._deadline_at is None else max(0.0, self._deadline_at - self._monotonic())
 
     def _report(self) -> None:

@@ -1,7 +1,8 @@
 """The facade: everything that the cog and the shell do goes through ``SnapshotService``.
 
-It delegates to ``operations`` and decides nothing. It is used from one event loop and never blocks it: files are
-touched in its own threads, databases and archives in the worker. What goes wrong is raised as a ``SnapshotError``.
+It only calls the functions in ``operations``. Use it from one event loop, which it never blocks: files are read and
+written in its own threads, databases and archives in the worker. Expected failures are raised as a SnapshotError, and
+operations of the exclusive lock raise an OSError as a RepositoryError; any other exception is a bug.
 """
 
 from __future__ import annotations
@@ -68,7 +69,10 @@ def _utc_now() -> dt.datetime:
 
 
 class SnapshotService:
-    """Snapshots of one database in one repository."""
+    """Snapshots of one database in one repository.
+
+    Creating it touches nothing. Tests pass another clock (aware UTC), source of random ids, and monotonic clock.
+    """
 
     def __init__(
         self,
@@ -78,7 +82,6 @@ class SnapshotService:
         token_hex: Callable[[int], str] = secrets.token_hex,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Touch nothing yet. Tests pass another clock (aware UTC), source of ids, and monotonic clock (seconds)."""
         self.settings = settings
         # Once, and now: a game may change the working directory later.
         url = database_url.parse(settings.database.url).absolute()
@@ -91,13 +94,12 @@ class SnapshotService:
         self.interrupted: str | None = None
         """What an operation that a crash interrupted has left behind; the owner's sentence."""
 
-    # Life
+    # Opening and closing
 
     async def open(self) -> None:
-        """Make the repository usable: folders, left-over temporary files, a lost catalog, files it does not list.
+        """Create missing folders, clean up, rebuild a lost catalog, and adopt files that the catalog does not list.
 
-        If another process is busy there, this does not wait: that process or the next start cleans up. Raises
-        RepositoryError or CatalogTooNew.
+        If another process holds the exclusive lock, only the catalog is read. Raises RepositoryError or CatalogTooNew.
         """
         context = self._context
         await context.in_thread(context.repository.prepare)
@@ -127,26 +129,26 @@ class SnapshotService:
         return True
 
     async def close(self) -> None:
-        """Release everything; requests that are not covered by now fail. Safe to call twice."""
+        """Release all resources; requests that are not covered yet fail. It is safe to call this twice."""
         await self._events.close()
         await self._restore_points.close()
         await self._context.probe.close()
         self._context.close()
 
     def listen(self, listener: Listener) -> None:
-        """Notify ``listener`` of everything that happens from now on."""
+        """Notify ``listener`` of all events from now on."""
         self._context.listeners.append(listener)
 
     # Taking snapshots
 
     def request(self, kind: Kind, reason: str) -> Ticket:
-        """Ask for a snapshot that begins after this moment; takes microseconds. Await the ticket or forget it."""
+        """Request a snapshot that begins after this moment. This takes microseconds; the ticket need not be kept."""
         if kind is Kind.CRITICAL:
             self._restore_points.add(reason)
         return self._events.request(kind, reason)
 
     async def settled(self) -> None:
-        """Wait until every request is covered, those that arrive meanwhile included."""
+        """Wait until every request is covered, including requests that arrive in the meantime."""
         await self._events.settled()
 
     async def create(
@@ -164,7 +166,7 @@ class SnapshotService:
         ``deadline`` is in seconds. Raises Busy, NotEnoughSpace, DatabaseMissing, DatabaseBusy, DatabaseDamaged,
         DatabaseUnavailable, DeadlineExceeded, RepositoryError or WorkerFailed; nothing half-written is left then.
         """
-        wanted = CreateRequest(
+        request = CreateRequest(
             kind=kind,
             reasons=(legible(reason or note or kind.value, REASON_LENGTH),),
             note=None if note is None else legible(note, NOTE_LENGTH),
@@ -173,39 +175,39 @@ class SnapshotService:
             after=(self._periodic.last or _NEVER) if kind is Kind.PERIODIC else None,
             deadline=deadline or float(self.settings.schedule.snapshot_deadline),
         )
-        return await create(self._context, wanted, on_progress=on_progress)
+        return await create(self._context, request, on_progress=on_progress)
 
     async def create_last(self) -> Snapshot | None:
-        """Take the snapshot of a bot that goes down, within ``shutdown_deadline``, and cover what waits with it.
+        """Take the shutdown snapshot within ``shutdown_deadline``; it covers the events that still wait.
 
-        Returns None if shutdown snapshots are switched off, or if other processes still serve the database: the last
-        one takes it.
+        Returns None if shutdown snapshots are switched off, or if other processes still use the database: the last of
+        them takes it.
         """
         return await create_last(self._context, self._events)
 
     # The schedule
 
     async def join(self, *, eligible: bool) -> bool:
-        """Count as one of the bot's processes from now on; return whether this one is the leader.
+        """Join the bot's processes, and return True if this one is the leader, which keeps the schedule.
 
-        One of those that are ``eligible`` leads: it keeps the schedule. Only for processes that run until they call
-        ``create_last``. Call it again now and then: the leader can go away, and connections can be lost.
+        The leader is one of the processes that are ``eligible``. Only processes that call ``create_last`` at their end
+        should join. Call this again now and then: the leader can end, and connections can be lost.
         """
         return await self._periodic.join(eligible=eligible)
 
     async def periodic_wanted(self, *, eligible: bool = True) -> bool:
-        """Join, and return whether this process is to take the periodic snapshot now."""
+        """Join, and return True if this process should take the periodic snapshot now."""
         return await self._periodic.is_wanted(eligible=eligible)
 
     def periodic_due(self) -> dt.datetime:
-        """Return when the next periodic snapshot is due, from what this process knows of the catalog."""
+        """Return when the next periodic snapshot is due, by the catalog as this process last read it."""
         return self._periodic.due()
 
-    # Looking
+    # Reading
 
     @property
     def known(self) -> tuple[Snapshot, ...]:
-        """The snapshots as this process last saw them, newest first; from memory, at once."""
+        """The snapshots in the catalog as this process last read it, newest first. The disk is not read."""
         return tuple(reversed(self._context.repository.catalog.contents.snapshots))
 
     async def list(self, kind: Kind | None = None) -> tuple[Snapshot, ...]:
@@ -230,7 +232,7 @@ class SnapshotService:
         """Check the database as it is now. Damage is a finding; raises DatabaseBusy and DatabaseUnavailable."""
         return await check_integrity(self._context, quick=quick, on_progress=on_progress)
 
-    # Verifying and keeping
+    # Verifying, keeping, removing
 
     async def verify(
         self, text: str, level: Level = Level.CHECKSUM, *, on_progress: OnProgress | None = None
@@ -243,7 +245,7 @@ class SnapshotService:
         return await self._verification.run_due()
 
     async def pin(self, text: str, pinned: bool = True, *, actor: Actor = NOBODY) -> Snapshot:
-        """Keep a snapshot outside retention's counts, or give it back to retention."""
+        """Pin a snapshot, so that retention never removes it, or unpin it; return it with the change."""
         return await pin(self._context, text, pinned, actor=actor)
 
     async def prune(self, *, dry_run: bool = False, actor: Actor = NOBODY) -> PruneReport:
@@ -251,17 +253,17 @@ class SnapshotService:
         return await prune(self._context, dry_run=dry_run, actor=actor)
 
     async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:
-        """Write a snapshot to a new file that stands alone and that ``gunzip`` reads, verifying it first."""
+        """Write a snapshot to a new file that needs no other one and that ``gunzip`` reads; verify it on the way."""
         return await export(self._context, text, target, on_progress)
 
     async def rebuild_catalog(self, *, actor: Actor = NOBODY, on_progress: OnProgress | None = None) -> RebuildReport:
-        """Make the catalog anew from the snapshot files alone; the old one is kept beside it."""
+        """Rebuild the catalog from the snapshot files; the old one is kept under another name."""
         return await rebuild_catalog(self._context, on_progress, actor=actor)
 
     # Restoring
 
     async def restore_plan(self, text: str) -> RestorePlan:
-        """Return what restoring a snapshot would do now; changes nothing. Raises DatabaseBusy, DatabaseUnavailable."""
+        """Return what a restore would do now; change nothing. Raises DatabaseBusy and DatabaseUnavailable."""
         contents = await self._context.in_thread(self._context.repository.refresh)
         return await plan_for(self._context, contents, contents.find(text))
 
@@ -273,8 +275,9 @@ class SnapshotService:
         actor: Actor = NOBODY,
         on_progress: OnProgress | None = None,
     ) -> RestoreReport:
-        """Restore a snapshot; ``agreed`` is the token of the plan that a person agreed to (None: whatever is now).
+        """Restore a snapshot.
 
+        ``agreed`` is the token of the plan that a person agreed to; with None, the state is not compared with a plan.
         Raises Busy, PlanOutdated, SnapshotDamaged, DatabaseBusy or RestoreFailed; the database is then as it was.
         """
         if self._restoring:
@@ -290,5 +293,5 @@ class SnapshotService:
         return await claim(self._context, actor=actor)
 
     async def start_up(self) -> StartupReport:
-        """Check the database before anybody uses it, heal it if it is damaged, and report both."""
+        """Check the database before anybody uses it, restore it if it cannot be read, and report both."""
         return await start_up(self._context)

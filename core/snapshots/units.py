@@ -1,7 +1,7 @@
-"""Sizes and durations as people write them: "500 MiB", "20m", "1h 30m".
+"""Sizes, durations and counts as people write them: "500 MiB", "20m", "1h 30m", "3 rows".
 
-``Size`` is bytes and ``Duration`` seconds; both are ordinary numbers with a reader and a writer. KB, MB and GB are
-powers of 1000, KiB, MiB and GiB powers of 1024 (IEC 80000-13).
+``Size`` is an int in bytes, and ``Duration`` a float in seconds. KB, MB and GB are powers of 1000; KiB, MiB and GiB are
+powers of 1024 (IEC 80000-13).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ for _power, _letter in enumerate("kmgt", start=1):
     _BYTES[_letter + "b"] = 1000**_power
     _BYTES[_letter + "ib"] = 1024**_power
 _PART = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([a-z]+)\s*")
-"""A number and its unit; the digits are bounded so that nothing written here leaves the range of a number."""
+"""A number and its unit. The number of digits is limited, so that the result fits into a float."""
 
 
 class Duration(float):
@@ -43,7 +43,7 @@ class Duration(float):
 
     @classmethod
     def parse(cls, text: str) -> Duration:
-        """Read "90s", "20m", "1h 30m", "2 days"; raise ValueError with what is allowed."""
+        """Parse "90s", "20m", "1h 30m" or "2 days"; raise ValueError with what is allowed."""
         lowered = text.strip().lower()
         total, position = Fraction(0), 0
         while position < len(lowered):
@@ -63,7 +63,7 @@ class Size(int):
 
     @classmethod
     def parse(cls, text: str) -> Size:
-        """Read "500 MiB", "1.5 GB", "4096 B"; raise ValueError with what is allowed."""
+        """Parse "500 MiB", "1.5 GB" or "4096 B"; raise ValueError with what is allowed."""
         part = _PART.fullmatch(text.strip().lower())
         unit = part and _unit(part[2], _BYTES)
         if part is None or unit is None:
@@ -76,7 +76,7 @@ def _unit(word: str, units: Mapping[str, _Unit]) -> _Unit | None:
 
 
 def duration_text(seconds: float) -> str:
-    """Say a duration with its two largest units: 5400 gives "1h 30m", 0.25 gives "250ms"."""
+    """Return a duration with its two largest units: "1h 30m" for 5400, "250ms" for 0.25."""
     if seconds < 0:
         return "-" + duration_text(-seconds)
     if seconds < 0.9995:
@@ -93,7 +93,7 @@ def duration_text(seconds: float) -> str:
 
 
 def size_text(size: float) -> str:
-    """Say a size in binary units: 1572864 gives "1.5 MiB"."""
+    """Return a size in binary units: "1.5 MiB" for 1572864."""
     if abs(round(size)) < 1024:
         return f"{size:.0f} B"
     for unit in ("KiB", "MiB", "GiB"):

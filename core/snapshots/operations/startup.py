@@ -53,7 +53,7 @@ _ACTOR = Actor(source="startup")
 
 
 async def start_up(context: Context) -> StartupReport:
-    """Check the database before anybody uses it, heal it if it is damaged, and report both."""
+    """Check the database before anybody uses it, restore it if it cannot be read, and report both."""
     async with exclusive(context, "a start-up check"):
         contents = await readable_contents(context)
         try:
@@ -64,9 +64,9 @@ async def start_up(context: Context) -> StartupReport:
 
 
 async def start_up_locked(context: Context, contents: Contents) -> StartupReport:
-    """Check the database and heal it if need be, inside an operation that holds the repository.
+    """Check the database and restore it if it cannot be read; the caller holds the exclusive lock.
 
-    Never raises for the state of the database: whatever was seen is in the report.
+    The state of the database raises nothing; it is in the report.
     """
     started = time.monotonic()
     report = await _start_up(context, contents)
