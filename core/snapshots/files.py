@@ -18,7 +18,9 @@ from .units import size_text
 
 __all__ = [
     "free_space",
+    "give_to_owner",
     "make_folder",
+    "make_private",
     "move",
     "read_at",
     "remove",
@@ -35,16 +37,43 @@ _offset_lock = threading.Lock()
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
+"""What locking fails with where a file system has no locks (flock(2), fcntl(2)): NFS without lockd, FUSE, CIFS."""
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder that only its owner can enter, with its parents; leave an existing one as it is."""
+    """Create a folder that only its owner can enter, with its parents; leave an existing one as it is.
+
+    What root creates is given to the owner of the folder around it; see ``give_to_owner``.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except FileExistsError as error:
         raise RepositoryError(
             f"{path} is in the way: it is a file where a folder is needed.", path=str(path)
         ) from error
+    for folder in reversed(missing):
+        give_to_owner(folder)
+
+
+def give_to_owner(path: Path) -> None:
+    """Give a new file or folder to the owner of the folder it is in, if this process is root's.
+
+    A shell in a container is often root's, and what it leaves must not lock the bot's own user out.
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    owner = path.parent.stat()
+    if owner.st_uid != 0:
+        with contextlib.suppress(OSError):  # where owners cannot be changed, everybody may write anyway
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def make_private(path: Path) -> None:
+    """Let only the owner read a file, where the file system has rights: CIFS and exFAT refuse to change them."""
+    with contextlib.suppress(PermissionError, NotImplementedError):
+        path.chmod(PRIVATE_FILE)
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:
@@ -105,6 +134,7 @@ def write_atomically(path: Path, content: bytes, *, scratch: Path) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        give_to_owner(scratch)
         scratch.replace(path)
     except BaseException:
         scratch.unlink(missing_ok=True)
@@ -168,6 +198,17 @@ def translate_os_error(error: OSError, path: Path | None = None) -> RepositoryEr
     place = str(error.filename or path or "the repository")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NotEnoughSpace(f"The disk filled up while writing {place}; nothing half-written was left.", path=place)
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in _NO_LOCKS:
+        return RepositoryError(
+            f"File locks do not work at {place} ({error.strerror}): keep the repository on a disk that has them, and not "
+            "on a network mount without a lock service.",
+            path=place,
+        )
+    if error.errno == errno.EROFS:
+        return RepositoryError(f"{place} is on a read-only file system: nothing can be written there.", path=place)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        message = f"Too many files are open in this process or on this machine, so {place} could not be opened."
+        return RepositoryError(message, path=place)
+    if error.errno in (errno.EACCES, errno.EPERM):
         return RepositoryError(f"No permission to write {place}: check who owns it ({error.strerror}).", path=place)
     return RepositoryError(f"{place} cannot be used: {error.strerror or error}.", path=place)

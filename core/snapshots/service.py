@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import AnotherDatabase, Busy, CatalogError, CatalogTooNew
+from .errors import AnotherDatabase, Busy, CatalogError, CatalogTooNew, SettingsError
 from .models import (
     NOBODY,
     Actor,
@@ -68,6 +68,21 @@ def _utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def _require_unicode(key: str, path: str) -> None:
+    """Raise SettingsError for a path that is not UTF-8: no JSON, and so no job and no catalog, can hold it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = path.encode("ascii", "backslashreplace").decode()
+        raise SettingsError(
+            f"{key} is in the folder {shown}, whose name is not UTF-8 or cannot be read under this locale. Rename the "
+            "folder, or set PYTHONUTF8=1 (or LANG=C.UTF-8) for the bot.",
+            key=key,
+            value=shown,
+            allowed="a path in UTF-8",
+        ) from None
+
+
 class SnapshotService:
     """Snapshots of one database in one repository.
 
@@ -85,6 +100,8 @@ class SnapshotService:
         self.settings = settings
         # Once, and now: a game may change the working directory later.
         url = database_url.parse(settings.database.url).absolute()
+        _require_unicode("database.url", url.path or "")
+        _require_unicode("repository.path", str(Path(settings.repository.path).absolute()))
         self._context = Context(settings, url, clock=clock, token_hex=token_hex)
         self._events = EventCoverage(self._context, monotonic)
         self._restore_points = RestorePoints(self._context)

@@ -10,6 +10,8 @@ from typing import TypeVar
 import msgspec
 from blake3 import blake3
 
+from ..files import give_to_owner
+
 __all__ = ["load", "save"]
 
 Value = TypeVar("Value", bound=msgspec.Struct)
@@ -45,6 +47,7 @@ def save(path: Path, magic: bytes, value: msgspec.Struct) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(magic + blake3(body).digest())
             file.write(body)
+        give_to_owner(scratch)
         scratch.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -55,6 +55,7 @@ are ISO 8601 in UTC with a Z, sizes bytes, durations seconds. ``next_periodic`` 
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import click
@@ -85,10 +86,20 @@ _COMMANDS = (
 
 def main() -> None:
     """Run the command that this process's arguments name, and exit."""
+    _require_unicode()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A letter that the terminal cannot show becomes its number, not a traceback.
         sys.stdout.reconfigure(errors="backslashreplace")
     shell()
+
+
+def _require_unicode() -> None:
+    """Start again in Python's UTF-8 mode if the locale (LANG=C of cron and systemd) knows only ASCII.
+
+    Otherwise paths and notes in other scripts would come as halves of characters that no JSON can hold.
+    """
+    if sys.getfilesystemencoding().lower().replace("-", "") != "utf8" and sys.orig_argv and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 @click.group(cls=Shell, context_settings={"help_option_names": ["-h", "--help"]})

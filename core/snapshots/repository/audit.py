@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..files import PRIVATE_FILE
+from ..files import PRIVATE_FILE, give_to_owner
 from ..models import AuditLine
 
 __all__ = ["FILE_NAME", "AuditLog"]
@@ -36,6 +36,7 @@ class AuditLog:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        give_to_owner(self.path)
 
     def last(self, count: int | None = None) -> tuple[AuditLine, ...]:
         """Return the newest ``count`` lines, or all of them, oldest first. Lines that cannot be read are skipped."""

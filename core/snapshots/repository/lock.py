@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import errno
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
@@ -19,6 +20,7 @@ import filelock
 import msgspec
 
 from ..errors import Busy
+from ..files import PRIVATE_FILE, give_to_owner, translate_os_error
 
 __all__ = ["InUseLock", "RepositoryLock", "is_abandoned"]
 
@@ -71,7 +73,7 @@ class RepositoryLock:
 
     @contextlib.asynccontextmanager
     async def _file_lock(self, operation: str, deadline: float) -> AsyncIterator[None]:
-        lock = filelock.FileLock(self._work / "lock", blocking=False, thread_local=False)
+        lock = filelock.FileLock(self._work / "lock", mode=PRIVATE_FILE, blocking=False, thread_local=False)
         pause = _POLL_FIRST
         try:
             while not await self._in_thread(_try, lock):
@@ -89,7 +91,12 @@ class RepositoryLock:
 
     def _write_owner(self, operation: str) -> None:
         owner = _Owner(operation, os.getpid(), self._clock())
-        (self._work / "operation.json").write_bytes(msgspec.json.encode(owner))
+        path = self._work / "operation.json"
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(owner))
+        give_to_owner(path)
 
     def _read_owner(self) -> _Owner | None:
         try:
@@ -126,10 +133,16 @@ def is_abandoned(path: Path) -> bool:
 
 
 def _try(lock: filelock.BaseFileLock) -> bool:
+    """Try to get a lock; raise RepositoryError where the file system has none, or does not let this user."""
     try:
         lock.acquire()
     except filelock.Timeout:
         return False
+    except NotImplementedError as error:
+        raise translate_os_error(OSError(errno.ENOSYS, str(error)), Path(lock.lock_file)) from error
+    except OSError as error:
+        raise translate_os_error(error, Path(lock.lock_file)) from error
+    give_to_owner(Path(lock.lock_file))
     return True
 
 

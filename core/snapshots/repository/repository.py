@@ -17,7 +17,7 @@ from pathlib import Path
 from ..archive import full
 from ..engines import ChainFile
 from ..errors import RepositoryError, SnapshotDamaged
-from ..files import free_space, make_folder, remove, sync_file, sync_folder, translate_os_error
+from ..files import free_space, give_to_owner, make_folder, remove, sync_file, sync_folder, translate_os_error
 from ..models import Kind, Snapshot
 from ..policies.chain import chain_of
 from ..policies.health import readable
@@ -32,7 +32,8 @@ __all__ = ["Repository", "in_use_lock"]
 WORK = ".work"
 QUARANTINE = "quarantine"
 PAGE_INDEX, MEMBER_RECORD = "pages.index", "members.record"
-_KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS, PAGE_INDEX, MEMBER_RECORD}
+HISTORY_CACHE = "history"
+_KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS, PAGE_INDEX, MEMBER_RECORD, HISTORY_CACHE}
 
 
 def in_use_lock(scratch: Path) -> Path:
@@ -59,6 +60,11 @@ class Repository:
     def member_record(self) -> Path:
         """The engine's record of the compressed members of the newest full, for the next one. It can be deleted."""
         return self.work / MEMBER_RECORD
+
+    @property
+    def history_cache(self) -> Path:
+        """The folder in which is kept where the members of each archive are, for reading the past. It can be deleted."""
+        return self.work / HISTORY_CACHE
 
     @property
     def latest(self) -> Path:
@@ -125,6 +131,7 @@ class Repository:
         self.catalog.change(lambda contents: contents.without(ids))
         for snapshot in snapshots:
             self.store.remove(snapshot.path)
+            (self.history_cache / f"{snapshot.id}.members").unlink(missing_ok=True)
         return sum(snapshot.size for snapshot in snapshots)
 
     def is_stored(self, snapshot: Snapshot) -> bool:
@@ -186,6 +193,7 @@ class Repository:
 
     def place_latest(self, scratch: Path) -> None:
         """Replace ``latest.*`` with a finished file or link, in one step."""
+        give_to_owner(scratch)
         scratch.replace(self.latest)
         scratch.unlink(missing_ok=True)  # rename(2) leaves both names if they are links to the same file
         sync_folder(self.root)

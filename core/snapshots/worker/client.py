@@ -177,7 +177,8 @@ def _start() -> subprocess.Popen[bytes]:
     launcher = Path(__file__).with_name("bootstrap.py")
     try:
         return subprocess.Popen(
-            [sys.executable, "-P", str(launcher), "worker.main"],
+            # In UTF-8 mode whatever the locale is: the paths in its job are UTF-8.
+            [sys.executable, "-X", "utf8", "-P", str(launcher), "worker.main"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -29,7 +29,7 @@ import msgspec
 
 from ...archive.fingerprint import BLOCK
 from ...errors import DatabaseMissing
-from ...files import read_at
+from ...files import make_private, read_at
 from ...progress import Watch
 from .connections import read_transaction, reading, reading_image
 from .wal import LogState, NotRecognised, Overlay, pinned, read_overlay
@@ -203,7 +203,7 @@ def copy_pinned(source: sqlite3.Connection, target: Path, watch: Watch) -> Image
         watch.check()
 
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
-        target.chmod(0o600)
+        make_private(target)
         copy.execute(f"PRAGMA page_size = {page_size}")
         copy.execute("PRAGMA journal_mode = OFF")
         copy.execute("PRAGMA synchronous = OFF")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import RepositoryError, SnapshotNotFound
-from ...files import PRIVATE_FILE, free_space, make_folder, move, sync_folder
+from ...files import free_space, give_to_owner, make_folder, make_private, move, sync_folder
 from ..names import FOLDERS
 
 __all__ = ["LocalStore"]
@@ -32,7 +32,8 @@ class LocalStore:
         target = self._path(name)
         if target.exists():
             raise RepositoryError(f"{name} is already published; snapshots are never rewritten.", path=name)
-        source.chmod(PRIVATE_FILE)
+        make_private(source)
+        give_to_owner(source)
         move(source, target)
 
     def fetch(self, name: str) -> Path:
