@@ -1,6 +1,6 @@
 """The reference bot: a card game, with Savepoint as a drop-in.
 
-``python main.py`` runs it with the token in DISCORD_TOKEN, ``python main.py demo`` shows the whole promise without one.
+``python main.py`` runs it with the token in DISCORD_TOKEN; ``python main.py demo`` is a demonstration without a token.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ import discord
 from discord.ext import commands
 
 EXTENSIONS = ("cogs.backup_cog", "cogs.card_game")
-"""In this order: the backup cog's start-up check must see the database before the game opens it."""
+"""In this order: the backup cog checks the database before the game opens it."""
 
 USAGE = "Usage: python main.py [demo]\n\nWithout a word it runs the bot, with the token in DISCORD_TOKEN."
 
 
 class Bot(commands.Bot):
-    """A bot that answers to mentions only: slash commands need no privileged intent."""
+    """A bot whose only prefix is its mention: slash commands need no privileged intent."""
 
     async def on_command_error(self, context: commands.Context[Any], exception: commands.CommandError) -> None:
-        """Log what fails, but not that somebody mentioned the bot in a sentence: that is no command."""
+        """Log errors of commands, but not a mention of the bot in a sentence, which is no command."""
         if not isinstance(exception, commands.CommandNotFound):
             await super().on_command_error(context, exception)
 
 
 def make_bot() -> Bot:
-    """Give the bot, not yet logged in."""
+    """Return the bot, not yet logged in."""
     return Bot(
         command_prefix=commands.when_mentioned,
         intents=discord.Intents.default(),
@@ -42,22 +42,22 @@ def make_bot() -> Bot:
 
 
 async def run(token: str) -> None:
-    """Run the bot until it is told to stop; SIGINT and SIGTERM close it, with its last snapshot."""
+    """Run the bot until it closes. SIGINT and SIGTERM close it, so that it takes its last snapshot."""
     bot = make_bot()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):  # Windows has no handlers on the loop; Ctrl-C works there too
+    with contextlib.suppress(NotImplementedError):  # on Windows, where Ctrl-C raises KeyboardInterrupt
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
     async with bot:
-        # Before the login: a damaged database is healed, and a wrong setting found, whether or not Discord answers.
+        # Before the login: the database is checked, and a wrong setting found, whether or not Discord answers.
         for extension in EXTENSIONS:
             await bot.load_extension(extension)
         await _serve(bot, token, stop)
 
 
 async def _serve(bot: commands.Bot, token: str, stop: asyncio.Event) -> None:
-    """Stay logged in until the bot closes or ``stop`` is set; raises what kept it from logging in."""
+    """Stay logged in until the bot closes or ``stop`` is set. Raises the error that ended the connection."""
     serving, stopping = asyncio.create_task(bot.start(token)), asyncio.create_task(stop.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     asked = stop.is_set() or bot.is_closed()
@@ -70,7 +70,7 @@ async def _serve(bot: commands.Bot, token: str, stop: asyncio.Event) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the command line asks for and give the exit status: 0 done, 1 failed, 2 wrong usage."""
+    """Run what the command line asks for. Return the exit status: 0 done, 1 failed, 2 wrong usage."""
     if arguments == ["demo"]:
         from demonstration import play
 

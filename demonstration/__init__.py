@@ -1,1 +1,1 @@
-"""``python main.py demo``: the play, its stages on either engine, and throw-away PostgreSQL servers."""
+"""The demonstration, ``python main.py demo``, for both engines, and temporary PostgreSQL servers."""

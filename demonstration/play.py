@@ -1,11 +1,11 @@
-"""The whole promise in ten seconds, measured: ``python main.py demo``.
+"""The demonstration: the whole promise in ten seconds, measured (``python main.py demo``).
 
-A real ``commands.Bot`` that never logs in loads the real cogs. Players play through the card game's own code, so that
-its events reach the backup cog by ``bot.dispatch``. Then the database is damaged, the bot starts again, and every row
-is compared with what was there at the snapshot. Everything printed was measured in this run; a mismatch is exit status
-1. What it leaves is in ``demo/``.
+A real ``commands.Bot`` that never logs in loads the real cogs. Players play through the card game's own code, so its
+events reach the backup cog by ``bot.dispatch``. Then the database is damaged, the bot starts again, and every row is
+compared with what was there at the snapshot. Everything that is printed was measured in this run; a difference is exit
+status 1. The files are left in ``demo/``.
 
-It plays on SQLite; with a PostgreSQL server's URL in DATABASE_URL it plays there, in a database of its own.
+It uses SQLite, or if DATABASE_URL names a PostgreSQL server, a database of its own there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from discord.ext import commands
 from rich.console import Console
 from rich.table import Table
 
+from demonstration.local_postgres import TEMPORARY
 from demonstration.stages import Rows, Stage, StageError, stage_for
 
 __all__ = ["main"]
@@ -34,11 +35,11 @@ FOLDER = Path("demo")
 REPOSITORY = FOLDER / "backups"
 PLAYERS = 600
 ACTIVE = 60
-"""So many of the players trade; the others only open packs."""
+"""How many of the players trade; the others only open packs."""
 PACK_PRICE = 100
 ROUNDS = 4
 ACTIONS = 100
-"""Actions a round; after each round everything must be covered before the next one begins."""
+"""Actions in a round. The next round begins when every event of this one is covered."""
 COVERED_WITHIN = 60.0
 SEED = 20261123
 
@@ -48,7 +49,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 class _Host(NamedTuple):
-    """The bot that is demonstrated: how to make it, and the extensions it loads, in this order."""
+    """The bot of the demonstration: how to make it, and the extensions that it loads, in this order."""
 
     make_bot: MakeBot
     extensions: Sequence[str]
@@ -68,12 +69,13 @@ def main(make_bot: MakeBot, extensions: Sequence[str]) -> int:
 
     Return the exit status: 0 only if every row came back.
     """
-    logging.disable(logging.ERROR)  # what the cog would log is what this program shows
+    logging.disable(logging.ERROR)  # this program prints what the cog would log
     if FOLDER.exists():
         shutil.rmtree(FOLDER)
     FOLDER.mkdir()
-    stage = stage_for(os.environ.get("DATABASE_URL"), FOLDER)
+    stage = stage_for(os.environ.get("DATABASE_URL"), FOLDER, temporary=TEMPORARY in os.environ)
     os.environ |= {"BACKUP_REPOSITORY_PATH": REPOSITORY.as_posix(), "BACKUP_REPOSITORY_MIN_FREE": "50 MiB"}
+    os.environ |= stage.settings
     try:
         return asyncio.run(_demonstrate(stage, _Host(make_bot, extensions)))
     except StageError as error:
@@ -101,7 +103,7 @@ async def _demonstrate(stage: Stage, host: _Host) -> int:
     different = _differences(before, after)
     restored = report.outcome == "restored"
     _summary(events, before, different, restored, time.perf_counter() - started)
-    _places(stage, report)
+    _paths(stage, report)
     return 0 if restored and not different else 1
 
 
@@ -110,7 +112,7 @@ def _backup(bot: commands.Bot) -> Any:
 
 
 async def _play(bot: commands.Bot) -> collections.Counter[str]:
-    """Play some rounds; wait after each until every event is covered; give the events that were dispatched."""
+    """Play some rounds, each until every event is covered. Return how often each event was dispatched."""
     events: collections.Counter[str] = collections.Counter()
     for name in ("pack_opened", "marketplace_listed", "marketplace_sold", "pack_published", "pack_purchased"):
         bot.add_listener(_counting(events, name), f"on_{name}")
@@ -138,7 +140,7 @@ def _counting(events: collections.Counter[str], name: str) -> Any:
 
 
 async def _act(game: Any, chance: random.Random) -> None:
-    """Let somebody do something that the rules allow now."""
+    """Make a random player do something that the rules allow."""
     player = chance.randint(1, ACTIVE)
     choice = chance.random()
     balance = await game.balance(player)
@@ -155,7 +157,7 @@ async def _act(game: Any, chance: random.Random) -> None:
     elif choice < 0.60 and packs and balance.dust >= packs[0].price:
         await game.buy_pack_with_dust(player, packs[0].id)
     else:
-        # Whoever has spent everything lets somebody who has not begun yet play.
+        # A player without coins is replaced by one who has not played yet.
         await game.open_pack(player if balance.coins >= PACK_PRICE else chance.randint(ACTIVE + 1, PLAYERS))
 
 
@@ -167,7 +169,9 @@ async def _covered(bot: commands.Bot) -> None:
 
 
 def _show_coverage(bot: commands.Bot) -> None:
-    table = Table("snapshot", "kind", "taken (UTC)", "events", "for example", "size", box=None, pad_edge=False)
+    table = Table(
+        "snapshot", "kind", "taken (UTC)", "events", "for example", "size", "database", box=None, pad_edge=False
+    )
     for snapshot in reversed(_backup(bot).service.known):
         table.add_row(
             snapshot.id,
@@ -175,9 +179,14 @@ def _show_coverage(bot: commands.Bot) -> None:
             f"{snapshot.created_at:%H:%M:%S}",
             str(snapshot.requests),
             snapshot.reasons[0],
-            f"{snapshot.size / 1024:.0f} KiB of {snapshot.database_size / 1024:.0f}",
+            _kib(snapshot.size),
+            _kib(snapshot.database_size),
         )
     console.print(table)
+
+
+def _kib(size: int) -> str:
+    return f"{size / 1024:.0f} KiB"
 
 
 def _differences(before: Rows, after: Rows) -> dict[str, str]:
@@ -207,8 +216,11 @@ def _summary(
     console.print(result)
 
 
-def _places(stage: Stage, report: Any) -> None:
-    """Say where what is left can be looked at."""
-    console.print(f"The snapshots are in {REPOSITORY}; {stage.by_hand}", markup=False)
-    if report.restore is not None and report.restore.quarantine is not None:
-        console.print(f"The damaged database is {stage.kept(report.restore.quarantine, REPOSITORY)}.", markup=False)
+def _paths(stage: Stage, report: Any) -> None:
+    """Show where the snapshots and the damaged database are."""
+    console.print(f"The snapshots are in {REPOSITORY.absolute()}; {stage.by_hand}", markup=False)
+    if report.restore is None or report.restore.quarantine is None:
+        return
+    kept = stage.kept(report.restore.quarantine, REPOSITORY.absolute())
+    if kept is not None:
+        console.print(f"The damaged database is {kept}.", markup=False)

@@ -1,7 +1,7 @@
-"""Where the demonstration plays: a SQLite file in ``demo/``, or a database of its own on a PostgreSQL server.
+"""The databases of the demonstration: a SQLite file in ``demo/``, or a database of its own on a PostgreSQL server.
 
-A stage can be read with nothing of Savepoint's, and damaged as accidents damage it. Whatever DATABASE_URL names stays
-untouched: on a server, the demonstration makes a database beside it.
+A stage reads its database without any of Savepoint's code, and damages it as accidents do. The database that
+DATABASE_URL names stays untouched: on its server, the demonstration makes another one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,56 +25,62 @@ Rows = dict[str, list[tuple[Any, ...]]]
 SEED = 20261123
 DATABASE = "savepoint_demo"
 MARK = "savepoint_demonstration"
-"""A schema in it, empty, which says that it may be dropped; unlike a comment it comes back with a restore."""
+"""An empty schema that marks the database as the demonstration's; a restore brings it back, unlike a comment."""
 
 _OURS = rf"^{DATABASE}(_before_\d{{8}}t\d+z)?$"
 
 
 class StageError(Exception):
-    """There is nowhere to play; the sentence says why."""
+    """There is no database for the demonstration; the sentence says why."""
 
 
 class Stage(Protocol):
-    """A place to play."""
+    """A database of the demonstration."""
 
     accident: str
     """What happens to it, as a heading."""
 
     by_hand: str
-    """How to do without Savepoint, as a sentence."""
+    """How to restore it without Savepoint, as a sentence."""
+
+    settings: Mapping[str, str]
+    """The settings of Savepoint that this accident needs, as variables of the environment."""
 
     async def prepare(self) -> str:
-        """Make way for an empty database and give its URL. Raises StageError."""
+        """Remove what is left of an earlier demonstration and return the URL. Raises StageError."""
 
     async def rows(self) -> Rows:
         """Read every row of every table."""
 
     async def damage(self) -> list[str]:
-        """Damage the database; give what was done and what the engine says to it, as lines."""
+        """Damage the database; return what was done and the engine's error, as lines."""
 
-    def kept(self, name: str, repository: Path) -> str:
-        """Say where the damaged database is, which the restore kept under a name."""
+    def kept(self, name: str, repository: Path) -> str | None:
+        """Return where the damaged database is that a restore kept under ``name``; None if it will be removed."""
 
 
-def stage_for(url: str | None, folder: Path) -> Stage:
-    """Give the stage for what DATABASE_URL says: on its server if it names one, else a file in the folder."""
+def stage_for(url: str | None, folder: Path, *, temporary: bool = False) -> Stage:
+    """Return the stage on the PostgreSQL server that a URL names, or a file in the folder for any other URL.
+
+    A ``temporary`` server is removed after the demonstration.
+    """
     if url is not None and urlsplit(url).scheme.partition("+")[0] in ("postgresql", "postgres"):
-        return ServerStage(url)
+        return ServerStage(url, temporary=temporary)
     return FileStage(folder / "game.db")
 
 
 class FileStage:
-    """A SQLite file, whose middle a failing disk overwrites."""
+    """A SQLite file, in a folder that exists; a failing disk overwrites its middle."""
 
     accident = "The disk damages the database"
     by_hand = "gunzip turns latest.db.gz into the database."
+    settings: Mapping[str, str] = {}
 
     def __init__(self, path: Path) -> None:
-        """Name the file, in a folder that is there."""
         self._path = path
 
     async def prepare(self) -> str:
-        """Give the URL; the game makes the file."""
+        """Return the URL; the game makes the file."""
         return f"sqlite:///{self._path.as_posix()}"
 
     async def rows(self) -> Rows:
@@ -103,25 +109,34 @@ class FileStage:
             lines.append(f"SQLite says: {error}.")
         return lines
 
-    def kept(self, name: str, repository: Path) -> str:
-        """It was moved into the repository."""
+    def kept(self, name: str, repository: Path) -> str | None:
+        """Return its path: a restore moved it into the repository."""
         return f"in {repository / 'quarantine' / name}"
 
 
 class ServerStage:
-    """A database on somebody's server, in which a clean-up goes wrong."""
+    """A database on a PostgreSQL server, in which a clean-up script goes wrong.
+
+    ``url`` names any database on the server, for a role that may create one. A ``temporary`` server is removed after
+    the demonstration.
+    """
 
     accident = "A clean-up script removes the players' cards"
     by_hand = "gunzip -c latest.sql.gz | psql loads it into an empty database."
+    # A table that is missing can be meant, so by default only a database that cannot be read is restored by itself.
+    settings: Mapping[str, str] = {
+        "BACKUP_DATABASE_CRITICAL_TABLES": '["users", "cards", "creator_packs", "user_cards"]',
+        "BACKUP_STARTUP_RESTORE": "errors",
+    }
 
-    def __init__(self, url: str) -> None:
-        """Take the URL of any database on the server, for a role that may create one."""
+    def __init__(self, url: str, *, temporary: bool = False) -> None:
         parts = urlsplit(url)
+        self._temporary = temporary
         self._server = parts._replace(scheme="postgresql").geturl()
         self._url = parts._replace(scheme="postgresql", path=f"/{DATABASE}").geturl()
 
     async def prepare(self) -> str:
-        """Make the database anew; one of this name that no demonstration made is left alone."""
+        """Make the database anew; raise StageError if there is one of its name that no demonstration made."""
         try:
             async with _connected(self._server) as server:
                 await self._remove(server)
@@ -133,7 +148,7 @@ class ServerStage:
         return self._url
 
     async def _remove(self, server: Any) -> None:
-        """Remove what an earlier demonstration left, the database that its restore kept among it."""
+        """Remove the databases of an earlier demonstration, also those that its restores kept."""
         found = await server.fetch("SELECT datname FROM pg_database WHERE datname ~ $1 ORDER BY 1", _OURS)
         names = [name for (name,) in found]
         if DATABASE in names:
@@ -146,7 +161,7 @@ class ServerStage:
             await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     async def rows(self) -> Rows:
-        """Read all of the public schema."""
+        """Read every table of the public schema."""
         async with _connected(self._url) as database:
             names = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             return {
@@ -155,7 +170,7 @@ class ServerStage:
             }
 
     async def damage(self) -> list[str]:
-        """Drop the table of the players' cards, and with it what refers to it."""
+        """Drop the table of the players' cards, and with it the constraints that refer to it."""
         async with _connected(self._url) as database:
             await database.execute("DROP TABLE user_cards CASCADE")
             lines = [f"DROP TABLE user_cards CASCADE, in the database {DATABASE}."]
@@ -165,9 +180,9 @@ class ServerStage:
                 lines.append(f"PostgreSQL says: {error}.")
         return lines
 
-    def kept(self, name: str, repository: Path) -> str:
-        """It stays on the server, under another name."""
-        return f"the database {name} on the same server"
+    def kept(self, name: str, repository: Path) -> str | None:
+        """Return its new name on the server, unless that is removed."""
+        return None if self._temporary else f"the database {name} on the same server"
 
 
 @asynccontextmanager

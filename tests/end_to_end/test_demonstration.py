@@ -81,6 +81,16 @@ async def test_a_role_that_may_not_create_databases_is_told_so(clean: str) -> No
         await ServerStage(clean.replace("postgres@", "plain@")).prepare()
 
 
+def test_what_is_removed_with_its_server_is_not_shown_as_kept(tmp_path: Path) -> None:
+    """``make demo-postgres`` removes the server; on a server of one's own the damaged database can be looked at."""
+    url = "postgresql://localhost/game"
+    assert stage_for(url, tmp_path, temporary=True).kept("savepoint_demo_before_1", tmp_path) is None
+    assert stage_for(url, tmp_path).kept("savepoint_demo_before_1", tmp_path) == (
+        "the database savepoint_demo_before_1 on the same server"
+    )
+    assert stage_for(None, tmp_path).kept("1", tmp_path) == f"in {tmp_path / 'quarantine' / '1'}"
+
+
 async def test_on_a_server_it_ends_well_and_says_so(clean: str, tmp_path: Path) -> None:
     """``make demo DATABASE_URL=…``: events, damage, restore, and every row the same; and a second time."""
     for _ in range(2):

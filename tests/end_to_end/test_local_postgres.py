@@ -1,4 +1,4 @@
-"""The throw-away server: it is there, it is the version that was asked for, and it goes however its user ends."""
+"""The temporary server: it is there, it is the version that was asked for, and it goes however its user ends."""
 
 from __future__ import annotations
 
@@ -143,7 +143,9 @@ def test_it_is_gone_after_ctrl_c_and_after_a_kill(number: signal.Signals) -> Non
 
 def test_a_command_is_run_with_its_url_and_its_status_is_given() -> None:
     """``python -m demonstration.local_postgres COMMAND``."""
-    program = "import os, sys; print(os.environ['DATABASE_URL']); sys.exit(3)"
+    program = (
+        f"import os, sys; os.environ['{local_postgres.TEMPORARY}']; print(os.environ['DATABASE_URL']); sys.exit(3)"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "demonstration.local_postgres", sys.executable, "-c", program],
         cwd=PROJECT,

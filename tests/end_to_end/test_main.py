@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -118,4 +119,6 @@ def test_the_demonstration_ends_well_and_says_so(tmp_path: Path) -> None:
     assert "restored at start-up yes" in lines
     assert "tables that differ none" in lines
     assert any(line.startswith("users 600 identical") for line in lines)
-    assert (tmp_path / "demo" / "backups" / "quarantine").is_dir()
+    assert any(re.search(r" \d+ KiB \d+ KiB$", line) for line in lines)
+    (kept,) = (tmp_path / "demo" / "backups" / "quarantine").iterdir()
+    assert lines[-1] == f"The damaged database is in {kept}."
