@@ -12,7 +12,7 @@ from core.snapshots.errors import SnapshotError, WorkerFailed, from_wire
 
 
 def tree_of(root: type[SnapshotError]) -> dict[str, str | None]:
-    """Give each class's name with its parent's."""
+    """Return each class's name with its parent's."""
     found: dict[str, str | None] = {}
     for child in root.__subclasses__():
         found[child.__name__] = root.__name__

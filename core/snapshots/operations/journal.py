@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def journal_file(context: Context) -> StateFile[JournalEntry]:
-    """Return the place of the journal."""
+    """Return the journal's file."""
     return StateFile(context.repository.root, "journal", JournalEntry)
 
 

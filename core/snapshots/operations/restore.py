@@ -178,7 +178,7 @@ async def restore_locked(
         report = report or work.failure(error)
         raise
     finally:
-        # Also after a cancellation: whoever paused the game must hear that it can go on.
+        # Also after a cancellation: a listener that paused the game must let it go on.
         final = report
         if final is not None:
             await context.notify(lambda listener: listener.restore_finished(final))
@@ -291,7 +291,7 @@ class _Restore:
             log.error("The restore of %s could not be written into the catalog: %s", snapshot.id, error)
 
     async def _rebuild(self) -> IntegrityReport | None:
-        """Rebuild and check the snapshot beside the database, and record what that verified."""
+        """Rebuild the snapshot as an image, check it, and record the verification."""
         context, snapshot = self._context, self._plan.snapshot
         settings, repository = context.settings, context.repository
         chain = await context.in_thread(repository.chain, snapshot)
@@ -333,7 +333,7 @@ class _Restore:
             )
 
     async def _take_safety_snapshot(self) -> Snapshot | None:
-        """Take a snapshot of what is there now; None if nothing can be read, and then quarantine keeps it."""
+        """Take a snapshot of the present state; return None if it cannot be read, and only quarantine keeps it."""
         if not self._plan.database.openable:
             return None
         wanted = CreateRequest(
@@ -361,7 +361,7 @@ class _Restore:
         )
 
     async def _go_back(self, replaced: ReplaceResult) -> None:
-        """Take the way back after a result that is not the snapshot's; always raises RestoreFailed."""
+        """Undo the replacement, because its result is not the snapshot's state; always raise RestoreFailed."""
         findings = [finding.message for finding in replaced.integrity.errors] or ["it differs from the snapshot"]
         what = f"The restored database failed its check ({findings[0]})"
         safety = self._safety.id if self._safety else None

@@ -55,16 +55,16 @@ def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
             engine.verify(job.chain, scratch, watch)
             return VerifyResult(ok=True, findings=())
         image = scratch / "verify.db"
-        proves = engine.rebuild(job.chain, image, watch, fresh=True)
+        level = engine.rebuild(job.chain, image, watch, fresh=True)
     except SnapshotDamaged as error:
         return _damaged(error)
     try:
         report = engine.check_image(image, job.checks, watch)
     finally:
         engine.discard(image, watch)
-    if proves is not job.level:
+    if level is not job.level:
         raise RestoreTestUnavailable(
-            "The snapshot's bytes are proven, but it could not be rebuilt, so it is not proven by restored: "
+            "The snapshot's checksum is right, but it could not be rebuilt here, so it is not verified by restored: "
             f"{report.findings[0].message if report.findings else 'the engine cannot do that here.'}"
         )
     return VerifyResult(ok=True, findings=report.findings, integrity=report)
@@ -74,11 +74,11 @@ def _verify(job: VerifyJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
 def _rebuild(job: RebuildJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     image = Path(job.image)
     try:
-        proves = engine.rebuild(job.chain, image, watch)
+        level = engine.rebuild(job.chain, image, watch)
     except SnapshotDamaged as error:
         return _damaged(error)
     report = engine.check_image(image, job.checks, watch)
-    return VerifyResult(ok=True, findings=report.findings, integrity=report, level=proves)
+    return VerifyResult(ok=True, findings=report.findings, integrity=report, level=level)
 
 
 def _damaged(error: SnapshotDamaged) -> VerifyResult:

@@ -77,7 +77,7 @@ class Model:
         self.world, self.seen = world, seen
         self.service: SnapshotService
         self.images: dict[str, bytes] = {}
-        """By snapshot, what SQLite said that the database was when it was taken."""
+        """By snapshot, the database's content when it was taken, as SQLite returned it."""
         self.harmed: set[str] = set()
         self._ever_broken: set[str] = set()
         self._rebuilt: dict[tuple[tuple[str, int], ...], bytes] = {}
@@ -95,7 +95,7 @@ class Model:
             assert rows == self.world.rows_in(snapshot)
 
     def present(self) -> bytes:
-        """Give the database as SQLite sees it, in rollback mode as every image is."""
+        """Return the database as SQLite sees it, in rollback mode like every image."""
         with connected(self.world.database) as connection:
             connection.execute("BEGIN")
             image = bytearray(connection.serialize())
@@ -103,7 +103,7 @@ class Model:
         return bytes(image)
 
     def restored(self, snapshot: Snapshot) -> bytes:
-        """Give what the files of a snapshot rebuild to; at once where they are those of the last time."""
+        """Return what the files of a snapshot rebuild to, from a cache if the files are the same as last time."""
         chain = self.service._context.repository.chain(snapshot)
         files = tuple((part.path, Path(part.path).stat().st_mtime_ns) for part in chain)
         if files not in self._rebuilt:
@@ -114,7 +114,7 @@ class Model:
         return self._rebuilt[files]
 
     def broken(self) -> set[str]:
-        """Give what cannot be restored: what was harmed, and what builds on such, listed still or not."""
+        """Return what cannot be restored: the snapshots that were harmed, and all that build on them."""
         known = self.service.known
         roots = [each for each in known if each.id in self.harmed or each.base in self._ever_broken]
         broken = {each.id for root in roots for each in (root, *dependants_of(root, known))}
@@ -122,7 +122,7 @@ class Model:
         return broken
 
     def sound(self) -> list[Snapshot]:
-        """Give what is listed as sound, newest first."""
+        """Return the snapshots that are listed as sound, newest first."""
         return [snapshot for snapshot in self.service.known if not snapshot.damaged]
 
     async def step(self, action: str, *arguments: Any) -> None:
@@ -178,9 +178,9 @@ class Model:
             assert {each.id for each in hit}.isdisjoint(ids(self.sound()))
 
     async def do_prune(self) -> None:
-        said = await self.service.prune(dry_run=True)
+        planned = await self.service.prune(dry_run=True)
         done = await self.service.prune()
-        assert [(each.snapshot.id, each.keep) for each in said.decisions] == [
+        assert [(each.snapshot.id, each.keep) for each in planned.decisions] == [
             (each.snapshot.id, each.keep) for each in done.decisions
         ]
 

@@ -1,6 +1,6 @@
 """An operation that is cancelled while a thread works for it: the thread's work is neither lost nor left running alone.
 
-A cancelled task no longer waits, but its thread goes on: what the thread gets (a lock) must be let go of, and what it
+A cancelled task no longer waits, but its thread goes on: what the thread gets (a lock) must be released, and what it
 changes (the catalog) must be done before the lock on it is.
 """
 

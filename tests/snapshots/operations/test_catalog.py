@@ -16,7 +16,7 @@ from tests.worlds.service_world import CATALOG, ServiceWorld, flip_byte, ids, pl
 
 
 def what_the_files_say(snapshot: Snapshot) -> Snapshot:
-    """Give a snapshot without what only the catalog knows: when it was proven."""
+    """Return a snapshot without what only the catalog knows: when it was verified."""
     nothing = msgspec.structs.replace(snapshot.verification, at=snapshot.created_at, level=Level.CHECKSUM)
     return msgspec.structs.replace(snapshot, verification=nothing)
 
@@ -79,7 +79,7 @@ async def test_a_rebuild_marks_damaged_files_and_names_what_it_cannot_read(tmp_p
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"format": 1, "snapshots": [{}]}', b"[]", b"\xff\xfe", None])
 async def test_a_catalog_that_is_lost_or_broken_is_made_again_at_start(tmp_path: Path, content: bytes | None) -> None:
-    """It is never taken for an empty one; what was broken is kept beside it, and nothing is lost."""
+    """It is never treated as empty; the broken file is kept under another name, and nothing is lost."""
     world = await played_world(tmp_path)
     catalog = world.repository / CATALOG
     catalog.unlink()
@@ -94,7 +94,7 @@ async def test_a_catalog_that_is_lost_or_broken_is_made_again_at_start(tmp_path:
 
 
 async def test_a_catalog_that_breaks_while_the_bot_runs_is_made_again_by_the_next_snapshot(tmp_path: Path) -> None:
-    """Looking says what is wrong; taking a snapshot mends it and goes on."""
+    """Listing raises what is wrong; taking a snapshot repairs it and goes on."""
     world = await played_world(tmp_path)
     async with world.opened() as service:
         (world.repository / CATALOG).write_bytes(b"{")
@@ -106,7 +106,7 @@ async def test_a_catalog_that_breaks_while_the_bot_runs_is_made_again_by_the_nex
 
 
 def newer_catalog(world: ServiceWorld) -> bytes:
-    """Make the catalog one that a later version wrote."""
+    """Replace the catalog with one that a newer version wrote."""
     catalog = world.repository / CATALOG
     document: dict[str, Any] = json.loads(catalog.read_bytes())
     document["format"] = 99

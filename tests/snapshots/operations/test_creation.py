@@ -1,4 +1,4 @@
-"""Taking snapshots: where they go, what they hold, what can be said of them, and what is left when one fails."""
+"""The creation of snapshots: where they are stored, what they contain, what is recorded, and what a failure leaves."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ async def test_pins_are_set_and_taken_back_and_survive_a_restart(tmp_path: Path)
 
 
 async def test_a_snapshot_is_found_by_id_prefix_and_latest(tmp_path: Path) -> None:
-    """What is not there or not clear is an error that says so, for every operation that takes an id."""
+    """A missing or ambiguous id is an error of its own, for every operation that takes an id."""
     world = ServiceWorld(tmp_path)
     numbers = itertools.count(1)
     service = SnapshotService(
@@ -189,7 +189,7 @@ async def test_progress_is_told_in_the_loops_thread_phase_by_phase(tmp_path: Pat
 
 @pytest.mark.parametrize("form", Form)
 async def test_an_export_stands_alone_and_never_replaces_a_file(tmp_path: Path, form: Form) -> None:
-    """It is a full's archive itself, or put together from a chain; proven first: a damaged one gives no file."""
+    """It is a full's archive, or is made from a chain; it is verified first, so a damaged one leaves no file."""
     world = ServiceWorld(tmp_path)
     async with world.opened() as service:
         made = (await service.create()).snapshot

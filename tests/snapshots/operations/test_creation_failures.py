@@ -134,7 +134,7 @@ def test_a_process_ends_whether_or_not_the_service_was_closed(tmp_path: Path, en
 async def test_a_worker_that_cannot_be_started_is_an_error_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Python that is gone, or one that dies at once, is told with what it said."""
+    """A missing Python, or one that dies at once, is an error with its last output."""
     world = ServiceWorld(tmp_path)
     async with world.opened() as service:
         with monkeypatch.context() as changed:
@@ -202,7 +202,7 @@ async def test_the_worker_is_told_no_secrets_it_does_not_need(tmp_path: Path, mo
 
 
 async def test_a_busy_database_is_told_after_the_busy_timeout(tmp_path: Path) -> None:
-    """A lock that is never let go of ends in DatabaseBusy, not in a hang; nothing is left, the next one succeeds."""
+    """A lock that is never released ends in DatabaseBusy, not in a hang; nothing is left, the next one succeeds."""
     world = ServiceWorld(tmp_path, journal_mode="delete")
     async with world.opened(database={"busy_timeout": 0.2}) as service:
         with OtherProcess(world.database, "BEGIN EXCLUSIVE") as other:

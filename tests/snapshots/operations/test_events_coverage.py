@@ -33,7 +33,7 @@ async def until_running(service: SnapshotService) -> None:
 
 
 async def test_one_event_becomes_one_snapshot_that_began_after_it(tmp_path: Path) -> None:
-    """The ticket gives the snapshot; it is critical, names its event, and is listed and told of."""
+    """The ticket returns the snapshot, which is critical, names its event, is listed, and is reported to listeners."""
     world = ServiceWorld(tmp_path)
     async with world.opened() as service:
         ticket = service.request(Kind.CRITICAL, "marketplace_buy_42")

@@ -1,4 +1,4 @@
-"""A snapshot for events that fails: told to everyone, tried again, never waited for in vain."""
+"""A snapshot for events that fails: everyone is notified, it is tried again, and nobody waits in vain."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def no_space(world: ServiceWorld, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
 
 def no_database(world: ServiceWorld, monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
-    """Take the database away; give what brings it back."""
+    """Move the database away; return a function that moves it back."""
     world.database.rename(world.folder / "away.db")
     return lambda: (world.folder / "away.db").rename(world.database)
 
@@ -54,10 +54,10 @@ async def test_a_failed_snapshot_fails_its_tickets_is_told_and_is_tried_again(
     hinder: Callable[[ServiceWorld, pytest.MonkeyPatch], Callable[[], None]],
     error: type[SnapshotError],
 ) -> None:
-    """The caller gets the error, listeners hear of it, and the retry covers the event without another word."""
+    """The caller gets the error, listeners are notified, and the retry covers the event in silence."""
     world = ServiceWorld(tmp_path)
     async with world.opened() as service:
-        mend = hinder(world, monkeypatch)
+        repair = hinder(world, monkeypatch)
         tickets = [service.request(Kind.CRITICAL, f"buy_{number}") for number in range(3)]
         for ticket in tickets:
             with pytest.raises(error) as caught:
@@ -65,7 +65,7 @@ async def test_a_failed_snapshot_fails_its_tickets_is_told_and_is_tried_again(
         assert world.heard.failures[0] == ("snapshot", caught.value)
         assert (await service.status()).pending == 3
         assert world.heard.times_covered == 0
-        mend()
+        repair()
         await asyncio.wait_for(service.settled(), PATIENCE)
         (snapshot,) = await service.list()
         assert snapshot.requests == 3
@@ -80,12 +80,12 @@ async def test_a_request_during_the_pause_after_a_failure_is_covered_by_the_retr
     """The newcomer waits with the failed ones and shares their snapshot."""
     world = ServiceWorld(tmp_path)
     async with world.opened() as service:
-        mend = no_space(world, monkeypatch)
+        repair = no_space(world, monkeypatch)
         with pytest.raises(NotEnoughSpace) as caught:
             await service.request(Kind.CRITICAL, "early").wait()
         assert caught.value.free == 4096
         assert caught.value.minimum == 1 << 20
-        mend()
+        repair()
         late = await service.request(Kind.CRITICAL, "late").wait()
         assert late.reasons == ("early", "late")
         assert late.requests == 2
@@ -105,7 +105,7 @@ async def test_a_failure_nobody_foresaw_fails_the_tickets_too(tmp_path: Path, mo
 
 
 async def test_a_listener_that_fails_changes_nothing(tmp_path: Path) -> None:
-    """Whatever the host does with the news, the snapshot stands and the next listener hears of it."""
+    """If a listener fails, the snapshot stands and the next listener is notified."""
     world = ServiceWorld(tmp_path)
     service = world.service()
 
@@ -257,10 +257,10 @@ async def test_a_retry_pause_does_not_hold_up_the_last_snapshot(
     """Events whose snapshot just failed wait a long time for the next attempt; a bot that goes down does not."""
     world = ServiceWorld(tmp_path)
     async with world.opened(schedule={"retry_first": 600.0, "retry_longest": 600.0}) as service:
-        mend = no_space(world, monkeypatch)
+        repair = no_space(world, monkeypatch)
         with pytest.raises(NotEnoughSpace):
             await service.request(Kind.CRITICAL, "fails").wait()
-        mend()
+        repair()
         last = await asyncio.wait_for(service.create_last(), PATIENCE)
         assert last is not None
         assert (await service.status()).pending == 0

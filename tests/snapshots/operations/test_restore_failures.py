@@ -1,4 +1,4 @@
-"""Restores that go wrong half-way: the way back is taken, or what stands is told as it is."""
+"""Restores that fail half-way: the way back is taken, or the report says what stands."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def different(replaced: Any) -> Any:
 async def test_a_result_that_fails_its_check_is_taken_back_to_the_safety_snapshot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journal_mode: str, outcome: Any, why: str
 ) -> None:
-    """Every row is as before; the error says what failed and names the safety snapshot; listeners hear the end."""
+    """Every row is as before; the error says what failed and names the safety snapshot; listeners are notified."""
     world = await played_world(tmp_path, journal_mode=journal_mode)
     before = world.rows()
     async with world.opened() as service:

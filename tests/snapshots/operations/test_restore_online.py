@@ -46,7 +46,7 @@ async def test_a_plan_says_what_a_restore_would_do_and_changes_nothing(tmp_path:
 async def test_a_restore_gives_back_every_row_and_keeps_what_was_there(
     tmp_path: Path, journal_mode: str, form: Form
 ) -> None:
-    """Proven identical and checked; the safety snapshot holds the state before; the journal mode stays."""
+    """It is checked and found identical; the safety snapshot holds the state before; the journal mode stays."""
     world = await played_world(tmp_path, journal_mode=journal_mode, newer=form)
     chosen, users = (world.older, PLAYERS) if form is Form.FULL else (world.newer, PLAYERS + 1)
     assert chosen.form is form
@@ -68,9 +68,9 @@ async def test_a_restore_gives_back_every_row_and_keeps_what_was_there(
         assert report.safety.form is Form.FULL
         assert world.rows_in(report.safety) == before
         assert ids(await service.list()) == [report.safety.id, world.newer.id, world.older.id]
-        proven = await service.get(chosen.id)
-        assert proven.verification.level is Level.RESTORED
-        assert proven.restored_at is not None
+        verified = await service.get(chosen.id)
+        assert verified.verification.level is Level.RESTORED
+        assert verified.restored_at is not None
         assert [heard.snapshot.id for heard in world.heard.plans] == [chosen.id]
         assert world.heard.reports == [report]
         assert world.temporary_files() == set()

@@ -22,7 +22,7 @@ from tests.worlds.service_world import PlayedWorld, played_world
 
 
 def data_files(folder: Path) -> dict[str, bytes]:
-    """Give the files that hold data: all but the index of the log, which SQLite makes anew whenever it looks."""
+    """Return the files that hold data: all but the index of the log, which SQLite rebuilds whenever it opens it."""
     files = [path for path in folder.glob("game.db*") if not path.name.endswith("-shm")]
     return {path.name: path.read_bytes() for path in files if path.stat().st_size or path.name == "game.db"}
 

@@ -1,4 +1,4 @@
-"""A start-up check that must not touch anything: nothing is wrong, it cannot be told, or nothing would help."""
+"""A start-up check that must not touch anything: nothing is wrong, that is unknown, or no restore would help."""
 
 from __future__ import annotations
 

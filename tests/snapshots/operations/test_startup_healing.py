@@ -1,4 +1,4 @@
-"""A bot that wakes up with a damaged database: what is mended, from what, and what the owner is told."""
+"""A bot that starts with a damaged database: what is restored, from which snapshot, and what the owner is told."""
 
 from __future__ import annotations
 

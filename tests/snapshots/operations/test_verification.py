@@ -139,8 +139,8 @@ async def test_a_table_that_a_snapshot_never_had_says_nothing_against_it(tmp_pat
         assert (await service.verify(made.id, Level.RESTORED)).ok
 
 
-async def test_the_newest_is_proven_by_itself_once_an_interval(tmp_path: Path) -> None:
-    """``verify_due`` proves what has not been proven for ``verify_interval``, and otherwise does nothing."""
+async def test_the_newest_is_verified_automatically_once_an_interval(tmp_path: Path) -> None:
+    """``verify_due`` verifies the newest if none was verified for ``verify_interval``, and otherwise does nothing."""
     assert await _due_in_an_empty_repository(tmp_path / "empty") is None
     world = await played_world(tmp_path)
     async with world.opened(schedule={"verify_interval": 3600.0}) as service:

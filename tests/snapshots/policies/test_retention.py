@@ -114,14 +114,14 @@ def test_safety_and_shutdown_snapshots_go_by_age(kind: Kind) -> None:
 
 
 def test_what_a_restore_would_ask_for_first_stays_for_ever() -> None:
-    """However old: the newest restorable one, the newest proven by restoring, the newest state of play and safety."""
+    """At any age: the newest restorable one, the newest that passed a test restore, the newest of play, and safety."""
     safety, older_safety = taken(2, ago(700), Kind.SAFETY), taken(1, ago(710), Kind.SAFETY)
-    proven, older_proven = taken(4, ago(650), restored=True), taken(3, ago(660), restored=True)
+    verified, older_verified = taken(4, ago(650), restored=True), taken(3, ago(660), restored=True)
     played = taken(5, ago(640), Kind.SHUTDOWN)
     events = [taken(6 + number, ago(600 - number), Kind.CRITICAL) for number in range(3)]
     strict = RetentionRules(critical=0, daily=7, safety=Duration(86400), shutdown=Duration(86400))
     recent = [taken(20 + number, ago(80 - number), Kind.CRITICAL) for number in range(80)]
-    snapshots = [older_safety, safety, older_proven, proven, played, *events, *recent]
+    snapshots = [older_safety, safety, older_verified, verified, played, *events, *recent]
     decisions = decide(snapshots, strict, NOW)
     assert {decision.snapshot.sequence: decision.reasons for decision in decisions if decision.keep} == {
         99: ("newest restorable snapshot",),
@@ -198,7 +198,7 @@ def test_snapshots_stamped_ten_years_ahead_age_like_their_neighbours() -> None:
 
 
 def test_what_a_restore_went_back_to_stays_though_newer_ones_were_left_behind() -> None:
-    """After a restore the newest of the present line is kept, however old it is and however long nothing changes."""
+    """After a restore the newest of the timeline is kept, however old it is and however long nothing changes."""
     chosen = taken(1, ago(80), Kind.CRITICAL)
     left_behind = taken(2, ago(70), Kind.CRITICAL)
     safety = taken(3, ago(60), Kind.SAFETY)

@@ -134,7 +134,7 @@ def test_pinning_a_snapshot_removes_nothing(history: History, rules: RetentionRu
 def test_deciding_again_about_what_stayed_removes_nothing_more(history: History, rules: RetentionRules) -> None:
     """One run of retention is enough, and a second one does no harm.
 
-    Proven for clocks without errors. Where a step was an error, the snapshots that hid it can go, and the ages of older
+    Shown for clocks without errors. Where a step was an error, the snapshots that hid it can go, and the ages of older
     ones can change once; the other properties hold all the same.
     """
     snapshots, now = history

@@ -1,4 +1,4 @@
-"""When periodic snapshots and proofs are due."""
+"""When periodic snapshots and verifications are due."""
 
 from __future__ import annotations
 
@@ -123,38 +123,38 @@ def test_the_next_one_is_never_further_away_than_the_longer_of_the_two_pauses(la
         assert next_at >= at + dt.timedelta(seconds=INTERVAL)
 
 
-def test_a_proof_is_due_where_nothing_was_ever_restored() -> None:
-    """The newest sound snapshot is the one to prove."""
+def test_a_verification_is_due_if_none_ever_passed() -> None:
+    """The newest sound snapshot is the one to verify."""
     newest = snapshot(2, NOON)
     assert verification_due([snapshot(1, NOON - DAY), newest], NOON, 86400) == newest
     assert verification_due([newest, snapshot(3, NOON, ok=False)], NOON, 86400) == newest
 
 
-def test_a_proof_is_not_due_for_an_interval_after_one() -> None:
+def test_a_verification_is_not_due_for_an_interval_after_one() -> None:
     """Any snapshot that passed ``restored`` within the interval will do."""
     taken = [snapshot(1, NOON - DAY, restored_at=NOON - DAY / 2), snapshot(2, NOON)]
     assert verification_due(taken, NOON, 86400) is None
     assert verification_due(taken, NOON + DAY / 2, 86400) == taken[1]
 
 
-def test_a_proof_of_a_snapshot_that_is_damaged_now_does_not_count() -> None:
-    """It says nothing about what could be restored today."""
+def test_a_verification_of_a_snapshot_that_is_damaged_now_does_not_count() -> None:
+    """It does not show that anything could be restored today."""
     taken = [snapshot(1, NOON - DAY), snapshot(2, NOON, ok=False, restored_at=NOON)]
     assert verification_due(taken, NOON, 86400) == taken[0]
 
 
-def test_a_proof_in_the_future_does_not_count() -> None:
-    """A proof stamped by a wrong clock must not stop proofs for ten years."""
+def test_a_verification_in_the_future_does_not_count() -> None:
+    """A time recorded by a wrong clock must not stop verifications for ten years."""
     taken = [snapshot(1, NOON, restored_at=NOON + TEN_YEARS)]
     assert verification_due(taken, NOON, 86400) == taken[0]
 
 
 @pytest.mark.parametrize("taken", [[], [snapshot(1, NOON, ok=False)]])
-def test_nothing_sound_is_nothing_to_prove(taken: list[Snapshot]) -> None:
-    """Where no snapshot is sound there is none to prove."""
+def test_without_a_sound_snapshot_no_verification_is_due(taken: list[Snapshot]) -> None:
+    """A damaged snapshot is not verified by a test restore."""
     assert verification_due(taken, NOON, 86400) is None
 
 
 def test_an_interval_of_zero_means_never() -> None:
-    """``verify_interval = 0`` switches proofs off."""
+    """``verify_interval = 0`` switches verifications off."""
     assert verification_due([snapshot(1, NOON)], NOON, 0) is None

@@ -1,4 +1,4 @@
-"""How much room a snapshot and a restore are taken to need."""
+"""Estimates of the space that a snapshot and a restore need."""
 
 from __future__ import annotations
 

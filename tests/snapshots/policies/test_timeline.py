@@ -70,12 +70,12 @@ def test_a_restore_of_what_lies_beside_the_line_is_followed() -> None:
 
 
 def test_the_others_come_after_the_line_newest_first() -> None:
-    """Nothing is out of reach: what lies beside comes last."""
+    """Every snapshot can be restored; those that are not on the timeline come last."""
     assert numbers(timeline_first(TEN, [restored(3, 8)])) == [10, 9, 8, 3, 2, 1, 7, 6, 5, 4]
 
 
 def test_the_newest_sound_one_is_looked_for_on_the_line_first() -> None:
-    """A damaged one is passed over; beside the line only where the line has none."""
+    """A damaged one is passed over; one that is not on the timeline is used only if the timeline has none."""
     taken = [make_snapshot(1), make_snapshot(2), make_snapshot(3, ok=False)]
     assert newest_sound(taken, []) == taken[1]
     broken_line = [make_snapshot(1, ok=False), make_snapshot(2), make_snapshot(3, ok=False)]
@@ -85,7 +85,7 @@ def test_the_newest_sound_one_is_looked_for_on_the_line_first() -> None:
 
 
 def test_the_next_sequence_never_falls_behind_a_restore() -> None:
-    """Where the newest files were removed by hand, new snapshots are still on the present line."""
+    """If the newest files were removed by hand, new snapshots are still on the timeline."""
     contents = Contents().with_snapshots(TEN[:3]).recording(restored(2, 8))
     following = make_snapshot(contents.next_sequence)
     assert following in timeline([*TEN[:3], following], contents.restores)

@@ -1,4 +1,4 @@
-"""The catalog file: always whole, never taken for empty, and kept apart from what a newer version wrote."""
+"""The catalog file: always whole, never treated as empty, and left alone if a newer version wrote it."""
 
 from __future__ import annotations
 

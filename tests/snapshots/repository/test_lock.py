@@ -47,7 +47,7 @@ asyncio.run(main())
 
 
 def lock_in(folder: Path) -> RepositoryLock:
-    """Give a lock as a service of its own would have it."""
+    """Return a lock like that of another service."""
     return RepositoryLock(folder, asyncio.to_thread, TickingClock())
 
 

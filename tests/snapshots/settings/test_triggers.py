@@ -24,7 +24,7 @@ def from_text(folder: Path, text: str) -> Settings:
 
 
 def refused(folder: Path, text: str) -> SettingsError:
-    """Give the error of a file with these triggers, which names the file, the place and what is allowed."""
+    """Return the error of a file with these triggers, which names the file, the path in it and what is allowed."""
     with pytest.raises(SettingsError) as caught:
         from_text(folder, text)
     error = caught.value

@@ -83,7 +83,7 @@ def worker() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def talk(job: Job | bytes) -> tuple[list[Message], int, bytes]:
-    """Give a worker a job; give what it said, its exit status and its complaints. Its input stays open till it ends."""
+    """Send a job to a worker and keep its input open; return its messages, its exit status and its stderr."""
     with worker() as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -92,21 +92,21 @@ def talk(job: Job | bytes) -> tuple[list[Message], int, bytes]:
         process.stdin.flush()
         if job == b"":
             process.stdin.close()
-        said = [msgspec.json.decode(line, type=Message) for line in process.stdout]
-        return said, process.wait(timeout=30), process.stderr.read()
+        messages = [msgspec.json.decode(line, type=Message) for line in process.stdout]
+        return messages, process.wait(timeout=30), process.stderr.read()
 
 
-def failure(said: list[Message]) -> Exception:
-    answer = said[-1]
+def failure(messages: list[Message]) -> Exception:
+    answer = messages[-1]
     assert isinstance(answer, Failed)
     return from_wire(answer.error)
 
 
 def test_a_job_is_answered_by_progress_and_one_outcome(game: Path, work: Path) -> None:
     """Each phase is reported from nothing to all of it, then comes the outcome, and the worker ends by itself."""
-    said, status, complaints = talk(snapshot_job(game, work))
-    assert (status, complaints) == (0, b"")
-    *progress, outcome = said
+    messages, status, stderr = talk(snapshot_job(game, work))
+    assert (status, stderr) == (0, b"")
+    *progress, outcome = messages
     assert isinstance(outcome, Outcome)
     taken = msgspec.json.decode(outcome.value, type=SnapshotResult)
     assert taken.size == (work / "snapshot-1").stat().st_size
@@ -134,17 +134,17 @@ def test_what_the_worker_writes_is_private(game: Path, work: Path) -> None:
 )
 def test_what_is_no_job_is_refused_in_words(line: bytes) -> None:
     """A worker that does not understand says so and ends with status 2; it does not hang and does not crash."""
-    said, status, complaints = talk(line)
-    assert (status, complaints) == (2, b"")
-    assert isinstance(failure(said), WorkerFailed)
+    messages, status, stderr = talk(line)
+    assert (status, stderr) == (2, b"")
+    assert isinstance(failure(messages), WorkerFailed)
 
 
 def test_a_job_that_fails_says_why(game: Path, work: Path) -> None:
     """The error comes back as what it was, with its data."""
     game.unlink()
-    said, status, complaints = talk(snapshot_job(game, work))
-    assert (status, complaints) == (1, b"")
-    error = failure(said)
+    messages, status, stderr = talk(snapshot_job(game, work))
+    assert (status, stderr) == (1, b"")
+    error = failure(messages)
     assert isinstance(error, DatabaseMissing)
     assert str(game) in str(error)
     assert list(work.iterdir()) == []
@@ -152,18 +152,18 @@ def test_a_job_that_fails_says_why(game: Path, work: Path) -> None:
 
 def test_a_url_that_no_engine_takes_is_an_error_of_the_settings(work: Path) -> None:
     """The worker trusts the job no more than the settings were trusted."""
-    said, status, _ = talk(inspect_job("oracle://host/db", work))
+    messages, status, _ = talk(inspect_job("oracle://host/db", work))
     assert status == 1
-    assert isinstance(failure(said), SettingsError)
+    assert isinstance(failure(messages), SettingsError)
 
 
 def test_a_repository_that_cannot_be_written_is_an_error_of_the_repository(game: Path, work: Path) -> None:
     """Errors of the operating system become sentences for the owner."""
     work.rmdir()
     work.write_text("in the way")
-    said, status, complaints = talk(inspect_job(url_of(game), work))
-    assert (status, complaints) == (1, b"")
-    assert isinstance(failure(said), RepositoryError)
+    messages, status, stderr = talk(inspect_job(url_of(game), work))
+    assert (status, stderr) == (1, b"")
+    assert isinstance(failure(messages), RepositoryError)
 
 
 @pytest.mark.parametrize("content", ["randomblob(30000)", "zeroblob(30000)"])
@@ -175,9 +175,9 @@ def test_a_snapshot_stops_before_it_fills_the_disk(tmp_path: Path, work: Path, c
         connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, portrait BLOB)")
         rows = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 800) SELECT i"
         connection.execute(f"INSERT INTO users {rows}, {content} FROM n")
-    said, status, _ = talk(snapshot_job(game, work, min_free=1 << 60))
+    messages, status, _ = talk(snapshot_job(game, work, min_free=1 << 60))
     assert status == 1
-    assert isinstance(failure(said), NotEnoughSpace)
+    assert isinstance(failure(messages), NotEnoughSpace)
     assert list(work.iterdir()) == []
 
 
@@ -200,9 +200,9 @@ def test_a_scan_goes_on_after_a_file_that_cannot_be_read(game: Path, work: Path,
         files=tuple((name, str(tmp_path / name)) for name in (gone, other, renamed, good)),
         at=HEAD.created_at,
     )
-    said, status, complaints = talk(job)
-    assert (status, complaints) == (0, b"")
-    outcome = said[-1]
+    messages, status, stderr = talk(job)
+    assert (status, stderr) == (0, b"")
+    outcome = messages[-1]
     assert isinstance(outcome, Outcome)
     found: dict[str, ScannedFile] = {
         archived.name: archived for archived in msgspec.json.decode(outcome.value, type=ScanResult).files
@@ -218,9 +218,9 @@ def test_a_scan_goes_on_after_a_file_that_cannot_be_read(game: Path, work: Path,
 def test_a_worker_does_one_job(game: Path, work: Path) -> None:
     """A second line is not another job: it is only the sign that the parent lives."""
     job = msgspec.json.encode(inspect_job(url_of(game), work)) + b"\n"
-    said, status, _ = talk(job + job)
+    messages, status, _ = talk(job + job)
     assert status == 0
-    answers = [message for message in said if not isinstance(message, Progress)]
+    answers = [message for message in messages if not isinstance(message, Progress)]
     assert len(answers) == 1
     assert isinstance(answers[0], Outcome)
     assert msgspec.json.decode(answers[0].value, type=DatabaseState).openable
