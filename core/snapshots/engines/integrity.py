@@ -89,13 +89,13 @@ def _remedy(checks: Checks) -> str:
 
 def host_needed_finding(table: str, error: Exception) -> Finding:
     """Return the finding on a table that cannot be counted or checked without an extension of the host."""
-    message = f"The table {table} cannot be looked at outside the bot: {error}."
+    message = f"The table {table} cannot be checked outside the bot: {error}."
     return Finding(check=Check.EXTENSION, severity=Severity.WARNING, message=message, table=table)
 
 
 def missing_column_finding(expectation: JsonColumn) -> Finding:
     """Return the finding on a missing JSON column: a warning, because the settings are wrong and no restore helps."""
-    message = f"The column {expectation.table}.{expectation.column} is not there; see [database] json_columns."
+    message = f"The column {expectation.table}.{expectation.column} does not exist; see [database] json_columns."
     return Finding(check=Check.SETTINGS, severity=Severity.WARNING, message=message, table=expectation.table)
 
 
@@ -107,7 +107,7 @@ def json_findings(expectation: JsonColumn, invalid: int, unexpected: int) -> Ite
         yield Finding(check=Check.JSON, severity=Severity.ERROR, message=message, table=table, count=invalid)
     if unexpected:
         verb = "is" if unexpected == 1 else "are"
-        message = f"{name}: {count_text(unexpected, 'value')} {verb} JSON but not a {expectation.expects}."
+        message = f"{name}: {count_text(unexpected, 'value')} {verb} JSON but not of the type {expectation.expects}."
         yield Finding(check=Check.JSON, severity=Severity.WARNING, message=message, table=table, count=unexpected)
 
 

@@ -84,7 +84,7 @@ def refused_report(path: Path, error: DatabaseDamaged, started: float) -> Integr
     try:
         return single_finding_report(diagnosed(path, str(error.detail)), started)
     except OSError as problem:
-        message = f"The database {path.name} cannot be looked at: {problem}."
+        message = f"The database {path.name} cannot be accessed: {problem}."
         return single_finding_report(Finding(check=Check.ACCESS, severity=Severity.ERROR, message=message), started)
 
 

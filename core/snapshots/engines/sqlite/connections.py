@@ -177,7 +177,7 @@ def _require_file(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DatabaseMissing(f"There is no database at {path}.", path=str(path)) from error
     except OSError as error:
-        raise DatabaseUnavailable(f"The database {path} cannot be looked at: {error}.", path=str(path)) from error
+        raise DatabaseUnavailable(f"The database {path} cannot be accessed: {error}.", path=str(path)) from error
     if path.is_dir():
         raise DatabaseUnavailable(f"{path} is a folder, not a database.", path=str(path))
     if status.st_size == 0:

@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from ...models import Check, Finding, Severity
+from ...units import count_text
 from .messages import finding_of
 
 __all__ = ["is_damage", "needs_the_host", "page_findings", "quoted", "table_names", "unreadable_tables"]
@@ -64,7 +65,7 @@ def page_findings(connection: sqlite3.Connection, *, quick: bool) -> Iterator[Fi
         else:
             unlisted += 1
     if unlisted:
-        message = f"{unlisted} more problems of this kind"
+        message = f"{count_text(unlisted, 'more problem')} of this kind"
         yield Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=message, count=unlisted)
     if doubtful:
         yield from unreadable_tables(connection)
