@@ -4,8 +4,10 @@ No secret is ever passed to a program in its arguments or its environment, where
 the parameters go into a service file and the password into a password file, both 0600 in a folder of their own
 (https://www.postgresql.org/docs/current/libpq-pgservice.html and libpq-pgpass.html).
 
-A connection service of the operator's is resolved here, because asyncpg and libpq's programs must reach the same
-server. As in libpq, the connection string wins over the service, and the service over the environment.
+Every value is passed as it is: a service file drops blanks at the end of a line, so names go into variables of the
+environment, which hold no secret. A connection service of the operator's is resolved here, because asyncpg and libpq's
+programs must reach the same server. As in libpq, the connection string wins over the service, and the service over the
+environment.
 """
 
 from __future__ import annotations
@@ -16,14 +18,16 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from ...errors import SettingsError
 from ...settings.conninfo import without_secrets
+from .connecting.passfile import find_password, passfile_path
+from .connecting.pinned import as_options, pinned_settings
 from .subprocesses import bare_environment
 
-__all__ = ["APPLICATION", "Address", "resolve_service"]
+__all__ = ["APPLICATION", "Address", "KnownServer", "known_server", "learn_server", "resolve_service"]
 
 APPLICATION = "savepoint"
 """The application_name that the server's administrator sees in ``pg_stat_activity``."""
@@ -37,6 +41,8 @@ sslpassword ssl_min_protocol_version ssl_max_protocol_version target_session_att
 """
 _ASYNCPG = frozenset(_ASYNCPG_TEXT.split())
 """The parameters that asyncpg accepts in a URL; it passes ``options`` on to the server."""
+_IN_ENVIRONMENT = {"user": "PGUSER", "dbname": "PGDATABASE"}
+_OLDEST = 13
 
 
 class Address:
@@ -44,6 +50,16 @@ class Address:
 
     def __init__(self, parameters: Mapping[str, str]) -> None:
         self._parameters = dict(parameters)
+
+    @property
+    def server(self) -> tuple[str, str, str]:
+        """What tells servers apart: host, numeric address and port, each as it was given or by the environment."""
+        given, environment = self._parameters, os.environ
+        return (
+            given.get("host") or environment.get("PGHOST", ""),
+            given.get("hostaddr") or environment.get("PGHOSTADDR", ""),
+            given.get("port") or environment.get("PGPORT", ""),
+        )
 
     @property
     def database(self) -> str:
@@ -65,22 +81,34 @@ class Address:
     def _password(self) -> str | None:
         return self._parameters.get("password") or os.environ.get("PGPASSWORD")
 
+    def _stored_password(self) -> str | None:
+        """Return the password of the password file, which asyncpg would read without its escapes."""
+        host, address, port = self.server
+        names, ports = (host or address).split(","), (port or "5432").split(",")
+        ports = ports * len(names) if len(ports) == 1 else ports
+        hosts = [(name, number or "5432") for name, number in zip(names, ports, strict=False)]
+        return find_password(passfile_path(self._parameters.get("passfile")), hosts, self.database, self._user)
+
     def with_database(self, name: str) -> Address:
         """Return the address of another database on the same server."""
         return Address({**self._parameters, "dbname": name})
 
-    def for_asyncpg(self, connect_timeout: float) -> dict[str, Any]:
-        """Return the arguments for ``asyncpg.connect``, whose own parser interprets the parameters."""
+    def for_asyncpg(self, connect_timeout: float, settings: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return the arguments for ``asyncpg.connect``, whose own parser interprets the parameters.
+
+        ``settings`` are sent with the start-up of the session.
+        """
         given = {name: value for name, value in self._parameters.items() if name in _ASYNCPG}
         given["dbname"] = self.database
         if "hostaddr" in self._parameters:
             given["host"] = self._parameters["hostaddr"]
-        if "passfile" not in given and self._password is not None:
-            given["password"] = self._password
+        password = self._password or self._stored_password()
+        if password is not None:
+            given["password"] = password
         return {
             "dsn": "postgresql://?" + urlencode(given),
             "timeout": connect_timeout,
-            "server_settings": {"application_name": APPLICATION},
+            "server_settings": {"application_name": APPLICATION, **(settings or {})},
             # A pooler between us and the server (PgBouncer) need not keep statements for us.
             "statement_cache_size": 0,
         }
@@ -89,21 +117,49 @@ class Address:
     def for_programs(self, folder: Path) -> Iterator[dict[str, str]]:
         """Yield the environment in which libpq's programs find the database; remove the files behind it at the end.
 
-        The files get a folder of their own in ``folder``. The environment names that folder and nothing secret.
+        The files get a folder of their own in ``folder``. The environment names that folder and nothing secret. The
+        sessions of the programs have the pinned settings, as far as the server accepts them with the start-up.
         """
         with tempfile.TemporaryDirectory(prefix="libpq-", dir=folder) as private:  # made 0700
             service = dict(self._parameters)
             password = service.pop("password", None) or os.environ.get("PGPASSWORD")
-            service |= {"dbname": self.database, "application_name": APPLICATION}
+            service |= {"application_name": APPLICATION}
             environment = bare_environment()
+            names = service | {"dbname": self.database}
+            environment |= {_IN_ENVIRONMENT[name]: names[name] for name in _IN_ENVIRONMENT if name in names}
+            service = {name: value for name, value in service.items() if name not in _IN_ENVIRONMENT}
             # Dumps of the same data are the same bytes wherever they are taken.
             environment |= {"PGTZ": "UTC", "PGCLIENTENCODING": "UTF8", "LC_ALL": "C"}
+            version, accepts_settings = known_server(self) or (_OLDEST, True)
+            if accepts_settings:
+                options = service.get("options") or environment.get("PGOPTIONS", "")
+                service["options"] = f"{options} {as_options(pinned_settings(version))}".strip()
             _write(Path(private) / "service.conf", _service_text(service))
             environment |= {"PGSERVICE": _SERVICE, "PGSERVICEFILE": str(Path(private) / "service.conf")}
             if password is not None:
                 _write(Path(private) / "pass", f"*:*:*:*:{_escaped(password)}\n")
                 environment["PGPASSFILE"] = str(Path(private) / "pass")
             yield environment
+
+
+class KnownServer(NamedTuple):
+    """What this process has learned of a server: its major version, and if it accepts settings with a start-up."""
+
+    version: int
+    accepts_settings: bool
+
+
+_known_servers: dict[tuple[str, str, str], KnownServer] = {}
+
+
+def known_server(address: Address) -> KnownServer | None:
+    """Return what was learned of an address's server, or None before the first connection."""
+    return _known_servers.get(address.server)
+
+
+def learn_server(address: Address, version: int, *, accepts_settings: bool) -> None:
+    """Record what a connection has shown of its server."""
+    _known_servers[address.server] = KnownServer(version, accepts_settings)
 
 
 def resolve_service(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -9,13 +9,13 @@ the lock exclusively was the last. The server releases both for a process that d
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
 from blake3 import blake3
 
+from .connecting.opening import Opened, close_session, open_session
 from .connection import Address
 
 __all__ = ["Membership"]
@@ -29,7 +29,7 @@ class Membership:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._connection: asyncpg.Connection[Any] | None = None
+        self._session: Opened | None = None
         self._exclusive = asyncio.Lock()
         self._present = False
         self._leads = False
@@ -44,9 +44,8 @@ class Membership:
 
         async def ask(connection: asyncpg.Connection[Any]) -> bool:
             if self._present:
-                await connection.execute(
-                    "SELECT 1", timeout=_TIMEOUT
-                )  # raises if the connection is lost, and the locks with it
+                # Raises if the connection is lost, and the locks with it.
+                await connection.execute("SELECT 1", timeout=_TIMEOUT)
             else:
                 self._present = await _lock(connection, "pg_try_advisory_lock_shared", group, "presence")
             if eligible and not self._leads:
@@ -81,21 +80,20 @@ class Membership:
         async with self._exclusive:
             for _ in range(2):  # the first connection may have been ended by a restore
                 try:
-                    if self._connection is None or self._connection.is_closed():
+                    if self._session is None or self._session.connection.is_closed():
                         await self._close()
-                        self._connection = await asyncpg.connect(**self._address.for_asyncpg(_TIMEOUT))
-                    return await ask(self._connection)
+                        self._session = await open_session(self._address, _TIMEOUT)
+                    return await ask(self._session.connection)
                 except _REFUSALS:
                     await self._close()
             return default
 
     async def _close(self) -> None:
         """Close the connection; the server releases its locks."""
-        connection, self._connection = self._connection, None
+        session, self._session = self._session, None
         self._present = self._leads = False
-        if connection is not None:
-            with contextlib.suppress(*_REFUSALS):
-                await connection.close(timeout=2.0)
+        if session is not None:
+            await close_session(session)
 
 
 async def _lock(connection: asyncpg.Connection[Any], function: str, group: str, what: str) -> bool:

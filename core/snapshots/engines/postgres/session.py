@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
 
 from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotError
 from ...progress import Watch
+from .connecting.opening import Opened, close_session, open_session
 from .connection import Address
 from .errors import from_exception, is_transient
 
@@ -24,13 +25,6 @@ _CHECK_EVERY = 0.2
 _CONNECT_TIMEOUT = 10.0
 _RETRY_AFTER = 0.5
 _MAINTENANCE_DATABASES = ("postgres", "template1")
-
-_SETTINGS = (
-    "SET search_path = ''; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; "
-    "SET extra_float_digits = 3; SET bytea_output = 'hex'; SET synchronize_seqscans = off; SET row_security = off; "
-    "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
-)
-"""What pg_dump sets as well: the same data must give the same text, whatever the host has set."""
 
 
 def quoted(*names: str) -> str:
@@ -47,9 +41,10 @@ def literal(text: str) -> str:
 class Session:
     """An open connection. Every call checks the deadline while it waits, and raises only SnapshotErrors."""
 
-    def __init__(self, runner: asyncio.Runner, connection: asyncpg.Connection[Any], shown: str, watch: Watch) -> None:
+    def __init__(self, runner: asyncio.Runner, opened: Opened, shown: str, watch: Watch) -> None:
         self._runner = runner
-        self._connection = connection
+        self._connection = opened.connection
+        self._facts = opened.facts
         self._shown = shown
         self._watch = watch
 
@@ -57,6 +52,25 @@ class Session:
     def version(self) -> int:
         """The server's major version."""
         return int(self._connection.get_server_version().major)
+
+    @property
+    def encoding(self) -> str:
+        """The name of the database's encoding, such as ``UTF8``."""
+        return self._facts.encoding
+
+    @property
+    def search_path(self) -> str:
+        """The search path of the role in this database; that of the session itself is empty."""
+        return self._facts.search_path
+
+    @contextlib.contextmanager
+    def watched_by(self, watch: Watch) -> Iterator[None]:
+        """Check another watch while the block runs."""
+        before, self._watch = self._watch, watch
+        try:
+            yield
+        finally:
+            self._watch = before
 
     def execute(self, statement: str, *arguments: object) -> None:
         """Execute one statement, or several if there are no arguments."""
@@ -76,8 +90,35 @@ class Session:
         async def take(piece: bytes) -> None:
             sink(piece)
 
+        # In the database's own encoding, so that bytes which are no text in another one come through as well.
         copying = self._connection.copy_from_table(
-            table, columns=list(columns) or None, schema_name=schema, output=take
+            table, columns=list(columns) or None, schema_name=schema, output=take, encoding=self.encoding
+        )
+        self._wait(copying)
+
+    def copy_in(
+        self,
+        schema: str,
+        table: str,
+        columns: Sequence[str],
+        source: Iterable[bytes | memoryview],
+        *,
+        encoding: str,
+        freeze: bool,
+    ) -> None:
+        """Execute ``COPY schema.table (columns) FROM STDIN`` with what ``source`` yields, which may wait."""
+
+        async def pieces() -> AsyncIterator[bytes | memoryview]:
+            for piece in source:
+                yield piece
+
+        copying = self._connection.copy_to_table(
+            table,
+            columns=list(columns) or None,
+            schema_name=schema,
+            source=pieces(),
+            encoding=encoding,
+            freeze=freeze or None,
         )
         self._wait(copying)
 
@@ -136,32 +177,23 @@ def connected(
     """
     watch.check()
     with asyncio.Runner() as runner:
-        connection = runner.run(_watched(_connect(address, patience), watch, address.shown))
+        settings = {"lock_timeout": str(0 if lock_timeout is None else max(1, int(lock_timeout * 1000)))}
+        opened = runner.run(_watched(_open(address, settings, patience), watch, address.shown))
         try:
-            session = Session(runner, connection, address.shown, watch)
-            milliseconds = 0 if lock_timeout is None else max(1, int(lock_timeout * 1000))
-            session.execute(f"{_SETTINGS}; SET lock_timeout = {milliseconds}")
-            yield session
+            yield Session(runner, opened, address.shown, watch)
         finally:
-            runner.run(_close(connection))
+            runner.run(close_session(opened))
 
 
-async def _connect(address: Address, patience: float) -> asyncpg.Connection[Any]:
+async def _open(address: Address, settings: dict[str, str], patience: float) -> Opened:
     until = time.monotonic() + patience
     while True:
         try:
-            return await asyncpg.connect(**address.for_asyncpg(_CONNECT_TIMEOUT))
+            return await open_session(address, _CONNECT_TIMEOUT, settings)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            if not is_transient(error) or time.monotonic() + _RETRY_AFTER > until:
+            if isinstance(error, SnapshotError) or not is_transient(error) or time.monotonic() + _RETRY_AFTER > until:
                 raise
         await asyncio.sleep(_RETRY_AFTER)
-
-
-async def _close(connection: asyncpg.Connection[Any]) -> None:
-    try:
-        await connection.close(timeout=2.0)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-        connection.terminate()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -21,9 +22,7 @@ SELECT n.nspname, c.relname, c.relkind::text, c.relhassubclass,
 """
 _SEARCH_PATH = """
 SELECT nspname FROM pg_catalog.pg_namespace,
-       pg_catalog.unnest(pg_catalog.string_to_array(
-           (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'), ','))
-       WITH ORDINALITY AS p (part, n)
+       pg_catalog.unnest(pg_catalog.string_to_array($1, ',')) WITH ORDINALITY AS p (part, n)
  WHERE nspname = pg_catalog.btrim(pg_catalog.replace(part, '"$user"', current_user::text), ' "')
  ORDER BY n
 """
@@ -53,9 +52,12 @@ def resolve_tables(session: Session, names: Iterable[str], present: Iterable[Rel
     """Return the table for each name in the settings; names without a table are left out.
 
     ``users`` is the table that the database's own search path finds, else one of that name in any schema;
-    ``shop.users`` is exactly that one. Upper and lower case matter only if two tables differ in nothing else.
+    ``shop.users`` is exactly that one. Upper and lower case matter only if two tables differ in nothing else. Without
+    names it is every table that belongs to no extension.
     """
-    path = [schema for (schema,) in session.rows(_SEARCH_PATH)]
+    present = tuple(present)
+    names = tuple(names) or _names_of(present)
+    path = [schema for (schema,) in session.rows(_SEARCH_PATH, session.search_path)]
     found = {}
     for name in names:
         fitting = sorted(
@@ -70,6 +72,12 @@ def resolve_tables(session: Session, names: Iterable[str], present: Iterable[Rel
         if fitting:
             found[name] = fitting[0]
     return found
+
+
+def _names_of(present: Iterable[Relation]) -> tuple[str, ...]:
+    own = [each for each in present if not each.from_extension]
+    shared = Counter(each.name for each in own)
+    return tuple(each.name if shared[each.name] == 1 else f"{each.schema}.{each.name}" for each in own)
 
 
 def _fits(name: str, relation: Relation) -> bool:

@@ -79,9 +79,9 @@ async def test_a_process_that_dies_is_not_waited_for(three: list[PostgresProbe])
     """The server lets go of what a lost connection held."""
     await leaders(three)
     for probe in three[:2]:
-        connection = probe._membership._connection
-        assert connection is not None
-        connection.terminate()
+        session = probe._membership._session
+        assert session is not None
+        session.connection.terminate()
     async with asyncio.timeout(10):
         while not await three[2].join(OURS, eligible=True):
             await asyncio.sleep(0.02)

@@ -1,0 +1,1 @@
+"""How a connection is opened: the password file, the settings that are pinned, and poolers that are refused."""

@@ -1,0 +1,68 @@
+r"""Read a password file as libpq does (https://www.postgresql.org/docs/current/libpq-pgpass.html).
+
+A line is ``host:port:database:user:password``; ``\:`` and ``\\`` stand for the character after the backslash, ``*``
+alone matches everything, and nothing is stripped but the end of the line. asyncpg reads it too, but leaves the escapes
+in and strips blanks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+__all__ = ["find_password", "passfile_path"]
+
+_FIELD = re.compile(r"((?:[^:\\]|\\.|\\$)*)(?::|$)", re.DOTALL)
+
+
+def passfile_path(given: str | None) -> Path:
+    """Return the password file: the one given, that of PGPASSFILE, or ``~/.pgpass``."""
+    chosen = given or os.environ.get("PGPASSFILE")
+    return Path(chosen) if chosen else Path.home() / ".pgpass"
+
+
+def find_password(path: Path, hosts: Sequence[tuple[str, str]], database: str, user: str) -> str | None:
+    """Return the password for the first of ``hosts`` (host and port) that a line matches, or None.
+
+    A file that others can read is ignored, as libpq ignores it.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or (os.name == "posix" and status.st_mode & 0o077):
+            return None
+        lines = path.read_bytes().decode(errors="replace").split("\n")
+    except OSError:
+        return None
+    entries = list(_entries(lines))
+    for host, port in hosts:
+        names = {host, "localhost"} if not host or host.startswith("/") else {host}
+        for line_host, *rest, password in entries:
+            matches = zip(rest, (port, database, user), strict=True)
+            if (line_host == "*" or _unescaped(line_host) in names) and all(
+                field == "*" or _unescaped(field) == value for field, value in matches
+            ):
+                return _unescaped(password)
+    return None
+
+
+def _entries(lines: Sequence[str]) -> Iterator[tuple[str, str, str, str, str]]:
+    for line in lines:
+        text = line.removesuffix("\r")
+        if not text or text.startswith("#"):
+            continue
+        fields, at = [], 0
+        for _ in range(4):
+            field = _FIELD.match(text, at)
+            if field is None or field.end() == len(text):
+                break
+            fields.append(field[1])
+            at = field.end()
+        if len(fields) == 4:
+            yield (fields[0], fields[1], fields[2], fields[3], text[at:])
+
+
+def _unescaped(field: str) -> str:
+    return re.sub(r"\\(.)", r"\1", field, flags=re.DOTALL)
