@@ -15,7 +15,8 @@ from typing import Any
 from core.snapshots.engines import ChainFile
 from core.snapshots.engines.sqlite import rebuild
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from core.snapshots.history.past import Past, PastFiles
+from core.snapshots.history.past import Past
+from core.snapshots.history.questions import PastFiles
 from core.snapshots.models import Form, Point
 from core.snapshots.progress import Watch
 from tests.worlds.chain_world import Chain

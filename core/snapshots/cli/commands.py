@@ -14,9 +14,15 @@
     python -m core.snapshots unpin ID
     python -m core.snapshots rebuild-catalog
     python -m core.snapshots claim
+    python -m core.snapshots look [TABLE KEY..] [--player ID] [--at WHEN]
+    python -m core.snapshots history TABLE KEY.. [--column NAME]
+    python -m core.snapshots diff WHEN [WHEN] [--rows]
+    python -m core.snapshots find-change CONDITION
+    python -m core.snapshots query SQL [--at WHEN]
 
-ID is an id, a unique prefix of one, or ``latest``. Each command takes ``--config FILE`` and ``--json``, which can stand
-before it too.
+ID is an id, a unique prefix of one, or ``latest``. WHEN is an ID, a time ("2026-11-27T18:00", "18:00"), "20m ago",
+``before:REASON`` (the snapshot before the newest one of that event), or ``now``. Each command takes ``--config FILE``
+and ``--json``, which can stand before it too.
 
 Exit codes: 0 done · 1 failed · 2 wrong usage (settings and unknown ids too) · 3 busy · 4 damaged (a verification or an
 integrity check that found damage, and a status of a database that cannot be read) · 130 stopped by Ctrl-C.
@@ -42,7 +48,20 @@ With ``--json`` standard output is exactly one JSON document. These shapes are s
     pin, unpin        {"snapshot": SNAPSHOT}
     rebuild-catalog   {"snapshots": count, "damaged": [path, ..], "unreadable": [path, ..]}
     claim             {"engine", "location"}, what the repository belongs to now
+    look              {"at": id or now, "tables": {table: [{column: value}, ..]}, "by": archives or rebuild}
+    history           {"changes": [{"snapshot": id or now, "since": id|null, "at", "reasons": [..],
+                      "before": {column: value}|null, "after": {column: value}|null}, ..], "points", "read",
+                      "left_out": [id, ..], "by"}, oldest first
+    diff              {"from": id, "to": id or now, "by": pages or comparison, "tables": {table: {"added", "removed",
+                      "changed"}}}; with "columns_added", "columns_removed" if there are some; with --rows also
+                      "rows": {"added": [..], "removed": [..], "changed": [[before, after], ..]}
+    find-change       {"first": {"snapshot", "at", "reasons"}|null, "before": the same|null, "points", "read",
+                      "by": bisection or all}
+    query             {"at", "columns": [..], "rows": [[..], ..], "truncated", "by"}
     any that fails    {"error": {"code", "message"}}; code is the name of the error's class
+
+A value is a number, a text or null; a blob is an object with its hexadecimal digits. Without the package apsw
+snapshots are rebuilt to be read (``rebuild``).
 
 FINDING is ``{"check", "severity": "error"|"warning", "message", "table": name|null, "remedy": sentence|null}``,
 HEALTH ``{"verdict", "findings": [FINDING, ..], "checked_at"}``, the verdict one of sound, missing, unknown, suspicious,
@@ -60,7 +79,7 @@ import sys
 
 import click
 
-from . import check_cmd, maintenance_cmd, restore_cmd, show_cmd, take_cmd
+from . import check_cmd, history_cmd, maintenance_cmd, restore_cmd, show_cmd, take_cmd
 from .app import Shell
 
 __all__ = ["main", "shell"]
@@ -80,6 +99,11 @@ _COMMANDS = (
     take_cmd.unpin,
     maintenance_cmd.rebuild_catalog,
     maintenance_cmd.claim,
+    history_cmd.look,
+    history_cmd.history,
+    history_cmd.diff,
+    history_cmd.find_change,
+    history_cmd.query,
 )
 """In the order in which the help lists them: what people need most comes first."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..errors import QueryError
 from ..models import Key, Look, Point
 from .past import Past, name_of
-from .player import PlayerSettings, find_player, player_key, player_rows
+from .player import find_player, player_key, player_rows
+from .questions import PlayerSettings
 from .tables import find_table, json_record, key_values, read_tables, rows_by_key
 
 __all__ = ["look", "look_at_player"]

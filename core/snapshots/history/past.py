@@ -9,39 +9,23 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
 from ..archive.page_index import PageIndex
-from ..engines import ChainFile
 from ..engines.sqlite.connections import read_transaction, reading
 from ..engines.sqlite.source import read_image
 from ..models import NOW, Point
 from ..progress import Watch
 from .databases import Database
 from .pages import ChainPages, ExpandedMembers, differing_pages
+from .questions import PastFiles
 from .rebuilt import RebuiltImages
 
-__all__ = ["ARCHIVES", "LATER", "REBUILD", "Past", "PastFiles", "can_read_archives"]
+__all__ = ["ARCHIVES", "LATER", "REBUILD", "Past", "can_read_archives"]
 
 ARCHIVES, REBUILD = "archives", "rebuild"
 """How snapshots are read: straight from their archives, or rebuilt in scratch first."""
 
 LATER = "later"
 """The schema under which the second of two states is attached to the first."""
-
-
-class PastFiles(msgspec.Struct, frozen=True, kw_only=True):
-    """What a job needs to read the past: the chains, and the points in them, oldest first.
-
-    ``cache`` is the folder of derived files and ``index`` the page index; either can be None or lost. ``now`` is when
-    the question was asked.
-    """
-
-    chains: tuple[tuple[ChainFile, ...], ...]
-    points: tuple[Point, ...]
-    cache: str | None
-    index: str | None
-    now: dt.datetime
 
 
 class _Opener(Protocol):

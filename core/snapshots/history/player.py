@@ -9,28 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-import msgspec
-
 from ..errors import QueryError
 from ..models import PlayerTables
 from .databases import Database, Value, quoted
+from .questions import PlayerSettings
 from .tables import Table, find_table, json_record, selected, typed
 
-__all__ = ["PlayerSettings", "find_player", "player_key", "player_rows", "raw_player_rows"]
+__all__ = ["find_player", "player_key", "player_rows", "raw_player_rows"]
 
 _NAMES = ("name", "username", "user_name", "display_name", "player_name", "nick", "nickname")
 _HINTS = ("user", "player", "member", "profile", "account")
 """What the key of a player is called most often, where several names recur as often."""
-
-
-class PlayerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the settings say: ``player`` as "table.column" ("" to guess), ``also`` the same for columns that refer to
-    it, ``never`` tables ("bans") or columns ("bans.user_id") that do not.
-    """
-
-    player: str = ""
-    also: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
 
 
 def find_player(tables: Mapping[str, Table], settings: PlayerSettings) -> PlayerTables:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import os
 import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -70,6 +71,11 @@ class Repository:
     def latest(self) -> Path:
         """The path of the newest state as a standalone file, such as ``latest.db.gz``; often a link."""
         return self.root / f"latest{self.suffix}"
+
+    @property
+    def is_read_only(self) -> bool:
+        """True if the folder is there and nothing can be written in it by this process."""
+        return self.root.is_dir() and not os.access(self.root, os.W_OK)
 
     def prepare(self) -> None:
         """Create the folders that are missing; raise RepositoryError if that is impossible."""

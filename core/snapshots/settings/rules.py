@@ -21,6 +21,15 @@ def _is_name(value: str) -> bool:
     return bool(value.strip()) and "\0" not in value
 
 
+def _is_column(value: str) -> bool:
+    table, _, column = value.rpartition(".")
+    return _is_name(table) and _is_name(column)
+
+
+def _is_column_or_nothing(value: str) -> bool:
+    return not value or _is_column(value)
+
+
 def _is_group(value: str) -> bool:
     return re.fullmatch(r"[-_a-z0-9]{1,32}", value) is not None
 
@@ -62,6 +71,7 @@ def _read_kind(value: object) -> Kind:
 
 _URL = Validator(allowed='a URL like "sqlite:///data/game.db"', read=_read_url)
 _TABLE = text("a table's name", _is_name)
+_COLUMN = text('a column like "users.id"', _is_column)
 _JSON_COLUMN = Validator(
     allowed='"table.column", or with ":list", ":object" or ":any" after it', read=_read_json_column
 )
@@ -105,6 +115,9 @@ RULES: Mapping[str, Validator] = {
     "startup.restore": _RESTORE,
     "startup.deadline": duration(),
     "startup.restore_pause": duration(zero=True),
+    "history.player": text('a column like "users.id", or "" to let the schema tell', _is_column_or_nothing),
+    "history.also": list_of(_COLUMN, '["trades.buyer_id"]'),
+    "history.never": list_of(_TABLE, '["bans"]'),
     "discord.admin_guild_ids": list_of(snowflake(), "[123456789012345678]"),
     "discord.alert_channel_id": snowflake(none="direct messages to the owner"),
     "discord.backup_group": _GROUP,

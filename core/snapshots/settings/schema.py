@@ -26,6 +26,7 @@ from .validators import InvalidValue, settings_error
 __all__ = [
     "DatabaseSettings",
     "DiscordSettings",
+    "HistorySettings",
     "JsonColumn",
     "RepositorySettings",
     "RetentionRules",
@@ -114,6 +115,18 @@ class StartupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     restore_pause: Duration = Duration(_HOUR)
 
 
+class HistorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who the player is, for looking at the past and for putting rows back.
+
+    ``player`` is "table.column", "" to let the schema tell. ``also`` are more columns that refer to it, ``never``
+    tables or columns that do not.
+    """
+
+    player: str = ""
+    also: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+
 class DiscordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Permissions, alerts and the names of the commands on Discord.
 
@@ -137,6 +150,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     schedule: ScheduleSettings = ScheduleSettings()
     retention: RetentionRules = RetentionRules()
     startup: StartupSettings = StartupSettings()
+    history: HistorySettings = HistorySettings()
     discord: DiscordSettings = DiscordSettings()
     triggers: tuple[TriggerSettings, ...] = DEFAULT_TRIGGERS
 
@@ -147,6 +161,7 @@ _SECTIONS: dict[str, Any] = {
     "schedule": ScheduleSettings,
     "retention": RetentionRules,
     "startup": StartupSettings,
+    "history": HistorySettings,
     "discord": DiscordSettings,
 }
 

@@ -19,6 +19,7 @@ from .protocol import (
     CleanUpJob,
     DiscardJob,
     ExportJob,
+    HistoryJob,
     InspectJob,
     IntegrityJob,
     Job,
@@ -124,6 +125,14 @@ def _export(job: ExportJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
     except FileExistsError as error:
         raise RepositoryError(f"{target} is there already; give a file that is not.", path=str(target)) from error
     return Exported(size=target.stat().st_size)
+
+
+@do.register
+def _history(job: HistoryJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    # Most jobs are snapshots, which begin sooner without these modules.
+    from ..history.answers import answer
+
+    return answer(job.question, job.files, job.url, job.busy_timeout, scratch, watch)
 
 
 @do.register

@@ -13,6 +13,7 @@ import msgspec
 
 from ..archive.members import Head
 from ..engines.base import ChainFile, Checks, ParentSnapshot
+from ..history.questions import PastFiles, Question
 from ..models import Finding, Identity, IntegrityReport, Level, Method, Snapshot
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Committed",
     "DiscardJob",
     "Failed",
+    "HistoryJob",
     "InspectJob",
     "IntegrityJob",
     "Job",
@@ -127,6 +129,13 @@ class ExportJob(Work, frozen=True, kw_only=True, tag=True):
     record: str
 
 
+class HistoryJob(Work, frozen=True, kw_only=True, tag=True):
+    """Answer a question about the past."""
+
+    question: Question
+    files: PastFiles
+
+
 class ScanJob(Work, frozen=True, kw_only=True, tag=True):
     """Read and verify snapshot files that the catalog does not list, given as (name, path). ``at`` is the time now."""
 
@@ -146,6 +155,7 @@ Job = (
     | InspectJob
     | ExportJob
     | ScanJob
+    | HistoryJob
 )
 
 

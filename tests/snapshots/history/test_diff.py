@@ -51,7 +51,7 @@ def test_leaves_that_were_given_up_unwritten_are_read(tmp_path: Path) -> None:
             assert differ is not None
             assert len(differ) < 10
             assert counts(past, first, second) == (*by_number(world, first, second), DiffMethod.PAGES)
-        assert by_number(world, *world.points[:2]) == (0, 2001, 0)
+        assert by_number(world, world.points[0], world.points[1]) == (0, 2001, 0)
 
 
 def test_an_overflow_page_that_was_rewritten_alone_is_traced_to_its_row(tmp_path: Path) -> None:

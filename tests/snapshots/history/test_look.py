@@ -8,7 +8,8 @@ import pytest
 
 from core.snapshots.errors import QueryError, SnapshotDamaged
 from core.snapshots.history.look import look, look_at_player
-from core.snapshots.history.player import PlayerSettings, find_player
+from core.snapshots.history.player import find_player
+from core.snapshots.history.questions import PlayerSettings
 from core.snapshots.history.tables import read_tables
 from core.snapshots.models import PlayerTables
 from tests.worlds.history_world import HistoryWorld

@@ -1,0 +1,107 @@
+"""Reading the past without restoring it: ``look``, ``history``, ``diff``, ``find-change`` and ``query``."""
+
+from __future__ import annotations
+
+import click
+
+from .app import command
+from .json_output import history as documents
+from .session import Invocation, opened
+from .text_output import history as text
+
+__all__ = ["diff", "find_change", "history", "look", "query"]
+
+_ROWS = 100
+"""How many rows of each kind and table ``diff --rows`` gives."""
+
+_at = click.option(
+    "--at",
+    "when",
+    metavar="WHEN",
+    default="latest",
+    show_default=True,
+    help='A snapshot, a time, "20m ago", before:REASON, or now.',
+)
+
+
+def _key_of(values: tuple[str, ...]) -> tuple[str | None, ...]:
+    """Return a key as it is asked for; NULL stands for no value."""
+    return tuple(None if value.upper() == "NULL" else value for value in values)
+
+
+@command()
+@click.argument("table", metavar="[TABLE", required=False)
+@click.argument("key", metavar="KEY..]", nargs=-1)
+@click.option("--player", metavar="ID", help="All rows of a player, by key or by name.")
+@_at
+@click.pass_obj
+def look(invocation: Invocation, table: str | None, key: tuple[str, ...], player: str | None, when: str) -> None:
+    """Show a row, or all rows of a player, as they were.
+
+    KEY has a value for each column of the table's key.
+    """
+    if (player is None) == (table is None) or (table is not None and not key):
+        raise click.UsageError("Name either a TABLE and a KEY, or a --player.")
+    with opened(invocation, prepare=False) as session:
+        service = session.service
+        if player is not None:
+            found = session.run(service.look_at_player(player, when))
+        else:
+            found = session.run(service.look(table or "", _key_of(key), when))
+    invocation.answer(documents.look_document(found), text.look_output(found, invocation.now()))
+
+
+@command()
+@click.argument("table", metavar="TABLE")
+@click.argument("key", metavar="KEY..", nargs=-1, required=True)
+@click.option("--column", metavar="NAME", help="Only changes of this column.")
+@click.pass_obj
+def history(invocation: Invocation, table: str, key: tuple[str, ...], column: str | None) -> None:
+    """Show every change of a row, and in which event."""
+    with opened(invocation, prepare=False) as session:
+        service = session.service
+        found = session.follow(
+            lambda on_progress: service.history(table, _key_of(key), column, on_progress=on_progress)
+        )
+    invocation.answer(documents.history_document(found), text.history_output(found, invocation.now()))
+
+
+@command()
+@click.argument("since", metavar="WHEN")
+@click.argument("until", metavar="[WHEN]", default="now")
+@click.option("--rows", is_flag=True, help=f"Show the rows too, at most {_ROWS} of each kind and table.")
+@click.pass_obj
+def diff(invocation: Invocation, since: str, until: str, rows: bool) -> None:
+    """Show what was added, removed and changed by table.
+
+    From the first WHEN to the second, which is now if it is left out.
+    """
+    with opened(invocation, prepare=False) as session:
+        service, shown = session.service, _ROWS if rows else 0
+        found = session.follow(lambda on_progress: service.diff(since, until, shown=shown, on_progress=on_progress))
+    invocation.answer(documents.diff_document(found, rows=rows), text.diff_output(found, rows=rows))
+
+
+@command("find-change")
+@click.argument("condition", metavar="CONDITION")
+@click.pass_obj
+def find_change(invocation: Invocation, condition: str) -> None:
+    """Find the first moment at which a condition holds.
+
+    As in find-change "count(*) < 1000 FROM users".
+    """
+    with opened(invocation, prepare=False) as session:
+        service = session.service
+        found = session.follow(lambda on_progress: service.find_change(condition, on_progress=on_progress))
+    invocation.answer(documents.find_change_document(found), text.find_change_output(found, invocation.now()))
+
+
+@command()
+@click.argument("sql", metavar="SQL")
+@_at
+@click.pass_obj
+def query(invocation: Invocation, sql: str, when: str) -> None:
+    """Ask in SQL, at one moment; only reading is allowed."""
+    with opened(invocation, prepare=False) as session:
+        found = session.run(session.service.query(sql, when))
+    invocation.answer(documents.query_document(found), text.query_output(found))

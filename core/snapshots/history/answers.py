@@ -1,0 +1,74 @@
+"""Answers each question about the past; called in the worker."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import msgspec
+
+from ..errors import QueryError
+from ..models import Point
+from ..progress import Watch
+from ..settings import database_url
+from .diff import diff
+from .look import look, look_at_player
+from .past import Past
+from .query import find_change, query
+from .questions import AskDiff, AskFindChange, AskHistory, AskLook, AskPlayer, AskQuery, PastFiles, Question
+from .row_history import row_history
+
+__all__ = ["answer"]
+
+
+def answer(
+    question: Question, files: PastFiles, url: str, busy_timeout: float, scratch: Path, watch: Watch
+) -> msgspec.Struct:
+    """Return the answer to a question about the points in ``files``; raise QueryError, SnapshotDamaged, DatabaseError.
+
+    ``url`` is that of the live database, ``scratch`` a folder for what must be rebuilt.
+    """
+    database = database_url.parse(url)
+    if database.path is None:
+        raise QueryError("The past of this kind of database cannot be read without restoring it.")
+    with Past(files, Path(database.path).resolve(), busy_timeout, scratch, watch) as past:
+        return _answer(question, past)
+
+
+@functools.singledispatch
+def _answer(question: Question, past: Past) -> msgspec.Struct:
+    raise TypeError(f"no answer to {type(question).__name__}")
+
+
+@_answer.register
+def _look(question: AskLook, past: Past) -> msgspec.Struct:
+    return look(past, _point(question, past), question.table, question.key)
+
+
+@_answer.register
+def _player(question: AskPlayer, past: Past) -> msgspec.Struct:
+    return look_at_player(past, _point(question, past), question.player, question.settings)
+
+
+@_answer.register
+def _history(question: AskHistory, past: Past) -> msgspec.Struct:
+    return row_history(past, question.table, question.key, question.column, now=question.now)
+
+
+@_answer.register
+def _diff(question: AskDiff, past: Past) -> msgspec.Struct:
+    return diff(past, past.points[0], None if question.now else past.points[-1], shown=question.shown)
+
+
+@_answer.register
+def _find_change(question: AskFindChange, past: Past) -> msgspec.Struct:
+    return find_change(past, question.condition, now=question.now)
+
+
+@_answer.register
+def _query(question: AskQuery, past: Past) -> msgspec.Struct:
+    return query(past, _point(question, past), question.sql, most=question.most)
+
+
+def _point(question: Question, past: Past) -> Point | None:
+    return None if question.now else past.points[-1]

@@ -1,0 +1,174 @@
+"""Questions about the past. They take no exclusive lock and create nothing in a repository that cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+from ..engines import ChainFile
+from ..errors import QueryError, SnapshotDamaged
+from ..history.questions import (
+    AskDiff,
+    AskFindChange,
+    AskHistory,
+    AskLook,
+    AskPlayer,
+    AskQuery,
+    PastFiles,
+    PlayerSettings,
+    Question,
+)
+from ..models import (
+    Diff,
+    FindChange,
+    Key,
+    Look,
+    OnProgress,
+    Point,
+    QueryResult,
+    RowHistory,
+    Snapshot,
+)
+from ..policies.chain import chain_of
+from ..policies.moments import resolve_moment
+from ..policies.timeline import timeline
+from ..repository.catalog import Contents
+from ..worker.protocol import HistoryJob
+from .context import Context
+from .exclusive import require_open
+
+Answer = TypeVar("Answer")
+
+__all__ = ["HistoryQueries", "files_for", "moment"]
+
+
+class HistoryQueries:
+    """Asks about the past of one service's database. ``when`` names a snapshot: see ``policies.moments``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def look(self, table: str, key: Key, when: str) -> Look:
+        """Return the row of a table with a key at a moment."""
+        point = await self._moment(when)
+        return await self._ask(AskLook(table=table, key=key, now=point is None), Look, point)
+
+    async def look_at_player(self, player: str, when: str) -> Look:
+        """Return all rows of a player at a moment."""
+        point = await self._moment(when)
+        question = AskPlayer(player=player, settings=player_settings(self._context), now=point is None)
+        return await self._ask(question, Look, point)
+
+    async def history(
+        self, table: str, key: Key, column: str | None, on_progress: OnProgress | None = None
+    ) -> RowHistory:
+        """Return each change of a row over the whole timeline and up to now."""
+        line, left_out = await self._timeline()
+        question = AskHistory(table=table, key=key, column=column, now=True)
+        answer = await self._ask(question, RowHistory, *line, on_progress=on_progress)
+        return msgspec.structs.replace(answer, skipped=left_out)
+
+    async def diff(self, since: str, until: str, shown: int, on_progress: OnProgress | None = None) -> Diff:
+        """Return what differs between two moments, of which the second can be now."""
+        first, second = await self._moment(since), await self._moment(until)
+        if first is None:
+            raise QueryError("A diff begins at a snapshot; now can only be its end.")
+        question = AskDiff(shown=shown, now=second is None)
+        return await self._ask(question, Diff, first, second, on_progress=on_progress)
+
+    async def find_change(self, condition: str, on_progress: OnProgress | None = None) -> FindChange:
+        """Return the first point of the timeline at which a condition holds."""
+        line, _ = await self._timeline()
+        return await self._ask(AskFindChange(condition=condition, now=True), FindChange, *line, on_progress=on_progress)
+
+    async def query(self, sql: str, when: str, most: int) -> QueryResult:
+        """Return the rows of a query at a moment."""
+        point = await self._moment(when)
+        return await self._ask(AskQuery(sql=sql, most=most, now=point is None), QueryResult, point)
+
+    async def _moment(self, when: str) -> Snapshot | None:
+        return moment(self._context, await self._contents(), when)
+
+    async def _timeline(self) -> tuple[list[Snapshot], tuple[str, ...]]:
+        """Return the snapshots of the timeline that can be read, oldest first, and the ids of the others."""
+        contents = await self._contents()
+        line = list(reversed(timeline(contents.snapshots, contents.restores)))
+        readable = [snapshot for snapshot in line if _is_readable(snapshot, contents)]
+        kept = {snapshot.id for snapshot in readable}
+        return readable, tuple(snapshot.id for snapshot in line if snapshot.id not in kept)
+
+    async def _contents(self) -> Contents:
+        require_open(self._context)
+        return await self._context.in_thread(self._context.repository.refresh)
+
+    async def _ask(
+        self,
+        question: Question,
+        result_type: type[Answer],
+        *snapshots: Snapshot | None,
+        on_progress: OnProgress | None = None,
+    ) -> Answer:
+        context = self._context
+        contents = context.repository.catalog.contents
+        files = await context.in_thread(files_for, context, contents, [each for each in snapshots if each is not None])
+        return await context.work(
+            HistoryJob,
+            result_type,
+            on_progress,
+            deadline=float(context.settings.schedule.integrity_deadline),
+            question=question,
+            files=files,
+        )
+
+
+def _is_readable(snapshot: Snapshot, contents: Contents) -> bool:
+    try:
+        chain_of(snapshot, contents.snapshots)
+    except SnapshotDamaged:
+        return False
+    return not snapshot.damaged
+
+
+def moment(context: Context, contents: Contents, when: str) -> Snapshot | None:
+    """Return the snapshot that a moment names, or None for now."""
+    return resolve_moment(when, contents.snapshots, contents.restores, context.clock())
+
+
+def player_settings(context: Context) -> PlayerSettings:
+    """Return what the settings say of the player."""
+    history = context.settings.history
+    return PlayerSettings(player=history.player, also=history.also, never=history.never)
+
+
+def files_for(context: Context, contents: Contents, snapshots: Sequence[Snapshot]) -> PastFiles:
+    """Return what a job needs to read these snapshots. Blocks. Raises SnapshotDamaged if a chain is broken.
+
+    Chains reach as far as these snapshots do: damage behind them does not count.
+    """
+    repository = context.repository
+    chains: list[tuple[ChainFile, ...]] = []
+    places: dict[str, tuple[int, int]] = {}
+    for snapshot in sorted(snapshots, key=lambda each: each.sequence, reverse=True):
+        if snapshot.id not in places:
+            chain = repository.chain(snapshot)
+            places |= {part.snapshot: (len(chains), at) for at, part in enumerate(chain)}
+            chains.append(chain)
+    points = [
+        Point(
+            snapshot=snapshot.id,
+            at=snapshot.began_at,
+            reasons=snapshot.reasons,
+            chain=places[snapshot.id][0],
+            position=places[snapshot.id][1],
+        )
+        for snapshot in snapshots
+    ]
+    return PastFiles(
+        chains=tuple(chains),
+        points=tuple(points),
+        cache=str(repository.history_cache),
+        index=str(repository.page_index),
+        now=context.clock(),
+    )
