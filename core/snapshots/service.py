@@ -125,9 +125,13 @@ class SnapshotService:
     async def open(self) -> None:
         """Create missing folders, clean up, rebuild a lost catalog, and adopt files that the catalog does not list.
 
-        If another process holds the exclusive lock, only the catalog is read. Raises RepositoryError or CatalogTooNew.
+        If another process holds the exclusive lock, or the repository is read-only, only the catalog is read. Raises
+        RepositoryError or CatalogTooNew.
         """
         context = self._context
+        if await context.in_thread(lambda: context.repository.is_read_only):
+            await context.in_thread(context.repository.refresh)
+            return
         await context.in_thread(context.repository.prepare)
         try:
             async with context.lock.held("a start", 0.0):
@@ -139,6 +143,21 @@ class SnapshotService:
                 await clean_up_locked(context)
         except Busy:
             await context.in_thread(context.repository.refresh)
+
+    async def open_for_reading(self) -> None:
+        """Read the catalog and create nothing; only a catalog that cannot be read is rebuilt, where that is possible.
+
+        Raises CatalogError if it cannot be read and the repository is read-only, or CatalogTooNew.
+        """
+        repository = self._context.repository
+        try:
+            await self._context.in_thread(repository.refresh)
+        except CatalogTooNew:
+            raise
+        except CatalogError:
+            if await self._context.in_thread(lambda: repository.is_read_only):
+                raise
+            await self.open()
 
     async def _is_own(self) -> bool:
         """Return False if the repository belongs to another database: then nothing is written."""

@@ -33,7 +33,7 @@ def verify(invocation: Invocation, snapshot_id: str, level: str) -> int:
 
     Without ID it is the latest. The exit code is 4 if it is damaged.
     """
-    with opened(invocation) as session:
+    with opened(invocation, reading=True) as session:
         service = session.service
         report = session.follow(lambda on_progress: service.verify(snapshot_id, Level(level), on_progress=on_progress))
     invocation.answer(documents.verify_document(report), text.verify_output(report))
@@ -48,7 +48,7 @@ def integrity(invocation: Invocation, quick: bool) -> int:
 
     The exit code is 4 if it is damaged, 1 if it could not be looked at.
     """
-    with opened(invocation) as session:
+    with opened(invocation, reading=True) as session:
         service = session.service
         report = session.follow(lambda on_progress: service.integrity(quick=quick, on_progress=on_progress))
     invocation.answer(documents.integrity_document(report), text.integrity_output(report))

@@ -161,18 +161,21 @@ class Session:
 
 
 @contextlib.contextmanager
-def opened(invocation: Invocation, *, prepare: bool = True) -> Iterator[Session]:
+def opened(invocation: Invocation, *, prepare: bool = True, reading: bool = False) -> Iterator[Session]:
     """Open a session with the chosen settings and close it afterwards.
 
     The settings are those of ``--config``, else of the file that BACKUP_CONFIG names, else of the default file if it is
-    there. Without ``prepare`` the service is not opened, which would clean up the repository. Raises SettingsError, and
-    what ``SnapshotService.open`` raises.
+    there. Without ``prepare`` the service is not opened, which would clean up the repository. With ``reading`` nothing
+    is created or changed, as long as the repository can be read as it is. Raises SettingsError, and what
+    ``SnapshotService.open`` raises.
     """
     settings_file = chosen_file(os.environ) if invocation.config is None else invocation.config
     service = SnapshotService(load(settings_file))
     with asyncio.Runner() as runner:
         try:
-            if prepare:
+            if reading:
+                runner.run(service.open_for_reading())
+            elif prepare:
                 runner.run(service.open())
             yield Session(service, runner, invocation.errors, settings_file)
         finally:

@@ -24,7 +24,7 @@ __all__ = ["audit", "list_snapshots", "show", "status"]
 def list_snapshots(invocation: Invocation, kind: str | None, everything: bool) -> None:
     """List the snapshots, newest first."""
     only = Kind(kind) if kind else None
-    with opened(invocation) as session:
+    with opened(invocation, reading=True) as session:
         snapshots = session.run(session.service.list(only))
     if snapshots:
         shown = text.list_output(snapshots, invocation.now(), everything=everything)
@@ -38,7 +38,7 @@ def list_snapshots(invocation: Invocation, kind: str | None, everything: bool) -
 @click.pass_obj
 def show(invocation: Invocation, snapshot_id: str) -> None:
     """Show one snapshot in full."""
-    with opened(invocation) as session:
+    with opened(invocation, reading=True) as session:
         snapshot = session.run(session.service.get(snapshot_id))
     document = documents.SnapshotAnswer(snapshot=documents.detailed_document(snapshot))
     invocation.answer(document, text.show_output(snapshot, session.repository, invocation.now()))
@@ -51,7 +51,7 @@ def status(invocation: Invocation) -> int:
 
     The exit code is 4 if the database cannot be read.
     """
-    with opened(invocation) as session:
+    with opened(invocation, reading=True) as session:
         found = session.run(session.service.status())
     invocation.answer(documents.status_document(found), text.status_output(found, invocation.now()))
     return _DAMAGED if found.live is not None and found.live.verdict is Verdict.UNREADABLE else 0
@@ -62,6 +62,6 @@ def status(invocation: Invocation) -> int:
 @click.pass_obj
 def audit(invocation: Invocation, everything: bool) -> None:
     """Show who did what: restores, pins, removals, and who was refused."""
-    with opened(invocation) as session:
+    with opened(invocation, reading=True) as session:
         lines = session.run(session.service.audit(None if everything else SHOWN))
     invocation.answer(documents.AuditDocument(lines=lines), text.audit_output(lines, invocation.now()))

@@ -60,7 +60,7 @@ def export(invocation: Invocation, snapshot_id: str, file: Path) -> None:
 
     The file stands alone, and gunzip reads it. A file that is there already is never replaced.
     """
-    with opened(invocation) as session:
+    with opened(invocation, reading=True) as session:
         service = session.service
         exported = session.follow(lambda on_progress: service.export(snapshot_id, file, on_progress=on_progress))
     document = documents.ExportDocument(file=str(file), size=exported.size)

@@ -6,6 +6,8 @@ import asyncio
 import datetime as dt
 import functools
 import logging
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from ..engines import Checks, probe_for, suffix_for
-from ..files import remove
+from ..files import free_space, remove
 from ..models import Identity, Listener, OnProgress, Snapshot
 from ..policies.timeline import timeline
 from ..repository.catalog import Contents
@@ -33,6 +35,10 @@ Value = TypeVar("Value")
 SpecificJob = TypeVar("SpecificJob", bound=Work)
 
 _THREADS = 6
+_WORKERS = 16
+"""The most jobs at once; what waits longer than that waits for a thread."""
+_SCRATCH_FREE = 16 << 20
+"""Bytes that must be free for temporary files to be put into the repository."""
 
 
 class Context:
@@ -62,6 +68,8 @@ class Context:
         """The database of the settings, once it is known; see ``identity``."""
         self.closed = False
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="savepoint")
+        # Each worker keeps a thread for as long as its job lasts: many at once must not stop everything else.
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="savepoint worker")
 
     @property
     def group(self) -> str:
@@ -98,7 +106,7 @@ class Context:
         ``fields`` are the job's own fields and its ``deadline`` in seconds; the database and the scratch folder are
         filled in. See ``client.run`` for the callbacks and the errors.
         """
-        scratch = self.repository.work / f"job-{self.token_hex(6)}"
+        scratch = (await self.in_thread(self.scratch_root)) / f"job-{self.token_hex(6)}"
         job = kind(
             url=self.url.text,
             busy_timeout=float(self.settings.database.busy_timeout),
@@ -109,11 +117,17 @@ class Context:
         in_use = InUseLock(in_use_lock(scratch))
         try:
             await self.in_thread(in_use.hold)
-            return await client.run(self._pool, job, result_type, on_progress, on_committed)  # type: ignore[arg-type]
+            return await client.run(self._workers, job, result_type, on_progress, on_committed)  # type: ignore[arg-type]
         finally:
             # The worker removes its folder itself, unless it was killed.
             await asyncio.shield(self.in_thread(remove, scratch))
             await asyncio.shield(self.in_thread(in_use.release))
+
+    def scratch_root(self) -> Path:
+        """Return the folder for temporary files: in the repository, or the system's if that is read-only or full."""
+        work = self.repository.work
+        usable = os.access(work, os.W_OK) and free_space(work) > _SCRATCH_FREE
+        return work if usable else Path(tempfile.gettempdir())
 
     def checks(
         self, contents: Contents, *, quick: bool, of: Snapshot | None = None, wait_for_server: bool = False

@@ -7,9 +7,7 @@ from pathlib import Path
 from ..models import Exported, OnProgress
 from ..worker.protocol import ExportJob
 from .context import Context
-from .exclusive import exclusive
 from .latest import head_of
-from .rebuild_catalog import readable_contents
 
 __all__ = ["export"]
 
@@ -19,15 +17,15 @@ async def export(context: Context, text: str, target: Path, on_progress: OnProgr
 
     Raises SnapshotNotFound, AmbiguousSnapshot, SnapshotDamaged, and RepositoryError if the file exists.
     """
-    async with exclusive(context, "an export"):
-        snapshot = (await readable_contents(context)).find(text)
-        return await context.work(
-            ExportJob,
-            Exported,
-            on_progress,
-            deadline=float(context.settings.schedule.verify_deadline),
-            chain=await context.in_thread(context.repository.chain, snapshot),
-            head=head_of(context, snapshot),
-            record=str(context.repository.member_record),
-            target=str(await context.in_thread(target.absolute)),
-        )
+    # Without the lock: files of snapshots never change, and one that retention removes meanwhile is not found.
+    snapshot = (await context.in_thread(context.repository.refresh)).find(text)
+    return await context.work(
+        ExportJob,
+        Exported,
+        on_progress,
+        deadline=float(context.settings.schedule.verify_deadline),
+        chain=await context.in_thread(context.repository.chain, snapshot),
+        head=head_of(context, snapshot),
+        record=str(context.repository.member_record),
+        target=str(await context.in_thread(target.absolute)),
+    )

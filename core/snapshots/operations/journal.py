@@ -38,13 +38,20 @@ class Journal:
         self.entry = entry
 
     async def note(self, **changes: Any) -> None:
-        """Change the entry durably; raises OSError, for what cannot be written down must not be begun."""
+        """Change the entry durably; raises OSError, for what cannot be written down must not be begun.
+
+        In a read-only repository nothing is written down: nothing there can be half-done.
+        """
         self.entry = msgspec.structs.replace(self.entry, **changes)
+        if self._context.repository.is_read_only:
+            return
         await self._context.in_thread(journal_file(self._context).write, self.entry)
 
     def committed(self) -> None:
         """Record that the change is made. Blocks; a failure is logged, because it is too late to stop."""
         self.entry = msgspec.structs.replace(self.entry, committed=True)
+        if self._context.repository.is_read_only:
+            return
         try:
             journal_file(self._context).write(self.entry)
         except OSError as error:
@@ -87,6 +94,8 @@ async def audit(
     context: Context, actor: Actor, action: str, outcome: str, snapshot: str | None = None, detail: str = ""
 ) -> None:
     """Append a line to the audit log. If that fails the operation goes on, and the owner is told once."""
+    if await context.in_thread(lambda: context.repository.is_read_only):
+        return
     line = AuditLine(at=context.clock(), actor=actor, action=action, outcome=outcome, snapshot=snapshot, detail=detail)
     try:
         await context.in_thread(AuditLog(context.repository.root).append, line)

@@ -42,7 +42,8 @@ from .exclusive import exclusive
 from .identity import require_own
 from .live import record_check
 from .rebuild_catalog import readable_contents
-from .restore import plan_for, restore_locked
+from .restore import restore_locked
+from .restore_plan import plan_for
 
 __all__ = ["candidates", "recent_automatic", "start_up", "start_up_locked"]
 

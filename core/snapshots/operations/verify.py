@@ -15,13 +15,13 @@ from ..policies.chain import dependants_of
 from ..policies.health import health_of, readable
 from ..policies.schedule import verification_due
 from ..repository.catalog import Contents
-from ..worker.protocol import VerifyJob, VerifyResult
+from ..worker.protocol import ScanJob, ScanResult, VerifyJob, VerifyResult
 from .context import Context
 from .exclusive import exclusive
 from .latest import refresh_latest
 from .rebuild_catalog import readable_contents
 
-__all__ = ["VerificationSchedule", "damaged_error", "record_outcome", "verify", "verify_locked"]
+__all__ = ["VerificationSchedule", "current_entry", "damaged_error", "record_outcome", "verify", "verify_bytes"]
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +30,45 @@ async def verify(
     context: Context, text: str, level: Level = Level.CHECKSUM, on_progress: OnProgress | None = None
 ) -> VerifyReport:
     """Verify a snapshot and record the outcome; if it fails it is marked damaged and the listeners are notified."""
-    async with exclusive(context, "a verification"):
-        contents = await readable_contents(context)
-        report = await verify_locked(context, contents, contents.find(text), level, on_progress)
+    # The long part runs without the lock, so that it holds up no event and no shutdown.
+    contents = await context.in_thread(context.repository.refresh)
+    snapshot = await current_entry(context, contents, contents.find(text))
+    report, verified = await verify_bytes(context, contents, snapshot, level, on_progress)
+    if not await context.in_thread(lambda: context.repository.is_read_only):
+        async with exclusive(context, "recording a verification"):
+            contents = await readable_contents(context)
+            if any(each.id == snapshot.id for each in contents.snapshots):
+                await record_outcome(context, contents.find(snapshot.id), level, verified, report.at)
     if not report.ok:
         error = damaged_error(report)
         await context.notify(lambda listener: listener.failed("verification", error))
     return report
+
+
+async def current_entry(context: Context, contents: Contents, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot's entry, read anew from its file if the file is not what the catalog was made from.
+
+    A file that was still being copied when the catalog was rebuilt is listed as damaged, with the size it had then.
+    """
+    repository = context.repository
+    if not snapshot.damaged or await context.in_thread(repository.is_stored, snapshot):
+        return snapshot
+    if await context.in_thread(repository.store.size, snapshot.path) is None:
+        return snapshot
+    files = ((snapshot.path, str(await context.in_thread(repository.store.fetch, snapshot.path))),)
+    deadline = float(context.settings.schedule.verify_deadline)
+    scanned = await context.work(ScanJob, ScanResult, deadline=deadline, files=files, at=context.clock())
+    found = scanned.files[0]
+    if found.snapshot is None or found.problem is not None or found.snapshot.id != snapshot.id:
+        return snapshot
+    entry = msgspec.structs.replace(
+        found.snapshot, pinned=snapshot.pinned, requests=snapshot.requests, reasons=snapshot.reasons
+    )
+    if not await context.in_thread(lambda: repository.is_read_only):
+        async with exclusive(context, "recording a verification"):
+            await readable_contents(context)
+            await context.in_thread(repository.update, entry)
+    return entry
 
 
 class VerificationSchedule:
@@ -66,12 +98,12 @@ class VerificationSchedule:
             return await verify(context, due.id, Level.CHECKSUM)
 
 
-async def verify_locked(
+async def verify_bytes(
     context: Context, contents: Contents, snapshot: Snapshot, level: Level, on_progress: OnProgress | None = None
-) -> VerifyReport:
-    """Verify a snapshot and record the outcome; one that fails is marked damaged, never removed.
+) -> tuple[VerifyReport, VerifyResult]:
+    """Verify a snapshot at a level; record nothing. Return the report and what it was made from.
 
-    Raises what stops the verification and says nothing about the snapshot: busy, deadline, no space.
+    What stops the verification and says nothing about the snapshot (busy, deadline, no space) is raised.
     """
     started = time.monotonic()
     try:
@@ -92,8 +124,7 @@ async def verify_locked(
         )
     now = context.clock()
     health = health_of(verified.findings, now) if verified.integrity is not None else None
-    await record_outcome(context, snapshot, level, verified, now)
-    return VerifyReport(
+    report = VerifyReport(
         id=snapshot.id,
         level=level,
         ok=verified.ok and readable(health),
@@ -102,6 +133,7 @@ async def verify_locked(
         seconds=time.monotonic() - started,
         health=health,
     )
+    return report, verified
 
 
 def damaged_error(report: VerifyReport) -> SnapshotDamaged:

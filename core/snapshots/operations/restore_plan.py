@@ -1,0 +1,81 @@
+"""What a restore would do now, shown before anybody agrees to it."""
+
+from __future__ import annotations
+
+import hashlib
+
+from ..errors import AnotherDatabase
+from ..models import (
+    DatabaseState,
+    Lost,
+    Method,
+    RestorePlan,
+    Snapshot,
+)
+from ..policies.timeline import timeline
+from ..repository.catalog import Contents
+from ..worker.protocol import InspectJob
+from .context import Context
+from .identity import require_own
+
+__all__ = ["plan_for"]
+
+
+async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> RestorePlan:
+    """Return what restoring a snapshot would do to the database as it is now; change nothing.
+
+    Raises DatabaseBusy or DatabaseUnavailable; neither means damage.
+    """
+    database = await context.work(
+        InspectJob,
+        DatabaseState,
+        deadline=float(context.settings.schedule.integrity_deadline),
+        tables=context.settings.database.critical_tables,
+    )
+    method = database.method or (Method.ONLINE if database.openable else Method.SWAP)
+    now = context.clock()
+    age = max(0.0, (now - snapshot.began_at).total_seconds())
+    line = timeline(contents.snapshots, contents.restores)
+    later = [other for other in reversed(line) if other.sequence > snapshot.sequence]
+    lost = Lost(
+        since=snapshot.began_at,
+        until=now,
+        seconds=age,
+        rows=_rows_then_and_now(context, snapshot, database),
+        events=tuple(dict.fromkeys(reason for other in later if other.requests for reason in other.reasons)),
+        event_count=sum(other.requests for other in later),
+    )
+    return RestorePlan(
+        snapshot=snapshot,
+        age=age,
+        method=method,
+        lost=lost,
+        database=database,
+        token=_token(contents, snapshot, method, database),
+        another_database=await _another_database(context, contents),
+    )
+
+
+async def _another_database(context: Context, contents: Contents) -> str | None:
+    try:
+        await require_own(context, contents)
+    except AnotherDatabase as error:
+        return f"These are snapshots of {error.recorded}, and the settings name {error.present}."
+    return None
+
+
+def _rows_then_and_now(
+    context: Context, snapshot: Snapshot, database: DatabaseState
+) -> dict[str, tuple[int | None, int | None]]:
+    tables = dict.fromkeys((*context.settings.database.critical_tables, *snapshot.rows, *database.rows))
+    return {table: (snapshot.rows.get(table), database.rows.get(table)) for table in tables}
+
+
+def _token(contents: Contents, snapshot: Snapshot, method: Method, database: DatabaseState) -> str:
+    """Return a token for what a plan shows: the snapshot, the method, the database, and no restore since.
+
+    Rows are left out: a game in progress would outdate every plan before anyone could read it.
+    """
+    last = contents.restores[-1] if contents.restores else None
+    shown = (snapshot.id, snapshot.fingerprint, snapshot.damaged, method, database.token, last and last.at.isoformat())
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
