@@ -200,8 +200,8 @@ def translate_os_error(error: OSError, path: Path | None = None) -> RepositoryEr
         return NotEnoughSpace(f"The disk filled up while writing {place}; nothing half-written was left.", path=place)
     if error.errno in _NO_LOCKS:
         return RepositoryError(
-            f"File locks do not work at {place} ({error.strerror}): keep the repository on a disk that has them, and not "
-            "on a network mount without a lock service.",
+            f"File locks do not work at {place} ({error.strerror}): keep the repository on a disk that has them, and "
+            "not on a network mount without a lock service.",
             path=place,
         )
     if error.errno == errno.EROFS:

@@ -40,6 +40,9 @@ class Listener(Protocol):
     async def health_changed(self, health: Health) -> None:
         """Handle new findings in the live database, or the news that it is sound again."""
 
+    async def noticed(self, key: str, message: str) -> None:
+        """Hear of something that the owner should know: ``key`` is the same for the same matter."""
+
     async def audited(self, line: AuditLine) -> None:
         """Handle a new line of the audit log."""
 

@@ -72,6 +72,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     verification: Verification
     restored_at: dt.datetime | None = None
     pinned: bool = False
+    kept_until: dt.datetime | None = None
     note: str | None = None
     rows: dict[str, int] = {}
     health: Health | None = None

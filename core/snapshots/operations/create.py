@@ -15,9 +15,12 @@ from ..errors import DatabaseDamaged, NotEnoughSpace, SnapshotDamaged, SnapshotE
 from ..files import remove, require_space, translate_os_error
 from ..models import Created, Form, Health, Kind, Level, OnProgress, Snapshot, Verification
 from ..policies.chain import chain_of, choose_form
+from ..policies.coverage import capped_reasons
 from ..policies.health import health_of
 from ..policies.schedule import last_periodic
+from ..policies.shrink import shrunk
 from ..policies.space import needed_for_snapshot
+from ..policies.timeline import timeline
 from ..repository.catalog import Contents
 from ..repository.names import INCREMENTAL_SUFFIX, new_id, relative_path
 from ..units import count_text
@@ -33,6 +36,9 @@ from .rebuild_catalog import readable_contents
 __all__ = ["CreateRequest", "create", "create_locked"]
 
 log = logging.getLogger(__name__)
+
+_KEPT_AFTER_A_LOSS = dt.timedelta(days=30)
+_LOSSES_NAMED = 5
 
 
 class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,9 +145,28 @@ async def create_locked(
     finally:
         await asyncio.shield(context.in_thread(remove, target))
     await record_capture(context, result.findings)
+    await _look_for_losses(context, contents, snapshot)
     await _after_publishing(context, snapshot)
     context.covered = (token, snapshot.id) if token is not None else None
     return Created(snapshot=snapshot, unchanged=False)
+
+
+async def _look_for_losses(context: Context, contents: Contents, snapshot: Snapshot) -> None:
+    """Alert if a table lost many rows since the last counted snapshot, and keep that snapshot for a while."""
+    before = next((each for each in timeline(contents.snapshots, contents.restores) if each.rows), None)
+    if before is None:
+        return
+    losses = shrunk(before.rows, snapshot.rows, context.settings.database.shrink_percent)
+    if not losses:
+        return
+    until = context.clock() + _KEPT_AFTER_A_LOSS
+    await context.in_thread(context.repository.update, msgspec.structs.replace(before, kept_until=until))
+    worst = ", ".join(f"{each.table} from {each.before:,} to {each.after:,}" for each in losses[:_LOSSES_NAMED])
+    message = (
+        f"Many rows are gone since snapshot {before.id} of {before.began_at:%Y-%m-%d %H:%M} UTC: {worst}. That "
+        f"snapshot is kept until {until:%Y-%m-%d}. If it was not meant: restore {before.id}."
+    )
+    await context.notify(lambda listener: listener.noticed("shrink", message))
 
 
 async def _after_publishing(context: Context, snapshot: Snapshot) -> None:
@@ -210,7 +235,7 @@ async def _record_covered(context: Context, newest: Snapshot, request: CreateReq
     now = context.clock()
     covering = msgspec.structs.replace(
         newest,
-        reasons=tuple(dict.fromkeys((*newest.reasons, *request.reasons))) if request.requests else newest.reasons,
+        reasons=capped_reasons((*newest.reasons, *request.reasons)) if request.requests else newest.reasons,
         requests=newest.requests + request.requests,
     )
 

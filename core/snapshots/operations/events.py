@@ -27,6 +27,8 @@ __all__ = ["EventCoverage", "Ticket"]
 
 log = logging.getLogger(__name__)
 
+_REASONS_NAMED = 5
+
 
 class Ticket:
     """The outcome of one request, once it is known: the snapshot that covers it, or an error.
@@ -127,12 +129,18 @@ class EventCoverage:
         return ticket
 
     async def close(self) -> None:
-        """Stop at once; requests that are not covered fail with OperationCancelled."""
+        """Stop at once. Requests that are not covered fail with OperationCancelled, and the listeners are notified."""
         self._closed = True
         await self._cancel()
         self._coverage.fail()
+        dropped = self._coverage.pending
         error = OperationCancelled("The bot went down before this event was covered by a snapshot.")
-        self._settle_failed(self._coverage.pending, error)
+        self._settle_failed(dropped, error)
+        if dropped:
+            reasons = ", ".join(distinct_reasons(dropped)[:_REASONS_NAMED])
+            verb = "was" if len(dropped) == 1 else "were"
+            message = f"{count_text(len(dropped), 'event')} {verb} not covered when the bot went down: {reasons}."
+            await self._context.notify(lambda listener: listener.noticed("dropped", message))
 
     async def settled(self) -> None:
         """Wait until no request waits. Requests whose snapshot failed are tried again, so this can take long."""

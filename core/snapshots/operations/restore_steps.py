@@ -225,7 +225,7 @@ class RestoreSteps:
                 target=str(self._kept),
                 head=head,
                 tables=None,
-                base=nothing,
+                parent=nothing,
             )
         return folder
 

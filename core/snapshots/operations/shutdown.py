@@ -21,14 +21,12 @@ async def create_last(context: Context, events: EventCoverage) -> Snapshot | Non
     takes it. Raises DeadlineExceeded, and whatever ``create`` raises.
     """
     schedule = context.settings.schedule
-    if not schedule.shutdown:
-        return None
     limit = float(schedule.shutdown_deadline)
     wanted = CreateRequest(kind=Kind.SHUTDOWN, reasons=(Kind.SHUTDOWN.value,), skip_unchanged=True, deadline=limit)
     try:
         async with asyncio.timeout(limit):
             is_last = await context.probe.leave(context.group)
-            created = await create(context, wanted) if is_last else None
+            created = await create(context, wanted) if is_last and schedule.shutdown else None
             await events.flush()
     except TimeoutError as error:
         if isinstance(error, SnapshotError):

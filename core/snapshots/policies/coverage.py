@@ -11,13 +11,17 @@ tickets have failed by then. This module only keeps the lists; the clock, the sn
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import msgspec
 
 from ..models import Kind
 
-__all__ = ["Coverage", "Request", "distinct_reasons", "group_kind", "not_before"]
+__all__ = ["MOST_REASONS", "Coverage", "Request", "capped_reasons", "distinct_reasons", "group_kind", "not_before"]
+
+MOST_REASONS = 500
+"""So many different reasons a snapshot names."""
 
 _PRECEDENCE = (Kind.CRITICAL, Kind.SAFETY, Kind.SHUTDOWN, Kind.MANUAL, Kind.PERIODIC)
 """A shared snapshot has the first of these kinds that one of its requests has."""
@@ -95,8 +99,13 @@ def group_kind(requests: Sequence[Request]) -> Kind:
 
 
 def distinct_reasons(requests: Sequence[Request]) -> tuple[str, ...]:
-    """Return the distinct reasons in the order of their first arrival."""
-    return tuple(dict.fromkeys(request.reason for request in requests))
+    """Return the distinct reasons in the order of their first arrival, at most ``MOST_REASONS`` of them."""
+    return capped_reasons(request.reason for request in requests)
+
+
+def capped_reasons(reasons: Iterable[str]) -> tuple[str, ...]:
+    """Return each different reason once, at most ``MOST_REASONS`` of them: the others are only counted."""
+    return tuple(islice(dict.fromkeys(reasons), MOST_REASONS))
 
 
 def not_before(

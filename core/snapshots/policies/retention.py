@@ -75,7 +75,7 @@ def decide(
     (``internal/data/snapshot_policy.go``).
     """
     cases = _cases(snapshots, now)
-    _keep_protected(cases)
+    _keep_protected(cases, now)
     _keep_present(cases, newest_sound(snapshots, restores) if restores else None)
     counted = [case for case in cases if not case.snapshot.pinned]
     daily = [case for case in counted if case.snapshot.kind in _DAILY]
@@ -148,7 +148,7 @@ def _cases(snapshots: Sequence[Snapshot], now: dt.datetime) -> list[_Case]:
     return cases
 
 
-def _keep_protected(cases: Sequence[_Case]) -> None:
+def _keep_protected(cases: Sequence[_Case], now: dt.datetime) -> None:
     for name, belongs in _PROTECTED:
         for case in cases:
             if not belongs(case.snapshot):
@@ -160,6 +160,9 @@ def _keep_protected(cases: Sequence[_Case]) -> None:
     for case in cases:
         if case.snapshot.pinned:
             case.reasons_for += ("pinned",)
+        until = case.snapshot.kept_until
+        if until is not None and until > now:
+            case.reasons_for += (f"kept until {until:%Y-%m-%d}, because a table lost many rows after it",)
 
 
 def _keep_present(cases: Sequence[_Case], present: Snapshot | None) -> None:

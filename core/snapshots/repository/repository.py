@@ -64,7 +64,7 @@ class Repository:
 
     @property
     def history_cache(self) -> Path:
-        """The folder in which is kept where the members of each archive are, for reading the past. It can be deleted."""
+        """The folder that keeps where the members of each archive are, for reading the past. It can be deleted."""
         return self.work / HISTORY_CACHE
 
     @property

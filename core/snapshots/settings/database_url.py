@@ -52,7 +52,7 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
         path = Path(self.path).absolute().as_posix()
         head, _, options = self.text.partition("?")
         scheme = head.partition("://")[0]
-        text = f"{scheme}:///{quote(path)}" + (f"?{options}" if options else "")
+        text = f"{scheme}:///{quote(path, errors='surrogateescape')}" + (f"?{options}" if options else "")
         return DatabaseUrl(text=text, engine=self.engine, path=str(Path(self.path).absolute()))
 
     @property

@@ -55,6 +55,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     json_columns: tuple[JsonColumn, ...] = (JsonColumn(table="creator_packs", column="cards_data", expects="list"),)
     busy_timeout: Duration = Duration(15)
     restore_points: bool = False
+    shrink_percent: int = 50
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         fields = [(name, getattr(self, name)) for name in self.__struct_fields__]

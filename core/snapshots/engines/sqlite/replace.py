@@ -196,6 +196,16 @@ def _copy_ownership(path: Path, beside: Path) -> None:
         shutil.copymode(path, beside)
     if hasattr(os, "chown") and os.geteuid() == 0:
         os.chown(beside, status.st_uid, status.st_gid)
+    if model == path and hasattr(os, "listxattr"):
+        _copy_attributes(path, beside)
+
+
+def _copy_attributes(path: Path, beside: Path) -> None:
+    """Copy the extended attributes, which hold the ACL and the SELinux label, as far as the file system lets us."""
+    with contextlib.suppress(OSError):
+        for name in os.listxattr(path):
+            with contextlib.suppress(OSError):
+                os.setxattr(beside, name, os.getxattr(path, name))
 
 
 def _wait_until_closed(path: Path, busy_timeout: float, watch: Watch) -> None:
