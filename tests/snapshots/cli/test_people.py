@@ -10,14 +10,13 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from core.snapshots.cli.session import Invocation, opened
-from core.snapshots.cli.text_output.checks import integrity_output, verify_output
+from core.snapshots.cli.text_output.checks import verify_output
 from core.snapshots.cli.text_output.layout import Shown, ago, plain, sentence
 from core.snapshots.cli.text_output.maintenance import catalog_output, prune_output
 from core.snapshots.cli.text_output.restores import plan_output
 from core.snapshots.models import (
     Check,
     Finding,
-    IntegrityReport,
     Level,
     PruneDecision,
     PruneReport,
@@ -237,9 +236,6 @@ def test_integrity_before_there_is_a_database_is_neither_sound_nor_damaged(world
 
 def test_one_of_a_thing_is_singular() -> None:
     """In every sentence that counts."""
-    warning = Finding(check=Check.ROWS, severity=Severity.WARNING, message="empty", table="cards")
-    integrity = IntegrityReport(findings=(warning,), checked={"rows": 1}, rows={}, seconds=1.0)
-    assert "sound, with 1 warning to look at" in printed(integrity_output(integrity))
     error = Finding(check=Check.ROWS, severity=Severity.ERROR, message="gone", table="cards")
     damaged = VerifyReport(id="0" * 12, level=Level.CHECKSUM, ok=False, findings=(error,) * 21, at=NOON, seconds=1.0)
     assert "1 more finding;" in printed(verify_output(damaged))
