@@ -17,6 +17,7 @@ from .errors import NotEnoughSpace, RepositoryError
 from .units import size_text
 
 __all__ = [
+    "device_of",
     "free_space",
     "give_to_owner",
     "make_folder",
@@ -55,6 +56,16 @@ def make_folder(path: Path) -> None:
         ) from error
     for folder in reversed(missing):
         give_to_owner(folder)
+
+
+def device_of(path: Path) -> int:
+    """Return the device (``st_dev``) of a path, or of the nearest folder above it that exists."""
+    for place in (path, *path.parents):
+        try:
+            return place.stat().st_dev
+        except OSError:
+            continue
+    return 0
 
 
 def give_to_owner(path: Path) -> None:

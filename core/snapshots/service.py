@@ -52,14 +52,15 @@ from .operations.periodic import PeriodicSchedule
 from .operations.pin import pin
 from .operations.prune import clean_up_locked, prune
 from .operations.rebuild_catalog import adopt_locked, rebuild_catalog
-from .operations.recover import recover_locked
-from .operations.restore import restore
-from .operations.restore_plan import plan_for
 from .operations.restore_points import RestorePoints
+from .operations.restoring.plan import plan_for
+from .operations.restoring.recover import recover_locked
+from .operations.restoring.restore import restore
+from .operations.restoring.startup import start_up
 from .operations.shutdown import create_last
-from .operations.startup import start_up
 from .operations.status import check_integrity, status
 from .operations.verify import VerificationSchedule, verify
+from .operations.whereabouts import require_there
 from .repository.audit import AuditLog
 from .repository.names import NOTE_LENGTH, REASON_LENGTH, legible
 from .settings import database_url
@@ -132,6 +133,7 @@ class SnapshotService:
         if await context.in_thread(lambda: context.repository.is_read_only):
             await context.in_thread(context.repository.refresh)
             return
+        await context.in_thread(require_there, context)
         await context.in_thread(context.repository.prepare)
         try:
             async with context.lock.held("a start", 0.0):

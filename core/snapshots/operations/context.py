@@ -66,6 +66,8 @@ class Context:
         """The probe's token from before the newest snapshot began, and that snapshot's id."""
         self.identity: Identity | None = None
         """The database of the settings, once it is known; see ``identity``."""
+        self.told_gone = False
+        """True once the listeners know that the repository lost its snapshots."""
         self.closed = False
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="savepoint")
         # Each worker keeps a thread for as long as its job lasts: many at once must not stop everything else.

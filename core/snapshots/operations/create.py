@@ -32,6 +32,7 @@ from .latest import refresh_latest
 from .live import record_capture, record_refusal
 from .prune import expired, prune_locked
 from .rebuild_catalog import readable_contents
+from .whereabouts import remember_whereabouts
 
 __all__ = ["CreateRequest", "create", "create_locked"]
 
@@ -145,6 +146,7 @@ async def create_locked(
     finally:
         await asyncio.shield(context.in_thread(remove, target))
     await record_capture(context, result.findings)
+    await context.in_thread(remember_whereabouts, context)
     await _look_for_losses(context, contents, snapshot)
     await _after_publishing(context, snapshot)
     context.covered = (token, snapshot.id) if token is not None else None

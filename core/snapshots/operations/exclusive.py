@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from ..errors import OperationCancelled, SnapshotError
 from ..files import translate_os_error
 from .context import Context
+from .whereabouts import require_there
 
 __all__ = ["exclusive", "require_open"]
 
@@ -19,13 +20,21 @@ def require_open(context: Context) -> None:
 
 
 @contextlib.asynccontextmanager
-async def exclusive(context: Context, operation: str, *, wait: float | None = None) -> AsyncIterator[None]:
+async def exclusive(
+    context: Context, operation: str, *, wait: float | None = None, beginning_anew: bool = False
+) -> AsyncIterator[None]:
     """Hold the repository's lock for an operation, after creating the folders that are missing.
 
-    ``wait`` is how long to wait for another holder, in seconds; None means the setting. Raises Busy, RepositoryError
-    and OperationCancelled. An OSError of the operation itself is raised as a RepositoryError.
+    ``wait`` is how long to wait for another holder, in seconds; None means the setting. ``beginning_anew`` allows that
+    the repository had snapshots and has none now. Raises Busy, RepositoryError (RepositoryVanished too) and
+    OperationCancelled. An OSError of the operation itself is raised as a RepositoryError.
     """
     require_open(context)
+    if not beginning_anew:
+        gone = await context.in_thread(require_there, context)
+        if gone is not None and not context.told_gone:
+            context.told_gone = True
+            await context.notify(lambda listener: listener.noticed("vanished", gone))
     timeout = float(context.settings.repository.lock_timeout) if wait is None else wait
     await context.in_thread(context.repository.prepare)
     try:

@@ -15,6 +15,7 @@ from .context import Context
 from .exclusive import exclusive
 from .journal import audit
 from .rebuild_catalog import readable_contents
+from .whereabouts import forget_whereabouts
 
 __all__ = ["claim", "identified", "present_identity", "require_own"]
 
@@ -62,7 +63,8 @@ async def claim(context: Context, *, actor: Actor = NOBODY) -> Identity:
 
     Raises AnotherDatabase if the server cannot tell which database that is.
     """
-    async with exclusive(context, "a claim"):
+    await context.in_thread(forget_whereabouts, context)
+    async with exclusive(context, "a claim", beginning_anew=True):
         contents = await readable_contents(context)
         present = await present_identity(context)
         if present is None:

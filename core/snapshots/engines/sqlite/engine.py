@@ -11,6 +11,7 @@ import msgspec
 
 from ...archive.members import Head
 from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
+from ...files import device_of
 from ...models import DatabaseState, Finding, IntegrityReport, Level, Method
 from ...progress import Watch
 from ..base import ChainFile, Checks, Engine, ParentSnapshot, ReplaceResult, SnapshotResult
@@ -19,7 +20,7 @@ from . import checks as integrity_checks
 from . import rebuild
 from .capture import capture
 from .connections import read_transaction, reading, reading_image
-from .mount import device_of, not_mounted_report
+from .mount import not_mounted_report
 from .replace import exchange_files, put_back, same_content, write_online
 from .source import NotRecognised, copy_pinned, open_copy, open_live
 from .structure import table_names
@@ -92,7 +93,7 @@ class SqliteEngine(Engine):
         """Add the device of the database, which tells an empty mount point from a deleted database."""
         if result.unchanged:
             return result
-        return msgspec.structs.replace(result, details=result.details | {"device": device_of(self._path)})
+        return msgspec.structs.replace(result, details=result.details | {"device": device_of(self._path.parent)})
 
     def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Extract the full, apply the pages of the incrementals, and verify the fingerprint."""

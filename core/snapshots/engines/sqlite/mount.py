@@ -9,26 +9,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...files import device_of
 from ...models import Check, Finding, IntegrityReport, Severity
 from ..base import Checks
 from ..integrity import single_finding_report
 
-__all__ = ["device_of", "not_mounted_report"]
-
-
-def device_of(path: Path) -> int:
-    """Return the device of the nearest folder above a path that exists."""
-    for folder in path.parents:
-        try:
-            return folder.stat().st_dev
-        except OSError:
-            continue
-    return 0
+__all__ = ["not_mounted_report"]
 
 
 def not_mounted_report(path: Path, checks: Checks, started: float) -> IntegrityReport | None:
     """Return the report on a missing database whose folder is not where it was; None if it is, or nobody knows."""
-    if checks.expected_device is None or path.exists() or device_of(path) == checks.expected_device:
+    if checks.expected_device is None or path.exists() or device_of(path.parent) == checks.expected_device:
         return None
     message = (
         f"There is no database at {path}, and its folder is on another disk than at the newest snapshot: the volume is "

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..errors import AnotherDatabase, DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound, StateUnfit
-from ..models import (
+from ...errors import AnotherDatabase, DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound, StateUnfit
+from ...models import (
     Actor,
     Check,
     Finding,
@@ -32,18 +32,18 @@ from ..models import (
     StartupReport,
     Verdict,
 )
-from ..policies.health import capped, judge, means, usable_state
-from ..policies.timeline import timeline, timeline_first
-from ..repository.catalog import Contents
-from ..units import count_text, duration_text
-from ..worker.protocol import IntegrityJob
-from .context import Context
-from .exclusive import exclusive
-from .identity import require_own
-from .live import record_check
-from .rebuild_catalog import readable_contents
+from ...policies.health import capped, judge, means, usable_state
+from ...policies.timeline import timeline, timeline_first
+from ...repository.catalog import Contents
+from ...units import count_text, duration_text
+from ...worker.protocol import IntegrityJob
+from ..context import Context
+from ..exclusive import exclusive
+from ..identity import require_own
+from ..live import record_check
+from ..rebuild_catalog import readable_contents
+from .plan import plan_for
 from .restore import restore_locked
-from .restore_plan import plan_for
 
 __all__ = ["candidates", "recent_automatic", "start_up", "start_up_locked"]
 

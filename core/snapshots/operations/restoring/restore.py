@@ -7,23 +7,16 @@ from __future__ import annotations
 
 import asyncio
 
-from ..errors import PlanOutdated
-from ..models import (
-    NOBODY,
-    Actor,
-    Finding,
-    OnProgress,
-    RestorePlan,
-    RestoreReport,
-)
-from ..repository.catalog import Contents
-from .context import Context
-from .exclusive import exclusive
-from .identity import require_own
-from .journal import journaled
-from .rebuild_catalog import readable_contents
-from .restore_plan import plan_for
-from .restore_steps import RestoreSteps, release_image
+from ...errors import PlanOutdated
+from ...models import NOBODY, Actor, Finding, OnProgress, RestorePlan, RestoreReport
+from ...repository.catalog import Contents
+from ..context import Context
+from ..exclusive import exclusive
+from ..identity import require_own
+from ..journal import journaled
+from ..rebuild_catalog import readable_contents
+from .plan import plan_for
+from .steps import RestoreSteps, release_image
 
 __all__ = ["restore", "restore_locked"]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from ..engines import ParentSnapshot, ReplaceResult, SnapshotResult, creates_databases
-from ..errors import RestoreFailed, SnapshotDamaged, SnapshotError, StateUnfit
-from ..files import remove, require_space
-from ..models import (
+from ...engines import ParentSnapshot, ReplaceResult, SnapshotResult, creates_databases
+from ...errors import RestoreFailed, SnapshotDamaged, SnapshotError, StateUnfit
+from ...files import remove, require_space
+from ...models import (
     Finding,
     IntegrityReport,
     Kind,
@@ -28,15 +28,15 @@ from ..models import (
     Snapshot,
     Verdict,
 )
-from ..policies.health import judge
-from ..policies.space import needed_for_restore
-from ..repository.catalog import Contents
-from ..worker.protocol import DiscardJob, PutBackJob, RebuildJob, ReplaceJob, SnapshotJob, VerifyResult
-from .context import Context
-from .create import CreateRequest, create_locked
-from .journal import Journal
-from .latest import head_of
-from .verify import record_outcome
+from ...policies.health import judge
+from ...policies.space import needed_for_restore
+from ...repository.catalog import Contents
+from ...worker.protocol import DiscardJob, PutBackJob, RebuildJob, ReplaceJob, SnapshotJob, VerifyResult
+from ..context import Context
+from ..create import CreateRequest, create_locked
+from ..journal import Journal
+from ..latest import head_of
+from ..verify import record_outcome
 
 __all__ = ["RestoreSteps", "release_image"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from ..models import JournalEntry, RestoreRecord
-from ..repository.catalog import Contents
-from .context import Context
-from .journal import audit, journal_file
+from ...models import JournalEntry, RestoreRecord
+from ...repository.catalog import Contents
+from ..context import Context
+from ..journal import audit, journal_file
 
 __all__ = ["recover_locked"]
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
-from ..errors import AnotherDatabase
-from ..models import (
-    DatabaseState,
-    Lost,
-    Method,
-    RestorePlan,
-    Snapshot,
-)
-from ..policies.timeline import timeline
-from ..repository.catalog import Contents
-from ..worker.protocol import InspectJob
-from .context import Context
-from .identity import require_own
+from ...errors import AnotherDatabase
+from ...models import DatabaseState, Lost, Method, RestorePlan, Snapshot
+from ...policies.timeline import timeline
+from ...repository.catalog import Contents
+from ...worker.protocol import InspectJob
+from ..context import Context
+from ..identity import require_own
 
 __all__ = ["plan_for"]
 
