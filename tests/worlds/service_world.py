@@ -20,6 +20,8 @@ from typing import Any
 import msgspec
 
 from core.snapshots import (
+    AuditLine,
+    Health,
     IntegrityReport,
     Kind,
     RestorePlan,
@@ -30,7 +32,7 @@ from core.snapshots import (
     SnapshotService,
 )
 from core.snapshots.engines.sqlite import rebuild
-from core.snapshots.models import AuditLine, Form, Health
+from core.snapshots.models import Form
 from core.snapshots.progress import Watch
 from core.snapshots.repository.repository import Repository
 from core.snapshots.settings.schema import JsonColumn, defaults
@@ -93,12 +95,12 @@ class Heard:
     def __init__(self) -> None:
         self.snapshots: list[Snapshot] = []
         self.failures: list[tuple[str, SnapshotError]] = []
-        self.healths: list[Health] = []
-        self.audit_lines: list[AuditLine] = []
-        self.interruptions: list[str] = []
         self.times_covered = 0
         self.plans: list[RestorePlan] = []
         self.reports: list[RestoreReport] = []
+        self.healths: list[Health] = []
+        self.lines: list[AuditLine] = []
+        self.interruptions: list[str] = []
 
     async def created(self, snapshot: Snapshot) -> None:
         """Write down a published snapshot."""
@@ -108,21 +110,21 @@ class Heard:
         """Write down a failure."""
         self.failures.append((operation, error))
 
-    async def health_changed(self, health: Health) -> None:
-        """Record what is new about the live database."""
-        self.healths.append(health)
-
-    async def audited(self, line: AuditLine) -> None:
-        """Record a line of the audit log."""
-        self.audit_lines.append(line)
-
-    async def interrupted(self, message: str) -> None:
-        """Record the message about an operation that a crash interrupted."""
-        self.interruptions.append(message)
-
     async def covered(self) -> None:
         """Count that the newest state is safe."""
         self.times_covered += 1
+
+    async def health_changed(self, health: Health) -> None:
+        """Write down what is newly known of the live database."""
+        self.healths.append(health)
+
+    async def audited(self, line: AuditLine) -> None:
+        """Write down a line of the audit log."""
+        self.lines.append(line)
+
+    async def interrupted(self, message: str) -> None:
+        """Write down what the owner is told of an interrupted operation."""
+        self.interruptions.append(message)
 
     async def restore_starting(self, plan: RestorePlan) -> None:
         """Write down that a restore begins."""
@@ -264,6 +266,7 @@ async def played_world(folder: Path, *, journal_mode: str = "wal", newer: Form =
         original = tempfile.TemporaryDirectory(prefix="played-world-")
         world = ServiceWorld(Path(original.name), journal_mode=journal_mode)
         async with world.opened() as service:
+            _without_identity(service)
             older = (await service.create(note="older")).snapshot
             world.add_users(501)
             kind = Kind.MANUAL if newer is Form.FULL else Kind.CRITICAL
@@ -278,6 +281,15 @@ async def played_world(folder: Path, *, journal_mode: str = "wal", newer: Form =
     copy.clock.advance(minutes=10)
     copy.ids = SeededIds(12)
     return copy
+
+
+def _without_identity(service: SnapshotService) -> None:
+    """Let the snapshots belong to no database in particular, so that a copy of the folder is as good as the original."""
+
+    async def unknown() -> None:
+        return None
+
+    service._context.probe.identity = unknown  # type: ignore[method-assign, assignment]
 
 
 def rows_of_gzip(archive: Path, scratch: Path) -> dict[str, list[tuple[Any, ...]]]:
