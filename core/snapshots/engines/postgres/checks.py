@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -21,6 +21,7 @@ from ...errors import DatabaseDamaged, DatabaseUnavailable
 from ...models import Check, Finding, IntegrityReport, Severity
 from ...progress import Watch
 from ...settings.json_column import JsonColumn
+from ...units import count_text
 from ..base import Checks
 from ..integrity import (
     JSON_TYPES,
@@ -32,11 +33,11 @@ from ..integrity import (
     table_findings,
 )
 from .errors import ADVICE
-from .load import Content
+from .loading.archive_events import Content
 from .session import Session, literal, quoted
 from .tables import Relation, count_rows, relations, resolve_tables
 
-__all__ = ["check", "damaged_report", "unrebuilt_report", "with_refused"]
+__all__ = ["check", "damaged_report", "unrebuilt_report", "with_differences"]
 
 LISTED = 50
 """The most damaged tables and indexes that are named one by one; the rest become one finding with a count."""
@@ -78,13 +79,13 @@ def unrebuilt_report(content: Content, checks: Checks, shown: str) -> IntegrityR
     return IntegrityReport(findings=(finding,), checked={"tables": len(rows)}, rows=present, seconds=0.0)
 
 
-def with_refused(report: IntegrityReport, refused: list[str]) -> IntegrityReport:
-    """Add to a report the owners, grants and settings of the old database that could not be set in the new one."""
-    if not refused:
-        return report
-    message = f"{len(refused)} owners, grants or settings could not be carried over, first {refused[0]}"
-    finding = Finding(check=Check.TABLES, severity=Severity.WARNING, message=message, count=len(refused))
-    return msgspec.structs.replace(report, findings=(*report.findings, finding))
+def with_differences(report: IntegrityReport, differences: Sequence[str]) -> IntegrityReport:
+    """Return the report with a warning for each way in which a rebuilt database differs from the snapshot."""
+    listed = [Finding(check=Check.TABLES, severity=Severity.WARNING, message=each) for each in differences[:LISTED]]
+    if len(differences) > LISTED:
+        message = f"{count_text(len(differences) - LISTED, 'more object')} cannot be restored as they were."
+        listed.append(Finding(check=Check.TABLES, severity=Severity.WARNING, message=message))
+    return msgspec.structs.replace(report, findings=(*report.findings, *listed))
 
 
 def _damage(check: Check, message: str, table: str | None = None, count: int = 1) -> Finding:

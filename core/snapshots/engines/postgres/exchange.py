@@ -141,6 +141,6 @@ def _blocked_by(session: Session, databases: set[str], shown: str) -> str:
     )
     return (
         f"{shown} cannot be exchanged while these are connected, and their sessions cannot be ended from here: "
-        f"{sessions or 'a prepared transaction or a server process'}. Close them, or grant the role pg_signal_backend, and "
-        "restore again."
+        f"{sessions or 'a prepared transaction or a server process'}. Close them, or grant the role "
+        "pg_signal_backend, and restore again."
     )

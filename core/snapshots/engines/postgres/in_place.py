@@ -1,110 +1,125 @@
-"""Putting a snapshot back for a role that may not create databases: everything in one transaction, in place.
+"""Restore a snapshot in place, for a role that may not create databases: everything in one transaction.
 
-What the role owns is dropped, the dump is loaded, the rows are counted, and only then it is committed: until that
-moment everybody else sees the old state, or waits. Extensions stay: the dump's ``CREATE EXTENSION IF NOT EXISTS`` finds
-them. What others own in the database stays too.
+What the role owns is dropped object by object, the dump is executed, every table is read back and compared, and only
+then is it committed: until that moment everybody else sees the old state, or waits. Nothing is dropped with its schema,
+so extensions and what other roles own stay; what depends on the role's own objects is made again from the dump.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
+from collections.abc import Iterator
 
-from ...errors import DatabaseBusy
+from ...errors import SnapshotDamaged
 from ...progress import Watch
 from ..base import ChainFile
-from .client_tools import Tools
 from .connection import Address
-from .database_metadata import of_objects
-from .load import Content, Feeder, feed_verified, psql, skipped_extensions
-from .session import Session, connected, literal, quoted
+from .loading.archive_events import Content, Events, read_for
+from .loading.comparison import compare
+from .loading.left_out import LeftOut
+from .loading.loader import Loader
+from .loading.report import rest_of
+from .metadata.compare import without_entry
+from .metadata.model import Metadata
+from .metadata.read import read_metadata
+from .metadata.restore import Attempts, drop_statement, property_statements, restore_rights, rights_statements
+from .session import Session, connected
 
 __all__ = ["load_in_place"]
 
-_MINE = "(SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user)"
-_NOT_EXTENSION = "NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = {oid} AND d.deptype IN ('e', 'i'))"
-_DROPS = f"""
-SELECT 0, format('DROP SCHEMA %I CASCADE', nspname) FROM pg_catalog.pg_namespace n
- WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') AND nspowner = {_MINE}
-   AND {_NOT_EXTENSION.format(oid="n.oid")}
-UNION ALL
-SELECT 1, format('DROP %s IF EXISTS %I.%I CASCADE',
-                 CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
-                                WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, n.nspname, c.relname)
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't' AND c.relowner = {_MINE}
-   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND {_NOT_EXTENSION.format(oid="c.oid")}
-UNION ALL
-SELECT 2, format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::pg_catalog.regprocedure)
-  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- WHERE p.proowner = {_MINE} AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND {_NOT_EXTENSION.format(oid="p.oid")}
-UNION ALL
-SELECT 3, format('DROP TYPE IF EXISTS %I.%I CASCADE', n.nspname, t.typname)
-  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-  LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
- WHERE t.typowner = {_MINE} AND (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND c.relkind = 'c')
-   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND {_NOT_EXTENSION.format(oid="t.oid")}
-UNION ALL
-SELECT 4, format('SELECT pg_catalog.lo_unlink(%s)', oid)
-  FROM pg_catalog.pg_largeobject_metadata WHERE lomowner = {_MINE}
-ORDER BY 1, 2
-"""
+_INSIDE_OTHERS = frozenset(
+    (
+        "index",
+        "schema",
+        "table constraint",
+        "domain constraint",
+        "rule",
+        "trigger",
+        "policy",
+        "extension",
+        "subscription",
+    )
+)
+"""What goes with another object, or must stay."""
+_LATE = {"sequence": 1, "function": 2, "procedure": 2, "aggregate": 2, "type": 3, "large object": 4}
 
 
-def load_in_place(
-    part: ChainFile, address: Address, tools: Tools, busy_timeout: float, folder: Path, watch: Watch
-) -> Content:
-    """Make the database what an archive holds, in one transaction; give what that is.
+def load_in_place(part: ChainFile, address: Address, busy_timeout: float, watch: Watch) -> tuple[str, ...]:
+    """Make the database what an archive holds; return the sentences on what was left out.
 
-    Raises SnapshotDamaged, DatabaseBusy where somebody's lock is in the way for ``busy_timeout`` seconds, and what psql
+    Raises SnapshotDamaged, DatabaseBusy if somebody holds a lock for ``busy_timeout`` seconds, and what the server
     says. The database is as it was then.
     """
-    with connected(address, watch, lock_timeout=busy_timeout) as session:
-        drops = [str(statement) for _, statement in session.rows(_DROPS)]
-        belongings = of_objects(session)
-        skipped = skipped_extensions(session)
-        _refuse_foreign(session, address)
-    wait = max(1, int(busy_timeout * 1000))
-    before = ["BEGIN", "SET search_path = ''", f"SET LOCAL lock_timeout = {wait}", *drops]
-    with address.for_programs(folder) as environment, psql(tools, environment, watch) as program:
-        feed = Feeder(program, tools, skipped, address.shown)
-        feed.write(("; ".join(before) + ";\n").encode())
-        content = feed_verified(part, feed, watch)
-        last = [_counted(content), *(_tried(statement) for statement in belongings), "COMMIT"]
-        feed.finish((";\n".join(last) + ";\n").encode())
-    return content
+    with connected(address, watch, lock_timeout=busy_timeout, patience=busy_timeout) as session:
+        me = str(session.value("SELECT current_user"))
+        before = read_metadata(session, address.database)
+        with _transaction(session, watch):
+            _drop_own(session, before, me)
+
+            def work(events: Events) -> Loader:
+                loader = Loader(session, in_transaction=True)
+                with session.watched_by(events.watch):
+                    loader.run(events)
+                return loader
+
+            content, loader = read_for(work, part, watch)
+            content = content.without(frozenset(loader.left_out_tables))
+            _compare(session, content, part)
+            wanted = content.metadata or before
+            attempts = Attempts(session, in_transaction=True)
+            restore_rights(session, wanted, attempts)
+            for statement in property_statements(address.database, before.database, wanted.database):
+                attempts.run(statement)
+            found = read_metadata(session, address.database)
+            session.execute("ANALYZE")
+    left_out = loader.left_out + list(_dropped_with(before, wanted, found, me))
+    return rest_of(left_out, found, wanted, attempts, compare_definitions=content.metadata is not None)
 
 
-def _refuse_foreign(session: Session, address: Address) -> None:
-    """Raise DatabaseBusy where a table is somebody else's: it could neither be dropped nor made again."""
-    found = session.rows(
-        f"""SELECT n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner)
-              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.relowner <> {_MINE}
-               AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-               AND {_NOT_EXTENSION.format(oid="c.oid")} LIMIT 1"""
-    )
-    for schema, table, owner in found:
-        raise DatabaseBusy(
-            f"{quoted(schema, table)} in {address.shown} belongs to {owner}, so that this role cannot replace it. "
-            "Grant the role CREATEDB, or make it the owner of the game's tables.",
-            path=address.shown,
+@contextlib.contextmanager
+def _transaction(session: Session, watch: Watch) -> Iterator[None]:
+    session.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        # The error is what matters; if the connection is lost, the server rolls back by itself.
+        with contextlib.suppress(Exception):
+            session.execute("ROLLBACK")
+        raise
+    session.execute("COMMIT")
+    watch.commit()
+
+
+def _drop_own(session: Session, before: Metadata, me: str) -> None:
+    """Drop every object of the role but what belongs to extensions, and what is in the way of the dump's rights."""
+    own = [each for each in before.objects if each.owner == me and not each.foreign and not each.column]
+    for each in sorted(own, key=lambda each: (_LATE.get(each.kind, 0), each.key)):
+        if each.kind not in _INSIDE_OTHERS:
+            session.execute(drop_statement(each))
+    attempts = Attempts(session, in_transaction=True)
+    for each in own:
+        if each.kind == "schema" and each.identity != "public":
+            attempts.run(f"DROP SCHEMA {each.identity}")  # refused where something of others is in it: it stays
+    for each in before.objects:
+        default = without_entry(each) if each.kind == "default acl" and each.owner == me else None
+        for statement in rights_statements(each, default, before.server) if default else ():
+            attempts.run(statement.text)
+
+
+def _compare(session: Session, content: Content, part: ChainFile) -> None:
+    problems = compare(session, content)
+    if problems:
+        name = part.path.rpartition("/")[2]
+        raise SnapshotDamaged(
+            f"What was loaded from {name} is not what was dumped, and nothing was changed: {'; '.join(problems[:5])}.",
+            path=part.path,
         )
 
 
-def _counted(content: Content) -> str:
-    """Give the statement that fails where a table does not have the rows that the dump has."""
-    checks = "\n".join(
-        f"IF (SELECT count(*) FROM ONLY {name}) <> {block.rows} THEN "
-        f"RAISE EXCEPTION 'the table % does not have its rows', {literal(name)}; END IF;"
-        for name, block in content.blocks.items()
-    )
-    return _block(checks or "NULL;")
-
-
-def _tried(statement: str) -> str:
-    return _block(f"EXECUTE {literal(statement)};\nEXCEPTION WHEN OTHERS THEN NULL;")
-
-
-def _block(body: str) -> str:
-    return f"DO {literal(f'BEGIN {body} END')}"
+def _dropped_with(before: Metadata, wanted: Metadata, found: Metadata, me: str) -> Iterator[LeftOut]:
+    """Yield the objects of others that depended on the role's own, and that the snapshot does not hold."""
+    there = {each.key for each in (*wanted.objects, *found.objects)}
+    for each in before.objects:
+        if each.key not in there and each.owner not in (None, me) and not each.foreign and not each.column:
+            why = f"it belonged to {each.owner}, depended on what was restored, and is not in the snapshot"
+            yield LeftOut(each.shown, why, name=each.identity)

@@ -12,10 +12,12 @@ may not create databases and the archive is loaded in place.
 from __future__ import annotations
 
 import calendar
+import contextlib
 import hashlib
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +25,10 @@ import msgspec
 
 from ...errors import SnapshotDamaged
 from ..base import ChainFile
-from .load import Content
+from .loading.archive_events import Content
+from .loading.left_out import LeftOut
+from .metadata.model import DatabaseProperties
+from .metadata.read import read_properties
 from .session import Session, literal, quoted
 
 __all__ = [
@@ -36,12 +41,17 @@ __all__ = [
     "kept_databases",
     "kept_name",
     "may_create",
+    "opened",
     "scratch_databases",
 ]
 
 
 _LONGEST = 63
 _SCRATCH = "savepoint_scratch_"
+_MAY_USE_TABLESPACE = """
+SELECT coalesce((SELECT pg_catalog.has_tablespace_privilege(oid, 'CREATE')
+                   FROM pg_catalog.pg_tablespace WHERE spcname = $1), false)
+"""
 
 
 class Leftover(NamedTuple):
@@ -78,36 +88,49 @@ def may_create(session: Session) -> bool:
     return bool(session.value("SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"))
 
 
-def create_scratch(session: Session, database: str) -> str:
-    """Create an empty database with the encoding, locale and tablespace of ``database``, and return its name."""
+def create_scratch(session: Session, database: str, properties: DatabaseProperties | None) -> str:
+    """Create an empty database for rebuilding ``database``, and return its name.
+
+    It gets the encoding, locale and tablespace in ``properties``, or those of ``database`` as it is now.
+    """
+    if properties is None:
+        with contextlib.suppress(LookupError):
+            properties = read_properties(session, database)
+    options = " ENCODING 'UTF8'" if properties is None else _options(session, properties)
     name = f"{_scratch_prefix(database)}{int(time.time())}_{secrets.token_hex(4)}"
-    session.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE template0{_likeness(session, database)}")
+    session.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE template0{options}")
     return name
 
 
-def _likeness(session: Session, database: str) -> str:
-    provider = "datlocprovider::text" if session.version >= 15 else "'c'"
-    locale = {15: "daticulocale", 16: "daticulocale"}.get(session.version, "datlocale")
-    found = session.rows(
-        f"""SELECT pg_catalog.pg_encoding_to_char(encoding), datcollate, datctype, datconnlimit, {provider},
-                   {locale if session.version >= 15 else "NULL"}, t.spcname
-              FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
-             WHERE datname = $1""",
-        database,
-    )
-    if not found:
-        return " ENCODING 'UTF8'"
-    encoding, collate, ctype, limit, kind, locale_name, space = found[0]
-    parts = [f"ENCODING {literal(encoding)}", f"LC_COLLATE {literal(collate)}", f"LC_CTYPE {literal(ctype)}"]
-    if kind == "i":
-        parts += ["LOCALE_PROVIDER icu", f"ICU_LOCALE {literal(locale_name)}"]
-    elif kind == "b":
-        parts += ["LOCALE_PROVIDER builtin", f"BUILTIN_LOCALE {literal(locale_name)}"]
-    if space != "pg_default":
-        parts.append(f"TABLESPACE {quoted(space)}")
-    if limit not in (-1, -2):
-        parts.append(f"CONNECTION LIMIT {limit}")
+def _options(session: Session, properties: DatabaseProperties) -> str:
+    locale = properties.locale
+    parts = [
+        f"ENCODING {literal(properties.encoding)}",
+        f"LC_COLLATE {literal(properties.collate)}",
+        f"LC_CTYPE {literal(properties.ctype)}",
+    ]
+    if properties.provider == "i" and locale and session.version >= 15:
+        parts += ["LOCALE_PROVIDER icu", f"ICU_LOCALE {literal(locale)}"]
+        if properties.rules and session.version >= 16:
+            parts.append(f"ICU_RULES {literal(properties.rules)}")
+    elif properties.provider == "b" and locale and session.version >= 17:
+        parts += ["LOCALE_PROVIDER builtin", f"BUILTIN_LOCALE {literal(locale)}"]
+    if properties.tablespace != "pg_default" and session.value(_MAY_USE_TABLESPACE, properties.tablespace):
+        parts.append(f"TABLESPACE {quoted(properties.tablespace)}")
     return " " + " ".join(parts)
+
+
+@contextlib.contextmanager
+def opened(session: Session, name: str) -> Iterator[None]:
+    """Allow connections to a database while the block runs, if a restore kept it; scratch databases allow them."""
+    if is_scratch(name):
+        yield
+        return
+    session.execute(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS true")
+    try:
+        yield
+    finally:
+        session.execute(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS false")
 
 
 def is_scratch(name: str) -> bool:
@@ -117,6 +140,8 @@ def is_scratch(name: str) -> bool:
 
 def drop(session: Session, name: str) -> None:
     """Drop a database and end its sessions; do nothing if it does not exist."""
+    if session.value("SELECT datistemplate FROM pg_catalog.pg_database WHERE datname = $1", name):
+        session.execute(f"ALTER DATABASE {quoted(name)} WITH IS_TEMPLATE false")
     session.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
 
 
@@ -142,11 +167,16 @@ def kept_databases(session: Session, database: str) -> tuple[Leftover, ...]:
 
 
 class Image(msgspec.Struct, frozen=True):
-    """A rebuilt snapshot: the scratch ``database`` that was made from the archive ``part``, None if there is none."""
+    """A rebuilt snapshot: the scratch ``database`` that was made from the archive ``part``, None if there is none.
+
+    ``left_out`` could not be made in it, and ``differences`` are all sentences on how it differs from the snapshot.
+    """
 
     database: str | None
     part: ChainFile
     content: Content
+    left_out: tuple[LeftOut, ...] = ()
+    differences: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write this to a new file."""

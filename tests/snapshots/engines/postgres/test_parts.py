@@ -1,4 +1,4 @@
-"""The parts of the PostgreSQL engine by themselves: addresses, programs, the scanner of dumps, names."""
+"""The parts of the PostgreSQL engine by themselves: addresses, programs, names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from core.snapshots.engines.postgres.client_tools import Tools, choose
 from core.snapshots.engines.postgres.connection import Address
-from core.snapshots.engines.postgres.copy_data import COMPLETE, Manifest, Scanner, Table, manifest_lines
 from core.snapshots.engines.postgres.errors import from_output
 from core.snapshots.engines.postgres.scratch import kept_name
 from core.snapshots.errors import (
@@ -185,77 +184,3 @@ def test_the_name_of_what_is_kept_fits_and_tells_games_apart() -> None:
     long = [kept_name("ü" * 30 + end, moment) for end in ("a", "b")]
     assert len(set(long)) == 2
     assert all(len(name.encode()) <= 63 for name in long)
-
-
-# The scanner of dumps
-
-ROWS = b"1\tone\n2\t\\\\.\n3\tCOPY public.fake (a) FROM stdin;\n"
-DUMP = b"".join(
-    [
-        b"--\n-- PostgreSQL database dump\n--\n\nCREATE FUNCTION f() AS $$\nCOPY public.users (id) FROM stdin;\n$$;\n",
-        b"--\n-- Data for Name: users; Type: TABLE DATA; Schema: public; Owner: -\n--\n\n",
-        b"COPY public.users (id, name) FROM stdin;\n",
-        ROWS,
-        b"\\.\n\n\n",
-        b'--\n-- Data for Name: We"ird (t); Type: TABLE DATA; Schema: public; Owner: -\n--\n\n',
-        b'COPY public."We""ird (t)" ("a,b", "c""d)") FROM stdin;\n\\.\n\n\n',
-        b"--\n-- Name: x; Type: INDEX\n--\n\nCREATE INDEX x;\n\n--\n",
-        COMPLETE,
-        b"--\n\n",
-    ]
-)
-
-
-def scanned(dump: bytes, cuts: list[int]) -> Scanner:
-    """Scan a dump that comes in pieces."""
-    scanner, at = Scanner(), 0
-    for cut in (*sorted(cuts), len(dump)):
-        scanner.feed(dump[at:cut])
-        at = max(at, cut)
-    return scanner
-
-
-def manifest_of(scanner: Scanner) -> Manifest:
-    """Give the manifest that fits what was found."""
-    return Manifest({name: Table(block.rows, block.digest) for name, block in scanner.blocks.items()})
-
-
-WHOLE = DUMP + manifest_lines(manifest_of(scanned(DUMP, [])))
-
-
-@given(st.lists(st.integers(0, len(WHOLE)), max_size=40))
-def test_however_a_dump_is_cut_into_pieces_the_same_tables_are_found(cuts: list[int]) -> None:
-    """Rows, hashes, columns and the manifest do not depend on where a piece ends."""
-    scanner = scanned(WHOLE, cuts)
-    manifest = scanner.manifest()
-    assert manifest is not None
-    assert list(scanner.problems(manifest)) == []
-    assert {name: (block.rows, block.columns) for name, block in scanner.blocks.items()} == {
-        '"public"."users"': (3, ("id", "name")),
-        '"public"."We""ird (t)"': (0, ("a,b", 'c"d)')),
-    }
-
-
-@given(st.integers(0, len(WHOLE) - 1))
-def test_a_dump_that_was_cut_anywhere_is_not_whole(length: int) -> None:
-    """Whatever is missing at its end, something says so: the manifest is the very last line."""
-    scanner = scanned(WHOLE[:length], [])
-    assert list(scanner.problems(scanner.manifest()))
-
-
-@pytest.mark.parametrize(
-    ("harm", "problem"),
-    [
-        (lambda dump: dump.replace(b"1\tone\n", b""), "has 2 rows where 3 were counted"),
-        (lambda dump: dump.replace(b"1\tone\n", b"1\tten\n"), "has another content"),
-        (lambda dump: dump.replace(COMPLETE, b""), "every complete dump is missing"),
-        (
-            lambda dump: dump.replace(b'"\\"public\\".\\"users\\"":', b'"\\"public\\".\\"cards\\"":'),
-            'cards" is missing',
-        ),
-    ],
-)
-def test_what_is_not_in_the_manifest_is_named(harm: object, problem: str) -> None:
-    """Each disagreement with what the server counted is a sentence."""
-    scanner = scanned(harm(WHOLE), [])  # type: ignore[operator]
-    assert any(problem in said for said in scanner.problems(scanner.manifest()))

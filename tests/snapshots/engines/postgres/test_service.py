@@ -198,7 +198,7 @@ async def test_no_process_log_line_or_file_shows_the_password(
             broken = world.service(database={"url": game.tcp_url.replace(game.role, "nobody")})
             with pytest.raises(DatabaseUnavailable) as caught:
                 await broken.integrity()
-    assert {"pg_dump", "psql"} <= seen
+    assert "pg_dump" in seen
     assert leaks == []
     for text in (caplog.text, repr(status), repr(caught.value.to_wire())):
         assert "w/o" not in text

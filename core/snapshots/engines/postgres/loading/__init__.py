@@ -1,0 +1,1 @@
+"""From an archive back into a database: read and verified, executed statement by statement, and read back."""

@@ -1,0 +1,203 @@
+"""Execute a dump statement by statement on a connection of our own.
+
+No program stands in between: each statement is sent alone, in a form in which the server takes exactly one, and rows go
+in as they are. So what one statement meets is no concern of the others: where the role may not make an object, or what
+it needs is not on this server, the object is left out and named, and the rest is restored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from ....errors import DatabaseUnavailable
+from ..plain_dump.encodings import codec_of
+from ..plain_dump.lexer import CopyStart, Entry, Rows, Statement, unquoted
+from ..plain_dump.scanner import TableEnd
+from ..session import Session, quoted
+from .archive_events import DumpEvent
+from .held_checks import HeldChecks
+from .left_out import LeftOut
+
+__all__ = ["Loader"]
+
+_CREATED = re.compile(rb'CREATE (?:UNLOGGED )?TABLE (?P<schema>"(?:[^"]|"")*"|[^\s.]+)\.(?P<name>"(?:[^"]|"")*"|\S+) ')
+_ENCODING = re.compile(rb"SET client_encoding = '(?P<name>\w+)';")
+_EXTENSION = re.compile(rb'CREATE EXTENSION IF NOT EXISTS (?P<name>"(?:[^"]|"")*"|\S+) ')
+_TABLESPACE = re.compile(rb"SET default_tablespace = (?P<name>[^;]*);")
+
+_LEFT_OUT_CLASSES = ("0A", "22", "23", "2F", "38", "39", "3F", "42", "44", "55", "P0")
+"""Classes of error codes that say why one object cannot be made, and nothing of the server or the other objects."""
+_SYNTAX_ERROR = "42601"
+_EXISTS = frozenset({"42710", "42723", "42P06", "42P07"})
+_AVAILABLE = """
+SELECT e.name FROM pg_catalog.pg_available_extensions e
+  JOIN pg_catalog.pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version
+ WHERE e.installed_version IS NOT NULL OR v.trusted OR NOT v.superuser
+    OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+"""
+_MAY_USE_TABLESPACE = """
+SELECT coalesce((SELECT pg_catalog.has_tablespace_privilege(oid, 'CREATE')
+                   FROM pg_catalog.pg_tablespace WHERE spcname = $1), false)
+"""
+
+
+class Loader:
+    """Loads a dump through one session.
+
+    ``in_transaction`` keeps everything in the transaction that the session has begun, which the dump's own statements
+    then do not end. Otherwise each statement and each table is a transaction of its own, and ``loaded`` is called with
+    each table whose rows are committed, and with where they begin and end in the dump.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        in_transaction: bool = False,
+        loaded: Callable[[CopyStart, TableEnd], object] = lambda _start, _end: None,
+    ) -> None:
+        self.left_out: list[LeftOut] = []
+        self.left_out_tables: set[str] = set()
+        self._session = session
+        self._in_transaction = in_transaction
+        self._loaded = loaded
+        self._created: set[str] = set()
+        self._encoding = "UTF8"
+        self._checks: HeldChecks | None = None
+        self._extensions = {str(name) for (name,) in session.rows(_AVAILABLE)}
+
+    @property
+    def _codec(self) -> str:
+        return codec_of(self._encoding)
+
+    def run(self, events: Iterable[DumpEvent]) -> None:
+        """Execute a whole dump; raises what the server says of rows, and of anything that concerns all objects."""
+        stream = iter(events)
+        for event in stream:
+            if isinstance(event, Statement):
+                self._statement(event)
+            elif isinstance(event, CopyStart):
+                self._table(event, stream)
+        if self._checks is not None:
+            self.left_out += self._checks.add_again()
+
+    def _statement(self, statement: Statement) -> None:
+        text, entry = statement
+        encoding = _ENCODING.fullmatch(text)
+        if encoding:
+            self._encoding = encoding["name"].decode()  # the session's own stays: statements are sent as text
+            return
+        if self._in_transaction and text in (b"BEGIN;", b"COMMIT;"):
+            return  # those of large objects, for whoever loads the dump without a transaction
+        if entry is not None and entry.type == "EXTENSION" and not self._is_available(text):
+            self._leave_out(statement, "an administrator must create it")
+            return
+        space = _TABLESPACE.fullmatch(text)
+        if space and not self._may_use(space["name"]):
+            self.left_out.append(LeftOut.tablespace(unquoted(space["name"].strip(b"'"), self._codec)))
+            text = b"SET default_tablespace = '';"
+        try:
+            with self._savepoint():
+                self._session.rows(text.decode(self._codec))
+        except UnicodeDecodeError:
+            self._leave_out(statement, f"it is not written in {self._encoding}")
+        except DatabaseUnavailable as error:
+            self._refused(statement, error)
+        else:
+            created = _CREATED.match(text)
+            if created:
+                names = (unquoted(created[part], self._codec) for part in ("schema", "name"))
+                self._created.add(quoted(*names))
+
+    def _refused(self, statement: Statement, error: DatabaseUnavailable) -> None:
+        """Leave an object out; raise the error again if it is not about one object."""
+        code, entry = str(error.data.get("code") or ""), statement.entry
+        if code in _EXISTS or statement.text.startswith(b"COMMENT ON "):
+            return  # what is there, or how it is described, is compared at the end
+        if entry is None or not code.startswith(_LEFT_OUT_CLASSES) or code == _SYNTAX_ERROR or entry.type == "BLOBS":
+            raise error
+        self._leave_out(statement, str(error.data.get("detail", error)).splitlines()[0])
+
+    def _leave_out(self, statement: Statement, reason: str) -> None:
+        entry = statement.entry or Entry("STATEMENT", "-", "")
+        self.left_out.append(LeftOut.of_statement(entry, statement.text.decode(self._codec, errors="replace"), reason))
+
+    def _table(self, table: CopyStart, stream: Iterator[DumpEvent]) -> None:
+        name = quoted(table.schema, table.name)
+        if self._checks is None:
+            self._checks = HeldChecks(self._session, in_transaction=self._in_transaction)
+            self._checks.drop()
+        rows = TableRows(stream)
+        if not self._session.value("SELECT pg_catalog.to_regclass($1) IS NOT NULL", name):
+            for _ in rows:
+                pass
+            self.left_out_tables.add(name)
+            if rows.end.block.rows:
+                self.left_out.append(LeftOut.rows(name, rows.end.block.rows))
+            return
+        frozen = name in self._created and not self._in_transaction
+        with self._table_transaction(name if frozen else None):
+            self._session.copy_in(table.schema, table.name, table.columns, rows, encoding=self._encoding, freeze=frozen)
+        self._loaded(table, rows.end)
+
+    @contextlib.contextmanager
+    def _table_transaction(self, emptied: str | None) -> Iterator[None]:
+        """Load a table in a transaction of its own, unless there is one for everything.
+
+        With TRUNCATE before them in the same transaction the rows go into a new file one after another, as they do if
+        the table is made in it: so they lie in the order of the dump, and COPY returns the same bytes. It also allows
+        FREEZE: otherwise the first to read the rows would write all pages again to note that they are valid
+        (https://www.postgresql.org/docs/current/sql-copy.html).
+        """
+        if self._in_transaction:
+            yield
+            return
+        self._session.execute("BEGIN" + (f"; TRUNCATE ONLY {emptied}" if emptied else ""))
+        try:
+            yield
+        except BaseException:
+            # The error is what matters; if the connection is lost, the server rolls back by itself.
+            with contextlib.suppress(Exception):
+                self._session.execute("ROLLBACK")
+            raise
+        self._session.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        if not self._in_transaction:
+            yield
+            return
+        self._session.execute("SAVEPOINT statement")
+        try:
+            yield
+        except DatabaseUnavailable as error:
+            if error.data.get("code"):
+                self._session.execute("ROLLBACK TO SAVEPOINT statement")
+            raise
+        self._session.execute("RELEASE SAVEPOINT statement")
+
+    def _is_available(self, text: bytes) -> bool:
+        found = _EXTENSION.match(text)
+        return found is None or unquoted(found["name"], self._codec) in self._extensions
+
+    def _may_use(self, tablespace: bytes) -> bool:
+        name = unquoted(tablespace.strip(b"'"), self._codec)
+        return not name or bool(self._session.value(_MAY_USE_TABLESPACE, name))
+
+
+class TableRows:
+    """Iterates over the rows of one table, in pieces; ``end`` is known afterwards."""
+
+    def __init__(self, stream: Iterator[DumpEvent]) -> None:
+        self.end: TableEnd
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for event in self._stream:
+            if isinstance(event, TableEnd):
+                self.end = event
+                return
+            assert isinstance(event, Rows)
+            yield event.view

@@ -1,0 +1,1 @@
+"""Plain dumps as pg_dump writes them: read as statements and rows, counted, hashed, and compared."""

@@ -1,0 +1,61 @@
+"""Tables read back while others are loaded."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from core.snapshots.engines.postgres.connection import Address
+from core.snapshots.engines.postgres.loading.comparison import Comparison, read_table
+from core.snapshots.engines.postgres.plain_dump.scanner import Block
+from core.snapshots.engines.postgres.session import connected
+from core.snapshots.progress import Watch
+from core.snapshots.settings.conninfo import parse_conninfo
+from tests.worlds.postgres_world import PostgresGame, run_sql
+
+
+def test_a_table_that_is_locked_is_compared_when_it_is_free() -> None:
+    """An index that takes long holds the comparison up, however short the bot's patience with locks is."""
+    game = PostgresGame()
+    game.create()
+    address = Address(parse_conninfo(game.url))
+    with (
+        connected(address, Watch(), lock_timeout=0.01) as session,
+        connected(address, Watch(), lock_timeout=1.0) as other,
+    ):
+        columns = ("id", "dust")
+        known = read_table(session, Block("public", "users", columns, 0, ""))
+        assert known.rows > 0
+        comparison = Comparison(address, Watch())
+        other.execute("BEGIN; LOCK TABLE public.users IN ACCESS EXCLUSIVE MODE")
+        with comparison.begun():
+            comparison.add(Block("public", "users", columns, known.rows, known.digest), early=True)
+            comparison.add(Block("public", "cards", ("id",), 1, "another"), early=False)
+            while not session.rows("SELECT FROM pg_catalog.pg_locks WHERE NOT granted"):
+                time.sleep(0.01)
+            other.execute("ROLLBACK")
+    assert [said.split(" has ")[0] for said in comparison.problems] == ['the table "public"."cards"']
+
+
+def test_the_last_large_table_is_compared_while_keys_are_checked() -> None:
+    """Not before, when an index would wait for the reader, and not only when all is loaded."""
+    game = PostgresGame()
+    game.create()
+    run_sql(game.url, "CREATE TABLE late (user_id int)")
+    address = Address(parse_conninfo(game.url))
+    adding = "ALTER TABLE ONLY public.late ADD CONSTRAINT k FOREIGN KEY (user_id) REFERENCES public.users (id)"
+    comparison = Comparison(address, Watch())
+    with ThreadPoolExecutor(1) as pool, connected(address, Watch(), lock_timeout=None) as holder, comparison.begun():
+        holder.execute("BEGIN; LOCK TABLE public.late IN ROW EXCLUSIVE MODE")
+        comparison.add(Block("public", "cards", ("id",), 1, "another"), early=False)
+        time.sleep(0.3)
+        too_early = comparison.problems
+        assert too_early == ()
+        checking = pool.submit(run_sql, game.url, adding)
+        limit = time.monotonic() + 20
+        while not comparison.problems and time.monotonic() < limit:
+            time.sleep(0.01)
+        assert [said.split(" has ")[0] for said in comparison.problems] == ['the table "public"."cards"']
+        assert not checking.done()
+        holder.execute("ROLLBACK")
+        checking.result()
