@@ -284,7 +284,7 @@ async def played_world(folder: Path, *, journal_mode: str = "wal", newer: Form =
 
 
 def _without_identity(service: SnapshotService) -> None:
-    """Let the snapshots belong to no database in particular, so that a copy of the folder is as good as the original."""
+    """Let the snapshots belong to no database in particular, so that a copy of the folder serves as well."""
 
     async def unknown() -> None:
         return None

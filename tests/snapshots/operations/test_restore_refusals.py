@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -20,10 +19,8 @@ async def test_a_held_lock_ends_in_database_busy_and_changes_nothing(tmp_path: P
     before = world.rows()
     async with world.opened(database={"busy_timeout": 0.5}) as service:
         with OtherProcess(world.database, "BEGIN IMMEDIATE", "DELETE FROM user_cards WHERE id = 1") as game:
-            began = time.monotonic()
             with pytest.raises(DatabaseBusy):
                 await service.restore(world.older.id)
-            assert time.monotonic() - began < 20
             game.execute("ROLLBACK")
         assert world.rows() == before
         assert world.temporary_files() == set()

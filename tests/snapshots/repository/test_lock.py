@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from core.snapshots import Busy, Kind
 from core.snapshots.repository.lock import RepositoryLock
 from tests.worlds.service_world import ServiceWorld, TickingClock
+from tests.worlds.workers import only_worker, wait_until_gone
 
 HOLDER = """
 import asyncio, sys
@@ -112,31 +111,13 @@ async def test_a_worker_whose_bot_was_killed_ends_and_the_next_start_finds_a_sou
     """Killed amid snapshots: no process stays, no temporary file stays, what is listed restores."""
     world = ServiceWorld(tmp_path)
     bot = started(ORPHAN, tmp_path)
-    deadline = time.monotonic() + 20
-    while not (workers := workers_of(bot.pid)) and time.monotonic() < deadline:
-        await asyncio.sleep(0.001)
+    worker = only_worker(bot.pid)
     bot.kill()
     bot.communicate()
-    assert workers
-    while any(Path(f"/proc/{pid}").exists() for pid in workers):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
+    wait_until_gone(worker)
 
     async with world.opened() as service:
         assert world.temporary_files() == set()
         for snapshot in await service.list():
             assert (await service.verify(snapshot.id)).ok
         assert not (await service.create(Kind.MANUAL)).snapshot.damaged
-
-
-def workers_of(pid: int) -> list[int]:
-    """Give the children of a process."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1] if entry.name.isdigit() else ""
-        except OSError:
-            continue  # it ended meanwhile
-        if parent == str(pid) and int(entry.name) != os.getpid():
-            found.append(int(entry.name))
-    return found

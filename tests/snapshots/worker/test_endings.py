@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,9 +20,11 @@ from core.snapshots.errors import DatabaseBusy, DeadlineExceeded, OperationCance
 from core.snapshots.models import DatabaseState, Progress
 from core.snapshots.worker import client
 from core.snapshots.worker.protocol import Failed, InspectJob, Outcome, SnapshotJob
-from tests.worlds.engine_cases import HEAD
 from tests.worlds.chain_world import empty_base
+from tests.worlds.engine_cases import HEAD
 from tests.worlds.game_database import CRITICAL_TABLES, OtherProcess, make_game_database, url_of
+from tests.worlds.waiting import PATIENCE, until, wait_until
+from tests.worlds.workers import HeldWorkers, only_worker, wait_until_gone, workers_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds its workers in Linux's /proc")
 
@@ -39,33 +39,6 @@ from core.snapshots.models import DatabaseState
 job = msgspec.json.decode(sys.argv[1], type=Job)
 asyncio.run(client.run(ThreadPoolExecutor(1), job, DatabaseState))
 """
-
-
-def workers_of(parent: int) -> list[int]:
-    """Give the workers that a process started and that have not ended."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, IndexError):
-            state, its_parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            if int(its_parent) == parent and state != "Z" and b"bootstrap.py" in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-    return found
-
-
-def only_worker(parent: int) -> int:
-    until = time.monotonic() + 20
-    while not (workers := workers_of(parent)):
-        assert time.monotonic() < until, "no worker was started"
-        time.sleep(0.01)
-    return workers[0]
-
-
-def wait_until_gone(pid: int) -> None:
-    until = time.monotonic() + 20
-    with contextlib.suppress(OSError):
-        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-            assert time.monotonic() < until, "the worker did not end"
-            time.sleep(0.01)
 
 
 @pytest.fixture
@@ -134,23 +107,15 @@ async def test_an_error_comes_back_as_it_was_raised(pool: ThreadPoolExecutor, ga
 
 
 async def test_cancelling_stops_the_worker_and_waits_until_it_cleaned_up(
-    pool: ThreadPoolExecutor, game: Path, work: Path
+    pool: ThreadPoolExecutor, game: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cancelled task has no worker any more when it ends, and no file of its own."""
-    started = asyncio.Event()
-    frozen: list[int] = []
-
-    def freeze(_progress: Progress) -> None:
-        if not frozen:
-            frozen.append(only_worker(os.getpid()))
-            os.kill(frozen[0], signal.SIGSTOP)
-            started.set()
-
-    task = asyncio.create_task(client.run(pool, snapshot_job(game, work), SnapshotResult, freeze))
-    await asyncio.wait_for(started.wait(), 20)
+    monkeypatch.setattr(client, "_STOP_WITHIN", PATIENCE)
+    workers = HeldWorkers(tmp_path, monkeypatch, opening=2)
+    task = asyncio.create_task(client.run(pool, snapshot_job(game, work), SnapshotResult))
+    await workers.until_one_waits()
+    assert (work / "snapshot-1").exists()
     task.cancel()
-    # It thaws only after it was told to stop: so it cannot have been faster than the cancellation.
-    asyncio.get_running_loop().call_later(0.2, os.kill, frozen[0], signal.SIGCONT)
     with pytest.raises(asyncio.CancelledError):
         await task
     assert workers_of(os.getpid()) == []
@@ -183,8 +148,11 @@ async def test_a_worker_that_does_not_answer_is_ended_some_time_after_its_deadli
     assert caught.value.seconds == 1.0
 
 
-def test_a_worker_whose_parent_is_gone_stops_at_its_next_look(game: Path, work: Path) -> None:
+async def test_a_worker_whose_parent_is_gone_stops_at_its_next_look(
+    game: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The end of its input tells it; it stops by itself and removes what it had begun."""
+    workers = HeldWorkers(tmp_path, monkeypatch, opening=2)
     launcher = Path(client.__file__).with_name("bootstrap.py")
     with subprocess.Popen(
         [sys.executable, "-P", str(launcher), "worker.main"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -193,13 +161,11 @@ def test_a_worker_whose_parent_is_gone_stops_at_its_next_look(game: Path, work: 
         assert process.stdout is not None
         process.stdin.write(msgspec.json.encode(snapshot_job(game, work)) + b"\n")
         process.stdin.flush()
-        process.stdout.readline()
-        process.send_signal(signal.SIGSTOP)
+        await workers.until_one_waits()
         process.stdin.close()
-        process.send_signal(signal.SIGCONT)
-        said = [msgspec.json.decode(line, type=Progress | Outcome | Failed) for line in process.stdout]
-        assert process.wait(timeout=20) == 1
-    answer = said[-1]
+        answers = [msgspec.json.decode(line, type=Progress | Outcome | Failed) for line in process.stdout]
+        assert process.wait(timeout=PATIENCE) == 1
+    answer = answers[-1]
     assert isinstance(answer, Failed)
     assert isinstance(from_wire(answer.error), OperationCancelled)
     assert list(work.iterdir()) == []
@@ -211,10 +177,7 @@ def test_a_worker_ends_soon_after_its_parent_was_killed(game: Path, work: Path) 
     with OtherProcess(game, "BEGIN EXCLUSIVE"):
         parent = subprocess.Popen([sys.executable, "-c", PARENT, job], cwd=ROOT)
         worker = only_worker(parent.pid)
-        until = time.monotonic() + 20
-        while not (work / "job-1").exists():
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_until((work / "job-1").exists, "the worker began")
         parent.kill()
         parent.wait()
         wait_until_gone(worker)
@@ -253,8 +216,7 @@ async def test_ctrl_c_in_the_terminal_is_for_the_bot(pool: ThreadPoolExecutor, g
     with OtherProcess(game, "BEGIN EXCLUSIVE") as holder:
         task = asyncio.create_task(client.run(pool, inspect_job(game, work), DatabaseState))
         worker = await asyncio.to_thread(only_worker, os.getpid())
-        while not (work / "job-1").exists():
-            await asyncio.sleep(0.01)
+        await until((work / "job-1").exists, "the worker began")
         assert os.getsid(worker) == worker
         os.kill(worker, signal.SIGINT)
         holder.execute("COMMIT")

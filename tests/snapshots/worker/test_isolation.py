@@ -6,7 +6,6 @@ import asyncio
 import shutil
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from core.snapshots.models import DatabaseState
 from core.snapshots.worker import client
 from core.snapshots.worker.protocol import InspectJob
 from tests.worlds.game_database import CRITICAL_TABLES, OtherProcess, make_game_database, url_of
+from tests.worlds.waiting import until
 
 SNAPSHOTS = Path(core.snapshots.worker.client.__file__).parents[1]
 SECRET = "NzkyNzE1NDU0MTk2MDg4ODQy.X-hvzA.Ovy4MCQywSkoMRRclStW4xAYK7I"
@@ -126,10 +126,7 @@ async def test_secrets_are_neither_in_the_workers_environment_nor_in_its_argumen
     )
     with OtherProcess(game, "BEGIN EXCLUSIVE") as holder, ThreadPoolExecutor(1) as pool:
         task = asyncio.create_task(client.run(pool, job, DatabaseState))
-        until = time.monotonic() + 20
-        while not (tmp_path / "job").exists():
-            assert time.monotonic() < until
-            await asyncio.sleep(0.01)
+        await until((tmp_path / "job").exists, "the worker began")
         # Children of this process only: the tests beside this one have workers too.
         children = "".join(task.read_text() for task in Path("/proc/self/task").glob("*/children")).split()
         commands = {child: Path("/proc", child, "cmdline").read_bytes() for child in children}
