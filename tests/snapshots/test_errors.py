@@ -80,6 +80,8 @@ def test_the_exit_codes_are_those_that_are_documented() -> None:
         "SettingsError": 2,
         "SnapshotNotFound": 2,
         "AmbiguousSnapshot": 2,
+        "AnotherDatabase": 2,
+        "QueryError": 2,
         "Busy": 3,
         "DatabaseBusy": 3,
         "SnapshotDamaged": 4,
