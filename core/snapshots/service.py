@@ -45,6 +45,7 @@ from .models import (
 from .operations.context import Context
 from .operations.create import CreateRequest, create
 from .operations.events import EventCoverage, Ticket
+from .operations.exclusive import look_for_repository
 from .operations.export import export
 from .operations.history_queries import HistoryQueries
 from .operations.identity import claim, require_own
@@ -60,7 +61,6 @@ from .operations.restoring.startup import start_up
 from .operations.shutdown import create_last
 from .operations.status import check_integrity, status
 from .operations.verify import VerificationSchedule, verify
-from .operations.whereabouts import require_there
 from .repository.audit import AuditLog
 from .repository.names import NOTE_LENGTH, REASON_LENGTH, legible
 from .settings import database_url
@@ -133,7 +133,7 @@ class SnapshotService:
         if await context.in_thread(lambda: context.repository.is_read_only):
             await context.in_thread(context.repository.refresh)
             return
-        await context.in_thread(require_there, context)
+        await look_for_repository(context)
         await context.in_thread(context.repository.prepare)
         try:
             async with context.lock.held("a start", 0.0):

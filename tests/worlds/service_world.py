@@ -101,6 +101,7 @@ class Heard:
         self.healths: list[Health] = []
         self.lines: list[AuditLine] = []
         self.interruptions: list[str] = []
+        self.notices: list[tuple[str, str]] = []
 
     async def created(self, snapshot: Snapshot) -> None:
         """Write down a published snapshot."""
@@ -125,6 +126,10 @@ class Heard:
     async def interrupted(self, message: str) -> None:
         """Write down what the owner is told of an interrupted operation."""
         self.interruptions.append(message)
+
+    async def noticed(self, key: str, message: str) -> None:
+        """Write down something that the owner should know."""
+        self.notices.append((key, message))
 
     async def restore_starting(self, plan: RestorePlan) -> None:
         """Write down that a restore begins."""

@@ -10,13 +10,21 @@ from ..files import translate_os_error
 from .context import Context
 from .whereabouts import require_there
 
-__all__ = ["exclusive", "require_open"]
+__all__ = ["exclusive", "look_for_repository", "require_open"]
 
 
 def require_open(context: Context) -> None:
     """Raise OperationCancelled if the service is closed."""
     if context.closed:
         raise OperationCancelled("The snapshot service is closed; nothing was done.")
+
+
+async def look_for_repository(context: Context) -> None:
+    """Notify the listeners once if the repository lost its snapshots; raise RepositoryVanished on another disk."""
+    gone = await context.in_thread(require_there, context)
+    if gone is not None and not context.told_gone:
+        context.told_gone = True
+        await context.notify(lambda listener: listener.noticed("vanished", gone))
 
 
 @contextlib.asynccontextmanager
@@ -31,10 +39,7 @@ async def exclusive(
     """
     require_open(context)
     if not beginning_anew:
-        gone = await context.in_thread(require_there, context)
-        if gone is not None and not context.told_gone:
-            context.told_gone = True
-            await context.notify(lambda listener: listener.noticed("vanished", gone))
+        await look_for_repository(context)
     timeout = float(context.settings.repository.lock_timeout) if wait is None else wait
     await context.in_thread(context.repository.prepare)
     try:

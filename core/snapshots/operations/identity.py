@@ -36,6 +36,10 @@ async def require_own(context: Context, contents: Contents) -> None:
     if recorded is None:
         return
     present = await present_identity(context)
+    if present is None and recorded.engine != context.url.engine:
+        present = Identity(
+            engine=context.url.engine, location=context.url.redacted
+        )  # whatever it is, it is another one
     if present is not None and not present.same_database(recorded):
         raise AnotherDatabase(
             f"The repository {context.repository.root} holds snapshots of the {recorded}, and the settings name the "
