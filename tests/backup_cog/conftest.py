@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from simcord.env import Env
 
-from tests.backup_cog.backup_stage import Stage, StageBot
-from tests.backup_cog.backup_world import EXTENSION, Clock, World
+from tests.backup_cog.stage import Stage, StageBot
+from tests.backup_cog.world import EXTENSION, Clock, World
 
 
 @pytest.fixture

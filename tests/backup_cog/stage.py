@@ -13,7 +13,7 @@ from simcord.builders import ChannelHandle, GuildHandle
 from simcord.env import Env
 from simcord.results import InteractionResult, ResponseMessage
 
-from tests.backup_cog.backup_world import EXTENSION, HostBot, World, cog_of, text_of
+from tests.backup_cog.world import EXTENSION, HostBot, World, cog_of, text_of
 
 DEFERRED = 5
 HOME = 111_111_111_111_111_111

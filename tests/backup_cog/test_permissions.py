@@ -7,7 +7,7 @@ import pytest
 from simcord.actors import MemberActor
 
 from core.snapshots import Kind
-from tests.backup_cog.backup_stage import HOME, Stage, said
+from tests.backup_cog.stage import HOME, Stage, said
 
 AT_HOME = {"DISCORD_ADMIN_GUILD_IDS": f"[{HOME}]"}
 MANAGING = ("backup now", "backup list", "backup verify", "backup status", "db integrity")

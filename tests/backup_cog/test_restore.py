@@ -10,8 +10,8 @@ from simcord.backend.errors import SetupError
 from simcord.results import InteractionResult
 
 from core.snapshots import Kind, RestorePlan, RestoreReport, Snapshot
-from tests.backup_cog.backup_stage import HOME, Stage, said
-from tests.backup_cog.backup_world import covered
+from tests.backup_cog.stage import HOME, Stage, said
+from tests.backup_cog.world import covered
 
 pytestmark = [
     pytest.mark.simcord(settle_timeout=40),

@@ -15,8 +15,8 @@ from cogs.backup_cog import host_events
 from cogs.backup_cog.alerts import Alerts
 from cogs.backup_cog.host_events import HostEvents
 from cogs.backup_cog.notifications import Outbox, owner_ids
-from tests.backup_cog.backup_stage import Stage, StageBot
-from tests.backup_cog.backup_world import Clock, World, listener_of
+from tests.backup_cog.stage import Stage, StageBot
+from tests.backup_cog.world import Clock, World, listener_of
 
 pytestmark = pytest.mark.simcord(settle_timeout=30)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.backup_cog.backup_stage import Stage, said
-from tests.backup_cog.backup_world import World
+from tests.backup_cog.stage import Stage, said
+from tests.backup_cog.world import World
 
 pytestmark = pytest.mark.simcord(settle_timeout=30)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cogs.backup_cog.formatting import Reply
 from cogs.backup_cog.responses import ProgressDisplay
-from tests.backup_cog.backup_world import Clock
+from tests.backup_cog.world import Clock
 
 
 class SlowAnswer:

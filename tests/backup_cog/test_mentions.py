@@ -9,8 +9,8 @@ import pytest
 from discord.ext import commands
 from discord.ext import test as dpytest
 
-from tests.backup_cog.backup_stage import on_stage
-from tests.backup_cog.backup_world import HostBot, World, cog_of, covered
+from tests.backup_cog.stage import on_stage
+from tests.backup_cog.world import HostBot, World, cog_of, covered
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from cogs.backup_cog.alerts import SNAPSHOT, VERIFICATION, Alerts
 from core.snapshots import Level, NotEnoughSpace, SnapshotDamaged, StartupOutcome, StartupReport, VerifyReport
-from tests.backup_cog.backup_world import NOON, Clock, text_of
+from tests.backup_cog.world import NOON, Clock, text_of
 from tests.worlds.snapshots import make_snapshot
 
 HOUR = 3600.0

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from simcord.backend.errors import SetupError
 
-from tests.backup_cog.backup_stage import HOME, Stage, StageBot, said
-from tests.backup_cog.backup_world import EXTENSION, World
+from tests.backup_cog.stage import HOME, Stage, StageBot, said
+from tests.backup_cog.world import EXTENSION, World
 
 pytestmark = pytest.mark.simcord(settle_timeout=30)
 

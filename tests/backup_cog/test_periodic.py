@@ -14,7 +14,7 @@ import pytest
 
 from cogs.backup_cog.cog import BackupCog
 from core.snapshots import Kind
-from tests.backup_cog.backup_world import Clock, HostBot, World, add_cog, listener_of, make_database
+from tests.backup_cog.world import Clock, HostBot, World, add_cog, listener_of, make_database
 
 ALONE = {"SCHEDULE_ONLY_WITH_GUILDS": "false"}
 

@@ -37,7 +37,7 @@ from core.snapshots import (
     Status,
     VerifyReport,
 )
-from tests.backup_cog.backup_world import NOON, text_of
+from tests.backup_cog.world import NOON, text_of
 from tests.worlds.snapshots import make_snapshot
 
 NASTY = "**[free](https://evil.example) @everyone <@123456789012345678> <#2> `x` ||y||\n# big\n- list ~~z~~ __u__**"

@@ -19,8 +19,8 @@ from discord.ext import commands
 
 from cogs.backup_cog.core_api import settings_for
 from core.snapshots import Kind, SettingsError, Snapshot
-from tests.backup_cog.backup_stage import on_stage
-from tests.backup_cog.backup_world import (
+from tests.backup_cog.stage import on_stage
+from tests.backup_cog.world import (
     EXTENSION,
     Clock,
     HostBot,

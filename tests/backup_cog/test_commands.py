@@ -8,8 +8,8 @@ import discord
 import pytest
 
 from core.snapshots import Kind
-from tests.backup_cog.backup_stage import HOME, Stage, said
-from tests.backup_cog.backup_world import covered
+from tests.backup_cog.stage import HOME, Stage, said
+from tests.backup_cog.world import covered
 
 pytestmark = [
     pytest.mark.simcord(settle_timeout=30),
