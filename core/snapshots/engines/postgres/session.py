@@ -120,7 +120,20 @@ class Session:
             encoding=encoding,
             freeze=freeze or None,
         )
-        self._wait(copying)
+        self._wait(self._while_connected(copying))
+
+    async def _while_connected(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
+        """Await a COPY; asyncpg itself waits for ever if the connection is lost while it may not write."""
+        task = asyncio.ensure_future(coroutine)
+        try:
+            while not (await asyncio.wait({task}, timeout=_CHECK_EVERY))[0]:
+                if self._connection.is_closed():
+                    raise asyncpg.ConnectionDoesNotExistError("the connection was lost in the middle of a COPY")
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=5.0)
 
     @contextlib.contextmanager
     def cursor(self, query: str) -> Iterator[Callable[[int], list[tuple[Any, ...]]]]:
