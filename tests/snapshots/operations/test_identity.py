@@ -16,6 +16,8 @@ from core.snapshots.repository.catalog import FORMAT
 from tests.worlds.database_harm import header_destroyed
 from tests.worlds.service_world import ServiceWorld
 
+pytestmark = pytest.mark.process
+
 CATALOG = "backup_metadata.json"
 OWNER = Actor(source="discord", name="owner", id=7)
 
