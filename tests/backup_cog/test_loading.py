@@ -32,6 +32,8 @@ from tests.backup_cog.world import (
     of_kind,
 )
 
+pytestmark = pytest.mark.process
+
 FIVE_EVENTS: list[tuple[str, dict[str, Any], str]] = [
     ("pack_opened", {"user_id": 7, "rarities": ["Epic"]}, "pack_opening_user_7"),
     ("marketplace_listed", {"card_id": 41}, "marketplace_listing_41"),
@@ -123,6 +125,7 @@ async def test_a_reload_takes_none_and_goes_on(world: World) -> None:
     assert len(world.files("shutdown")) == 1
 
 
+@pytest.mark.kill
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 async def test_sigterm_leaves_a_last_snapshot(world: World) -> None:
     """Under plain ``bot.run()`` it would kill the process; with the setting it closes the bot."""

@@ -12,6 +12,8 @@ from discord.ext import test as dpytest
 from tests.backup_cog.stage import on_stage
 from tests.backup_cog.world import HostBot, World, cog_of, covered
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 async def bot(world: World) -> AsyncIterator[HostBot]:

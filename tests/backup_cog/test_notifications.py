@@ -18,7 +18,7 @@ from cogs.backup_cog.notifications import Outbox, owner_ids
 from tests.backup_cog.stage import Stage, StageBot
 from tests.backup_cog.world import Clock, World, listener_of
 
-pytestmark = pytest.mark.simcord(settle_timeout=30)
+pytestmark = [pytest.mark.process, pytest.mark.simcord(settle_timeout=30)]
 
 NOTICE = discord.Embed(title="A snapshot failed", description="The disk is full.")
 

@@ -16,6 +16,8 @@ from cogs.backup_cog.cog import BackupCog
 from core.snapshots import Kind
 from tests.backup_cog.world import Clock, HostBot, World, add_cog, listener_of, make_database
 
+pytestmark = pytest.mark.process
+
 ALONE = {"SCHEDULE_ONLY_WITH_GUILDS": "false"}
 
 

@@ -12,7 +12,7 @@ from tests.backup_cog.stage import HOME, Stage, said
 AT_HOME = {"DISCORD_ADMIN_GUILD_IDS": f"[{HOME}]"}
 MANAGING = ("backup now", "backup list", "backup verify", "backup status", "db integrity")
 
-pytestmark = pytest.mark.simcord(settle_timeout=30)
+pytestmark = [pytest.mark.process, pytest.mark.simcord(settle_timeout=30)]
 home = pytest.mark.parametrize("variables", [AT_HOME], ids=["home"])
 
 

@@ -10,7 +10,7 @@ from simcord.backend.errors import SetupError
 from tests.backup_cog.stage import HOME, Stage, StageBot, said
 from tests.backup_cog.world import EXTENSION, World
 
-pytestmark = pytest.mark.simcord(settle_timeout=30)
+pytestmark = [pytest.mark.process, pytest.mark.simcord(settle_timeout=30)]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.backup_cog.stage import HOME, Stage, said
 from tests.backup_cog.world import covered
 
 pytestmark = [
+    pytest.mark.process,
     pytest.mark.simcord(settle_timeout=40),
     pytest.mark.parametrize("variables", [{"DISCORD_ADMIN_GUILD_IDS": f"[{HOME}]"}], ids=["home"]),
 ]

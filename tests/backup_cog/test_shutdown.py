@@ -117,6 +117,8 @@ async def test_a_notice_under_somebody_elses_stays_and_passes_on() -> None:
     assert bot.closes == 1
 
 
+@pytest.mark.process
+@pytest.mark.kill
 @pytest.mark.skipif(ON_WINDOWS, reason="Windows has no SIGTERM")
 async def test_sigterm_closes_the_bot_then_calls_the_earlier_handler(sigterm: None) -> None:
     """A real signal: the bot is closed first, and the host's own handler runs after it."""

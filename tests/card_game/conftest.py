@@ -10,7 +10,7 @@ import pytest
 from discord.ext import commands
 
 from demonstration import local_postgres
-from tests.card_game.storage import ENGINES, PostgresStorage, Server, SqliteStorage, Storage
+from tests.card_game.storage import PostgresStorage, Server, SqliteStorage, Storage
 from tests.card_game.world import World
 
 
@@ -23,7 +23,7 @@ def postgres_server() -> Iterator[Server]:
         server.close()
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
 def engine(request: pytest.FixtureRequest) -> str:
     """Each kind of database in turn."""
     return str(request.param)

@@ -24,9 +24,8 @@ from cogs.card_game.database import Database
 from cogs.card_game.postgres import PostgresDatabase
 from cogs.card_game.sqlite import SqliteDatabase
 
-__all__ = ["ENGINES", "PostgresStorage", "Rows", "Server", "SqliteStorage", "Storage"]
+__all__ = ["PostgresStorage", "Rows", "Server", "SqliteStorage", "Storage"]
 
-ENGINES = ("sqlite", "postgresql")
 
 T = TypeVar("T")
 Rows = dict[str, list[tuple[Any, ...]]]

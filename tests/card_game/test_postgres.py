@@ -13,6 +13,8 @@ from cogs.card_game.postgres import PostgresDatabase, _numbered
 from tests.card_game.storage import PostgresStorage, Storage
 from tests.card_game.world import ALICE, World
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def engine() -> str:

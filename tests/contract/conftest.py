@@ -13,7 +13,9 @@ from tests.worlds.engine_cases import CASES, EngineCase
 _BUSY_TIMEOUT = 0.5
 
 
-@pytest.fixture(params=sorted(ENGINES))
+@pytest.fixture(
+    params=[pytest.param(name, marks=[] if name == "sqlite" else pytest.mark.server) for name in sorted(ENGINES)]
+)
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> EngineCase:
     """Return a new database of the kind."""
     made = CASES[request.param](tmp_path)

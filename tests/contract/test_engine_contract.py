@@ -70,6 +70,7 @@ def test_the_registry_names_an_engine_and_its_suffix_as_the_engine_does(case: En
     assert re.fullmatch(r"\.[a-z]+\.gz", suffix_for(engine.name))
 
 
+@pytest.mark.process
 def test_a_snapshot_put_back_gives_every_row_again(
     case: EngineCase, engine: Engine, chain: Chain, work: Path, tmp_path: Path
 ) -> None:
@@ -203,6 +204,7 @@ def test_a_cancelled_snapshot_leaves_no_file(case: EngineCase, chain: Chain) -> 
     assert case.contents_of(chain.rebuild()) == case.contents()
 
 
+@pytest.mark.process
 def test_a_lock_that_is_never_let_go_ends_in_busy_and_changes_nothing(
     case: EngineCase, engine: Engine, chain: Chain, work: Path, tmp_path: Path
 ) -> None:
@@ -216,6 +218,7 @@ def test_a_lock_that_is_never_let_go_ends_in_busy_and_changes_nothing(
     assert case.contents() == before
 
 
+@pytest.mark.process
 def test_a_snapshot_does_not_wait_for_a_writer(case: EngineCase, chain: Chain) -> None:
     """A game action that is not committed yet neither holds a snapshot up nor gets into it."""
     committed = case.contents()

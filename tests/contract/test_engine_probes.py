@@ -28,6 +28,7 @@ async def test_the_probe_sees_every_commit(case: EngineCase, probe: Probe) -> No
         await probe.close()
 
 
+@pytest.mark.process
 async def test_the_probe_does_not_see_what_was_not_committed(case: EngineCase, probe: Probe) -> None:
     """A transaction that is open, or was taken back, leaves the token as it is."""
     try:

@@ -14,6 +14,8 @@ from demonstration import local_postgres
 from demonstration.stages import FileStage, ServerStage, StageError, stage_for
 from tests.end_to_end.test_main import environment
 
+pytestmark = pytest.mark.server
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.end_to_end.hosts import HOSTS, Host, drop_in, make, python
 
+pytestmark = pytest.mark.process
+
 
 def run(folder: Path, *command: str) -> Any:
     """Run a program in the host's folder and give the JSON it prints last."""

@@ -17,7 +17,11 @@ from core.snapshots import Form, StartupOutcome
 from tests.worlds.game_database import assert_consistent, contents_of
 from tests.worlds.service_world import played_world
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for orphans in /proc")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.kill,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for orphans in /proc"),
+]
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT_ROUNDS, RESTORE_ROUNDS, EXCHANGE_ROUNDS = 5, 3, 2

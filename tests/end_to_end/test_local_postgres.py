@@ -18,6 +18,8 @@ import pytest
 
 from demonstration import local_postgres
 
+pytestmark = pytest.mark.server
+
 PROJECT = Path(__file__).resolve().parents[2]
 HOLDER = """
 import sys, time
@@ -122,6 +124,7 @@ def test_it_is_gone_after_the_block_and_after_an_exception() -> None:
     assert not is_alive(seen[0][1])
 
 
+@pytest.mark.kill
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_it_is_gone_after_ctrl_c_and_after_a_kill(number: signal.Signals) -> None:
     """A terminal's Ctrl-C reaches a whole process group, and a killed process can remove nothing itself."""
@@ -175,6 +178,7 @@ def test_a_setting_that_the_server_refuses_is_told_in_its_words() -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.kill
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root runs the server as somebody else")
 def test_programs_in_a_closed_folder_are_copied_for_the_servers_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

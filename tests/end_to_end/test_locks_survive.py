@@ -21,7 +21,7 @@ import pytest
 from core.snapshots import DatabaseBusy, Kind, Level, SnapshotError, SnapshotService, StartupOutcome
 from tests.worlds.service_world import PlayedWorld, flip_byte, played_world
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc/locks is Linux's")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform != "linux", reason="/proc/locks is Linux's")]
 
 
 def locks_on(database: Path) -> set[tuple[str, str, str, str]]:

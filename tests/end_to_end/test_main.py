@@ -18,6 +18,8 @@ from discord.ext import commands
 
 from main import make_bot
 
+pytestmark = pytest.mark.process
+
 PROJECT = Path(__file__).resolve().parents[2]
 OFFLINE = """
 import asyncio, sys
@@ -88,6 +90,7 @@ def test_a_wrong_setting_is_one_sentence_and_ends_with_2(tmp_path: Path) -> None
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.kill
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send to a process")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_sigterm_and_sigint_close_it_with_a_last_snapshot(tmp_path: Path, number: signal.Signals) -> None:

@@ -19,6 +19,8 @@ import pytest
 from demonstration import local_postgres
 from tests.end_to_end.test_main import environment
 
+pytestmark = [pytest.mark.server, pytest.mark.kill]
+
 PROGRAM = Path(__file__).with_name("shard_bot.py")
 INTERVAL = 2.0
 

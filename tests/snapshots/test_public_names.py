@@ -53,6 +53,7 @@ def test_what_a_module_says_it_gives_is_there(name: str) -> None:
     assert not missing
 
 
+@pytest.mark.process
 def test_importing_the_core_has_no_effect_and_needs_no_discord() -> None:
     """Importing reads no setting, touches no file, starts nothing and works without discord.py."""
     program = (

@@ -64,6 +64,7 @@ def test_the_read_me_has_markers_for_the_tables(tmp_path: Path) -> None:
     assert text.count("| a table |") == text.count("| another |") == 1
 
 
+@pytest.mark.server
 def test_everything_is_measured_once_a_round(tmp_path: Path) -> None:
     """On a small database, with real programs: what is loaded is what was dumped, or it raises."""
     with served(9, None) as server:

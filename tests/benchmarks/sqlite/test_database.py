@@ -97,6 +97,7 @@ def test_the_same_seed_plays_the_same(generated: Path, tmp_path: Path) -> None:
     assert content(copies[0]) != content(generated)
 
 
+@pytest.mark.process
 def test_a_player_in_another_process_runs_its_commands(database: Path) -> None:
     """It plays a number of times, plays on until it is stopped, even if that comes at once, and empties the log."""
     before = sum(counts(database))
@@ -121,6 +122,7 @@ def gzip(database: Path, tmp_path: Path) -> peers.Peer:
     return peers.Gzip(path, database, tmp_path / "gzip")
 
 
+@pytest.mark.process
 def test_a_peer_gives_back_the_state_that_it_copied(gzip: peers.Peer, database: Path, tmp_path: Path) -> None:
     """The measured copy holds what the log holds too, and a second copy takes the first one's place."""
     gzip.begin()

@@ -115,6 +115,7 @@ def test_python_reads_the_file_as_an_ordinary_gzip(size: int, tmp_path: Path) ->
     assert out == image
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [["gunzip", "-c"], ["zcat"], ["gzip", "-dc"], ["gzip", "-t"]])
 @pytest.mark.parametrize("size", [0, 5 * BLOCK + 77])
 def test_the_gzip_commands_read_the_file(command: list[str], size: int, tmp_path: Path) -> None:

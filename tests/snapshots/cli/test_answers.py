@@ -16,6 +16,8 @@ from core.snapshots.models import Level, Verification
 from tests.worlds.console_world import TIME, World, imagined, only_document
 from tests.worlds.service_world import flip_byte
 
+pytestmark = pytest.mark.process
+
 SNAPSHOT = [
     "id",
     "kind",

@@ -8,6 +8,8 @@ from tests.worlds.console_world import TIME, World
 from tests.worlds.game_database import contents_of
 from tests.worlds.service_world import damage_pages
 
+pytestmark = pytest.mark.process
+
 TABLES = ["users", "cards", "creator_packs", "user_cards"]
 
 

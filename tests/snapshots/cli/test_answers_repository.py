@@ -7,6 +7,8 @@ import pytest
 from tests.worlds.console_world import TIME, World
 from tests.worlds.service_world import flip_byte
 
+pytestmark = pytest.mark.process
+
 
 def test_status_answers_with_counts_sizes_and_what_is_newest(world: World) -> None:
     """The whole object, on a repository with one damaged and one pinned snapshot."""

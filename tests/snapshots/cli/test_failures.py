@@ -55,6 +55,7 @@ def test_latest_of_nothing_is_wrong_usage(world: World) -> None:
     assert world.error("verify", code=2) == ("SnapshotNotFound", "There is no snapshot yet.")
 
 
+@pytest.mark.process
 def test_a_prefix_of_several_ids_is_refused_and_a_unique_one_is_enough(world: World) -> None:
     """Nothing is ever guessed; a whole id always counts."""
     world.take_with_similar_ids(2)
@@ -114,6 +115,7 @@ def test_without_a_command_the_help_is_shown(world: World) -> None:
     assert "rebuild-catalog" in result.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["person", "program"])
 def test_a_restore_without_yes_asks_nobody_where_nobody_is(world: World, options: list[str]) -> None:
     """Without a terminal, or for a program, nothing is asked and nothing is done: exit code 2 and a sentence."""
@@ -135,6 +137,7 @@ def test_a_settings_file_that_was_named_must_be_there(world: World, place: str) 
     assert "missing.toml" in error["message"]
 
 
+@pytest.mark.process
 def test_the_settings_file_can_be_named_by_the_environment(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -177,6 +180,7 @@ def test_an_error_about_the_url_keeps_its_password(world: World, url: str, optio
     assert "db" in result.output
 
 
+@pytest.mark.process
 def test_no_answer_has_what_the_url_hides(world: World) -> None:
     """Options of a URL can be keys; the status shows where the database is without them."""
     world.configure(url=f"sqlite:///{world.database}?key=hunter2")
@@ -195,6 +199,7 @@ def test_no_answer_has_what_the_url_hides(world: World) -> None:
     assert str(world.database) in world.answer("status")["database"]
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("held")
 def test_a_repository_that_somebody_else_has_is_busy(world: World) -> None:
     """Whatever changes something there waits for lock_timeout and ends with exit code 3."""
@@ -205,6 +210,7 @@ def test_a_repository_that_somebody_else_has_is_busy(world: World) -> None:
         assert "Try again" in message
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("held")
 def test_looking_needs_nobody_to_be_done(world: World) -> None:
     """While the bot takes a snapshot its owner can still look."""
@@ -212,6 +218,7 @@ def test_looking_needs_nobody_to_be_done(world: World) -> None:
         assert "error" not in world.answer(*command), command
 
 
+@pytest.mark.process
 def test_a_database_that_is_locked_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock of another program ends in exit code 3 as well, never in damage."""
     without_settings(monkeypatch)
@@ -222,6 +229,7 @@ def test_a_database_that_is_locked_is_busy(tmp_path: Path, monkeypatch: pytest.M
     assert world.snapshot()["kind"] == "manual"
 
 
+@pytest.mark.process
 def test_without_a_database_one_can_look_and_not_take_a_snapshot(world: World) -> None:
     """What needs no database works without one; a snapshot of nothing fails with exit code 1."""
     taken = world.snapshot()
@@ -236,6 +244,7 @@ def test_without_a_database_one_can_look_and_not_take_a_snapshot(world: World) -
     assert not world.database.exists()
 
 
+@pytest.mark.process
 def test_a_snapshot_of_a_damaged_database_ends_with_exit_code_4(world: World) -> None:
     """Nothing is written then."""
     world.database.write_bytes(b"this was a game once " * 1000)
@@ -243,6 +252,7 @@ def test_a_snapshot_of_a_damaged_database_ends_with_exit_code_4(world: World) ->
     assert world.answer("list") == {"snapshots": []}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [["restore", "--yes"], ["export", "FILE"]], ids=lambda command: str(command[0]))
 def test_using_a_damaged_snapshot_ends_with_exit_code_4(world: World, command: list[str]) -> None:
     """Its bytes are proven before anything is done with them."""
@@ -254,6 +264,7 @@ def test_using_a_damaged_snapshot_ends_with_exit_code_4(world: World, command: l
     assert world.answer("integrity")["ok"] is True
 
 
+@pytest.mark.process
 def test_an_export_replaces_no_file(world: World) -> None:
     """A name that is taken, and a folder that is not there, fail with exit code 1."""
     world.snapshot()

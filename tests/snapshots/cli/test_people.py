@@ -27,6 +27,8 @@ from core.snapshots.models import (
 from tests.worlds.console_world import World, imagined
 from tests.worlds.service_world import flip_byte
 
+pytestmark = pytest.mark.process
+
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 COMMANDS = [
     ["now"],

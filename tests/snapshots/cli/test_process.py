@@ -17,7 +17,7 @@ import pytest
 from tests.worlds.console_world import PROJECT, World, only_document, without_settings
 from tests.worlds.game_database import OtherProcess, contents_of
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and pseudo-terminals are POSIX")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(os.name == "nt", reason="signals and pseudo-terminals are POSIX")]
 
 PATIENCE = 30.0
 QUESTION = "Restore this snapshot? [y/N]: "
@@ -197,6 +197,7 @@ def test_a_restore_is_of_what_was_shown(world: World, terminal: Terminal) -> Non
     assert contents_of(world.database) == present
 
 
+@pytest.mark.kill
 def test_ctrl_c_at_the_question_ends_it(world: World, terminal: Terminal) -> None:
     """Exit code 130 and a sentence, at once, and nothing is done."""
     world.snapshot()
@@ -208,6 +209,7 @@ def test_ctrl_c_at_the_question_ends_it(world: World, terminal: Terminal) -> Non
     assert "Traceback" not in terminal.shown
 
 
+@pytest.mark.kill
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["person", "program"])
 def test_ctrl_c_stops_the_work_in_good_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]

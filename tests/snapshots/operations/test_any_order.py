@@ -28,6 +28,8 @@ from tests.worlds.game_database import connected
 from tests.worlds.quick_worker import QuickWorker
 from tests.worlds.service_world import FOLDER_OF, PlayedWorld, flip_byte, ids, played_world
 
+pytestmark = pytest.mark.process
+
 TIGHT = {
     "keep_all": Duration(3600),
     "daily": 2,

@@ -19,6 +19,8 @@ from core.snapshots import files
 from core.snapshots.repository import catalog, lock
 from tests.worlds.service_world import ids, played_world
 
+pytestmark = pytest.mark.process
+
 
 class Held:
     """Holds the first call of a function up, in its thread, until somebody lets it go on."""

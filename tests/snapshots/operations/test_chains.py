@@ -23,6 +23,8 @@ from tests.worlds.chain_world import MEMBER_RECORD, PAGE_INDEX, ChainWorld, play
 from tests.worlds.game_database import contents_of
 from tests.worlds.service_world import FOLDER_OF, NOON, flip_byte
 
+pytestmark = pytest.mark.process
+
 RETENTION = {
     "keep_all": Duration(3600),
     "daily": 3,

@@ -34,6 +34,8 @@ from tests.worlds.service_world import (
     rows_of_gzip,
 )
 
+pytestmark = pytest.mark.process
+
 
 async def test_each_kind_goes_to_its_folder_and_latest_follows_all_but_events(tmp_path: Path) -> None:
     """Names say what they are, files are private, and ``latest.db.gz`` is a database that gunzip gives at once."""
@@ -145,7 +147,7 @@ async def test_a_snapshot_is_found_by_id_prefix_and_latest(tmp_path: Path) -> No
     world = ServiceWorld(tmp_path)
     numbers = itertools.count(1)
     service = SnapshotService(
-        world.settings(), clock=world.clock, token_hex=lambda count: f"abc{next(numbers):x}".ljust(2 * count, "0")
+        world.settings(), clock=world.clock, token_hex=lambda count: f"abcd{next(numbers):x}".ljust(2 * count, "0")
     )
     await service.open()
     try:
@@ -156,7 +158,7 @@ async def test_a_snapshot_is_found_by_id_prefix_and_latest(tmp_path: Path) -> No
         assert await service.get(first.id.upper()) == first
         assert await service.get(second.id[:-1]) == second
         assert await service.get(" latest ") == second
-        for text, error in (("abc", AmbiguousSnapshot), ("f" * 12, SnapshotNotFound), ("../x", SnapshotNotFound)):
+        for text, error in (("abcd", AmbiguousSnapshot), ("f" * 12, SnapshotNotFound), ("../x", SnapshotNotFound)):
             for operation in (service.get, service.verify, service.restore, service.restore_plan, service.pin):
                 with pytest.raises(error):
                     await operation(text)

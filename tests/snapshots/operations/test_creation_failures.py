@@ -27,6 +27,8 @@ from tests.worlds.service_world import ServiceWorld, damage_pages, played_world
 from tests.worlds.waiting import PATIENCE
 from tests.worlds.workers import HeldWorkers, only_worker
 
+pytestmark = pytest.mark.process
+
 
 async def test_a_deadline_ends_a_snapshot_and_leaves_nothing(tmp_path: Path) -> None:
     """Whatever takes too long ends with the time it had, and the next one succeeds."""
@@ -153,6 +155,7 @@ async def test_a_worker_that_cannot_be_started_is_an_error_with_its_reason(
         assert world.temporary_files() == set()
 
 
+@pytest.mark.kill
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the worker in /proc")
 async def test_a_worker_that_is_killed_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where memory is short the system kills it: no copy of the database may pile up until the next start."""

@@ -17,6 +17,8 @@ from core.snapshots.repository.names import REASON_LENGTH, parse_name
 from core.snapshots.worker.protocol import SnapshotJob
 from tests.worlds.service_world import PLAYERS, ServiceWorld
 
+pytestmark = pytest.mark.process
+
 HOLD_THE_LOCK = """
 import sys
 import filelock

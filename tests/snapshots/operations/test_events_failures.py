@@ -23,6 +23,8 @@ from tests.worlds.service_world import PLAYERS, ServiceWorld
 from tests.worlds.waiting import PATIENCE
 from tests.worlds.workers import HeldWorkers
 
+pytestmark = pytest.mark.process
+
 
 def no_space(world: ServiceWorld, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let the disk look full; give what frees it."""

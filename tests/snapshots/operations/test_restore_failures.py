@@ -26,6 +26,8 @@ from core.snapshots.worker.protocol import PutBackJob, RebuildJob, ReplaceJob
 from tests.worlds.game_database import assert_consistent
 from tests.worlds.service_world import played_world
 
+pytestmark = pytest.mark.process
+
 UNSOUND = Finding(check=Check.PAGES, severity=Severity.ERROR, message="Tree 5 page 9: btreeInitPage() returns error")
 
 

@@ -10,6 +10,8 @@ from core.snapshots import Form, Kind, Level, Method
 from tests.worlds.game_database import OtherProcess, assert_consistent, connected
 from tests.worlds.service_world import PLAYERS, ids, played_world
 
+pytestmark = pytest.mark.process
+
 MODES = pytest.mark.parametrize("journal_mode", ["wal", "delete"])
 
 

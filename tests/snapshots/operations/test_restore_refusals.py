@@ -9,7 +9,9 @@ import pytest
 
 from core.snapshots import Busy, DatabaseBusy, Form, Kind, PlanOutdated, SnapshotDamaged
 from tests.worlds.game_database import OtherProcess
-from tests.worlds.service_world import flip_byte, ids, played_world
+from tests.worlds.service_world import flip_byte, ids, messages, played_world
+
+pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize("journal_mode", ["wal", "delete"])
@@ -68,16 +70,18 @@ async def test_a_damaged_snapshot_is_refused_and_marked(tmp_path: Path, form: Fo
         assert (await service.restore("latest")).restored.id == world.older.id
 
 
-async def test_a_snapshot_with_broken_json_is_not_put_back(tmp_path: Path) -> None:
-    """What would fail its check afterwards is refused before."""
+async def test_a_restore_by_hand_is_not_refused_for_what_is_in_the_state(tmp_path: Path) -> None:
+    """The owner decides: values that are not JSON come back as they were, and the report names them."""
     world = await played_world(tmp_path)
     world.play("UPDATE creator_packs SET cards_data = 'no json' WHERE id = 1")
     async with world.opened() as service:
         broken = (await service.create()).snapshot
-        before = world.rows()
-        with pytest.raises(SnapshotDamaged, match="not JSON"):
-            await service.restore(broken.id)
-        assert world.rows() == before
+        world.play("UPDATE creator_packs SET cards_data = '[]' WHERE id = 1")
+        report = await service.restore(broken.id)
+        assert (report.ok, report.identical) == (True, True)
+        assert messages(report.integrity) == ["creator_packs.cards_data: 1 value is not JSON."]
+        assert not (await service.get(broken.id)).damaged
+        assert world.rows() == world.rows_in(broken)
 
 
 async def test_a_plan_is_outdated_by_a_restore_in_between(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from tests.worlds.database_harm import (
 from tests.worlds.game_database import OtherProcess, assert_consistent
 from tests.worlds.service_world import PlayedWorld, played_world
 
+pytestmark = pytest.mark.process
+
 
 def data_files(folder: Path) -> dict[str, bytes]:
     """Return the files that hold data: all but the index of the log, which SQLite rebuilds whenever it opens it."""
@@ -27,6 +29,7 @@ def data_files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files if path.stat().st_size or path.name == "game.db"}
 
 
+@pytest.mark.kill
 @pytest.mark.parametrize("form", Form)
 @pytest.mark.parametrize(
     "harm",
@@ -64,11 +67,12 @@ async def test_a_database_that_cannot_be_opened_is_exchanged_with_all_its_files(
         assert len(list(quarantine.glob("*"))) == (1 if damaged else 0)
     assert world.rows() == wanted
     assert_consistent(world.database)
-    assert [path.name for path in world.database.parent.glob(".*")] == []
+    assert world.beside_the_database() == []
     with OtherProcess(world.database) as game:
         assert game.execute("PRAGMA journal_mode") == [["wal"]]
 
 
+@pytest.mark.kill
 async def test_a_rollback_journal_is_kept_with_the_file_it_belongs_to(tmp_path: Path) -> None:
     """A hot journal of a file that is gone must not be rolled back into the one that takes its place."""
     world = await played_world(tmp_path, journal_mode="delete")
@@ -106,7 +110,7 @@ async def test_files_are_not_exchanged_under_a_process_that_has_them_open(tmp_pa
             assert world.temporary_files() == set()
             (report,) = world.heard.reports
             assert not report.ok
-    assert [path.name for path in tmp_path.glob(".*")] == []
+    assert world.beside_the_database() == []
 
 
 async def test_two_restores_at_one_moment_keep_their_files_apart(tmp_path: Path) -> None:

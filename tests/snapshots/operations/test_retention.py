@@ -12,6 +12,8 @@ from core.snapshots import Kind, NotEnoughSpace, PruneDecision, RetentionRules, 
 from core.snapshots.units import Duration, size_text
 from tests.worlds.service_world import ServiceWorld, flip_byte, ids, played_world
 
+pytestmark = pytest.mark.process
+
 TEN_YEARS = dt.timedelta(days=3652)
 FEW_EVENTS = {"critical": 2}
 DAY = 86400.0

@@ -9,13 +9,9 @@ import pytest
 
 from core.snapshots import Form, Kind, Method, StartupOutcome, duration_text
 from tests.worlds.database_harm import (
-    critical_table_dropped,
     emptied,
-    emptied_of_tables,
-    freshly_created,
     header_destroyed,
     header_destroyed_beside_a_log,
-    json_broken,
     log_left_behind,
     missing,
     pages_of_a_minor_table_damaged,
@@ -25,7 +21,10 @@ from tests.worlds.database_harm import (
 from tests.worlds.game_database import OtherProcess, assert_consistent
 from tests.worlds.service_world import PlayedWorld, flip_byte, ids, messages, played_world
 
+pytestmark = pytest.mark.process
 
+
+@pytest.mark.kill
 @pytest.mark.parametrize(
     ("harm", "journal_mode", "form"),
     [
@@ -40,11 +39,6 @@ from tests.worlds.service_world import PlayedWorld, flip_byte, ids, messages, pl
         (missing, "delete", Form.FULL),
         (missing, "wal", Form.INCREMENTAL),
         (log_left_behind, "wal", Form.FULL),
-        (freshly_created, "wal", Form.FULL),
-        (emptied_of_tables, "wal", Form.FULL),
-        (critical_table_dropped, "delete", Form.FULL),
-        (json_broken, "wal", Form.FULL),
-        (json_broken, "wal", Form.INCREMENTAL),
     ],
 )
 async def test_a_damaged_database_is_restored_from_the_newest_snapshot(
@@ -59,7 +53,7 @@ async def test_a_damaged_database_is_restored_from_the_newest_snapshot(
         assert report.outcome is StartupOutcome.RESTORED, report.message
         assert report.integrity is not None
         assert report.integrity.errors
-        assert messages(report.integrity)[0].rstrip(".") in report.message
+        assert any(found.rstrip(".") in report.message for found in messages(report.integrity))
         assert report.tried == (world.newer.id,)
         restored = report.restore
         assert restored is not None
@@ -77,7 +71,7 @@ async def test_a_damaged_database_is_restored_from_the_newest_snapshot(
         assert world.temporary_files() == set()
     assert world.rows() == world.rows_in(world.newer)
     assert_consistent(world.database)
-    assert [path.name for path in tmp_path.glob(".*")] == []
+    assert world.beside_the_database() == []
 
 
 async def test_the_owner_is_told_which_events_are_lost(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 from core.snapshots import Kind, Snapshot, SnapshotService
 from tests.worlds.service_world import Heard, ServiceWorld
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def keeps_the_schedule(monkeypatch: pytest.MonkeyPatch) -> Callable[[SnapshotService, bool], None]:

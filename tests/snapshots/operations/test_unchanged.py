@@ -14,6 +14,8 @@ from core.snapshots.worker.protocol import SnapshotJob
 from tests.worlds.game_database import OtherProcess
 from tests.worlds.service_world import PLAYERS, ServiceWorld, flip_byte
 
+pytestmark = pytest.mark.process
+
 ADD_A_USER = "INSERT INTO users (name, dust) VALUES ('new', 1000)"
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots import Check, Form, Level, Severity, SnapshotDamaged
+from core.snapshots import Check, Form, Level, Severity, SnapshotDamaged, Verdict
 from tests.worlds.game_database import CRITICAL_TABLES
 from tests.worlds.service_world import PlayedWorld, ServiceWorld, flip_byte, played_world
+
+pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize("level", list(Level))
@@ -118,16 +120,22 @@ async def test_a_file_that_was_put_back_passes_again(tmp_path: Path, form: Form)
         assert not (await service.get(made.id)).damaged
 
 
-async def test_a_snapshot_of_a_game_with_broken_json_does_not_pass_restored(tmp_path: Path) -> None:
-    """Its bytes are as they were: checksum passes; what they hold is not sound: restored does not."""
+async def test_what_is_found_in_a_state_does_not_damage_the_snapshot_of_it(tmp_path: Path) -> None:
+    """Its bytes are as they were, so both levels pass; what is wrong with the state is reported as its health."""
     world = ServiceWorld(tmp_path)
     world.play("UPDATE creator_packs SET cards_data = '[{broken' WHERE id = 3")
     async with world.opened() as service:
         made = (await service.create()).snapshot
         assert (await service.verify(made.id, Level.CHECKSUM)).ok
         report = await service.verify(made.id, Level.RESTORED)
-        assert not report.ok
+        assert report.ok
         assert [finding.check for finding in report.findings] == [Check.JSON]
+        listed = await service.get(made.id)
+        assert not listed.damaged
+        assert listed.health == report.health
+        assert report.health is not None
+        assert (report.health.verdict, report.health.findings) == (Verdict.SUSPICIOUS, report.findings)
+        assert world.heard.failures == []
 
 
 async def test_a_table_that_a_snapshot_never_had_says_nothing_against_it(tmp_path: Path) -> None:

@@ -253,6 +253,7 @@ catalog.change(lambda contents: contents.without({contents.snapshots[0].id}))
 """
 
 
+@pytest.mark.process
 def test_a_change_that_dies_leaves_the_old_catalog_or_the_new(catalog: Catalog) -> None:
     """Killed before each of its operations on files in turn, the file is whole, and so is the next change."""
     old = filled(catalog)

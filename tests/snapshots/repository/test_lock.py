@@ -66,6 +66,8 @@ async def test_a_second_operation_is_told_what_the_first_one_is(tmp_path: Path) 
                 raise AssertionError("held twice")
 
 
+@pytest.mark.process
+@pytest.mark.kill
 async def test_another_process_is_named_by_its_number_and_lets_go_when_it_is_killed(tmp_path: Path) -> None:
     """The lock is the operating system's: it ends with the process that holds it."""
     holder = started(HOLDER, tmp_path)
@@ -106,6 +108,8 @@ async def test_whoever_gives_up_waiting_leaves_the_lock_free(tmp_path: Path) -> 
         assert waiting.cancelled()
 
 
+@pytest.mark.process
+@pytest.mark.kill
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the worker in /proc, which only Linux has")
 async def test_a_worker_whose_bot_was_killed_ends_and_the_next_start_finds_a_sound_repository(tmp_path: Path) -> None:
     """Killed amid snapshots: no process stays, no temporary file stays, what is listed restores."""

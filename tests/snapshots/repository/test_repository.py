@@ -206,6 +206,8 @@ def test_what_a_crash_left_is_cleaned_and_what_is_in_use_is_not(repository: Repo
     assert {path.name for path in repository.work.iterdir()} == kept
 
 
+@pytest.mark.process
+@pytest.mark.kill
 def test_a_job_of_another_process_is_left_alone_until_it_dies(repository: Repository) -> None:
     """The mark is the operating system's lock, so it ends with the process that set it, however that ended."""
     job = repository.work / "job-elsewhere"

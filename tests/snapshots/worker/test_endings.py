@@ -26,7 +26,11 @@ from tests.worlds.game_database import CRITICAL_TABLES, OtherProcess, make_game_
 from tests.worlds.waiting import PATIENCE, until, wait_until
 from tests.worlds.workers import HeldWorkers, only_worker, wait_until_gone, workers_of
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds its workers in Linux's /proc")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.kill,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds its workers in Linux's /proc"),
+]
 
 ROOT = Path(__file__).parents[3]
 PARENT = """

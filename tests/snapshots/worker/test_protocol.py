@@ -32,9 +32,11 @@ from core.snapshots.worker.protocol import (
     ScanResult,
     SnapshotJob,
 )
-from tests.worlds.engine_cases import HEAD
 from tests.worlds.chain_world import MEMBER_RECORD, PAGE_INDEX, empty_base
+from tests.worlds.engine_cases import HEAD
 from tests.worlds.game_database import CRITICAL_TABLES, connected, make_game_database, url_of
+
+pytestmark = pytest.mark.process
 
 LAUNCHER = Path(core.snapshots.worker.client.__file__).with_name("bootstrap.py")
 Message = Progress | Outcome | Failed

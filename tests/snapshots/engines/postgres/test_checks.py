@@ -29,6 +29,8 @@ from tests.worlds.postgres_world import (
     with_database,
 )
 
+pytestmark = pytest.mark.server
+
 
 @pytest.mark.parametrize("major", [needs(major) for major in EXPECTED])
 def test_json_of_every_type_is_checked(major: int) -> None:

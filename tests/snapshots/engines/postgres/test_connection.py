@@ -20,6 +20,8 @@ from tests.worlds.chain_world import Chain
 from tests.worlds.engine_cases import bounded
 from tests.worlds.postgres_world import PostgresGame, in_thread, needs
 
+pytestmark = pytest.mark.server
+
 CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
 
 

@@ -44,6 +44,8 @@ from tests.worlds.postgres_world import (
     server,
 )
 
+pytestmark = pytest.mark.server
+
 PROJECT = Path(__file__).resolve().parents[4]
 
 
@@ -122,6 +124,7 @@ def test_a_dump_waits_for_a_lock_only_so_long(game: PostgresGame, chain: Chain) 
     assert chain.unfinished() == []
 
 
+@pytest.mark.kill
 def test_a_dump_ends_at_its_deadline_also_where_pg_dump_waits(game: PostgresGame, tmp_path: Path) -> None:
     """A deadline shorter than the patience for locks ends the program too."""
     chain = Chain(tmp_path / "taken", engine_for(parse(game.url), 60.0))
@@ -132,6 +135,7 @@ def test_a_dump_ends_at_its_deadline_also_where_pg_dump_waits(game: PostgresGame
     assert ask(game.server, query, game.name) == [(0,)]
 
 
+@pytest.mark.kill
 def test_a_dump_stops_before_it_fills_the_disk(game: PostgresGame, chain: Chain) -> None:
     """What the watch says of the free space ends the dump, and its file goes."""
 

@@ -13,6 +13,8 @@ from core.snapshots.engines.postgres.probe import PostgresProbe
 from core.snapshots.settings.conninfo import parse_conninfo
 from tests.worlds.postgres_world import ask, server
 
+pytestmark = pytest.mark.server
+
 OURS = "/srv/backups"
 
 

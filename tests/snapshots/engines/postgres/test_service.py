@@ -37,6 +37,8 @@ from tests.worlds.postgres_world import (
 )
 from tests.worlds.service_world import ids
 
+pytestmark = pytest.mark.server
+
 every_version = pytest.mark.parametrize("major", [needs(major) for major in EXPECTED])
 
 

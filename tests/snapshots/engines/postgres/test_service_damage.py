@@ -27,6 +27,8 @@ from tests.worlds.postgres_world import (
 )
 from tests.worlds.service_world import flip_byte
 
+pytestmark = pytest.mark.server
+
 
 async def test_a_file_that_was_damaged_is_not_restored(tmp_path: Path) -> None:
     """A flipped bit is found before anything is committed anywhere, and the snapshot is marked."""
@@ -87,6 +89,7 @@ async def test_prune_drops_what_restores_kept_when_its_time_is_over(tmp_path: Pa
         assert world.game.leftovers() == set()
 
 
+@pytest.mark.kill
 async def test_a_server_killed_in_a_dump_and_in_a_restore_leaves_nothing_half_done(tmp_path: Path) -> None:
     """Every connection dies at once and the server recovers: an error that says so, no file, the old database."""
     with fresh_server() as url:

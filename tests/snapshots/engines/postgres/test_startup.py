@@ -6,10 +6,14 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from core.snapshots import (
     StartupOutcome,
 )
 from tests.worlds.postgres_world import PostgresWorld, databases_of, run_sql
+
+pytestmark = pytest.mark.server
 
 
 async def test_a_missing_table_is_healed_at_the_start(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from core.snapshots.operations.exclusive import exclusive
 from tests.worlds.postgres_world import PostgresWorld
 from tests.worlds.snapshots import make_snapshot
 
+pytestmark = pytest.mark.server
+
 
 class Waiting:
     """Knows how many services have asked where the database's log is, before they wait for their turn."""

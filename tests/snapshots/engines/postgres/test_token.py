@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 
 import asyncpg
+import pytest
 
 from core.snapshots.engines.postgres.connection import Address
 from core.snapshots.engines.postgres.probe import PostgresProbe
 from core.snapshots.settings.conninfo import parse_conninfo
 from demonstration import local_postgres
+
+pytestmark = pytest.mark.server
 
 
 async def test_a_commit_that_waits_for_its_disk_or_standby_is_a_change_when_it_shows() -> None:

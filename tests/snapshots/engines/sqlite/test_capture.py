@@ -24,6 +24,8 @@ from tests.worlds.chain_world import GAME_BYTES, Chain
 from tests.worlds.game_database import OtherProcess, connected, contents_of, make_game_database
 from tests.worlds.service_world import flip_byte
 
+pytestmark = pytest.mark.process
+
 PLAY = "UPDATE cards SET story = story || 'x' WHERE id = 1"
 UPPER = "UPDATE cards SET story = upper(story)"
 

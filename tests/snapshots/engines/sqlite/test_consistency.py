@@ -30,6 +30,8 @@ from tests.worlds.game_database import (
     make_game_database,
 )
 
+pytestmark = pytest.mark.process
+
 JOURNAL_MODES = ("wal", "delete")
 MIB = 1 << 20
 GROW = "UPDATE cards SET story = story || '.' WHERE id % 5 = 0"
@@ -69,6 +71,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.kill
 def test_an_image_is_one_committed_state_while_the_game_writes(game: Path, tmp_path: Path) -> None:
     """A slow copy beside a fast writer gives a state between its beginning and its end, and never a mixture.
 
@@ -85,6 +88,7 @@ def test_an_image_is_one_committed_state_while_the_game_writes(game: Path, tmp_p
     assert image.path.stat().st_size == image.size
 
 
+@pytest.mark.kill
 def test_a_snapshot_is_one_committed_state_while_the_game_writes(game: Path, tmp_path: Path) -> None:
     """What is rebuilt from a slow snapshot is one state the game committed, whichever way the engine reads it.
 
@@ -105,6 +109,7 @@ def test_a_snapshot_is_one_committed_state_while_the_game_writes(game: Path, tmp
             rebuilt.unlink()
 
 
+@pytest.mark.kill
 def test_the_game_writes_on_while_a_wal_database_is_read(wal_game: Path, tmp_path: Path) -> None:
     """In WAL mode a reader holds nobody up: hundreds of commits happen during a read of half a second."""
     during: list[int] = []
@@ -223,6 +228,7 @@ def test_a_wal_database_is_left_as_it_was_to_the_byte(wal_game: Path, tmp_path: 
     assert_consistent(wal_game)
 
 
+@pytest.mark.kill
 def test_the_last_one_out_does_not_checkpoint(wal_game: Path, tmp_path: Path) -> None:
     """With the game down, the snapshot's connection is the last to close, and still leaves file and log alone."""
     log = wal_game.with_name("game.db-wal")

@@ -18,6 +18,8 @@ from core.snapshots.engines.sqlite.source import read_image
 from tests.worlds.engine_cases import bounded
 from tests.worlds.game_database import OtherProcess, assert_consistent, contents_of, make_game_database
 
+pytestmark = [pytest.mark.process, pytest.mark.kill]
+
 ROOT = Path(__file__).parents[4]
 MIB = 1 << 20
 

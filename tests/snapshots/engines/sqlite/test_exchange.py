@@ -26,6 +26,8 @@ from core.snapshots.progress import Watch
 from tests.worlds.engine_cases import CHECKS, bounded
 from tests.worlds.game_database import OtherProcess, connected, contents_of, make_game_database
 
+pytestmark = pytest.mark.process
+
 SIDES = ("", "-wal", "-shm", "-journal")
 
 
@@ -112,6 +114,7 @@ def test_every_kind_of_unusable_file_is_exchanged(
         assert connection.execute("PRAGMA journal_mode").fetchone() == (journal_mode,)
 
 
+@pytest.mark.kill
 @pytest.mark.parametrize("damage", [header_destroyed, emptied, gone, None])
 def test_a_log_that_was_left_behind_is_not_replayed(
     game: Path, image: Path, quarantine: Path, damage: Callable[[Path], None] | None
@@ -128,6 +131,7 @@ def test_a_log_that_was_left_behind_is_not_replayed(
     assert files_of(quarantine) == before
 
 
+@pytest.mark.kill
 def test_a_journal_that_was_left_behind_is_not_rolled_back(tmp_path: Path, quarantine: Path) -> None:
     """The journal of a crash belongs to the file it was written for, and goes into quarantine with it."""
     game = make_game_database(tmp_path / "game" / "game.db", journal_mode="delete", players=60, size=1 << 20)
@@ -144,6 +148,7 @@ def test_a_journal_that_was_left_behind_is_not_rolled_back(tmp_path: Path, quara
     assert files_of(quarantine) == before
 
 
+@pytest.mark.kill
 def test_what_a_crashed_exchange_left_does_not_get_into_the_next(game: Path, image: Path, quarantine: Path) -> None:
     """A half-made copy with a log of its own beside the database is not mixed into a new one."""
     expected = contents_of(image)
@@ -231,6 +236,7 @@ def test_holders_sees_who_has_any_of_the_files_open(game: Path, side: str) -> No
         assert [holder.pid for holder in holders(game)] == [process.pid]
 
 
+@pytest.mark.kill
 def test_put_back_brings_every_file_back(game: Path, image: Path, quarantine: Path) -> None:
     """Afterwards the damaged files are exactly where they were, log and all, and nothing of the new ones is left."""
     OtherProcess(game, "PRAGMA wal_autocheckpoint = 0", "UPDATE users SET name = 'from the old log ' || id").kill()
@@ -251,6 +257,7 @@ def test_nothing_is_put_back_from_nowhere(game: Path, quarantine: Path) -> None:
     assert files_of(game.parent) == before
 
 
+@pytest.mark.kill
 @pytest.mark.parametrize("fails_at", ["game.db", "game.db-wal", "game.db-shm"])
 def test_a_quarantine_that_takes_no_more_leaves_everything_in_its_place(
     game: Path, image: Path, quarantine: Path, monkeypatch: pytest.MonkeyPatch, fails_at: str

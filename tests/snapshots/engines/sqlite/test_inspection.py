@@ -90,6 +90,8 @@ def test_an_empty_file_is_a_missing_database(game: Path, tmp_path: Path) -> None
         engine.snapshot(tmp_path / "archive", tmp_path, HEAD, CRITICAL_TABLES, empty_base(tmp_path), bounded(30))
 
 
+@pytest.mark.process
+@pytest.mark.kill
 def test_the_log_of_an_emptied_database_is_left_for_the_quarantine(tmp_path: Path) -> None:
     """SQLite deletes the log beside an empty file when it opens it. Looking must not destroy what could be rescued."""
     game = make_game_database(tmp_path / "game.db", journal_mode="wal")

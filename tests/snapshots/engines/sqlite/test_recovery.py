@@ -18,6 +18,8 @@ from tests.worlds.game_database import (
     make_game_database,
 )
 
+pytestmark = [pytest.mark.process, pytest.mark.kill]
+
 CRASH_HALF_WAY = (
     "PRAGMA synchronous = OFF",
     "PRAGMA cache_size = 10",

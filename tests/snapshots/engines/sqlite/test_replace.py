@@ -67,6 +67,7 @@ def steps() -> Any:
     return iter(map(float, range(1_000_000))).__next__
 
 
+@pytest.mark.process
 def test_an_idle_connection_sees_the_restored_rows(game: Path, image: Path, journal_mode: str) -> None:
     """A bot that is connected and does nothing just goes on, with the restored state, in the same journal mode."""
     before = contents_of(image)
@@ -82,6 +83,7 @@ def test_an_idle_connection_sees_the_restored_rows(game: Path, image: Path, jour
     assert_consistent(game)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("journal_mode", ["wal"], indirect=True)
 def test_an_open_reader_keeps_what_it_sees(game: Path, image: Path) -> None:
     """In WAL mode a transaction that is reading goes on reading the old state, and sees the new one afterwards."""
@@ -93,6 +95,7 @@ def test_an_open_reader_keeps_what_it_sees(game: Path, image: Path) -> None:
         assert reader.execute("SELECT count(*) FROM user_cards") == [[len(contents_of(image)["user_cards"])]]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("journal_mode", "statements"),
     [
@@ -116,6 +119,7 @@ def test_a_transaction_that_does_not_end_is_busy_and_nothing_changed(
     assert replace(game, image).identical is True
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("statement", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
 def test_a_lock_that_is_let_go_in_time_is_waited_for(game: Path, image: Path, statement: str) -> None:
     """Only a lock held for longer than the busy timeout is busy."""
@@ -128,6 +132,7 @@ def test_a_lock_that_is_let_go_in_time_is_waited_for(game: Path, image: Path, st
             timer.join()
 
 
+@pytest.mark.process
 def test_a_game_that_keeps_writing_is_restored_all_the_same(game: Path, image: Path) -> None:
     """A fast writer neither starves the restore nor gets half of it; what it does afterwards builds on the snapshot."""
     with connected(game) as connection:
@@ -142,6 +147,7 @@ def test_a_game_that_keeps_writing_is_restored_all_the_same(game: Path, image: P
     assert "later" not in contents_of(game)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("before", "now"), [(4096, 512), (512, 4096), (4096, 65536), (65536, 1024)])
 def test_page_sizes_may_differ(tmp_path: Path, journal_mode: str, before: int, now: int) -> None:
     """A snapshot from the time of another page size is restored, rows and row numbers and all."""
@@ -199,6 +205,7 @@ def test_a_restore_stopped_at_any_step_changes_nothing_or_everything(game: Path,
     assert contents_of(game) == new
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("journal_mode", ["delete"], indirect=True)
 def test_a_lock_taken_after_the_restore_is_not_a_failed_restore(game: Path, image: Path) -> None:
     """Once it is written it is restored: that nobody could look at it says nothing, and the report says so."""
@@ -254,6 +261,7 @@ def test_a_deadline_before_the_end_changes_nothing(game: Path, image: Path) -> N
     assert contents_of(game) == old
 
 
+@pytest.mark.process
 def test_somebody_who_writes_right_after_the_restore_is_told_apart(game: Path, image: Path) -> None:
     """A commit between restore and proof is not a restore that went wrong: identical is unknown then."""
     with OtherProcess(game) as other:

@@ -91,6 +91,8 @@ def image_of(source: source_module.Source, target: Path, *, pause: float = 0.0) 
     return target
 
 
+@pytest.mark.process
+@pytest.mark.kill
 @pytest.mark.parametrize(("page_size", "seed"), [(512, 1), (1024, 2), (4096, 3), (4096, 4), (65536, 5)])
 def test_the_image_is_its_twins_to_the_byte_while_another_process_writes(
     tmp_path: Path, page_size: int, seed: int
@@ -116,6 +118,8 @@ def test_the_image_is_its_twins_to_the_byte_while_another_process_writes(
     assert overlaid >= 20
 
 
+@pytest.mark.process
+@pytest.mark.kill
 def test_a_rollback_database_is_read_the_same_and_let_go_at_once(tmp_path: Path) -> None:
     """The copy is private: the writer goes on while it is looked at."""
     game = make_pages(tmp_path / "game.db", 4096, "delete")
@@ -129,6 +133,7 @@ def test_a_rollback_database_is_read_the_same_and_let_go_at_once(tmp_path: Path)
                 assert same_content(image, scratch / "image.db", Watch())
 
 
+@pytest.mark.process
 def test_uncommitted_frames_and_what_follows_the_last_commit_are_left_out(tmp_path: Path) -> None:
     """A transaction that spilled into the log and is not committed is not there."""
     game = make_pages(tmp_path / "game.db", 4096, "wal")
@@ -145,6 +150,8 @@ def test_uncommitted_frames_and_what_follows_the_last_commit_are_left_out(tmp_pa
         assert same_content(image, twin, Watch())
 
 
+@pytest.mark.process
+@pytest.mark.kill
 def test_a_writer_that_was_killed_leaves_an_image_that_is_its_last_commit(tmp_path: Path) -> None:
     """Its log is recovered by SQLite when the transaction begins; what is read is what SQLite sees."""
     game = make_game_database(tmp_path / "game.db")
@@ -205,6 +212,7 @@ def test_the_lock_byte_page_is_zeros_and_a_short_file_is_filled_up(
     assert image[18:20] == b"\1\1"
 
 
+@pytest.mark.process
 def test_a_log_that_is_started_over_under_the_transaction_is_not_read(tmp_path: Path) -> None:
     """Where all was backfilled when it began, nobody waits for it: what the log says then is of another state."""
     game = make_pages(tmp_path / "game.db", 4096, "wal")

@@ -1,0 +1,65 @@
+"""Holds every test to its marks: what it does not say it needs, it may not use.
+
+So ``make quick`` stays what it is, whoever adds a test. See the markers in ``pyproject.toml``.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+_ALLOWED_BY = {
+    "subprocess.Popen": {"process", "kill", "server"},
+    "os.fork": {"process", "kill", "server"},
+    "socket.connect": {"socket", "server"},
+    "socket.bind": {"socket", "server"},
+}
+"""The audit events of the interpreter (PEP 578), each with the marks that allow it."""
+
+
+class _Guard:
+    """Watches what the running test does in this process."""
+
+    def __init__(self) -> None:
+        self.marks: set[str] | None = None
+        """Those of the running test; None between two tests."""
+        self.missing = ""
+
+    def look(self, event: str, _arguments: object) -> None:
+        """Raise RuntimeError if the running test has no mark for this event."""
+        allowing = _ALLOWED_BY.get(event)
+        if allowing is not None and self.marks is not None and not allowing & self.marks:
+            self.missing = f"This test causes {event} and has none of the marks {sorted(allowing)}."
+            raise RuntimeError(self.missing)
+
+
+_guard = _Guard()
+
+
+def pytest_configure() -> None:
+    """Begin to watch, and let Ctrl-C reach the processes of tests although this is run in the background."""
+    sys.addaudithook(_guard.look)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a shell's ``&`` does, and every child inherits
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Watch one test with its fixtures."""
+    _guard.marks = {mark.name for mark in item.iter_markers()}
+    try:
+        return (yield)
+    finally:
+        _guard.marks = None
+
+
+@pytest.fixture(autouse=True)
+def _marked() -> Iterator[None]:
+    """Fail where the error was swallowed on its way."""
+    _guard.missing = ""
+    yield
+    if _guard.missing:
+        pytest.fail(_guard.missing)
