@@ -21,7 +21,7 @@ from ..errors import RepositoryError, SnapshotDamaged
 from ..files import free_space, give_to_owner, make_folder, remove, sync_file, sync_folder, translate_os_error
 from ..models import Kind, Snapshot
 from ..policies.chain import chain_of
-from ..policies.health import readable
+from ..policies.health import readable, usable_state
 from ..policies.retention import restorable
 from .catalog import PREVIOUS, Catalog, Contents
 from .lock import is_abandoned
@@ -186,7 +186,7 @@ class Repository:
         if not self.latest.exists():
             self.latest.unlink(missing_ok=True)  # a dangling link, or nothing
             return
-        damaged = (self.root / each.path for each in self.catalog.contents.snapshots if each.damaged)
+        damaged = (self.root / each.path for each in self.catalog.contents.snapshots if not usable_state(each))
         if any(path.exists() and self.latest.samefile(path) for path in damaged):
             self.latest.unlink()
 
