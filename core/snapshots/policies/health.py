@@ -21,7 +21,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from ..models import Check, Finding, Health, Snapshot, Verdict
+from ..models import Check, Finding, Health, Severity, Snapshot, Verdict
 
 __all__ = ["MOST_FINDINGS", "capped", "health_of", "judge", "means", "readable", "usable_state"]
 
@@ -62,8 +62,11 @@ _GRAVEST_FIRST = (
 
 
 def means(finding: Finding) -> Verdict:
-    """Return what one finding says about the state."""
-    return _MEANS[finding.check]
+    """Return what one finding says about the state; a warning never says that it cannot be read."""
+    verdict = _MEANS[finding.check]
+    if verdict is Verdict.UNREADABLE and finding.severity is Severity.WARNING:
+        return Verdict.UNKNOWN
+    return verdict
 
 
 def judge(findings: Iterable[Finding]) -> Verdict:

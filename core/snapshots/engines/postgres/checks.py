@@ -73,7 +73,7 @@ def unrebuilt_report(content: Content, checks: Checks, shown: str) -> IntegrityR
         f"The dump was proven whole, but not rebuilt: the role of {shown} may not create databases (ALTER ROLE … "
         "CREATEDB), and a rehearsal needs one."
     )
-    finding = Finding(check=Check.FILE, severity=Severity.WARNING, message=message)
+    finding = Finding(check=Check.ACCESS, severity=Severity.WARNING, message=message)
     rows = {table.name: table.rows for table in content.blocks.values()}
     present = {table: rows[table] for table in checks.critical_tables if table in rows}
     return IntegrityReport(findings=(finding,), checked={"tables": len(rows)}, rows=present, seconds=0.0)
@@ -147,7 +147,7 @@ def _pages(session: Session, checks: Checks, checked: Counter[str]) -> Iterator[
             WHERE NOT (i.indisvalid AND i.indisready) AND c.relkind = 'i' ORDER BY 1, 2"""
     ):
         message = f"The index {quoted(schema, index)} of {table} is not valid: REINDEX INDEX it, or drop it."
-        yield Finding(check=Check.PAGES, severity=Severity.WARNING, message=message, table=table)
+        yield Finding(check=Check.INDEXES, severity=Severity.WARNING, message=message, table=table)
     if not checks.quick:
         yield from _amcheck(session, checked)
 
@@ -174,13 +174,14 @@ def _amcheck(session: Session, checked: Counter[str]) -> Iterator[Finding]:
             problem = _problem(session, quoted(schema), kind, oid)
         except DatabaseUnavailable as error:  # not granted to this role
             message = f"amcheck is installed but cannot be used: {error}"
-            yield Finding(check=Check.PAGES, severity=Severity.WARNING, message=message)
+            yield Finding(check=Check.SETTINGS, severity=Severity.WARNING, message=message)
             return
         checked["amcheck"] += 1
         if problem is not None:
             damaged += 1
             if damaged <= LISTED:
-                yield _damage(Check.PAGES, f"{name} is damaged: {problem}.", table)
+                about = Check.INDEXES if kind == "i" else Check.PAGES
+                yield _damage(about, f"{name} is damaged: {problem}.", table)
     if damaged > LISTED:
         yield _damage(Check.PAGES, f"{damaged - LISTED} more tables and indexes are damaged.", count=damaged - LISTED)
 

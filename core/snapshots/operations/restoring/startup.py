@@ -8,14 +8,15 @@ refused and a person is asked.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from ...errors import AnotherDatabase, DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound, StateUnfit
+from ...errors import AnotherDatabase, Busy, DatabaseBusy, SnapshotDamaged, SnapshotError, SnapshotNotFound, StateUnfit
 from ...models import (
     Actor,
     Check,
@@ -50,18 +51,48 @@ __all__ = ["candidates", "recent_automatic", "start_up", "start_up_locked"]
 log = logging.getLogger(__name__)
 
 _EVENTS_NAMED = 5
+_OPERATION = "a start-up check"
+_WAIT_AGAIN = 5.0
+"""Seconds between two looks at what the other process is doing."""
+_MAY_CHANGE_DATABASE = (_OPERATION, "a start", "a restore")
+"""The operations of another process that a start waits for."""
 _ACTOR = Actor(source="startup")
 
 
 async def start_up(context: Context) -> StartupReport:
     """Check the database before anybody uses it, restore it if it cannot be read, and report both."""
-    async with exclusive(context, "a start-up check"):
+    async with _alone(context):
         contents = await readable_contents(context)
         try:
             await require_own(context, contents)
         except AnotherDatabase as error:
-            return _report(StartupOutcome.REFUSED, str(error))
+            report = _report(StartupOutcome.REFUSED, str(error))
+            return msgspec.structs.replace(report, another_database=True)
         return await start_up_locked(context, contents)
+
+
+@contextlib.asynccontextmanager
+async def _alone(context: Context) -> AsyncIterator[None]:
+    """Hold the exclusive lock, waiting for the start or the restore of another process up to ``startup.deadline``.
+
+    That process may be putting the database into its place, and the game must not open it before. Any other operation,
+    such as a snapshot, says nothing about the database, and is waited for as usual. Raises Busy.
+    """
+    deadline = time.monotonic() + float(context.settings.startup.deadline)
+    wait = None
+    while True:
+        stack = contextlib.AsyncExitStack()
+        try:
+            await stack.enter_async_context(exclusive(context, _OPERATION, wait=wait))
+        except Busy as error:
+            if error.operation not in _MAY_CHANGE_DATABASE or time.monotonic() >= deadline:
+                raise
+            log.info("The start-up check waits: %s", error)
+            wait = _WAIT_AGAIN
+            continue
+        async with stack:
+            yield
+        return
 
 
 async def start_up_locked(context: Context, contents: Contents) -> StartupReport:
@@ -140,7 +171,7 @@ def _clean_sentence(integrity: IntegrityReport) -> str:
 
 async def _heal(context: Context, contents: Contents, integrity: IntegrityReport) -> StartupReport:
     """Restore the newest snapshot that helps, or say why nothing was touched."""
-    gravest = capped(integrity.errors)[0]
+    gravest = capped(integrity.errors or integrity.findings)[0]
     damage = f"The database cannot be used as it is: {gravest.message.rstrip('.')}."
     refusal = _why_not(context, contents, integrity, damage)
     if refusal is not None:

@@ -50,7 +50,7 @@ def test_json_of_every_type_is_checked(major: int) -> None:
         (Check.JSON, Severity.WARNING, 1),
         (Check.JSON, Severity.WARNING, 2),
         (Check.JSON, Severity.WARNING, 2),
-        (Check.JSON, Severity.WARNING, 1),
+        (Check.SETTINGS, Severity.WARNING, 1),
     ]
     assert report.checked["json_values"] == 9
 
@@ -70,7 +70,7 @@ def test_what_a_person_should_look_at_is_a_warning() -> None:
     report = engine_for(parse(game.url), 1.0).integrity(CHECKS, Path(), bounded(30))
     found = [(finding.check, finding.severity, finding.table, finding.count) for finding in report.findings]
     assert found == [
-        (Check.PAGES, Severity.WARNING, "user_cards", 1),
+        (Check.INDEXES, Severity.WARNING, "user_cards", 1),
         (Check.FOREIGN_KEYS, Severity.WARNING, "of_pair", 1),
         (Check.FOREIGN_KEYS, Severity.WARNING, "of_pair", 1),
     ]
@@ -139,4 +139,4 @@ async def test_a_corrupt_index_is_found_by_amcheck(tmp_path: Path) -> None:
             "UPDATE pg_index SET indisready = true, indisvalid = true WHERE indexrelid = 't_i'::regclass",
         )
         report = await service.integrity()
-    assert [(finding.check, finding.by_hand, finding.table) for finding in report.errors] == [(Check.PAGES, True, "t")]
+    assert [(finding.check, finding.by_hand, finding.table) for finding in report.errors] == [(Check.INDEXES, True, "t")]
