@@ -1,8 +1,8 @@
 """What happens in the core, passed on: to the host as events that any cog can listen to, and to the owner as alerts.
 
-The events: ``backup_created(snapshot)``, ``backup_failed(error)``, ``backup_restore_starting(plan)`` and
-``backup_restore_finished(report)``. The two around a restore wait for the host's listeners, so that the game is paused
-before the database changes, and caches are dropped before anybody learns that the restore is done.
+The events: ``backup_created(snapshot)``, ``backup_failed(error)``, ``backup_restore_starting(plan)``,
+``backup_restore_finished(report)`` and ``backup_rescued(report)``. The last three wait for the host's listeners, so
+that the game is paused before the database changes, and caches are dropped before anybody learns that it is done.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 from typing import Any
 
 from .alerts import Alerts
-from .core_api import RestorePlan, RestoreReport, Snapshot, SnapshotError, count_text
+from .core_api import RescueReport, RestorePlan, RestoreReport, Snapshot, SnapshotError, count_text
 from .permissions import Bot
 
 __all__ = ["HostEvents"]
@@ -54,6 +54,10 @@ class HostEvents:
     async def restore_finished(self, report: RestoreReport) -> None:
         """Let the host drop its caches and resume the game."""
         await self._dispatch_and_wait("backup_restore_finished", report)
+
+    async def rescued(self, report: RescueReport) -> None:
+        """Let the host drop its caches of rows that were put back."""
+        await self._dispatch_and_wait("backup_rescued", report)
 
     def _dispatch(self, event: str, payload: Any) -> None:
         try:

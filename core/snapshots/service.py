@@ -20,23 +20,17 @@ from .models import (
     Actor,
     AuditLine,
     Created,
-    Diff,
     Exported,
-    FindChange,
     Identity,
     IntegrityReport,
-    Key,
     Kind,
     Level,
     Listener,
-    Look,
     OnProgress,
     PruneReport,
-    QueryResult,
     RebuildReport,
     RestorePlan,
     RestoreReport,
-    RowHistory,
     Snapshot,
     StartupReport,
     Status,
@@ -47,8 +41,8 @@ from .operations.create import CreateRequest, create
 from .operations.events import EventCoverage, Ticket
 from .operations.exclusive import look_for_repository
 from .operations.export import export
-from .operations.history_queries import HistoryQueries
 from .operations.identity import claim, require_own
+from .operations.past.methods import PastMethods
 from .operations.periodic import PeriodicSchedule
 from .operations.pin import pin
 from .operations.prune import clean_up_locked, prune
@@ -92,7 +86,7 @@ def _require_unicode(key: str, path: str) -> None:
         ) from None
 
 
-class SnapshotService:
+class SnapshotService(PastMethods):
     """Snapshots of one database in one repository.
 
     Creating it touches nothing. Tests pass another clock (aware UTC), source of random ids, and monotonic clock.
@@ -111,12 +105,11 @@ class SnapshotService:
         url = database_url.parse(settings.database.url).absolute()
         _require_unicode("database.url", url.path or "")
         _require_unicode("repository.path", str(Path(settings.repository.path).absolute()))
-        self._context = Context(settings, url, clock=clock, token_hex=token_hex)
+        super().__init__(Context(settings, url, clock=clock, token_hex=token_hex))
         self._events = EventCoverage(self._context, monotonic)
         self._restore_points = RestorePoints(self._context)
         self._periodic = PeriodicSchedule(self._context)
         self._verification = VerificationSchedule(self._context)
-        self._history = HistoryQueries(self._context)
         self._restoring = False
         self.interrupted: str | None = None
         """What an operation that a crash interrupted has left behind; the owner's sentence."""
@@ -306,39 +299,6 @@ class SnapshotService:
     async def rebuild_catalog(self, *, actor: Actor = NOBODY, on_progress: OnProgress | None = None) -> RebuildReport:
         """Rebuild the catalog from the snapshot files; the old one is kept under another name."""
         return await rebuild_catalog(self._context, on_progress, actor=actor)
-
-    # The past
-
-    async def look(self, table: str, key: Key, when: str = "latest") -> Look:
-        """Return the row of a table with a key, as it was at a moment: see ``policies.moments``; "now" is one.
-
-        Raises QueryError, SnapshotNotFound, SnapshotDamaged, DatabaseBusy or DatabaseUnavailable, as all that follow.
-        """
-        return await self._history.look(table, key, when)
-
-    async def look_at_player(self, player: str, when: str = "latest") -> Look:
-        """Return all rows of a player, named by key or by name, as they were at a moment."""
-        return await self._history.look_at_player(player, when)
-
-    async def history(
-        self, table: str, key: Key, column: str | None = None, *, on_progress: OnProgress | None = None
-    ) -> RowHistory:
-        """Return every change of a row, or of one of its columns, from the oldest snapshot of the timeline to now."""
-        return await self._history.history(table, key, column, on_progress)
-
-    async def diff(
-        self, since: str, until: str = "now", *, shown: int = 0, on_progress: OnProgress | None = None
-    ) -> Diff:
-        """Return what was added, removed and changed between two moments, ``shown`` rows of each with it."""
-        return await self._history.diff(since, until, shown, on_progress)
-
-    async def find_change(self, condition: str, *, on_progress: OnProgress | None = None) -> FindChange:
-        """Return the first moment at which a condition holds, such as "count(*) < 1000 FROM users"."""
-        return await self._history.find_change(condition, on_progress)
-
-    async def query(self, sql: str, when: str = "latest", *, most: int = 1000) -> QueryResult:
-        """Return at most so many rows of a query, as they were at a moment; nothing but reading is allowed."""
-        return await self._history.query(sql, when, most)
 
     # Restoring
 

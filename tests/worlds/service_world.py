@@ -32,7 +32,7 @@ from core.snapshots import (
     SnapshotService,
 )
 from core.snapshots.engines.sqlite import rebuild
-from core.snapshots.models import Form
+from core.snapshots.models import Form, RescueReport
 from core.snapshots.progress import Watch
 from core.snapshots.repository.repository import Repository
 from core.snapshots.settings.schema import JsonColumn, defaults
@@ -98,6 +98,7 @@ class Heard:
         self.times_covered = 0
         self.plans: list[RestorePlan] = []
         self.reports: list[RestoreReport] = []
+        self.rescues: list[RescueReport] = []
         self.healths: list[Health] = []
         self.lines: list[AuditLine] = []
         self.interruptions: list[str] = []
@@ -138,6 +139,10 @@ class Heard:
     async def restore_finished(self, report: RestoreReport) -> None:
         """Write down how a restore ended."""
         self.reports.append(report)
+
+    async def rescued(self, report: RescueReport) -> None:
+        """Write down a rescue."""
+        self.rescues.append(report)
 
 
 class ServiceWorld:

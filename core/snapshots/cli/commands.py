@@ -19,6 +19,8 @@
     python -m core.snapshots diff WHEN [WHEN] [--rows]
     python -m core.snapshots find-change CONDITION
     python -m core.snapshots query SQL [--at WHEN]
+    python -m core.snapshots rescue [--player ID] [--table TABLE] [--key KEY] [--where SQL] [--from WHEN] [--undo ID]
+        [--damaged-at WHEN] [--conflicts skip|take|fail] [--only missing] [--exact] [--no-triggers] [--dry-run] [--yes]
 
 ID is an id, a unique prefix of one, or ``latest``. WHEN is an ID, a time ("2026-11-27T18:00", "18:00"), "20m ago",
 ``before:REASON`` (the snapshot before the newest one of that event), or ``now``. Each command takes ``--config FILE``
@@ -58,6 +60,10 @@ With ``--json`` standard output is exactly one JSON document. These shapes are s
     find-change       {"first": {"snapshot", "at", "reasons"}|null, "before": the same|null, "points", "read",
                       "by": bisection or all}
     query             {"at", "columns": [..], "rows": [[..], ..], "truncated", "by"}
+    rescue            {"id": id|null, "at": id, "plan": {table: {"put_back", "changed", "removed", "conflicts"}},
+                      "conflicts": [{"table", "key": {column: value}, "why", "holder": text|null, "taken"}, ..],
+                      "left_out": [sentence, ..], "notes": [sentence, ..], "done", "safety": id|null,
+                      "snapshot": id|null}; needs --dry-run or --yes
     any that fails    {"error": {"code", "message"}}; code is the name of the error's class
 
 A value is a number, a text or null; a blob is an object with its hexadecimal digits. Without the package apsw
@@ -79,7 +85,7 @@ import sys
 
 import click
 
-from . import check_cmd, history_cmd, maintenance_cmd, restore_cmd, show_cmd, take_cmd
+from . import check_cmd, history_cmd, maintenance_cmd, rescue_cmd, restore_cmd, show_cmd, take_cmd
 from .app import Shell
 
 __all__ = ["main", "shell"]
@@ -104,6 +110,7 @@ _COMMANDS = (
     history_cmd.diff,
     history_cmd.find_change,
     history_cmd.query,
+    rescue_cmd.rescue,
 )
 """In the order in which the help lists them: what people need most comes first."""
 

@@ -15,7 +15,8 @@ from .diff import diff
 from .look import look, look_at_player
 from .past import Past
 from .query import find_change, query
-from .questions import AskDiff, AskFindChange, AskHistory, AskLook, AskPlayer, AskQuery, PastFiles, Question
+from .questions import AskDiff, AskFindChange, AskHistory, AskLook, AskPlayer, AskQuery, AskRescue, PastFiles, Question
+from .rescue.apply import perform_rescue, plan_rescue
 from .row_history import row_history
 
 __all__ = ["answer"]
@@ -31,7 +32,11 @@ def answer(
     database = database_url.parse(url)
     if database.path is None:
         raise QueryError("The past of this kind of database cannot be read without restoring it.")
-    with Past(files, Path(database.path).resolve(), busy_timeout, scratch, watch) as past:
+    path = Path(database.path).resolve()
+
+    with Past(files, path, busy_timeout, scratch, watch) as past:
+        if isinstance(question, AskRescue) and question.perform:
+            return perform_rescue(past, question, path, busy_timeout)
         return _answer(question, past)
 
 
@@ -58,6 +63,11 @@ def _history(question: AskHistory, past: Past) -> msgspec.Struct:
 @_answer.register
 def _diff(question: AskDiff, past: Past) -> msgspec.Struct:
     return diff(past, past.points[0], None if question.now else past.points[-1], shown=question.shown)
+
+
+@_answer.register
+def _rescue(question: AskRescue, past: Past) -> msgspec.Struct:
+    return plan_rescue(past, question)
 
 
 @_answer.register

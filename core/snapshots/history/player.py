@@ -127,7 +127,8 @@ def player_key(database: Database, tables: dict[str, Table], found: PlayerTables
     """
     table = find_table(tables, found.table, database.name)
     column = table.column(found.column)
-    assert column is not None
+    if column is None:
+        raise QueryError(f"{table.name} has no column {found.column!r} in {database.name}.", table=table.name)
     named = [each for each in table.columns if each.name.lower() in _NAMES]
     try:
         value = typed(column, given, table.name)

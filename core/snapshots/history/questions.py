@@ -7,7 +7,7 @@ import datetime as dt
 import msgspec
 
 from ..engines import ChainFile
-from ..models import Key, Point
+from ..models import Key, Point, RescueOptions, RescueScope
 
 __all__ = [
     "AskDiff",
@@ -16,6 +16,7 @@ __all__ = [
     "AskLook",
     "AskPlayer",
     "AskQuery",
+    "AskRescue",
     "PastFiles",
     "PlayerSettings",
     "Question",
@@ -93,4 +94,17 @@ class AskQuery(_Question, frozen=True, kw_only=True, tag="query"):
     most: int = 1000
 
 
-Question = AskLook | AskPlayer | AskHistory | AskDiff | AskFindChange | AskQuery
+class AskRescue(_Question, frozen=True, kw_only=True, tag="rescue"):
+    """What putting rows back would do, or with ``perform`` to do it, if the plan is still the one ``agreed`` to.
+
+    The first point is the state to take them from; a second one is that after the damage.
+    """
+
+    scope: RescueScope
+    options: RescueOptions = RescueOptions()
+    settings: PlayerSettings = PlayerSettings()
+    perform: bool = False
+    agreed: str | None = None
+
+
+Question = AskRescue | AskLook | AskPlayer | AskHistory | AskDiff | AskFindChange | AskQuery

@@ -27,6 +27,17 @@ from .identity import Identity
 from .integrity import Check, DatabaseState, Finding, IntegrityReport, Method, Severity
 from .listener import Listener, OnProgress, Progress
 from .reports import Created, Exported, RebuildReport, StartupOutcome, StartupReport, Status, VerifyReport
+from .rescues import (
+    ConflictRule,
+    RescueConflict,
+    RescuedRow,
+    RescueOptions,
+    RescuePlan,
+    RescueRecord,
+    RescueReport,
+    RescueScope,
+    TableRescue,
+)
 from .restores import Lost, RestorePlan, RestoreRecord, RestoreReport
 from .retention import PruneDecision, PruneReport, RetentionRules
 from .snapshots import Form, Kind, Level, Snapshot, Verification
@@ -39,6 +50,7 @@ __all__ = [
     "Change",
     "ChangePoint",
     "Check",
+    "ConflictRule",
     "Created",
     "DatabaseState",
     "Diff",
@@ -66,6 +78,13 @@ __all__ = [
     "PruneReport",
     "QueryResult",
     "RebuildReport",
+    "RescueConflict",
+    "RescueOptions",
+    "RescuePlan",
+    "RescueRecord",
+    "RescueReport",
+    "RescueScope",
+    "RescuedRow",
     "RestorePlan",
     "RestoreRecord",
     "RestoreReport",
@@ -77,6 +96,7 @@ __all__ = [
     "StartupReport",
     "Status",
     "TableDiff",
+    "TableRescue",
     "Verdict",
     "Verification",
     "VerifyReport",

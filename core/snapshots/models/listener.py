@@ -10,6 +10,7 @@ import msgspec
 from ..errors import SnapshotError
 from .audit import AuditLine
 from .health import Health
+from .rescues import RescueReport
 from .restores import RestorePlan, RestoreReport
 from .snapshots import Snapshot
 
@@ -51,6 +52,9 @@ class Listener(Protocol):
 
     async def covered(self) -> None:
         """Handle the news that the current state is covered: a snapshot succeeded, or none was needed."""
+
+    async def rescued(self, report: RescueReport) -> None:
+        """Handle rows that were put back, so that caches can be dropped."""
 
     async def restore_starting(self, plan: RestorePlan) -> None:
         """Handle the start of a restore, before the database changes, so that the game can be paused."""

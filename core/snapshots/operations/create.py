@@ -48,7 +48,8 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     With ``skip_unchanged``, none is written if the newest one holds the same state. ``after`` is for a periodic
     request: the time of the last periodic snapshot that was known; a later one, by another process, serves as well.
     ``position`` and ``at`` are for events: the position of the database's log after the last event, and the time of
-    that event. A snapshot of another process that began after both covers the events. ``deadline`` is in seconds.
+    that event. A snapshot of another process that began after both covers the events. ``may_be_incremental`` lets one
+    of a kind that stands alone build on others. ``deadline`` is in seconds.
     """
 
     kind: Kind
@@ -60,6 +61,7 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     after: dt.datetime | None = None
     position: Position | None = None
     at: dt.datetime | None = None
+    may_be_incremental: bool = False
     deadline: float
 
 
@@ -197,7 +199,7 @@ def _parent(
     if not all(repository.is_stored(each) for each in chain):
         chain = ()
     choice = choose_form(
-        request.kind,
+        Kind.CRITICAL if request.may_be_incremental else request.kind,
         context.clock(),
         chain,
         index_known=repository.page_index.exists(),

@@ -13,7 +13,7 @@ import pytest
 
 from core.snapshots.cli import commands
 from core.snapshots.cli.commands import shell
-from core.snapshots.cli.json_output import checks, errors, history, maintenance, restores, snapshots
+from core.snapshots.cli.json_output import checks, errors, history, maintenance, rescues, restores, snapshots
 from core.snapshots.models import Kind, Lost, Verification
 
 DOCUMENTED = commands.__doc__ or ""
@@ -28,15 +28,18 @@ COMMANDS = [
     "export",
     "status",
     "integrity",
+    "audit",
     "prune",
     "pin",
     "unpin",
     "rebuild-catalog",
+    "claim",
     "look",
     "history",
     "diff",
     "find-change",
     "query",
+    "rescue",
 ]
 SHAPES: dict[str, list[type[msgspec.Struct]]] = {
     "now": [snapshots.NowDocument],
@@ -54,13 +57,16 @@ SHAPES: dict[str, list[type[msgspec.Struct]]] = {
     "diff": [history.DiffDocument, history.TableDiffDocument, history.RowsDocument],
     "find-change": [history.FindChangeDocument, history.PointDocument],
     "query": [history.QueryDocument],
+    "rescue": [rescues.RescueDocument, rescues.TablePlanDocument, rescues.ConflictDocument],
     "any that fails": [errors.ErrorDocument, errors.ErrorDetail],
 }
 
 
 def usage_of(name: str) -> str:
     """Give the line of the docstring that shows how a command is written."""
-    lines = re.findall(rf"^    python -m core\.snapshots ({re.escape(name)}\b.*)$", DOCUMENTED, re.MULTILINE)
+    lines = re.findall(
+        rf"^    python -m core\.snapshots ({re.escape(name)}\b.*(?:\n {{8}}.*)*)$", DOCUMENTED, re.MULTILINE
+    )
     assert len(lines) == 1, f"{name} is documented {len(lines)} times"
     return str(lines[0])
 

@@ -52,6 +52,9 @@ def _is_recorded(entry: JournalEntry, contents: Contents) -> bool:
 
 def _sentence(entry: JournalEntry) -> str:
     began = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
+    if entry.operation == "rescue":
+        state = "the rows were put back" if entry.committed else "no row was changed"
+        return f"A rescue that {entry.actor} began at {began} was interrupted: {state}."
     if entry.snapshot is None:
         return f"A {entry.operation} that {entry.actor} began at {began} was interrupted; the next one finishes it."
     state = f"is {entry.snapshot}" if entry.committed else "is as it was"

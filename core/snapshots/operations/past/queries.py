@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
-from ..engines import ChainFile
-from ..errors import QueryError, SnapshotDamaged
-from ..history.questions import (
+from ...engines import ChainFile
+from ...errors import QueryError, SnapshotDamaged
+from ...history.questions import (
     AskDiff,
     AskFindChange,
     AskHistory,
@@ -20,7 +20,7 @@ from ..history.questions import (
     PlayerSettings,
     Question,
 )
-from ..models import (
+from ...models import (
     Diff,
     FindChange,
     Key,
@@ -31,13 +31,13 @@ from ..models import (
     RowHistory,
     Snapshot,
 )
-from ..policies.chain import chain_of
-from ..policies.moments import resolve_moment
-from ..policies.timeline import timeline
-from ..repository.catalog import Contents
-from ..worker.protocol import HistoryJob
-from .context import Context
-from .exclusive import require_open
+from ...policies.chain import chain_of
+from ...policies.moments import resolve_moment
+from ...policies.timeline import timeline
+from ...repository.catalog import Contents
+from ...worker.protocol import HistoryJob
+from ..context import Context
+from ..exclusive import require_open
 
 Answer = TypeVar("Answer")
 
@@ -50,41 +50,46 @@ class HistoryQueries:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def look(self, table: str, key: Key, when: str) -> Look:
-        """Return the row of a table with a key at a moment."""
+    async def look(self, table: str, key: Key, when: str = "latest") -> Look:
+        """Return the row of a table with a key, as it was at a moment: see ``policies.moments``; "now" is one.
+
+        Raises QueryError, SnapshotNotFound, SnapshotDamaged, DatabaseBusy or DatabaseUnavailable, as all that follow.
+        """
         point = await self._moment(when)
         return await self._ask(AskLook(table=table, key=key, now=point is None), Look, point)
 
-    async def look_at_player(self, player: str, when: str) -> Look:
-        """Return all rows of a player at a moment."""
+    async def look_at_player(self, player: str, when: str = "latest") -> Look:
+        """Return all rows of a player, named by key or by name, as they were at a moment."""
         point = await self._moment(when)
         question = AskPlayer(player=player, settings=player_settings(self._context), now=point is None)
         return await self._ask(question, Look, point)
 
     async def history(
-        self, table: str, key: Key, column: str | None, on_progress: OnProgress | None = None
+        self, table: str, key: Key, column: str | None = None, *, on_progress: OnProgress | None = None
     ) -> RowHistory:
-        """Return each change of a row over the whole timeline and up to now."""
+        """Return every change of a row, or of one of its columns, from the oldest snapshot of the timeline to now."""
         line, left_out = await self._timeline()
         question = AskHistory(table=table, key=key, column=column, now=True)
         answer = await self._ask(question, RowHistory, *line, on_progress=on_progress)
         return msgspec.structs.replace(answer, skipped=left_out)
 
-    async def diff(self, since: str, until: str, shown: int, on_progress: OnProgress | None = None) -> Diff:
-        """Return what differs between two moments, of which the second can be now."""
+    async def diff(
+        self, since: str, until: str = "now", *, shown: int = 0, on_progress: OnProgress | None = None
+    ) -> Diff:
+        """Return what was added, removed and changed between two moments, ``shown`` rows of each with it."""
         first, second = await self._moment(since), await self._moment(until)
         if first is None:
             raise QueryError("A diff begins at a snapshot; now can only be its end.")
         question = AskDiff(shown=shown, now=second is None)
         return await self._ask(question, Diff, first, second, on_progress=on_progress)
 
-    async def find_change(self, condition: str, on_progress: OnProgress | None = None) -> FindChange:
-        """Return the first point of the timeline at which a condition holds."""
+    async def find_change(self, condition: str, *, on_progress: OnProgress | None = None) -> FindChange:
+        """Return the first moment at which a condition holds, such as "count(*) < 1000 FROM users"."""
         line, _ = await self._timeline()
         return await self._ask(AskFindChange(condition=condition, now=True), FindChange, *line, on_progress=on_progress)
 
-    async def query(self, sql: str, when: str, most: int) -> QueryResult:
-        """Return the rows of a query at a moment."""
+    async def query(self, sql: str, when: str = "latest", *, most: int = 1000) -> QueryResult:
+        """Return at most so many rows of a query, as they were at a moment; nothing but reading is allowed."""
         point = await self._moment(when)
         return await self._ask(AskQuery(sql=sql, most=most, now=point is None), QueryResult, point)
 

@@ -1,0 +1,341 @@
+"""The plan of a rescue: three states are compared row by row, and each row becomes a step, a conflict, or neither.
+
+*Then* is the chosen point, *now* the live database, and, if it is given, *damaged* the state after the damage. A row
+that is gone is put back; one that differs is changed back, unless somebody changed it after the damage or it belongs to
+somebody else now. Whatever a row refers to is brought along if it is gone too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import Literal
+
+import msgspec
+
+from ...models import (
+    ConflictRule,
+    PlayerTables,
+    RescueConflict,
+    RescuedRow,
+    RescueOptions,
+    RescueScope,
+    TableRescue,
+)
+from ...units import count_text
+from ..databases import Value
+from ..tables import Table, json_value, same_value
+from .constraints import Constraints
+from .states import State, Stored, Wanted, columns_of, value_of
+
+__all__ = ["Planned", "Planner", "Step"]
+
+Values = dict[str, Value]
+Kind = Literal["insert", "update", "delete"]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One row to write, told by the ``columns`` of its ``key``: what is written, and what is there ``before``."""
+
+    kind: Kind
+    table: str
+    columns: tuple[str, ...]
+    key: tuple[Value, ...]
+    values: Values
+    before: Values | None
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """The steps of a rescue and what there is to say about them."""
+
+    steps: tuple[Step, ...]
+    conflicts: tuple[RescueConflict, ...]
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def tables(self) -> dict[str, TableRescue]:
+        """Return the counts by table, without tables of which nothing is to be said."""
+        counts: Counter[tuple[str, str]] = Counter((step.table, step.kind) for step in self.steps)
+        counts.update((conflict.table, "conflict") for conflict in self.conflicts)
+        names = sorted({table for table, _ in counts})
+        return {
+            name: TableRescue(
+                put_back=counts[name, "insert"],
+                changed=counts[name, "update"],
+                removed=counts[name, "delete"],
+                conflicts=counts[name, "conflict"],
+            )
+            for name in names
+        }
+
+    def rows(self) -> tuple[RescuedRow, ...]:
+        """Return the rows that are written or removed."""
+        return tuple(RescuedRow(table=step.table, key=tuple(map(json_value, step.key))) for step in self.steps)
+
+    def token(self, *bound_to: object) -> str:
+        """Return a text that changes with every step and conflict, and with what else the agreement is bound to."""
+        shown = (*bound_to, [repr(step) for step in self.steps], [repr(conflict) for conflict in self.conflicts])
+        return hashlib.sha256(repr(shown).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Planner:
+    """Compares the states; ``plan`` can be called once."""
+
+    def __init__(
+        self,
+        then: State,
+        now: State,
+        damaged: State | None,
+        scope: RescueScope,
+        options: RescueOptions,
+        player: PlayerTables | None,
+    ) -> None:
+        self._then = then
+        self._now = now
+        self._damaged = damaged
+        self._scope = scope
+        self._options = options
+        self._owned = {} if player is None else columns_of(player)
+        self._constraints = Constraints(now)
+        self._steps: dict[tuple[str, tuple[Value, ...]], Step] = {}
+        self._conflicts: list[RescueConflict] = []
+        self._left_out: dict[str, None] = {}
+        self._notes: dict[str, None] = {}
+        self.found = 0
+        """How many rows there were then."""
+
+    def plan(self, wanted: list[Wanted]) -> Planned:
+        """Return what putting the rows back means now."""
+        for each in wanted:
+            self._table(each)
+        if self._scope.rows:
+            self._single_rows()
+        self._keep_what_is_referred_to()
+        return Planned(
+            steps=tuple(self._steps.values()),
+            conflicts=tuple(self._conflicts),
+            left_out=tuple(self._left_out),
+            notes=tuple(self._notes),
+        )
+
+    def _table(self, wanted: Wanted) -> None:
+        then_table, table = self._then.table(wanted.table), self._now.table(wanted.table)
+        owned = self._owned.get(wanted.table)
+        rows = self._rows(self._then, wanted, owned)
+        self.found += len(rows)
+        if table is None:
+            if rows:
+                self._left_out[f"{wanted.table} is no more: {count_text(len(rows), 'row')} cannot be put back."] = None
+            return
+        present = self._rows(self._now, wanted, owned)
+        if then_table is None:
+            self._notes[f"{table.name} did not exist then, so its rows stay as they are."] = None
+            return
+        self._note_columns(then_table, table)
+        if not table.key or not all(then_table.column(name) for name in table.key):
+            self._without_key(table, rows, present)
+            return
+        keys = set()
+        for row in rows:
+            key = tuple(row.values[_named(row.values, name)] for name in table.key)
+            keys.add(key)
+            self._row(table, table.key, key, row, self._now.by_key(table.name, table.key, key))
+        for row in present if self._options.exact else ():
+            key = tuple(row.values[name] for name in table.key)
+            if key not in keys and self._then.by_key(table.name, table.key, key) is None:
+                self._remove(table, table.key, key, row)
+
+    def _rows(self, state: State, wanted: Wanted, owned: list[str] | None) -> list[Stored]:
+        """Return the wanted rows of a state, which may lack some of the columns that refer to the player."""
+        table = state.table(wanted.table)
+        if table is None:
+            return []
+        if owned is None:
+            return state.rows(wanted.table, wanted.condition, wanted.values)
+        there = [column for column in owned if table.column(column)]
+        if not there:
+            return []
+        condition = " OR ".join(f'"{column}" = ?' for column in there)
+        return state.rows(wanted.table, condition, wanted.values[:1] * len(there))
+
+    def _single_rows(self) -> None:
+        """Plan for rows that are told one by one: each becomes what it was then, gone included."""
+        for each in self._scope.rows:
+            table = self._now.table(each.table)
+            if table is None:
+                self._left_out[f"{each.table} is no more."] = None
+                continue
+            key = tuple(map(value_of, each.key))
+            then = self._then.by_key(table.name, table.identity, key)
+            present = self._now.by_key(table.name, table.identity, key)
+            if then is not None:
+                self._row(table, table.identity, key, then, present)
+            elif present is not None:
+                self._remove(table, table.identity, key, present)
+
+    def _row(
+        self, table: Table, columns: tuple[str, ...], key: tuple[Value, ...], then: Stored, present: Stored | None
+    ) -> None:
+        """Plan for a row that was there then."""
+        wanted = {name: then.values[_named(then.values, name)] for name in _common(table, then)}
+        after_damage = None
+        if self._damaged is not None:
+            after_damage = self._damaged.by_key(table.name, columns, key)
+        if present is None:
+            step = Step(kind="insert", table=table.name, columns=columns, key=key, values=wanted, before=None)
+            if after_damage is not None:
+                self._conflict(step, "it was there after the damage, and was removed since")
+            else:
+                self._write(table, step)
+            return
+        changed = {name: value for name, value in wanted.items() if not same_value(present.values[name], value)}
+        if not changed:
+            return
+        step = Step(kind="update", table=table.name, columns=columns, key=key, values=changed, before=present.values)
+        holder = self._other_holder(table, then, present)
+        if holder is not None:
+            self._conflict(step, f"it belongs to {holder} now", holder)
+        elif self._options.only_missing:
+            return
+        elif self._damaged is not None and not _alike(after_damage, present):
+            self._conflict(step, "it changed since the damage")
+        else:
+            self._write(table, step)
+
+    def _remove(self, table: Table, columns: tuple[str, ...], key: tuple[Value, ...], present: Stored) -> None:
+        """Plan for a row that was not there then."""
+        step = Step(kind="delete", table=table.name, columns=columns, key=key, values={}, before=present.values)
+        if self._damaged is not None and not _alike(self._damaged.by_key(table.name, columns, key), present):
+            self._conflict(step, "it changed since the damage")
+            return
+        self._steps[table.name, key] = step
+
+    def _keep_what_is_referred_to(self) -> None:
+        """Turn removals into conflicts as long as rows that stay refer to what they would remove."""
+        removed = [step for step in self._steps.values() if step.kind == "delete"]
+        while removed:
+            kept = []
+            for step in removed:
+                child = self._constraints.referring(step, self._steps)
+                if child is not None:
+                    del self._steps[step.table, step.key]
+                    self._conflict(step, f"rows of {child} refer to it", takeable=False)
+                else:
+                    kept.append(step)
+            if len(kept) == len(removed):
+                return
+            removed = kept
+
+    def _without_key(self, table: Table, rows: list[Stored], present: list[Stored]) -> None:
+        """Plan for rows that only their content tells: as many of each as there were then."""
+        names = [name for row in rows[:1] for name in _common(table, row)]
+        if not names or table.rowid is None:
+            return
+        have = Counter(tuple(row.values[name] for name in names) for row in present)
+        for row in rows:
+            content = tuple(row.values[_named(row.values, name)] for name in names)
+            if have[content]:
+                have[content] -= 1
+                continue
+            free = row.number is not None and self._now.by_key(table.name, (table.rowid,), (row.number,)) is None
+            number = row.number if free else self._constraints.next_number(table)
+            values = dict(zip(names, content, strict=True))
+            columns = (table.rowid,)
+            step = Step(kind="insert", table=table.name, columns=columns, key=(number,), values=values, before=None)
+            self._write(table, step)
+        for row in present if self._options.exact else ():
+            content = tuple(row.values[name] for name in names)
+            if have[content]:
+                have[content] -= 1
+                self._remove(table, (table.rowid,), (row.number,), row)
+
+    def _write(self, table: Table, step: Step, *, forced: bool = False) -> None:
+        """Add a step if nothing stands against it."""
+        if (table.name, step.key) in self._steps:
+            return
+        problem = self._constraints.missing_value(table, step.values) if step.kind == "insert" else None
+        if problem is not None:
+            self._left_out[f"{_title(step)}: {problem}."] = None
+            return
+        holder = self._constraints.unique_holder(table, step, self._steps, self._owned.get(table.name, []))
+        if holder is not None:
+            self._conflict(step, f"a value that must be unique is that of {holder} now", holder, takeable=False)
+            return
+        self._steps[table.name, step.key] = step
+        if not self._bring_parents(table, step):
+            del self._steps[table.name, step.key]
+            self._left_out[f"{_title(step)}: what it refers to is gone, and was not there then either."] = None
+
+    def _bring_parents(self, table: Table, step: Step) -> bool:
+        """Put back the rows that a row refers to, if they are gone; return False if one cannot be."""
+        for parent, columns, values in self._constraints.parents(table, step.values):
+            if self._now.by_key(parent.name, columns, values) is not None:
+                continue
+            there = self._then.by_key(parent.name, columns, values)
+            if there is None:
+                return False
+            wanted = {name: there.values[_named(there.values, name)] for name in _common(parent, there)}
+            key = tuple(wanted[name] for name in parent.key) if parent.key else (there.number,)
+            if (parent.name, key) in self._steps:
+                continue
+            self._write(
+                parent,
+                Step(kind="insert", table=parent.name, columns=parent.identity, key=key, values=wanted, before=None),
+            )
+            if (parent.name, key) not in self._steps:
+                return False
+        return True
+
+    def _conflict(self, step: Step, why: str, holder: str | None = None, *, takeable: bool = True) -> None:
+        taken = takeable and self._options.conflicts is ConflictRule.TAKE
+        if taken:
+            table = self._now.table(step.table)
+            assert table is not None
+            self._write(table, step)
+            taken = (step.table, step.key) in self._steps
+        self._conflicts.append(
+            RescueConflict(
+                table=step.table,
+                key={name: json_value(value) for name, value in zip(step.columns, step.key, strict=True)},
+                why=why,
+                holder=holder,
+                taken=taken,
+            )
+        )
+
+    def _other_holder(self, table: Table, then: Stored, present: Stored) -> str | None:
+        """Return whose a row is now that was the player's then; None if it is still the player's."""
+        columns = [name for name in self._owned.get(table.name, []) if name in present.values and name in then.values]
+        if not columns or any(same_value(then.values[name], present.values[name]) for name in columns):
+            return None
+        return next((str(present.values[name]) for name in columns if present.values[name] is not None), "nobody")
+
+    def _note_columns(self, then: Table, now: Table) -> None:
+        gone = [name for name in then.names if now.column(name) is None]
+        if gone:
+            self._notes[f"{now.name} has no column {', '.join(gone)} any more; what was in it is not put back."] = None
+        fresh = [name for name in now.names if then.column(name) is None]
+        if fresh:
+            self._notes[f"{now.name} has got {', '.join(fresh)} since; rows that are put back get the default."] = None
+
+
+def _common(table: Table, row: Stored) -> list[str]:
+    """Return the columns that can be written now and were there then."""
+    there = {name.lower() for name in row.values}
+    return [column.name for column in table.columns if not column.generated and column.name.lower() in there]
+
+
+def _named(values: Values, name: str) -> str:
+    """Return a column's name as a state writes it."""
+    return name if name in values else next(each for each in values if each.lower() == name.lower())
+
+
+def _alike(first: Stored | None, second: Stored) -> bool:
+    if first is None:
+        return False
+    names = first.values.keys() & second.values.keys()
+    return all(same_value(first.values[name], second.values[name]) for name in names)
+
+
+def _title(step: Step) -> str:
+    return f"{step.table} {', '.join(str(value) for value in step.key)}"
