@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import secrets
+import time
 import zlib
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,24 +21,25 @@ import msgspec
 
 from ...archive import full
 from ...archive.compression import default_deflate
-from ...archive.members import Head
+from ...archive.members import Head, Tail
 from ...errors import DatabaseDamaged, SnapshotError
 from ...progress import Watch
 from ..base import ParentSnapshot, SnapshotResult
 from .client_tools import Tools, find_tools
 from .connection import Address
 from .errors import from_output
-from .metadata.model import Metadata
-from .metadata.read import read_metadata
+from .locking.shared_snapshot import QueueBehindUs, locked_snapshot, wait_for_start
+from .metadata.model import DatabaseProperties, Metadata
+from .metadata.read import read_objects, read_properties
 from .plain_dump.scanner import Block, Manifest, Scanner, Table, manifest_lines
 from .session import Session, connected
 from .subprocesses import Program
-from .tables import Relation, count_own_rows, count_rows, relations, resolve_tables
+from .tables import Relation, count_own_rows, relations, resolve_tables, sum_rows
 from .wal_position import POSITION_QUERY, parse_position
 
 __all__ = ["dump"]
 
-_OPTIONS = ("--format=plain", "--no-owner", "--no-acl", "--no-subscriptions", "--encoding=UTF8", "--no-password")
+_OPTIONS = ("--format=plain", "--no-owner", "--no-acl", "--no-subscriptions", "--no-password")
 _KEY = re.compile(rb"^\\restrict ([0-9a-zA-Z]+)\n", re.MULTILINE)
 _BEGINNING_BYTES = 4096
 
@@ -53,25 +55,18 @@ def dump(
     watch: Watch,
 ) -> SnapshotResult:
     """Write one state to ``target`` and verify the file by reading it back; no file is left after an error."""
-    with connected(address, watch, lock_timeout=lock_timeout, patience=lock_timeout) as session:
+    with (
+        connected(address, watch, lock_timeout=lock_timeout, patience=lock_timeout) as session,
+        address.for_programs(scratch) as environment,
+    ):
         tools = find_tools(session.version)
-        details: dict[str, Any] = {"server": session.version, "pg_dump": tools.major}
-        position = parse_position(session.value(POSITION_QUERY))
-        if position is not None:
-            details |= {"log": position.log, "position": position.offset}
-        with session.snapshot() as snapshot, address.for_programs(scratch) as environment:
-            present = relations(session)
-            metadata = read_metadata(session, str(session.value("SELECT current_database()")))
-            details |= metadata.database.details
-            watch.phase("compress", int(session.value("SELECT pg_database_size(current_database())")))
-            command = [tools.pg_dump, *_OPTIONS, f"--snapshot={snapshot}"]
-            command += [f"--lock-wait-timeout={max(1, int(lock_timeout * 1000))}", *_restrict_key(tools, parent)]
-            with Program(command, environment, watch) as program:
-                stream = _Stream(program, session, present, metadata, tables, address.shown)
-                with closing(stream.pieces()) as pieces:
-                    head = msgspec.structs.replace(head, details=details)
-                    tail = full.write_full(target, pieces, head, {}, watch, deflate=default_deflate(rows=True))
-            rows = stream.rows
+        command = [tools.pg_dump, *_OPTIONS, f"--encoding={session.encoding}", *_restrict_key(tools, parent)]
+        command += [f"--lock-wait-timeout={max(1, int(lock_timeout * 1000))}"]
+        writing = _Writing(session, address, tools, lock_timeout, tables, watch)
+        written = None
+        while written is None:
+            written = writing.attempt(command, environment, target, head)
+    tail, rows, details = written
     try:
         if parent.skip_unchanged and tail.fingerprint == parent.fingerprint:
             target.unlink()
@@ -112,6 +107,54 @@ def _key_of(path: str | None) -> str | None:
     return found[1].decode() if found else None
 
 
+class _Writing:
+    """Attempts to write a dump, until one meets nobody who would have to wait for it to begin."""
+
+    def __init__(
+        self,
+        session: Session,
+        address: Address,
+        tools: Tools,
+        lock_timeout: float,
+        tables: tuple[str, ...],
+        watch: Watch,
+    ) -> None:
+        self._session = session
+        self._address = address
+        self._tools = tools
+        self._lock_timeout = lock_timeout
+        self._tables = tables
+        self._watch = watch
+        self._until = time.monotonic() + lock_timeout
+
+    def attempt(
+        self, command: list[str], environment: Mapping[str, str], target: Path, head: Head
+    ) -> tuple[Tail, dict[str, int], dict[str, Any]] | None:
+        """Return the tail of the file, the rows and the details; None if locks had to be given back to somebody."""
+        session, shown, watch = self._session, self._address.shown, self._watch
+        position = parse_position(session.value(POSITION_QUERY))
+        with (
+            locked_snapshot(session, lambda: relations(session), self._until, shown, watch) as snapshot,
+            Program([*command, f"--snapshot={snapshot.name}"], environment, watch) as program,
+        ):
+            properties = read_properties(session, self._address.database)
+            details = {"server": session.version, "pg_dump": self._tools.major, **properties.details}
+            if position is not None:
+                details |= {"log": position.log, "position": position.offset}
+            try:
+                wait_for_start(session, program.has_output, self._lock_timeout, shown, watch)
+            except QueueBehindUs:
+                if time.monotonic() >= self._until:
+                    raise
+                return None
+            watch.phase("compress", int(session.value("SELECT pg_database_size(current_database())")))
+            stream = _Stream(program, session, snapshot.present, properties, self._tables, self._address)
+            with closing(stream.pieces()) as pieces:
+                head = msgspec.structs.replace(head, details=details)
+                tail = full.write_full(target, pieces, head, {}, watch, deflate=default_deflate(rows=True))
+            return tail, stream.rows, details
+
+
 class _Stream:
     """The output of pg_dump followed by the manifest; raises DatabaseDamaged if the two do not agree."""
 
@@ -120,16 +163,17 @@ class _Stream:
         program: Program,
         session: Session,
         present: tuple[Relation, ...],
-        metadata: Metadata,
+        properties: DatabaseProperties,
         tables: tuple[str, ...],
-        shown: str,
+        address: Address,
     ) -> None:
         self._program = program
         self._session = session
         self._present = present
-        self._metadata = metadata
+        self._properties = properties
         self._tables = tables
-        self._shown = shown
+        self._address = address
+        self._shown = address.shown
         self.rows: dict[str, int] = {}
 
     def pieces(self) -> Generator[bytes, None, None]:
@@ -142,34 +186,34 @@ class _Stream:
                 yield piece
             status = self._program.wait()
             # If counting met damage, pg_dump lost the snapshot as a consequence and knows less about the reason.
-            counted = counting.result()
+            counted, metadata = counting.result()
             if status != 0:
                 raise from_output("pg_dump", self._program.stderr, self._shown)
-        manifest = self._manifest(counted, scanner.blocks)
+        manifest = Manifest(self._expected(counted, scanner.blocks), metadata)
         problems = list(scanner.problems(manifest))
         if problems:
             raise self._disagreement(problems)
         yield manifest_lines(manifest)
 
-    def _count(self) -> dict[str, int]:
-        own = count_own_rows(
-            self._session, (each for each in self._present if each.kind == "r" and not each.from_extension)
-        )
-        critical = resolve_tables(self._session, self._tables, self._present)
-        known = {
-            name: own[each.quoted] for name, each in critical.items() if each.quoted in own and not each.has_children
-        }
-        others = {name: each for name, each in critical.items() if name not in known}
-        self.rows = known | count_rows(self._session, others)
-        return own
+    def _count(self) -> tuple[dict[int, int], Metadata]:
+        """Count the rows of every table and read the metadata, all in the snapshot that pg_dump reads."""
+        counted = count_own_rows(self._session, (each for each in self._present if not each.from_extension))
+        named = resolve_tables(self._session, self._tables, self._present)
+        self.rows = sum_rows(self._session, named, counted)
+        objects = read_objects(self._session)
+        return counted, Metadata(self._address.database, self._session.version, self._properties, objects)
 
-    def _manifest(self, counted: Mapping[str, int], blocks: Mapping[str, Block]) -> Manifest:
+    def _expected(self, counted: Mapping[int, int], blocks: Mapping[str, Block]) -> dict[str, Table]:
         digests = {name: block.digest for name, block in blocks.items()}
-        tables = {name: Table(rows, digests.get(name, "")) for name, rows in counted.items()}
+        tables = {
+            each.quoted: Table(counted[each.oid], digests.get(each.quoted, ""))
+            for each in self._present
+            if each.kind == "r" and not each.from_extension
+        }
         for each in self._present:
             if each.from_extension and each.quoted in blocks:
                 tables[each.quoted] = Table(blocks[each.quoted].rows, digests[each.quoted], own=False)
-        return Manifest(tables, self._metadata)
+        return tables
 
     def _disagreement(self, problems: list[str]) -> SnapshotError:
         detail = "; ".join(problems[:5])

@@ -23,6 +23,7 @@ from .dump import dump
 from .exchange import go_back
 from .in_place import load_in_place
 from .loading.archive_events import verify
+from .locking.holders import naming_holders
 from .rebuild import drop_quietly, rebuild
 from .replace import Replaced, replace_by_exchange
 from .scratch import Image, drop, is_scratch, kept_databases, kept_name, may_create, opened, scratch_databases
@@ -45,7 +46,7 @@ class PostgresEngine(Engine):
     def inspect(self, tables: tuple[str, ...] | None, watch: Watch) -> DatabaseState:
         """Return the present state of the database."""
         try:
-            with self._connected(watch) as session:
+            with self._connected(watch) as session, naming_holders(session):
                 present = relations(session)
                 rows = {} if tables is None else count_rows(session, resolve_tables(session, tables, present))
                 oid, size = session.rows(
@@ -129,7 +130,10 @@ class PostgresEngine(Engine):
     def _check(self, address: Address, checks: Checks, watch: Watch, patience: float) -> IntegrityReport:
         started = time.monotonic()
         try:
-            with connected(address, watch, lock_timeout=self._busy_timeout, patience=patience) as session:
+            with (
+                connected(address, watch, lock_timeout=self._busy_timeout, patience=patience) as session,
+                naming_holders(session),
+            ):
                 return integrity_checks.check(session, checks, watch)
         except DatabaseMissing as error:
             return missing_report(error, checks, started)

@@ -44,6 +44,7 @@ _DAMAGED_WORDS = (
     "invalid memory alloc request size",
     "could not access status of transaction",
 )
+_SERVER_SAID = "Error message from server: "
 _BUSY_WORDS = ("lock timeout", "statement timeout", "could not obtain lock", "could not lock", "deadlock detected")
 _FULL_WORDS = ("no space left on device", "could not extend file")
 
@@ -86,6 +87,8 @@ def from_output(program: str, stderr: str, shown: str) -> SnapshotError:
     """Return the error for what one of libpq's programs wrote to stderr before it failed."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     first = next((line for line in lines if "error:" in line.lower()), lines[-1] if lines else "it gave no reason")
+    # pg_dump puts the server's own words on a line after its own.
+    first += "".join(f" ({line.partition(_SERVER_SAID)[2]})" for line in lines if _SERVER_SAID in line)
     low = stderr.lower()
     if any(word in low for word in _FULL_WORDS):
         return _full(first)

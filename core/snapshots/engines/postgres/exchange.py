@@ -18,16 +18,12 @@ from collections.abc import Iterator
 from ...errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, DeadlineExceeded, SnapshotError
 from ...progress import Watch
 from .connection import Address
+from .locking.holders import sessions_in
 from .scratch import drop, exists
 from .session import Session, literal, maintenance_session, quoted
 
 __all__ = ["exchange", "go_back"]
 
-_OTHERS = """
-SELECT pid, usename, application_name, pg_catalog.pg_has_role(usesysid, 'USAGE')
-  FROM pg_catalog.pg_stat_activity
- WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-"""
 _TERMINATE_EVERY = 0.02
 _RESTART_TIMEOUT = 15.0
 
@@ -135,12 +131,8 @@ def _ending_sessions(address: Address, databases: set[str]) -> Iterator[None]:
 
 
 def _blocked_by(session: Session, databases: set[str], shown: str) -> str:
-    found = [row for name in databases for row in session.rows(_OTHERS, name)]
-    sessions = ", ".join(
-        sorted({f"{user} ({application or 'no application name'})" for _, user, application, _ in found})
-    )
     return (
         f"{shown} cannot be exchanged while these are connected, and their sessions cannot be ended from here: "
-        f"{sessions or 'a prepared transaction or a server process'}. Close them, or grant the role "
+        f"{sessions_in(session, databases) or 'a process of the server'}. Close them, or grant the role "
         "pg_signal_backend, and restore again."
     )

@@ -110,6 +110,11 @@ class Program:
         if block:
             yield block
 
+    def has_output(self, seconds: float) -> bool:
+        """Wait at most so long for output; return True if there is some, or if the program has closed it."""
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout], [], [], seconds)[0])
+
     def write(self, data: bytes) -> bool:
         """Write to its standard input; return False if the program has closed it."""
         target = self._process.stdin

@@ -8,17 +8,26 @@ from typing import NamedTuple
 
 from .session import Session, quoted
 
-__all__ = ["Relation", "count_own_rows", "count_rows", "relations", "resolve_tables"]
+__all__ = ["Relation", "count_own_rows", "count_rows", "relations", "resolve_tables", "sum_rows"]
 
 _TABLES = """
 SELECT n.nspname, c.relname, c.relkind::text, c.relhassubclass,
        EXISTS (SELECT FROM pg_catalog.pg_depend d
-                WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+                WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'),
+       c.oid::bigint
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
  ORDER BY 1, 2
+"""
+_DESCENDANTS = """
+WITH RECURSIVE tree (root, oid) AS (
+    SELECT oid, oid FROM pg_catalog.unnest($1::bigint[]) AS r (oid)
+    UNION
+    SELECT root, inhrelid::bigint FROM tree JOIN pg_catalog.pg_inherits ON inhparent = tree.oid::oid
+)
+SELECT root, oid FROM tree
 """
 _SEARCH_PATH = """
 SELECT nspname FROM pg_catalog.pg_namespace,
@@ -36,6 +45,7 @@ class Relation(NamedTuple):
     kind: str
     has_children: bool
     from_extension: bool
+    oid: int
 
     @property
     def quoted(self) -> str:
@@ -89,6 +99,22 @@ def count_rows(session: Session, wanted: Mapping[str, Relation]) -> dict[str, in
     return {name: int(session.value(f"SELECT count(*) FROM {each.quoted}")) for name, each in wanted.items()}
 
 
-def count_own_rows(session: Session, wanted: Iterable[Relation]) -> dict[str, int]:
-    """Count the rows that are stored in the tables themselves, by quoted name."""
-    return {each.quoted: int(session.value(f"SELECT count(*) FROM ONLY {each.quoted}")) for each in wanted}
+def sum_rows(session: Session, wanted: Mapping[str, Relation], own: Mapping[int, int]) -> dict[str, int]:
+    """Return the rows of tables, with those of their partitions and children, from counts of own rows by OID.
+
+    Only a table with a child that was not counted, such as a foreign one, is asked for. So no lock is taken on others.
+    """
+    names = {each.oid: name for name, each in wanted.items()}
+    trees: dict[int, set[int]] = {}
+    for root, oid in session.rows(_DESCENDANTS, list(names)):
+        trees.setdefault(root, set()).add(oid)
+    known = {names[root]: sum(own[oid] for oid in tree) for root, tree in trees.items() if tree <= own.keys()}
+    return known | count_rows(session, {name: each for name, each in wanted.items() if name not in known})
+
+
+def count_own_rows(session: Session, wanted: Iterable[Relation]) -> dict[int, int]:
+    """Count the rows that are stored in the tables themselves, by OID; none are in a partitioned one."""
+    return {
+        each.oid: int(session.value(f"SELECT count(*) FROM ONLY {each.quoted}")) if each.kind == "r" else 0
+        for each in wanted
+    }

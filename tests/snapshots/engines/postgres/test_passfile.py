@@ -76,6 +76,7 @@ def test_any_name_and_password_come_out_of_the_file_as_they_went_in(
     assert found == (None if name == "*" else password)
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("password", ["with:colon", "back\\slash", "ends in a blank ", "\\:", " both "])
 def test_a_snapshot_is_taken_and_rebuilt_with_a_password_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str
@@ -92,6 +93,7 @@ def test_a_snapshot_is_taken_and_rebuilt_with_a_password_of_the_file(
     chain.engine.discard(chain.rebuild(), bounded(60))
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("name", ["ends in a blank ", " begins with one", "tab\t", 'quo"te ', "eq=ual's "])
 def test_a_database_may_have_any_name(tmp_path: Path, name: str) -> None:
     """Blanks at the ends belong to a name: the database without them is another one, or none."""

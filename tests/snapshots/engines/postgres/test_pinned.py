@@ -20,6 +20,8 @@ from tests.worlds.chain_world import Chain
 from tests.worlds.engine_cases import bounded
 from tests.worlds.postgres_world import EXPECTED, PostgresGame, needs, run_sql, server
 
+pytestmark = pytest.mark.server
+
 every_version = pytest.mark.parametrize("major", [needs(major) for major in EXPECTED])
 
 STRANGE = {

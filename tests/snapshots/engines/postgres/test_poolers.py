@@ -71,6 +71,7 @@ def run_pooled(url: str, query: str) -> list[tuple[object, ...]]:
     return in_thread(work)
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("pooler", POOLERS)
 def test_a_pooler_that_shares_connections_is_refused_and_left_as_it_was(
     tmp_path: Path, game: PostgresGame, pooler: Pooler, request: pytest.FixtureRequest
@@ -116,6 +117,7 @@ async def asked_by_the_bot(url: str) -> bool:
         await probe.close()
 
 
+@pytest.mark.server
 @with_pgbouncer
 async def test_a_pooler_in_session_mode_serves_everything(tmp_path: Path) -> None:
     """Each client has a backend of its own there: snapshots, proof and restore work, and nothing stays behind."""
@@ -135,6 +137,7 @@ async def test_a_pooler_in_session_mode_serves_everything(tmp_path: Path) -> Non
         assert run_pooled(url, SETTINGS) == expected
 
 
+@pytest.mark.server
 @with_pgbouncer
 def test_a_setting_that_a_pooler_does_not_pass_on_is_named(tmp_path: Path, game: PostgresGame) -> None:
     """What pg_dump cannot be told would be in the dump as another text than in the comparison."""
@@ -177,6 +180,7 @@ def test_direct_addresses_are_not_taken_for_poolers(url: str) -> None:
     refuse_by_name(Address(parse_conninfo(url)))
 
 
+@pytest.mark.server
 def test_a_direct_connection_is_no_pooler(game: PostgresGame) -> None:
     """Neither over the socket nor over TCP."""
     for url in (game.url, game.tcp_url):

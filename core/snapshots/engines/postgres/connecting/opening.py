@@ -147,7 +147,7 @@ async def _set_the_missing(
         names = ", ".join(f"{name} = {VALUES[name]}" for name in changed)
         raise DatabaseUnavailable(
             f"The pooler at {address.shown} passes no settings on, and pg_dump needs {names}; this role or database "
-            "has another value. Give Savepoint the server's own host and port, or change the setting (ALTER ROLE … SET).",
+            "has another value. Give Savepoint the server's own host and port, or change it (ALTER ROLE … SET).",
             detail=names,
         )
     # The programs cannot be told the locale, so the session must not differ from them in it.
