@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-postgres test check format benchmark benchmark-postgres clean
+.PHONY: demo demo-postgres quick test check format benchmark benchmark-postgres clean
 
 demo: $(VENV)/.run
 	$(BIN)/python main.py demo
@@ -14,6 +14,12 @@ demo: $(VENV)/.run
 demo-postgres: $(VENV)/.dev
 	$(BIN)/python -m demonstration.local_postgres $(BIN)/python main.py demo
 
+# The tests that start no process and no server, kill nothing and open no connection: under a minute on two cores.
+# The marks stand in pyproject.toml, and tests/conftest.py holds every test to its own.
+quick: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto -q -m "not (process or kill or socket or server)"
+
+# All tests.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -q
 

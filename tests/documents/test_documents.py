@@ -104,24 +104,37 @@ def test_the_shell_table_is_the_shell() -> None:
     assert sorted(words) == sorted(shell.commands)
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"])
 def test_paths_that_documents_name_exist(document: str) -> None:
     """A reader who follows a path finds something there."""
     text = (PROJECT / document).read_text()
-    named = set(re.findall(r"`((?:cogs|core|config|tests)/[\w./*]+)`", text))
+    named = set(re.findall(r"`((?:benchmarks|cogs|config|core|demonstration|tests)/[\w./*]+)`", text))
     assert [path for path in sorted(named) if not list(PROJECT.glob(path.rstrip("/")))] == []
 
 
-def test_modules_that_the_architecture_names_exist() -> None:
-    """The layers table names files that are there."""
-    text = (PROJECT / "ARCHITECTURE.md").read_text()
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_modules_that_documents_name_exist(document: str) -> None:
+    """A module is named by its path in the project, in the core or in the cog, and it is there."""
+    text = (PROJECT / document).read_text()
     named = set(re.findall(r"`((?:[\w]+/)*[\w]+\.py)`", text))
     places = (PROJECT, PROJECT / "core" / "snapshots", PROJECT / "cogs" / "backup_cog")
     assert [name for name in sorted(named) if not any((place / name).is_file() for place in places)] == []
 
 
-def test_the_read_me_names_the_two_commands_of_a_newcomer() -> None:
-    """``make demo`` and ``make test`` are what the Makefile has."""
-    makefile = (PROJECT / "Makefile").read_text()
-    for target in re.findall(r"^make ([\w-]+)$", README, flags=re.MULTILINE):
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", ".pre-commit-config.yaml", ".ci/run"])
+def test_the_commands_of_make_that_documents_name_exist(document: str) -> None:
+    """Whoever types ``make quick`` because a document says so gets what it says."""
+    text, makefile = (PROJECT / document).read_text(), (PROJECT / "Makefile").read_text()
+    targets = set(re.findall(r"^(?:\s+entry: )?make ([\w-]+)|`make ([\w-]+)", text, flags=re.MULTILINE))
+    assert targets
+    for target in ("".join(each) for each in targets):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_marks_that_make_quick_leaves_out_are_registered() -> None:
+    """A mark that is misspelt in the Makefile would leave nothing out, and say nothing."""
+    makefile = (PROJECT / "Makefile").read_text()
+    markers = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+    left_out = re.search(r'pytest .*-m "not \((.+)\)"', makefile)
+    assert left_out is not None
+    assert left_out[1].split(" or ") == [marker.partition(":")[0] for marker in markers]

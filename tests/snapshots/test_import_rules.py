@@ -35,7 +35,7 @@ LAYERS = (
 )
 """The folders and modules of the core, from the top: each may import only what stands below it."""
 
-FRONT = {"__init__", "__main__"}
+FRONT = {"__init__", "__main__", "py.typed"}
 """What hands the core to others: it stands above all layers."""
 
 WORLDLY = {
