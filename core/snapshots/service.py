@@ -8,13 +8,15 @@ operations of the exclusive lock raise an OSError as a RepositoryError; any othe
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from .errors import AnotherDatabase, Busy, CatalogError, CatalogTooNew, SettingsError
+import msgspec
+
+from .errors import Busy, SettingsError
 from .models import (
     NOBODY,
     Actor,
@@ -39,30 +41,32 @@ from .models import (
 from .operations.context import Context
 from .operations.create import CreateRequest, create
 from .operations.events import EventCoverage, Ticket
-from .operations.exclusive import look_for_repository
 from .operations.export import export
-from .operations.identity import claim, require_own
+from .operations.identity import claim
+from .operations.journal import audit
+from .operations.opening import open_for_reading, open_repository
 from .operations.past.methods import PastMethods
 from .operations.periodic import PeriodicSchedule
 from .operations.pin import pin
-from .operations.prune import clean_up_locked, prune
-from .operations.rebuild_catalog import adopt_locked, rebuild_catalog
+from .operations.prune import prune
+from .operations.rebuild_catalog import rebuild_catalog
 from .operations.restore_points import RestorePoints
 from .operations.restoring.plan import plan_for
-from .operations.restoring.recover import recover_locked
 from .operations.restoring.restore import restore
 from .operations.restoring.startup import start_up
-from .operations.shutdown import create_last
+from .operations.shutdown import create_last, finish
 from .operations.status import check_integrity, status
 from .operations.verify import VerificationSchedule, verify
 from .repository.audit import AuditLog
 from .repository.names import NOTE_LENGTH, REASON_LENGTH, legible
+from .repository.state import StateFile
 from .settings import database_url
 from .settings.schema import Settings
+from .worker.client import require_python
 
 __all__ = ["SnapshotService"]
 
-log = logging.getLogger(__name__)
+Document = TypeVar("Document", bound=msgspec.Struct)
 
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
@@ -100,6 +104,7 @@ class SnapshotService(PastMethods):
         token_hex: Callable[[int], str] = secrets.token_hex,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        require_python()
         self.settings = settings
         # Once, and now: a game may change the working directory later.
         url = database_url.parse(settings.database.url).absolute()
@@ -122,51 +127,14 @@ class SnapshotService(PastMethods):
         If another process holds the exclusive lock, or the repository is read-only, only the catalog is read. Raises
         RepositoryError or CatalogTooNew.
         """
-        context = self._context
-        if await context.in_thread(lambda: context.repository.is_read_only):
-            await context.in_thread(context.repository.refresh)
-            return
-        await look_for_repository(context)
-        await context.in_thread(context.repository.prepare)
-        try:
-            async with context.lock.held("a start", 0.0):
-                if not await self._is_own():
-                    return
-                await context.in_thread(context.repository.clean)
-                await adopt_locked(context)
-                self.interrupted = await recover_locked(context, context.repository.catalog.contents)
-                await clean_up_locked(context)
-        except Busy:
-            await context.in_thread(context.repository.refresh)
+        self.interrupted = await open_repository(self._context)
 
     async def open_for_reading(self) -> None:
         """Read the catalog and create nothing; only a catalog that cannot be read is rebuilt, where that is possible.
 
         Raises CatalogError if it cannot be read and the repository is read-only, or CatalogTooNew.
         """
-        repository = self._context.repository
-        try:
-            await self._context.in_thread(repository.refresh)
-        except CatalogTooNew:
-            raise
-        except CatalogError:
-            if await self._context.in_thread(lambda: repository.is_read_only):
-                raise
-            await self.open()
-
-    async def _is_own(self) -> bool:
-        """Return False if the repository belongs to another database: then nothing is written."""
-        context = self._context
-        try:
-            await require_own(context, await context.in_thread(context.repository.refresh))
-        except AnotherDatabase as error:
-            log.error("%s", error)
-            return False
-        except CatalogTooNew:
-            raise
-        except CatalogError:
-            return True  # it is rebuilt next
-        return True
+        self.interrupted = await open_for_reading(self._context)
 
     async def close(self) -> None:
         """Release all resources; requests that are not covered yet fail. It is safe to call this twice."""
@@ -199,6 +167,7 @@ class SnapshotService(PastMethods):
         note: str | None = None,
         pin: bool = False,
         deadline: float | None = None,
+        actor: Actor = NOBODY,
         on_progress: OnProgress | None = None,
     ) -> Created:
         """Take a snapshot now. One of kind manual is always written, the others only if something changed.
@@ -215,15 +184,26 @@ class SnapshotService(PastMethods):
             after=(self._periodic.last or _NEVER) if kind is Kind.PERIODIC else None,
             deadline=deadline or float(self.settings.schedule.snapshot_deadline),
         )
-        return await create(self._context, request, on_progress=on_progress)
+        created = await create(self._context, request, on_progress=on_progress)
+        if actor is not NOBODY:
+            await audit(self._context, actor, "pinned snapshot" if pin else "snapshot", "done", created.snapshot.id)
+        return created
 
-    async def create_last(self) -> Snapshot | None:
-        """Take the shutdown snapshot within ``shutdown_deadline``; it covers the events that still wait.
+    async def create_last(self, seconds: float | None = None) -> Snapshot | None:
+        """Take the shutdown snapshot within ``seconds`` (``shutdown_deadline`` if None), with the events that wait.
 
         Returns None if shutdown snapshots are switched off, or if other processes still use the database: the last of
         them takes it.
         """
-        return await create_last(self._context, self._events)
+        return await create_last(self._context, self._events, seconds)
+
+    async def finish(self, seconds: float) -> None:
+        """Tidy up the database when the bot goes down, within ``seconds``; call it after ``close``.
+
+        A SQLite database that nobody else has open gets its write-ahead log written into the file, so that a copy of
+        the file alone is whole. A failure is logged, because nothing is lost by it.
+        """
+        await finish(self._context, seconds)
 
     # The schedule
 
@@ -265,8 +245,35 @@ class SnapshotService(PastMethods):
 
     async def audit(self, count: int | None = None) -> tuple[AuditLine, ...]:
         """Return the newest lines of the audit log, oldest first; all of them without a count."""
-        log = AuditLog(self._context.repository.root)
-        return await self._context.in_thread(log.last, count)
+        return await self._context.in_thread(AuditLog(self._context.repository.root).last, count)
+
+    async def audit_denied(self, actor: Actor, action: str, why: str) -> None:
+        """Record in the audit log that somebody was not allowed to do something."""
+        await audit(self._context, actor, action, "denied", None, why)
+
+    # Documents of the front-ends
+
+    def now(self) -> dt.datetime:
+        """Return the time in UTC, by the service's clock."""
+        return self._context.clock()
+
+    async def read_state(self, name: str, kind: type[Document]) -> Document | None:
+        """Return a small document from the repository's ``state`` folder, or None if it is missing or unreadable.
+
+        Raises OSError.
+        """
+        return await self._context.in_thread(StateFile(self._context.repository.root, name, kind).read)
+
+    async def change_state(
+        self, name: str, kind: type[Document], change: Callable[[Document | None], Document]
+    ) -> Document:
+        """Replace such a document by what ``change`` makes of it, in a thread and one process at a time.
+
+        Raises OSError or Busy.
+        """
+        return await self._context.in_thread(StateFile(self._context.repository.root, name, kind).change, change)
+
+    # Checking
 
     async def integrity(self, *, quick: bool = False, on_progress: OnProgress | None = None) -> IntegrityReport:
         """Check the database as it is now. Damage is a finding; raises DatabaseBusy and DatabaseUnavailable."""
@@ -275,10 +282,19 @@ class SnapshotService(PastMethods):
     # Verifying, keeping, removing
 
     async def verify(
-        self, text: str, level: Level = Level.CHECKSUM, *, on_progress: OnProgress | None = None
+        self,
+        text: str,
+        level: Level = Level.CHECKSUM,
+        *,
+        actor: Actor = NOBODY,
+        on_progress: OnProgress | None = None,
     ) -> VerifyReport:
         """Verify a snapshot and record the outcome; one that fails is marked damaged and reported to the listeners."""
-        return await verify(self._context, text, level, on_progress)
+        report = await verify(self._context, text, level, on_progress)
+        if actor is not NOBODY:
+            outcome = "passed" if report.ok else "damaged"
+            await audit(self._context, actor, f"verify by {level}", outcome, report.id)
+        return report
 
     async def verify_due(self) -> VerifyReport | None:
         """Verify the newest snapshot if that was last done longer ago than ``verify_interval``."""

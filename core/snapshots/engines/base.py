@@ -181,6 +181,13 @@ class Engine(Protocol):
     def put_back(self, quarantine: Path, watch: Watch) -> None:
         """Undo a swap: move the files in ``quarantine`` back. Raises DatabaseMissing if there are none."""
 
+    def finish(self, watch: Watch) -> bool:
+        """Tidy up when the bot goes down, if nobody else has the database open; return True if there was anything.
+
+        Raises DatabaseBusy if somebody has. An engine that has nothing to tidy up inherits this method.
+        """
+        return False
+
 
 class Position(NamedTuple):
     """A position in the log of a database, in bytes. Only positions in the same ``log`` can be compared."""

@@ -38,11 +38,14 @@ class Listener(Protocol):
     async def failed(self, operation: str, error: SnapshotError) -> None:
         """Handle the failure of an operation that no caller waits for."""
 
+    async def succeeded(self, operation: str) -> None:
+        """Handle the success of an operation that ``failed`` may have named before."""
+
     async def health_changed(self, health: Health) -> None:
         """Handle new findings in the live database, or the news that it is sound again."""
 
     async def noticed(self, key: str, message: str) -> None:
-        """Hear of something that the owner should know: ``key`` is the same for the same matter."""
+        """Handle something that the owner should know; ``key`` is the same for the same matter."""
 
     async def audited(self, line: AuditLine) -> None:
         """Handle a new line of the audit log."""

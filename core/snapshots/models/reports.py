@@ -68,7 +68,10 @@ class StartupOutcome(StrEnum):
 
 
 class StartupReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the start-up check found and did; ``message`` is a text for the owner."""
+    """What the start-up check found and did; ``message`` is a text for the owner.
+
+    ``another_database`` is True if nothing was looked at, because the repository belongs to another database.
+    """
 
     outcome: StartupOutcome
     message: str
@@ -76,6 +79,7 @@ class StartupReport(msgspec.Struct, frozen=True, kw_only=True):
     restore: RestoreReport | None = None
     tried: tuple[str, ...] = ()
     seconds: float = 0.0
+    another_database: bool = False
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

@@ -181,6 +181,7 @@ async def _after_publishing(context: Context, snapshot: Snapshot) -> None:
         _, freed = await context.in_thread(prune_locked, context, context.repository.catalog.contents)
         if freed:
             await refresh_latest(context)
+        await context.notify(lambda listener: listener.succeeded("retention"))
     except OSError as caught:
         log.error("Retention could not be applied: %s", caught)
         error = caught if isinstance(caught, SnapshotError) else translate_os_error(caught)

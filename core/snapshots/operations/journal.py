@@ -104,4 +104,5 @@ async def audit(
         error = caught if isinstance(caught, SnapshotError) else RepositoryError(f"The audit log: {caught}.")
         await context.notify(lambda listener: listener.failed("audit", error))
     else:
+        await context.notify(lambda listener: listener.succeeded("audit"))
         await context.notify(lambda listener: listener.audited(line))

@@ -34,6 +34,7 @@ async def refresh_latest(context: Context) -> None:
             await context.in_thread(repository.link_latest, newest)
         else:
             await _assemble(context, newest)
+        await context.notify(lambda listener: listener.succeeded("latest"))
     except (SnapshotError, OSError) as caught:
         log.error("%s could not be refreshed: %s", repository.latest.name, caught)
         error = caught if isinstance(caught, SnapshotError) else SnapshotError(str(caught))

@@ -68,6 +68,7 @@ class RestorePoints:
             else:
                 self._failing = False
                 log.info("Restore point %s", name)
+                await self._context.notify(lambda listener: listener.succeeded("restore point"))
 
 
 async def _notify(error: SnapshotError, listener: Listener) -> None:

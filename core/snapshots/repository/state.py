@@ -7,12 +7,15 @@ missing, because none of them is important enough to stop the bot.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import filelock
 import msgspec
 
-from ..files import make_folder, write_atomically
+from ..errors import Busy
+from ..files import PRIVATE_FILE, make_folder, write_atomically
 
 __all__ = ["STATE", "StateFile"]
 
@@ -20,6 +23,9 @@ log = logging.getLogger(__name__)
 
 STATE = "state"
 """The folder in the repository."""
+
+_LOCK_SECONDS = 10.0
+"""How long a change waits for one by another process; each takes milliseconds."""
 
 Document = TypeVar("Document", bound=msgspec.Struct)
 
@@ -49,6 +55,24 @@ class StateFile(Generic[Document]):
         make_folder(self.path.parent)
         content = msgspec.json.format(msgspec.json.encode(document)) + b"\n"
         write_atomically(self.path, content, scratch=self.path.with_suffix(".new"))
+
+    def change(self, change: Callable[[Document | None], Document]) -> Document:
+        """Replace the document by what ``change`` makes of it, one process at a time, and return the new one.
+
+        Raises OSError, or Busy if another process holds the file for too long.
+        """
+        make_folder(self.path.parent)
+        lock = filelock.FileLock(self.path.with_suffix(".lock"), timeout=_LOCK_SECONDS, mode=PRIVATE_FILE)
+        try:
+            with lock:
+                before = self.read()
+                after = change(before)
+                if after != before:
+                    self.write(after)
+                return after
+        except filelock.Timeout as error:
+            message = f"Another process holds {self.path.name} for too long."
+            raise Busy(message, operation="a change of its state", pid=None) from error
 
     def remove(self) -> None:
         """Remove the document, if there is one."""

@@ -25,7 +25,7 @@ from ..models import OnProgress, Progress
 from ..units import duration_text
 from .protocol import Committed, Failed, Job, Outcome
 
-__all__ = ["environment", "run"]
+__all__ = ["environment", "require_python", "run"]
 
 Value = TypeVar("Value")
 _Message = Progress | Committed | Outcome | Failed
@@ -36,7 +36,12 @@ _STOP_WITHIN = 1.5
 """Seconds that a cancelled worker has to clean up. A shutdown takes up to 8 s, and Docker kills the bot after 10."""
 _STDERR_KEPT = 4000
 """Bytes."""
-_SECRET_VARIABLES = ("DISCORD_TOKEN", "DATABASE_URL", "BACKUP_DATABASE_URL")
+_SECRET_VARIABLES = (
+    "DISCORD_TOKEN",
+    "DATABASE_URL",
+    "BACKUP_DATABASE_URL",
+    "BACKUP_DISCORD_ALERT_WEBHOOK_URL",
+)
 
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
 """Let the allocator keep freed buffers, because new ones are allocated all the time and the kernel would have to clear
@@ -170,10 +175,21 @@ def environment() -> dict[str, str]:
     return _KEEP_MEMORY | {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
 
 
-def _start() -> subprocess.Popen[bytes]:
+def require_python() -> None:
+    """Raise WorkerFailed if this process has no Python to start: a frozen bot would start itself again and again."""
+    if getattr(sys, "frozen", False):
+        message = (
+            "This bot is a frozen program (PyInstaller, cx_Freeze or the like), so there is no Python with which "
+            "snapshots could be taken. Run the bot with a Python of its own instead."
+        )
+        raise WorkerFailed(message, exit_status=None, stderr="")
     if not sys.executable:
         message = "This Python does not know its own path (sys.executable), so no worker can be started."
         raise WorkerFailed(message, exit_status=None, stderr="")
+
+
+def _start() -> subprocess.Popen[bytes]:
+    require_python()
     launcher = Path(__file__).with_name("bootstrap.py")
     try:
         return subprocess.Popen(

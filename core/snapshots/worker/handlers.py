@@ -19,6 +19,7 @@ from .protocol import (
     CleanUpJob,
     DiscardJob,
     ExportJob,
+    FinishJob,
     HistoryJob,
     InspectJob,
     IntegrityJob,
@@ -38,7 +39,7 @@ __all__ = ["do"]
 
 
 @functools.singledispatch
-def do(job: Job, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct | None:
+def do(job: Job, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct | bool | None:
     """Do a job with an engine and return its result. ``scratch`` is a folder for temporary files."""
     raise TypeError(f"no handler for {type(job).__name__}")
 
@@ -110,6 +111,11 @@ def _put_back(job: PutBackJob, engine: Engine, scratch: Path, watch: Watch) -> N
 @do.register
 def _integrity(job: IntegrityJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     return engine.integrity(job.checks, scratch, watch)
+
+
+@do.register
+def _finish(job: FinishJob, engine: Engine, scratch: Path, watch: Watch) -> bool:
+    return engine.finish(watch)
 
 
 @do.register

@@ -22,6 +22,7 @@ __all__ = [
     "Committed",
     "DiscardJob",
     "Failed",
+    "FinishJob",
     "HistoryJob",
     "InspectJob",
     "IntegrityJob",
@@ -114,6 +115,10 @@ class IntegrityJob(Work, frozen=True, kw_only=True, tag=True):
     checks: Checks
 
 
+class FinishJob(Work, frozen=True, kw_only=True, tag=True):
+    """Tidy up the database when the bot goes down."""
+
+
 class InspectJob(Work, frozen=True, kw_only=True, tag=True):
     """Look at the database; ``tables`` are counted (empty: every one, None: none)."""
 
@@ -152,6 +157,7 @@ Job = (
     | ReplaceJob
     | PutBackJob
     | IntegrityJob
+    | FinishJob
     | InspectJob
     | ExportJob
     | ScanJob

@@ -20,6 +20,7 @@ from . import checks as integrity_checks
 from . import rebuild
 from .capture import capture
 from .connections import read_transaction, reading, reading_image
+from .finish import write_back_log
 from .mount import not_mounted_report
 from .replace import exchange_files, put_back, same_content, write_online
 from .source import NotRecognised, copy_pinned, open_copy, open_live
@@ -162,6 +163,10 @@ class SqliteEngine(Engine):
         """Undo a swap."""
         watch.check()
         put_back(self._path, quarantine)
+
+    def finish(self, watch: Watch) -> bool:
+        """Write the write-ahead log into the file."""
+        return write_back_log(self._path, watch)
 
     def _identity(self) -> tuple[str, int]:
         try:

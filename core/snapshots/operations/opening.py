@@ -1,0 +1,85 @@
+"""Opening a repository: before the first operation, and by who only reads."""
+
+from __future__ import annotations
+
+import logging
+
+from ..errors import AnotherDatabase, Busy, CatalogError, CatalogTooNew, SnapshotError
+from ..files import translate_os_error
+from .context import Context
+from .exclusive import look_for_repository
+from .identity import require_own
+from .prune import clean_up_locked
+from .rebuild_catalog import adopt_locked
+from .restoring.recover import recover_locked
+
+__all__ = ["open_for_reading", "open_repository"]
+
+log = logging.getLogger(__name__)
+
+
+async def open_repository(context: Context) -> str | None:
+    """Create missing folders, clean up, rebuild a lost catalog, and adopt files that the catalog does not list.
+
+    Returns what an operation that a crash interrupted has left behind, or None. If another process holds the exclusive
+    lock, or the repository is read-only, only the catalog is read. Raises RepositoryError (for every OSError too) or
+    CatalogTooNew.
+    """
+    try:
+        return await _open(context)
+    except OSError as error:
+        if isinstance(error, SnapshotError):
+            raise
+        raise translate_os_error(error, context.repository.root) from error
+
+
+async def _open(context: Context) -> str | None:
+    if await context.in_thread(lambda: context.repository.is_read_only):
+        await context.in_thread(context.repository.refresh)
+        return None
+    await look_for_repository(context)
+    await context.in_thread(context.repository.prepare)
+    try:
+        async with context.lock.held("a start", 0.0):
+            if not await _is_own(context):
+                return None
+            await context.in_thread(context.repository.clean)
+            await adopt_locked(context)
+            interrupted = await recover_locked(context, context.repository.catalog.contents)
+            await clean_up_locked(context)
+            return interrupted
+    except Busy:
+        await context.in_thread(context.repository.refresh)
+        return None
+
+
+async def open_for_reading(context: Context) -> str | None:
+    """Read the catalog and create nothing; only a catalog that cannot be read is rebuilt, where that is possible.
+
+    Returns what ``open_repository`` returns, if that was needed. Raises CatalogError if it cannot be read and the
+    repository is read-only, or CatalogTooNew.
+    """
+    repository = context.repository
+    try:
+        await context.in_thread(repository.refresh)
+    except CatalogTooNew:
+        raise
+    except CatalogError:
+        if await context.in_thread(lambda: repository.is_read_only):
+            raise
+        return await open_repository(context)
+    return None
+
+
+async def _is_own(context: Context) -> bool:
+    """Return False if the repository belongs to another database: then nothing is written."""
+    try:
+        await require_own(context, await context.in_thread(context.repository.refresh))
+    except AnotherDatabase as error:
+        log.error("%s", error)
+        return False
+    except CatalogTooNew:
+        raise
+    except CatalogError:
+        return True  # it is rebuilt next
+    return True
