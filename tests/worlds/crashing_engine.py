@@ -30,7 +30,7 @@ from tests.worlds.chain_world import empty_base
 from tests.worlds.engine_cases import CHECKS, HEAD
 from tests.worlds.game_database import CRITICAL_TABLES
 
-_EVENTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.chmod", "os.chown", "sqlite3.connect", "watch"})
+_EVENTS = frozenset({"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.chmod", "os.chown", "sqlite3.connect", "watch"})
 
 
 def _do(job: dict[str, Any], watch: Watch) -> None:
@@ -44,7 +44,7 @@ def _do(job: dict[str, Any], watch: Watch) -> None:
         engine.put_back(quarantine, watch)
     else:
         method = Method(job["operation"])
-        engine.replace(other, method, quarantine, {"journal_mode": job["journal_mode"]}, CHECKS, watch)
+        engine.replace(other, method, quarantine, {"journal_mode": job["journal_mode"]}, CHECKS, watch, stopped=True)
 
 
 def _die_at(number: int | None, job: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 from ..settings.database_url import ENGINES, DatabaseUrl
-from .base import ChainFile, Checks, Engine, ParentSnapshot, Position, Probe, ReplaceResult, SnapshotResult
+from .base import ChainFile, Checks, Engine, ParentSnapshot, Position, Probe, Recovery, ReplaceResult, SnapshotResult
 
 __all__ = [
     "ENGINES",
@@ -20,6 +20,7 @@ __all__ = [
     "ParentSnapshot",
     "Position",
     "Probe",
+    "Recovery",
     "ReplaceResult",
     "SnapshotResult",
     "creates_databases",

@@ -18,7 +18,17 @@ from ..models import DatabaseState, Finding, Form, IntegrityReport, Level, Metho
 from ..progress import Watch
 from ..settings.json_column import JsonColumn
 
-__all__ = ["ChainFile", "Checks", "Engine", "ParentSnapshot", "Position", "Probe", "ReplaceResult", "SnapshotResult"]
+__all__ = [
+    "ChainFile",
+    "Checks",
+    "Engine",
+    "ParentSnapshot",
+    "Position",
+    "Probe",
+    "Recovery",
+    "ReplaceResult",
+    "SnapshotResult",
+]
 
 
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +112,17 @@ class ReplaceResult(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences on what could not be restored as it was in the snapshot."""
 
 
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a replacement that was interrupted.
+
+    ``restored`` is True if the database is the new one now, False if it is as it was before, None if somebody used it
+    in the meantime, so that it was left as it is. ``message`` is the owner's sentence.
+    """
+
+    restored: bool | None
+    message: str
+
+
 class Engine(Protocol):
     """The working side for one kind of database.
 
@@ -162,12 +183,22 @@ class Engine(Protocol):
         """Check the database. Damage is a finding; a database that is busy or cannot be read raises an error."""
 
     def replace(
-        self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
+        self,
+        image: Path,
+        method: Method,
+        quarantine: Path,
+        details: dict[str, Any],
+        checks: Checks,
+        watch: Watch,
+        *,
+        record: Path | None = None,
+        stopped: bool = False,
     ) -> ReplaceResult:
         """Replace the content of the database by ``image`` and check it. A crash leaves the old or the new state.
 
-        With Method.SWAP the damaged files are moved to the folder ``quarantine`` first. An engine that keeps the old
-        state elsewhere names it after that folder.
+        With Method.SWAP the damaged files go to the folder ``quarantine``, and each step is written down in ``record``
+        first. ``stopped`` says that nobody uses the database, where that cannot be found out. An engine that keeps the
+        old state elsewhere names it after that folder.
         """
 
     def clean_up(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
@@ -178,8 +209,15 @@ class Engine(Protocol):
         """
         return ()
 
-    def put_back(self, quarantine: Path, watch: Watch) -> None:
+    def put_back(self, quarantine: Path, watch: Watch, *, record: Path | None = None) -> None:
         """Undo a swap: move the files in ``quarantine`` back. Raises DatabaseMissing if there are none."""
+
+    def recover(self, record: Path | None, watch: Watch) -> Recovery | None:
+        """Finish or undo a replacement that was interrupted, by its ``record``; None if there was none.
+
+        An engine whose replacement is a transaction inherits this method.
+        """
+        return None
 
     def finish(self, watch: Watch) -> bool:
         """Tidy up when the bot goes down, if nobody else has the database open; return True if there was anything.

@@ -141,7 +141,16 @@ class PostgresEngine(Engine):
             return integrity_checks.damaged_report(error, started)
 
     def replace(
-        self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
+        self,
+        image: Path,
+        method: Method,
+        quarantine: Path,
+        details: dict[str, Any],
+        checks: Checks,
+        watch: Watch,
+        *,
+        record: Path | None = None,
+        stopped: bool = False,
     ) -> ReplaceResult:
         """Exchange the scratch database for the game's, or load the archive in place if there is none."""
         found = Image.read(image)
@@ -156,9 +165,7 @@ class PostgresEngine(Engine):
             report = self.integrity(checks, image.parent, watch)
         except SnapshotError as error:
             report = unchecked_report(error)
-        return ReplaceResult(
-            integrity=report, identical=True, quarantine=replaced.kept, left_out=replaced.left_out
-        )
+        return ReplaceResult(integrity=report, identical=True, quarantine=replaced.kept, left_out=replaced.left_out)
 
     def clean_up(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
         """Drop the scratch databases that a crash left and the databases that restores kept, if they are old enough."""
@@ -171,7 +178,7 @@ class PostgresEngine(Engine):
                 dropped.append(each.name)
         return tuple(dropped)
 
-    def put_back(self, quarantine: Path, watch: Watch) -> None:
+    def put_back(self, quarantine: Path, watch: Watch, *, record: Path | None = None) -> None:
         """Undo an exchange."""
         watch.check()
         go_back(self._address, kept_name(self._address.database, quarantine.name), self._busy_timeout, watch)

@@ -14,15 +14,15 @@ from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
 from ...files import device_of
 from ...models import DatabaseState, Finding, IntegrityReport, Level, Method
 from ...progress import Watch
-from ..base import ChainFile, Checks, Engine, ParentSnapshot, ReplaceResult, SnapshotResult
+from ..base import ChainFile, Checks, Engine, ParentSnapshot, Recovery, ReplaceResult, SnapshotResult
 from ..integrity import missing_report, unchecked_report
 from . import checks as integrity_checks
 from . import rebuild
 from .capture import capture
 from .connections import read_transaction, reading, reading_image
-from .finish import write_back_log
+from .exchanging.exchange import exchange_files, put_back, recover
 from .mount import not_mounted_report
-from .replace import exchange_files, put_back, same_content, write_online
+from .replace import same_content, write_online
 from .source import NotRecognised, copy_pinned, open_copy, open_live
 from .structure import table_names
 
@@ -135,14 +135,24 @@ class SqliteEngine(Engine):
             return integrity_checks.refused_report(self._path, error, started)
 
     def replace(
-        self, image: Path, method: Method, quarantine: Path, details: dict[str, Any], checks: Checks, watch: Watch
+        self,
+        image: Path,
+        method: Method,
+        quarantine: Path,
+        details: dict[str, Any],
+        checks: Checks,
+        watch: Watch,
+        *,
+        record: Path | None = None,
+        stopped: bool = False,
     ) -> ReplaceResult:
         """Replace the content of the database by the image, and check it."""
         identical: bool | None
         if method is Method.ONLINE:
             identical = write_online(self._path, image, image.parent, self._busy_timeout, watch)
         else:
-            exchange_files(self._path, image, quarantine, details, self._busy_timeout, watch)
+            timeout = self._busy_timeout
+            exchange_files(self._path, image, quarantine, details, timeout, watch, record=record, stopped=stopped)
             identical = self._has_content_of(image, watch)
         # The image has passed the full check, so a database identical to it needs only the quick one.
         checks = msgspec.structs.replace(checks, quick=identical is True)
@@ -159,14 +169,14 @@ class SqliteEngine(Engine):
         except (SnapshotError, OSError):
             return None  # unknown, but the files have been exchanged
 
-    def put_back(self, quarantine: Path, watch: Watch) -> None:
+    def put_back(self, quarantine: Path, watch: Watch, *, record: Path | None = None) -> None:
         """Undo a swap."""
         watch.check()
-        put_back(self._path, quarantine)
+        put_back(self._path, quarantine, watch, record=record)
 
-    def finish(self, watch: Watch) -> bool:
-        """Write the write-ahead log into the file."""
-        return write_back_log(self._path, watch)
+    def recover(self, record: Path | None, watch: Watch) -> Recovery | None:
+        """Finish or undo an exchange of files that was interrupted."""
+        return recover(self._path, record, watch)
 
     def _identity(self) -> tuple[str, int]:
         try:

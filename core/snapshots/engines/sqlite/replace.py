@@ -4,37 +4,24 @@ Online, which is the usual way: ``write_online`` runs a backup from the image in
 It is one transaction, so a crash, a full disk or a deadline leaves the old content, and open readers keep their view
 (https://www.sqlite.org/backup.html).
 
-By exchanging files, only if SQLite cannot open the database: ``exchange_files`` moves all its files to quarantine
-together, because a left-over ``-wal`` would silently replay old rows (https://www.sqlite.org/howtocorrupt.html, 1.4).
-No process may have the database open then. SQLite cannot tell for a file that it cannot open, so Linux's /proc is asked
-(see proc(5)). What files make up a database: https://www.sqlite.org/tempfiles.html.
+If SQLite cannot open the database, its files are exchanged: see ``exchanging``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from ...archive.fingerprint import BLOCK
-from ...errors import DatabaseBusy, DatabaseMissing, SnapshotError
-from ...files import make_folder, move, sync_file, sync_folder
+from ...errors import DatabaseBusy, SnapshotError
 from ...progress import Watch
 from .connections import attach_watch, read_transaction, reading_image, writing
 from .source import copy_pinned
 
-__all__ = ["SIDE_FILES", "Holder", "exchange_files", "holders", "put_back", "same_content", "write_online"]
+__all__ = ["same_content", "write_online"]
 
-SIDE_FILES = ("", "-wal", "-shm", "-journal")
-"""The suffixes of a database's files. The main file is moved first, so a crash leaves no database or a whole one."""
-_PROC = Path("/proc")
 _STEP_PAGES = 256
 _LOCK_STEP = 200
 """How long SQLite waits for a lock before the deadline is checked again, in milliseconds."""
@@ -150,139 +137,3 @@ def _masked(block: bytes) -> bytes:
     for start, end in _VOLATILE:
         masked[start:end] = bytes(end - start)
     return bytes(masked)
-
-
-def exchange_files(
-    path: Path, image: Path, quarantine: Path, details: dict[str, Any], busy_timeout: float, watch: Watch
-) -> None:
-    """Move the damaged files to ``quarantine`` and put the image in their place.
-
-    The image is copied beside the database first, so that only renames remain. ``details`` are those of the snapshot;
-    ``journal_mode`` is restored from them. Raises DatabaseBusy if another process still has the database open after
-    ``busy_timeout`` seconds (detected on Linux; Windows itself refuses to rename an open file).
-    """
-    beside = path.with_name(f".{path.name}.restoring")
-    make_folder(path.parent)
-    for side in SIDE_FILES:  # a journal left by a crash would be replayed into the new copy
-        beside.with_name(beside.name + side).unlink(missing_ok=True)
-    try:
-        _prepare_beside(path, image, beside, str(details.get("journal_mode", "delete")), watch)
-        _wait_until_closed(path, busy_timeout, watch)
-        with _moved_away(path, quarantine):
-            beside.replace(path)
-            watch.commit()
-    finally:
-        beside.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def _prepare_beside(path: Path, image: Path, beside: Path, journal_mode: str, watch: Watch) -> None:
-    watch.phase("copy", image.stat().st_size)
-    with image.open("rb") as source, beside.open("xb") as target:
-        while block := source.read(BLOCK):
-            target.write(block)
-            watch.advance(len(block))
-    with contextlib.closing(sqlite3.connect(beside, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA journal_mode = {'wal' if journal_mode == 'wal' else 'delete'}")
-    sync_file(beside)
-    _copy_ownership(path, beside)
-
-
-def _copy_ownership(path: Path, beside: Path) -> None:
-    """Copy the mode and owner of the old file, or the owner of its folder, so that the bot can open the new file."""
-    model = path if path.exists() else path.parent
-    status = model.stat()
-    if model == path:
-        shutil.copymode(path, beside)
-    if hasattr(os, "chown") and os.geteuid() == 0:
-        os.chown(beside, status.st_uid, status.st_gid)
-    if model == path and hasattr(os, "listxattr"):
-        _copy_attributes(path, beside)
-
-
-def _copy_attributes(path: Path, beside: Path) -> None:
-    """Copy the extended attributes, which hold the ACL and the SELinux label, as far as the file system lets us."""
-    with contextlib.suppress(OSError):
-        for name in os.listxattr(path):
-            with contextlib.suppress(OSError):
-                os.setxattr(beside, name, os.getxattr(path, name))
-
-
-def _wait_until_closed(path: Path, busy_timeout: float, watch: Watch) -> None:
-    until = time.monotonic() + busy_timeout
-    while remaining := holders(path):
-        watch.check()
-        if time.monotonic() > until:
-            names = ", ".join(f"{holder.name} (process {holder.pid})" for holder in remaining)
-            raise DatabaseBusy(
-                f"The files of the database {path.name} must be exchanged, and that is only safe with nobody using it; "
-                f"still open in {names}. Stop that process and restore again, or just start the bot: its start-up "
-                "check restores.",
-                path=str(path),
-                pids=[holder.pid for holder in remaining],
-            )
-        time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def _moved_away(path: Path, quarantine: Path) -> Iterator[None]:
-    """Move the files of a database to quarantine, and back if that or the ``with`` block fails."""
-    present = [path.with_name(path.name + side) for side in SIDE_FILES]
-    present = [file for file in present if file.exists()]
-    if present:
-        make_folder(quarantine)
-    moved: list[Path] = []
-    try:
-        for file in present:
-            move(file, quarantine / file.name)
-            moved.append(file)
-        yield
-    except BaseException:
-        for file in reversed(moved):
-            move(quarantine / file.name, file)
-        raise
-
-
-def put_back(path: Path, quarantine: Path) -> None:
-    """Undo ``exchange_files``: remove the database's files and move those in ``quarantine`` back."""
-    if not (quarantine / path.name).exists():
-        raise DatabaseMissing(f"There is nothing in {quarantine.name} to put back.", path=str(quarantine))
-    for side in SIDE_FILES:
-        path.with_name(path.name + side).unlink(missing_ok=True)
-    for side in reversed(SIDE_FILES):
-        kept = quarantine / (path.name + side)
-        if kept.exists():
-            move(kept, path.with_name(kept.name))
-
-
-class Holder(msgspec.Struct, frozen=True):
-    """A process that has the database or one of its side files open."""
-
-    pid: int
-    name: str
-
-
-def holders(path: Path) -> tuple[Holder, ...]:
-    """Return the other processes that have the database open, even if its file was deleted in the meantime.
-
-    Finds only processes that this user may inspect, and none on platforms without /proc.
-    """
-    if not (_PROC / "self" / "fd").is_dir():
-        return ()
-    wanted = {str(path) + side + gone for side in SIDE_FILES for gone in ("", " (deleted)")}
-    others = (entry for entry in _PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid())
-    return tuple(Holder(int(entry.name), _name_of(entry)) for entry in others if _has_open(entry, wanted))
-
-
-def _has_open(process: Path, wanted: set[str]) -> bool:
-    try:
-        return any(str(link.readlink()) in wanted for link in (process / "fd").iterdir())
-    except OSError:
-        return False  # it has ended, or belongs to another user
-
-
-def _name_of(process: Path) -> str:
-    try:
-        return (process / "comm").read_text().strip()
-    except OSError:
-        return "a process"

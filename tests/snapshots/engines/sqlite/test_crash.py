@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.engines.sqlite.source import read_image
 from tests.worlds.engine_cases import bounded
 from tests.worlds.game_database import OtherProcess, assert_consistent, contents_of, make_game_database
@@ -101,7 +102,8 @@ class World:
         status, output = self.run(operation)
         assert status == 0
         events = output.split()
-        renames = {number for number, event in enumerate(events, start=1) if event == "os.rename"}
+        changes = ("os.rename", "os.link", "os.remove")
+        renames = {number for number, event in enumerate(events, start=1) if event in changes}
         others = {1 + round(part * (len(events) - 1) / (spread - 1)) for part in range(spread)}
         return sorted(others | renames | {number + 1 for number in renames})
 
@@ -128,27 +130,25 @@ def test_a_restore_in_place_that_dies_leaves_the_old_or_the_new(world: World) ->
     assert states == sorted(states)
 
 
-def test_an_exchange_that_dies_leaves_old_or_new_or_the_old_in_quarantine(world: World) -> None:
-    """At no point is the new file beside an old log, nor the old file beside none; nothing of the old is ever lost."""
+def test_an_exchange_that_dies_leaves_the_old_or_the_new_at_its_place(world: World) -> None:
+    """Never none, never the new file beside an old log, nor the old one without it; recovery makes it one or the
+    other, and leaves nothing over.
+    """
     states = []
     for at in world.points("swap", 5):
         world.reset()
         assert world.run("swap", at=at) == (-signal.SIGKILL, "")
-        present = {path.name: path.read_bytes() for path in world.game.parent.iterdir()}
+        contents = contents_of(world.copy())
+        assert contents in (world.old, world.new), at
+        SqliteEngine(world.game, 1.0).recover(None, bounded(30))
+        assert contents_of(world.copy()) == contents, at
+        assert not [path for path in world.game.parent.iterdir() if path.name.startswith(".")], at
         kept = {path.name: path.read_bytes() for path in world.quarantine.glob("*")}
-        together = {**kept, **{name: content for name, content in present.items() if name not in kept}}
-        if "game.db" not in present:
-            states.append("missing")
-            assert {name: together.get(name) for name in world.old_files} == world.old_files, at
-        elif contents_of(world.copy()) == world.old:
-            states.append("old")
-            assert kept == {}
-        else:
-            states.append("new")
-            assert contents_of(world.copy()) == world.new, at
-            assert kept == world.old_files
-    assert set(states) == {"old", "missing", "new"}
-    assert states == sorted(states, key=["old", "missing", "new"].index)
+        assert kept == (world.old_files if contents == world.new else {}), at
+        states.append(contents == world.new)
+    assert states[0] is False
+    assert states[-1] is True
+    assert states == sorted(states)
 
 
 def test_an_exchange_after_one_that_died_succeeds(world: World) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots import files
 from core.snapshots.engines import ReplaceResult
-from core.snapshots.engines.sqlite import replace
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from core.snapshots.engines.sqlite.replace import holders
+from core.snapshots.engines.sqlite.exchanging import exchange as exchanging
+from core.snapshots.engines.sqlite.exchanging import moves
+from core.snapshots.engines.sqlite.exchanging.holders import holders
 from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import DatabaseBusy, DatabaseMissing
 from core.snapshots.models import Method
@@ -63,7 +63,7 @@ def exchange(
 ) -> ReplaceResult:
     details = {"journal_mode": journal_mode}
     return SqliteEngine(game, busy_timeout).replace(
-        image, Method.SWAP, quarantine, details, CHECKS, watch or bounded(60)
+        image, Method.SWAP, quarantine, details, CHECKS, watch or bounded(60), stopped=True
     )
 
 
@@ -266,12 +266,12 @@ def test_a_quarantine_that_takes_no_more_leaves_everything_in_its_place(
     OtherProcess(game, "PRAGMA wal_autocheckpoint = 0", "UPDATE users SET name = 'from the old log ' || id").kill()
     before = files_of(game.parent)
 
-    def full(source: Path, target: Path) -> None:
+    def full(source: Path, target: Path, *, copied: bool) -> None:
         if source.name == fails_at and target.parent == quarantine:
             raise OSError(errno.ENOSPC, "No space left on device", str(target))
-        files.move(source, target)
+        moves.keep(source, target, copied=copied)
 
-    monkeypatch.setattr(replace, "move", full)
+    monkeypatch.setattr(exchanging, "keep", full)
     with pytest.raises(OSError, match="No space"):
         exchange(game, image, quarantine)
     assert files_of(game.parent) == before
