@@ -34,7 +34,8 @@ With ``--json`` standard output is exactly one JSON document. These shapes are s
 "reasons": [..], "size", "database_size", "fingerprint", "verification": {"level", "at", "ok"}, "pinned",
 "health": HEALTH|null}``:
 
-    now               {"snapshot": SNAPSHOT|null, "unchanged"}; unchanged: nothing was written, and snapshot is null
+    now               {"snapshot": SNAPSHOT|null, "unchanged", "left_out": [sentence, ..]}; unchanged: nothing was
+                      written, and snapshot is null; left_out: what a restore by this database role cannot bring back
     list              {"snapshots": [SNAPSHOT, ..]}, all of them, newest first
     show              {"snapshot": SNAPSHOT}, which also has
                       "sequence", "began_at", "note", "requests", "rows": {table: count}, "restored_at": time|null

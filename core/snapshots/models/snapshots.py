@@ -79,6 +79,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     details: dict[str, Any] = {}
 
     @property
+    def left_out(self) -> tuple[str, ...]:
+        """Sentences on what a restore by the database's role cannot bring back, as known when it was taken."""
+        return tuple(self.details.get("left_out", ()))
+
+    @property
     def damaged(self) -> bool:
         """True if its last verification failed."""
         return not self.verification.ok

@@ -62,6 +62,7 @@ class NowDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     snapshot: SnapshotDocument | None
     unchanged: bool
+    left_out: tuple[str, ...]
 
 
 class ListDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +147,7 @@ def detailed_document(snapshot: Snapshot) -> DetailedDocument:
 def now_document(created: Created) -> NowDocument:
     """Return the answer of ``now``; it has no snapshot if none was written."""
     written = None if created.unchanged else snapshot_document(created.snapshot)
-    return NowDocument(snapshot=written, unchanged=created.unchanged)
+    return NowDocument(snapshot=written, unchanged=created.unchanged, left_out=created.snapshot.left_out)
 
 
 def list_document(snapshots: Iterable[Snapshot]) -> ListDocument:

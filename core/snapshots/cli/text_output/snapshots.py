@@ -36,7 +36,16 @@ def created_output(created: Created, repository: Path, now: dt.datetime) -> Show
     return (
         sentence(f"Snapshot {snapshot.id} was written and verified: {_sizes(snapshot)}.", GOOD),
         sentence(str(repository / snapshot.path)),
+        *_left_out(snapshot),
     )
+
+
+def _left_out(snapshot: Snapshot) -> Shown:
+    """Show what a restore of a snapshot will leave out, as far as that was known when it was taken."""
+    if not snapshot.left_out:
+        return ()
+    heading = sentence("A restore by this database role cannot bring back everything:", WARNING)
+    return heading, *(sentence(f"- {each}") for each in snapshot.left_out)
 
 
 def list_output(snapshots: Sequence[Snapshot], now: dt.datetime, *, everything: bool) -> Shown:

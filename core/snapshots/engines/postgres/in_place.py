@@ -72,7 +72,9 @@ def load_in_place(part: ChainFile, address: Address, busy_timeout: float, watch:
                 attempts.run(statement)
             found = read_metadata(session, address.database)
             session.execute("ANALYZE")
-    left_out = loader.left_out + list(_dropped_with(before, wanted, found, me))
+    left_out = [each for each in loader.left_out if not each.is_in(found.objects)] + list(
+        _dropped_with(before, wanted, found, me)
+    )
     return rest_of(left_out, found, wanted, attempts, compare_definitions=content.metadata is not None)
 
 

@@ -8,24 +8,30 @@ from collections.abc import Iterable
 import msgspec
 
 from ....units import count_text
+from ..metadata.model import DatabaseObject
 from ..plain_dump.lexer import Entry
 
 __all__ = ["LeftOut", "sentences"]
 
 _LONGEST = 400
+_SHOWN = {"FK CONSTRAINT": "foreign key", "MATERIALIZED VIEW DATA": "content of the materialized view"}
+_KINDS = {"procedure": "function", "aggregate": "function", "foreign-data wrapper": "foreign data wrapper"}
+_QUOTES = re.compile(r"['\"$]|--")
 _SECRET = re.compile(r"OPTIONS \(.*", re.DOTALL)
 
 
 class LeftOut(msgspec.Struct, frozen=True):
     """One thing that was left out: ``what`` it is, ``why``, and the ``statement`` that adds it, if one does.
 
-    ``name`` is the object's name without its schema.
+    ``name`` is the object's name without its schema, ``kind`` and ``identity`` are what a database's metadata calls it.
     """
 
     what: str
     why: str
     statement: str = ""
     name: str = ""
+    kind: str = ""
+    identity: str = ""
 
     @staticmethod
     def of_statement(entry: Entry, text: str, why: str) -> LeftOut:
@@ -33,7 +39,15 @@ class LeftOut(msgspec.Struct, frozen=True):
         where = "" if entry.schema == "-" else f"{entry.schema}."
         if entry.type in ("USER MAPPING", "SERVER"):
             text = _SECRET.sub("OPTIONS (…);", text)  # they hold passwords
-        return LeftOut(f"{entry.type.lower()} {where}{entry.name}", why, text, entry.name)
+        what = f"{_SHOWN.get(entry.type, entry.type.lower())} {where}{entry.name}"
+        return LeftOut(what, why, text, entry.name, entry.type.lower(), f"{where}{entry.name}")
+
+    def is_in(self, objects: Iterable[DatabaseObject]) -> bool:
+        """Return True if the object is there all the same: an administrator's, that a restore in place left alone."""
+        wanted = _plain(self.identity)
+        return any(
+            _plain(each.identity) == wanted and _KINDS.get(each.kind, each.kind) == self.kind for each in objects
+        )
 
     @staticmethod
     def tablespace(name: str) -> LeftOut:
@@ -42,9 +56,9 @@ class LeftOut(msgspec.Struct, frozen=True):
         return LeftOut(f"tablespace {name}", why)
 
     @staticmethod
-    def rows(table: str, count: int) -> LeftOut:
-        """Return the rows of a table that could not be made."""
-        return LeftOut(f"{count_text(count, 'row')} of {table}", "the table could not be made")
+    def rows(table: str, count: int, why: str) -> LeftOut:
+        """Return the rows of a table that could not be loaded."""
+        return LeftOut(f"{count_text(count, 'row')} of {table}", why)
 
     @property
     def sentence(self) -> str:
@@ -52,10 +66,16 @@ class LeftOut(msgspec.Struct, frozen=True):
         text = f"{self.what}: {self.why}."
         if self.statement:
             statement = self.statement.strip()
+            if not _QUOTES.search(statement):  # a line break inside a quote means something
+                statement = " ".join(statement.split())
             if len(statement) > _LONGEST:
                 statement = statement[:_LONGEST] + " … (the whole statement is in the archive)"
             text += f" To add it: {statement}"
         return text
+
+
+def _plain(identity: str) -> str:
+    return identity.replace('"', "").replace("pg_catalog.", "")
 
 
 def sentences(left_out: Iterable[LeftOut]) -> tuple[str, ...]:

@@ -37,6 +37,10 @@ SELECT e.name FROM pg_catalog.pg_available_extensions e
  WHERE e.installed_version IS NOT NULL OR v.trusted OR NOT v.superuser
     OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
 """
+_OF_EXTENSION = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE deptype = 'e' AND objid = pg_catalog.to_regclass($1)
+                  AND classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+"""
 _MAY_USE_TABLESPACE = """
 SELECT coalesce((SELECT pg_catalog.has_tablespace_privilege(oid, 'CREATE')
                    FROM pg_catalog.pg_tablespace WHERE spcname = $1), false)
@@ -130,17 +134,42 @@ class Loader:
             self._checks = HeldChecks(self._session, in_transaction=self._in_transaction)
             self._checks.drop()
         rows = TableRows(stream)
-        if not self._session.value("SELECT pg_catalog.to_regclass($1) IS NOT NULL", name):
-            for _ in rows:
-                pass
-            self.left_out_tables.add(name)
-            if rows.end.block.rows:
-                self.left_out.append(LeftOut.rows(name, rows.end.block.rows))
+        created = name in self._created
+        if not created and (self._in_transaction or not self._exists(name)):
+            self._skip(rows, name)
             return
-        frozen = name in self._created and not self._in_transaction
-        with self._table_transaction(name if frozen else None):
-            self._session.copy_in(table.schema, table.name, table.columns, rows, encoding=self._encoding, freeze=frozen)
-        self._loaded(table, rows.end)
+        try:
+            with self._table_transaction(name if created and not self._in_transaction else None):
+                self._session.copy_in(
+                    table.schema,
+                    table.name,
+                    table.columns,
+                    rows,
+                    encoding=self._encoding,
+                    freeze=created and not self._in_transaction,
+                )
+        except DatabaseUnavailable as error:
+            if created or not error.data.get("code"):
+                raise
+            self._skip(rows, name)  # an extension's, which has its own rows already or does not take any
+        else:
+            self._loaded(table, rows.end)
+
+    def _exists(self, table: str) -> bool:
+        return bool(self._session.value("SELECT pg_catalog.to_regclass($1) IS NOT NULL", table))
+
+    def _skip(self, rows: TableRows, name: str) -> None:
+        for _ in rows:
+            pass
+        self.left_out_tables.add(name)
+        if not self._exists(name):
+            why = "the table could not be made"
+        elif self._session.value(_OF_EXTENSION, name):
+            why = "the table belongs to an extension, and is as the extension has it"
+        else:
+            why = "the table belongs to another role, and was left as it is"
+        if rows.end.block.rows:
+            self.left_out.append(LeftOut.rows(name, rows.end.block.rows, why))
 
     @contextlib.contextmanager
     def _table_transaction(self, emptied: str | None) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -42,10 +43,12 @@ def rest_of(
 
 
 def _unexplained(differences: Iterator[Difference], left_out: Sequence[LeftOut]) -> Iterator[Difference]:
-    """Pass over what is missing because of something that was left out by name."""
-    names = {each.name for each in left_out if each.name}
+    """Pass over what differs because of something that was left out by name."""
+    # pg_dump names what belongs to a table by the table and its own name, the server by its own name first.
+    names = [set(each.name.split()) for each in left_out if each.name]
     for each in differences:
-        if not (each.missing and any(name in each.shown for name in names)):
+        words = set(re.split(r"[\s.(]+", each.shown))
+        if not any(name <= words for name in names):
             yield each
 
 

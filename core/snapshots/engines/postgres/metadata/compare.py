@@ -19,6 +19,9 @@ __all__ = [
     "without_entry",
 ]
 
+_WHY = (
+    ": a dump names the operators of IS DISTINCT FROM, NULLIF, IN and CASE without their schema, and others were found"
+)
 _LABELS = {
     "owner": "owner",
     "encoding": "encoding",
@@ -74,7 +77,7 @@ def definition_differences(found: Metadata, wanted: Metadata) -> Iterator[Differ
         elif then is None:
             yield Difference(now.shown, f"{now.shown} is not in the snapshot and stays")
         elif now.meaning != then.meaning and found.server == wanted.server:
-            yield Difference(now.shown, f"{now.shown} does not mean what it meant in the snapshot")
+            yield Difference(now.shown, f"{now.shown} does not mean what it meant in the snapshot{_WHY}")
         elif now.definition != then.definition and found.server == wanted.server:
             text = f"{now.shown} is worded differently by the server after being made again, with the same meaning"
             yield Difference(now.shown, text, wording=True)

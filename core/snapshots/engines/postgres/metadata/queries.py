@@ -8,6 +8,15 @@ from __future__ import annotations
 
 __all__ = ["COLUMN_RIGHTS", "DATABASE", "DEFAULT_RIGHTS", "FOREIGN_RIGHTS", "SETTINGS", "objects_query"]
 
+
+def _own(catalog: str, oid: str) -> str:
+    """Return the condition that an object is not one of an extension."""
+    return (
+        f"NOT EXISTS (SELECT FROM pg_depend x WHERE x.deptype = 'e' AND x.classid = '{catalog}'::regclass "
+        f"AND x.objid = {oid})"
+    )
+
+
 _USER_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
 _COLUMNS = """
@@ -49,6 +58,7 @@ SELECT 'pg_class'::regclass, c.oid, CASE WHEN c.relkind NOT IN ('i', 'I') THEN c
             JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid))
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'i', 'I') AND c.relpersistence <> 't' AND {_USER_SCHEMA}
+   AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid AND NOT {_own("pg_class", "i.indrelid")})
 """
 
 _ROUTINES = f"""
@@ -84,18 +94,19 @@ SELECT 'pg_constraint'::regclass, k.oid, NULL::oid, NULL::aclitem[],
        concat_ws(' ', pg_get_constraintdef(k.oid), k.convalidated)
   FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
  WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND {_USER_SCHEMA}
+   AND {_own("pg_class", "k.conrelid")} AND {_own("pg_type", "k.contypid")}
 """
 
 _TRIGGERS = f"""
 SELECT 'pg_trigger'::regclass, g.oid, NULL::oid, NULL::aclitem[], concat_ws(' ', pg_get_triggerdef(g.oid), g.tgenabled)
   FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE NOT g.tgisinternal AND {_USER_SCHEMA}
+ WHERE NOT g.tgisinternal AND {_USER_SCHEMA} AND {_own("pg_class", "c.oid")}
 """
 
 _RULES = f"""
 SELECT 'pg_rewrite'::regclass, w.oid, NULL::oid, NULL::aclitem[], concat_ws(' ', pg_get_ruledef(w.oid), w.ev_enabled)
   FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE w.rulename <> '_RETURN' AND {_USER_SCHEMA}
+ WHERE w.rulename <> '_RETURN' AND {_USER_SCHEMA} AND {_own("pg_class", "c.oid")}
 """
 
 _POLICIES = f"""
@@ -105,7 +116,7 @@ SELECT 'pg_policy'::regclass, y.oid, NULL::oid, NULL::aclitem[],
                  (SELECT string_agg(CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r) END, ', ' ORDER BY r)
                     FROM unnest(y.polroles) r))
   FROM pg_policy y JOIN pg_class c ON c.oid = y.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE {_USER_SCHEMA}
+ WHERE {_USER_SCHEMA} AND {_own("pg_class", "c.oid")}
 """
 
 _IN_SCHEMAS = f"""
