@@ -13,6 +13,7 @@ import pytest
 from demonstration import local_postgres
 from demonstration.stages import FileStage, ServerStage, StageError, stage_for
 from tests.end_to_end.test_main import environment
+from tests.worlds.waiting import PATIENCE
 
 pytestmark = pytest.mark.server
 
@@ -102,7 +103,7 @@ async def test_on_a_server_it_ends_well_and_says_so(clean: str, tmp_path: Path) 
             env=environment(DATABASE_URL=clean),
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=4 * PATIENCE,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         lines = [" ".join(line.split()) for line in done.stdout.splitlines()]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.hosts import HOSTS, Host, drop_in, make, python
+from tests.worlds.waiting import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -19,7 +20,13 @@ def run(folder: Path, *command: str) -> Any:
     """Run a program in the host's folder and give the JSON it prints last."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("BACKUP_", "DATABASE_"))}
     done = subprocess.run(
-        [python(), *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False
+        [python(), *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

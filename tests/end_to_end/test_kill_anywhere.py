@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from core.snapshots import Form, StartupOutcome
 from tests.worlds.game_database import assert_consistent, contents_of
 from tests.worlds.service_world import played_world
+from tests.worlds.workers import wait_until_gone
 
 pytestmark = [
     pytest.mark.process,
@@ -60,22 +60,6 @@ def kill(process: subprocess.Popen[str]) -> list[int]:
     return workers
 
 
-def until_gone(workers: list[int]) -> None:
-    """Wait until the orphans have noticed and ended."""
-    until = time.monotonic() + 20
-    while any(is_running(worker) for worker in workers):
-        assert time.monotonic() < until, "a worker outlived its parent by 20 seconds"
-        time.sleep(0.01)
-
-
-def is_running(process: int) -> bool:
-    """Whether there is such a process and it has not ended."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 @pytest.mark.parametrize("journal_mode", ["wal", "delete"])
 async def test_killed_while_it_takes_snapshots_the_repository_is_sound(tmp_path: Path, journal_mode: str) -> None:
     """It opens, every snapshot in it is proven, no scrap is left, no file is unlisted, and the game lost nothing."""
@@ -88,7 +72,7 @@ async def test_killed_while_it_takes_snapshots_the_repository_is_sound(tmp_path:
         await asyncio.sleep(dice.uniform(0.0, 0.4))
         orphans = kill(bot)
         if round_number % 2:
-            until_gone(orphans)
+            wait_until_gone(*orphans)
         async with world.opened() as service:
             if round_number % 2:
                 assert world.temporary_files() == set()
@@ -104,7 +88,7 @@ async def test_killed_while_it_takes_snapshots_the_repository_is_sound(tmp_path:
             assert listed[0].sequence >= newest
             newest = listed[0].sequence
             assert len(world.rows()["user_cards"]) >= listed[0].rows["user_cards"]
-        until_gone(orphans)
+        wait_until_gone(*orphans)
         assert_consistent(world.database)
     async with world.opened():
         assert world.temporary_files() == set()
@@ -131,7 +115,7 @@ async def test_killed_while_it_restores_the_database_is_the_old_or_the_new_one(
     for round_number in range(RESTORE_ROUNDS):
         bot = start("restores", tmp_path, round_number % 2)
         await asyncio.sleep(dice.uniform(0.3, 1.2))
-        until_gone(kill(bot))
+        wait_until_gone(*kill(bot))
         assert_consistent(world.database)
         seen.add(states.get(repr(contents_of(world.database)), "a mixture"))
         async with world.opened() as service:
@@ -151,7 +135,7 @@ async def test_killed_while_files_are_exchanged_the_next_start_mends_it(tmp_path
             path.write_bytes(b"no database" * 1000)
         bot = start("restores", tmp_path, 0)
         await asyncio.sleep(dice.uniform(0.3, 1.0))
-        until_gone(kill(bot))
+        wait_until_gone(*kill(bot))
         world.clock.advance(hours=2)
         async with world.opened() as service:
             report = await service.start_up()

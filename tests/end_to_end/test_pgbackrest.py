@@ -9,8 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +18,7 @@ import pytest
 from core.snapshots import Kind
 from demonstration import local_postgres
 from tests.worlds.postgres_world import PostgresGame, PostgresWorld, ask, folder_of, run_sql
+from tests.worlds.waiting import PATIENCE, wait_until
 
 PROGRAM = shutil.which("pgbackrest")
 KNOWS = {16: (2, 48), 15: (2, 41)}
@@ -84,7 +84,7 @@ class PgBackRest:
             cwd=self._folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             **local_postgres._as(local_postgres._user()),
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -106,14 +106,6 @@ def archiving(pgbackrest: PgBackRest, **settings: str) -> contextlib.AbstractCon
     return local_postgres.running(MAJOR, archive_mode="on", archive_command=command, **settings)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until something is so; fails where it does not come to be."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
-
-
 def points_of(server: str) -> list[str]:
     """Give the names of the restore points from the server's log, but for those that pgBackRest makes itself."""
     return re.findall(
@@ -129,7 +121,10 @@ def has_points(server: str, count: int) -> bool:
 def archive_all(server: str) -> None:
     """Wait until the archive has all that was written so far."""
     ((segment,),) = ask(server, "SELECT pg_walfile_name(pg_switch_wal())")
-    wait_for(lambda: bool(ask(server, "SELECT 1 FROM pg_stat_archiver WHERE last_archived_wal >= $1", segment)))
+    wait_until(
+        lambda: ask(server, "SELECT 1 FROM pg_stat_archiver WHERE last_archived_wal >= $1", segment),
+        "the log was archived",
+    )
 
 
 @pytest.mark.skipif(MAJOR is None, reason=WHY_NOT)
@@ -146,7 +141,9 @@ async def test_pgbackrest_goes_back_to_an_event_by_its_name(pgbackrest: PgBackRe
             for number, reason in enumerate(("marketplace_buy_42", "pack_open_7"), 1):
                 game.play()
                 await service.request(Kind.CRITICAL, reason).wait()
-                await asyncio.to_thread(wait_for, functools.partial(has_points, url, number))
+                await asyncio.to_thread(
+                    wait_until, functools.partial(has_points, url, number), "the restore point is there"
+                )
                 states.append(game.contents())
         game.play()
         assert game.contents() != states[1] != states[0]
@@ -157,7 +154,7 @@ async def test_pgbackrest_goes_back_to_an_event_by_its_name(pgbackrest: PgBackRe
     pgbackrest.serve(pgbackrest.restored, url)
     pgbackrest.run("--type=name", f"--target={first}", "--target-action=promote", "restore")
     with archiving(pgbackrest, data_directory=str(pgbackrest.restored)) as game.server:
-        wait_for(lambda: ask(game.server, "SELECT pg_is_in_recovery()") == [(False,)])
+        wait_until(lambda: ask(game.server, "SELECT pg_is_in_recovery()") == [(False,)], "the server has recovered")
         assert game.contents() == states[0]
         game.play()  # whose sequences have skipped some numbers
         assert game.contents()["users"] == states[1]["users"]

@@ -9,8 +9,7 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 
 from demonstration import local_postgres
 from tests.end_to_end.test_main import environment
+from tests.worlds.waiting import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.kill]
 
@@ -38,6 +38,7 @@ class Shard:
             "BACKUP_SCHEDULE_FIRST_AFTER": "0s",
             "BACKUP_SCHEDULE_ONLY_WITH_GUILDS": "false",
             "BACKUP_SCHEDULE_CRITICAL_SPACING": "200ms",
+            "BACKUP_SCHEDULE_SHUTDOWN_DEADLINE": f"{PATIENCE:.0f}s",
         }
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
@@ -89,14 +90,6 @@ def of_kind(folder: Path, kind: str) -> list[dt.datetime]:
     return [dt.datetime.fromisoformat(each["began_at"]) for each in catalog(folder) if each["kind"] == kind]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something is so."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
-
-
 def test_the_events_of_each_process_are_covered(tmp_path: Path, shards: list[Shard]) -> None:
     """Their tickets resolve, and the one catalog says which snapshot covers what."""
     reasons = [reason for shard in shards for reason in shard.covered()]
@@ -112,12 +105,12 @@ def test_one_process_takes_the_periodic_snapshots_and_another_when_it_is_killed(
     """No interval has two, and none is left out for long."""
     for shard in shards:
         shard.covered()
-    wait_for(lambda: len(of_kind(tmp_path, "periodic")) >= 4)
+    wait_until(lambda: len(of_kind(tmp_path, "periodic")) >= 4, "there are four periodic snapshots")
     (leader,) = [shard for shard in shards if shard.leads()]
     leader.process.kill()
     leader.process.wait()
     taken = len(of_kind(tmp_path, "periodic"))
-    wait_for(lambda: len(of_kind(tmp_path, "periodic")) >= taken + 3)
+    wait_until(lambda: len(of_kind(tmp_path, "periodic")) >= taken + 3, "another process took three more")
     assert sum(shard.leads() for shard in shards if shard is not leader) == 1
     began = of_kind(tmp_path, "periodic")
     gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(began)]
@@ -130,12 +123,12 @@ def test_only_the_last_process_takes_the_shutdown_snapshot(tmp_path: Path, shard
         shard.covered()
     alone, *others = shards
     alone.process.terminate()
-    assert alone.process.wait(40) == 0, alone.errors.read_text()
+    assert alone.process.wait(2 * PATIENCE) == 0, alone.errors.read_text()
     assert of_kind(tmp_path, "shutdown") == []
     stopped = dt.datetime.now(dt.UTC)
     for shard in others:
         shard.process.terminate()
     for shard in others:
-        assert shard.process.wait(40) == 0, shard.errors.read_text()
+        assert shard.process.wait(2 * PATIENCE) == 0, shard.errors.read_text()
     (began,) = of_kind(tmp_path, "shutdown")
     assert began > stopped

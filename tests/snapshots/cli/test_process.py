@@ -16,10 +16,10 @@ import pytest
 
 from tests.worlds.console_world import PROJECT, World, only_document, without_settings
 from tests.worlds.game_database import OtherProcess, contents_of
+from tests.worlds.waiting import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(os.name == "nt", reason="signals and pseudo-terminals are POSIX")]
 
-PATIENCE = 30.0
 QUESTION = "Restore this snapshot? [y/N]: "
 
 
