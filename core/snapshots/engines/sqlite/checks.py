@@ -98,7 +98,6 @@ def check(connection: sqlite3.Connection, path: Path, checks: Checks, watch: Wat
     checked: Counter[str] = Counter()
     rows: dict[str, int] = {}
     parts = (
-        _schema(connection),
         _pages(connection, checks, checked),
         _tables(connection, checks, checked),
         _rows(connection, checks, checked, rows),
@@ -133,6 +132,7 @@ def _schema(connection: sqlite3.Connection) -> Iterator[Finding]:
 
 
 def _pages(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
+    yield from _schema(connection)
     checked["pages"] = int(connection.execute("PRAGMA page_count").fetchone()[0])
     yield from page_findings(connection, quick=checks.quick)
 

@@ -12,7 +12,10 @@ only the host has stops the check of all tables: they are then checked one by on
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import msgspec
 
 from ...models import Check, Finding, Severity
 from ...units import count_text
@@ -21,11 +24,18 @@ from .messages import finding_of
 __all__ = ["is_damage", "needs_the_host", "page_findings", "quoted", "table_names", "unreadable_tables"]
 
 LISTED = 50
-"""So many page findings are named one by one; the rest is one finding with a count."""
+"""So many page findings are named one by one; the rest is one finding with a count for each kind."""
 COUNTED = 100_000
 """So many page problems SQLite is asked to count."""
 _RESTORE = "Its rows are lost here: restore a snapshot, or let `.recover` save what it can."
-_HOST = ("no such collation", "unknown function", "no such function", "no such module", "no such tokenizer")
+_HOST = (
+    "no such collation",
+    "unknown function",
+    "no such function",
+    "no such module",
+    "no such tokenizer",
+    "no such table",
+)
 _MAIN_HEADING = "*** in database main ***"
 _GENERATED = (2, 3)
 """What ``PRAGMA table_xinfo`` says of generated columns, which are computed from the others."""
@@ -37,7 +47,7 @@ def quoted(name: str) -> str:
 
 
 def needs_the_host(error: sqlite3.Error) -> bool:
-    """Return True if the schema uses a collation, function or module that only the host's own connections have."""
+    """Return True if the schema uses something that only the host's own connections have, or a newer SQLite."""
     return any(text in str(error) for text in _HOST)
 
 
@@ -57,18 +67,25 @@ def page_findings(connection: sqlite3.Connection, *, quick: bool) -> Iterator[Fi
     connection.execute("PRAGMA cell_size_check = ON")
     pragma = "quick_check" if quick else "integrity_check"
     doubtful = False
-    unlisted = 0
-    for number, finding in enumerate(_checked(connection, pragma)):
+    unlisted: Counter[tuple[Check, Severity, str | None]] = Counter()
+    for number, finding in enumerate(_counted(_checked(connection, pragma))):
         doubtful = doubtful or finding.check is Check.STRUCTURE
         if number < LISTED:
             yield finding
         else:
-            unlisted += 1
-    if unlisted:
-        message = f"{count_text(unlisted, 'more problem')} of this kind"
-        yield Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=message, count=unlisted)
+            unlisted[finding.check, finding.severity, finding.remedy] += finding.count
+    for (check, severity, remedy), count in unlisted.items():
+        message = f"{count_text(count, 'more problem')} of this kind"
+        yield Finding(check=check, severity=severity, message=message, count=count, remedy=remedy)
     if doubtful:
         yield from unreadable_tables(connection)
+
+
+def _counted(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield each different finding once, with how often it came."""
+    times = Counter(findings)
+    for finding, count in times.items():
+        yield finding if count == 1 else msgspec.structs.replace(finding, count=count)
 
 
 def _checked(connection: sqlite3.Connection, pragma: str) -> Iterator[Finding]:

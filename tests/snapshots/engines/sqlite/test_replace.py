@@ -220,7 +220,7 @@ def test_a_lock_taken_after_the_restore_is_not_a_failed_restore(game: Path, imag
         other.execute("COMMIT")
     assert replaced.identical is None
     assert [(finding.check, finding.severity) for finding in replaced.integrity.findings] == [
-        (Check.FILE, Severity.WARNING)
+        (Check.ACCESS, Severity.WARNING)
     ]
     assert contents_of(game) == new
 
