@@ -30,9 +30,12 @@ __all__ = [
 ]
 
 
-def engine_for(url: DatabaseUrl, busy_timeout: float) -> Engine:
-    """Return the working side for a database; it waits up to ``busy_timeout`` seconds for locks of others."""
-    engine: Engine = _package(url.engine).make_engine(url, busy_timeout)
+def engine_for(url: DatabaseUrl, busy_timeout: float, *, exclude_unreadable: bool = True) -> Engine:
+    """Return the working side for a database; it waits up to ``busy_timeout`` seconds for locks of others.
+
+    ``exclude_unreadable`` leaves out of snapshots what the database's role may not read; otherwise it is an error.
+    """
+    engine: Engine = _package(url.engine).make_engine(url, busy_timeout, exclude_unreadable=exclude_unreadable)
     return engine
 
 

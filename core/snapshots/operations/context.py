@@ -112,6 +112,7 @@ class Context:
         job = kind(
             url=self.url.text,
             busy_timeout=float(self.settings.database.busy_timeout),
+            exclude_unreadable=self.settings.database.exclude_unreadable,
             scratch=str(scratch),
             **fields,
         )

@@ -86,6 +86,7 @@ RULES: Mapping[str, Validator] = {
     "database.json_columns": list_of(_JSON_COLUMN, '["creator_packs.cards_data"]'),
     "database.busy_timeout": duration(longest=_DAY),
     "database.restore_points": SWITCH,
+    "database.exclude_unreadable": SWITCH,
     "database.shrink_percent": count(),
     "repository.path": text("a folder's path", _is_name),
     "repository.min_free": size(),

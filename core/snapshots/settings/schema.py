@@ -46,8 +46,9 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """The game's database, and its most important tables.
 
     ``busy_timeout`` is how long to wait for locks of others. With ``restore_points``, each critical event gets a name
-    in the log of a PostgreSQL server. ``url`` can contain a password, which is never shown, neither by ``repr`` nor in
-    an error.
+    in the log of a PostgreSQL server. ``exclude_unreadable`` leaves out of snapshots what the database's role may not
+    read, such as a private schema of another role. ``url`` can contain a password, which is never shown, neither by
+    ``repr`` nor in an error.
     """
 
     url: str = "sqlite:///data/game.db"
@@ -55,6 +56,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     json_columns: tuple[JsonColumn, ...] = (JsonColumn(table="creator_packs", column="cards_data", expects="list"),)
     busy_timeout: Duration = Duration(15)
     restore_points: bool = False
+    exclude_unreadable: bool = True
     shrink_percent: int = 50
 
     def __rich_repr__(self) -> list[tuple[str, object]]:

@@ -86,7 +86,7 @@ def _run(job: Job, lines: Lines, stopping: threading.Event) -> int:
     )
     try:
         make_folder(scratch)
-        engine = engine_for(database_url.parse(job.url), job.busy_timeout)
+        engine = engine_for(database_url.parse(job.url), job.busy_timeout, exclude_unreadable=job.exclude_unreadable)
         value = handlers.do(job, engine, scratch, watch)
         lines.write(Outcome(msgspec.Raw(msgspec.json.encode(value))))
     except SnapshotError as error:

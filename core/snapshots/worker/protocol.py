@@ -45,7 +45,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag=True)
 
     ``busy_timeout`` is how long to wait for locks of the database, and ``deadline`` how long the job may take, both in
     seconds. ``scratch`` is the job's own folder, created and removed by the worker. ``min_free`` is how many bytes of
-    the disk must stay free.
+    the disk must stay free. ``exclude_unreadable`` is the setting of that name.
     """
 
     url: str
@@ -53,6 +53,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag=True)
     deadline: float
     scratch: str
     min_free: int = 0
+    exclude_unreadable: bool = True
 
 
 class SnapshotJob(Work, frozen=True, kw_only=True, tag=True):

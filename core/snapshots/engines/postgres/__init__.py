@@ -21,12 +21,13 @@ SUFFIX = ".sql.gz"
 CREATES_DATABASES = True
 
 
-def make_engine(url: DatabaseUrl, busy_timeout: float) -> Engine:
+def make_engine(url: DatabaseUrl, busy_timeout: float, *, exclude_unreadable: bool = True) -> Engine:
     """Return the working side, for the worker process."""
     from .connection import Address, resolve_service
     from .engine import PostgresEngine
 
-    return PostgresEngine(Address(resolve_service(parse_conninfo(url.text))), busy_timeout)
+    address = Address(resolve_service(parse_conninfo(url.text)))
+    return PostgresEngine(address, busy_timeout, exclude_unreadable=exclude_unreadable)
 
 
 def make_probe(url: DatabaseUrl) -> Probe:

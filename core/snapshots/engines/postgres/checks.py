@@ -27,12 +27,12 @@ from ..integrity import (
     JSON_TYPES,
     json_findings,
     missing_column_finding,
-    orphan_finding,
     row_findings,
     single_finding_report,
     table_findings,
 )
 from .errors import ADVICE
+from .foreign_keys import find_orphans
 from .loading.archive_events import Content
 from .session import Session, literal, quoted
 from .tables import Relation, count_rows, relations, resolve_tables
@@ -48,18 +48,6 @@ SELECT a.attname, t.typname::text FROM pg_catalog.pg_attribute a JOIN pg_catalog
  ORDER BY a.attname <> $2 LIMIT 1
 """
 _ROWS_AT_ONCE = 2000
-_KEYS = """
-SELECT c.conname, c.convalidated, cn.nspname, ct.relname, pn.nspname, pt.relname, c.confmatchtype::text,
-       (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(c.conkey) WITH ORDINALITY k (num, n)
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
-       (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY k (num, n)
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num)
-  FROM pg_catalog.pg_constraint c
-  JOIN pg_catalog.pg_class ct ON ct.oid = c.conrelid JOIN pg_catalog.pg_namespace cn ON cn.oid = ct.relnamespace
-  JOIN pg_catalog.pg_class pt ON pt.oid = c.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = pt.relnamespace
- WHERE c.contype = 'f' AND c.conparentid = 0
- ORDER BY 3, 4, 1
-"""
 
 
 def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
@@ -103,7 +91,7 @@ def check(session: Session, checks: Checks, watch: Watch) -> IntegrityReport:
     findings: list[Finding] = []
     checked: Counter[str] = Counter()
     rows: dict[str, int] = {}
-    present = relations(session)
+    present = tuple(each for each in relations(session) if each.readable)
     parts = (
         _pages(session, checks, checked),
         _tables(session, checks, checked, present),
@@ -276,23 +264,5 @@ def _count_json_in_python(session: Session, relation: Relation, column: str, wan
 
 
 def _foreign_keys(session: Session, checked: Counter[str]) -> Iterator[Finding]:
-    keys = session.rows(_KEYS)
-    checked["foreign_keys"] = len(keys)
-    for name, validated, schema, table, parent_schema, parent, match, columns, parent_columns in keys:
-        if not validated:
-            message = f"The foreign key {name} of {table} was never validated (NOT VALID)."
-            yield Finding(check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=table)
-        # MATCH SIMPLE looks only at rows without a NULL in the key, MATCH FULL at those that are not all NULL.
-        joint = " OR " if match == "f" else " AND "
-        looked_at = joint.join(f"c.{quoted(column)} IS NOT NULL" for column in columns)
-        same = " AND ".join(
-            f"p.{quoted(there)} = c.{quoted(here)}" for here, there in zip(columns, parent_columns, strict=True)
-        )
-        orphans = int(
-            session.value(
-                f"SELECT count(*) FROM {quoted(schema, table)} c WHERE ({looked_at}) AND NOT EXISTS "
-                f"(SELECT FROM {quoted(parent_schema, parent)} p WHERE {same})"
-            )
-        )
-        if orphans:
-            yield orphan_finding(table, parent, orphans)
+    checked["foreign_keys"], findings = find_orphans(session)
+    yield from findings

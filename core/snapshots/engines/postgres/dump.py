@@ -22,19 +22,29 @@ import msgspec
 from ...archive import full
 from ...archive.compression import default_deflate
 from ...archive.members import Head, Tail
-from ...errors import DatabaseDamaged, SnapshotError
+from ...errors import DatabaseDamaged, DatabaseUnavailable, SnapshotError
 from ...progress import Watch
+from ...units import count_text
 from ..base import ParentSnapshot, SnapshotResult
 from .client_tools import Tools, find_tools
 from .connection import Address
 from .errors import from_output
 from .locking.shared_snapshot import QueueBehindUs, locked_snapshot, wait_for_start
+from .metadata.forecast import forecast
 from .metadata.model import DatabaseProperties, Metadata
 from .metadata.read import read_objects, read_properties
 from .plain_dump.scanner import Block, Manifest, Scanner, Table, manifest_lines
 from .session import Session, connected
 from .subprocesses import Program
-from .tables import Relation, count_own_rows, relations, resolve_tables, sum_rows
+from .tables import (
+    Relation,
+    Unreadable,
+    count_own_rows,
+    relations,
+    resolve_tables,
+    sum_rows,
+    unreadable,
+)
 from .wal_position import POSITION_QUERY, parse_position
 
 __all__ = ["dump"]
@@ -42,6 +52,7 @@ __all__ = ["dump"]
 _OPTIONS = ("--format=plain", "--no-owner", "--no-acl", "--no-subscriptions", "--no-password")
 _KEY = re.compile(rb"^\\restrict ([0-9a-zA-Z]+)\n", re.MULTILINE)
 _BEGINNING_BYTES = 4096
+_LISTED = 20
 
 
 def dump(
@@ -53,8 +64,13 @@ def dump(
     tables: tuple[str, ...],
     parent: ParentSnapshot,
     watch: Watch,
+    *,
+    exclude_unreadable: bool = True,
 ) -> SnapshotResult:
-    """Write one state to ``target`` and verify the file by reading it back; no file is left after an error."""
+    """Write one state to ``target`` and verify the file by reading it back; no file is left after an error.
+
+    What others keep from this role is left out, and said in the details; without ``exclude_unreadable`` it is an error.
+    """
     with (
         connected(address, watch, lock_timeout=lock_timeout, patience=lock_timeout) as session,
         address.for_programs(scratch) as environment,
@@ -62,7 +78,7 @@ def dump(
         tools = find_tools(session.version)
         command = [tools.pg_dump, *_OPTIONS, f"--encoding={session.encoding}", *_restrict_key(tools, parent)]
         command += [f"--lock-wait-timeout={max(1, int(lock_timeout * 1000))}"]
-        writing = _Writing(session, address, tools, lock_timeout, tables, watch)
+        writing = _Writing(session, address, tools, lock_timeout, tables, watch, exclude_unreadable=exclude_unreadable)
         written = None
         while written is None:
             written = writing.attempt(command, environment, target, head)
@@ -118,6 +134,8 @@ class _Writing:
         lock_timeout: float,
         tables: tuple[str, ...],
         watch: Watch,
+        *,
+        exclude_unreadable: bool,
     ) -> None:
         self._session = session
         self._address = address
@@ -126,6 +144,8 @@ class _Writing:
         self._tables = tables
         self._watch = watch
         self._until = time.monotonic() + lock_timeout
+        self._exclude_unreadable = exclude_unreadable
+        self._unreadable: tuple[Unreadable, ...] = ()
 
     def attempt(
         self, command: list[str], environment: Mapping[str, str], target: Path, head: Head
@@ -134,8 +154,8 @@ class _Writing:
         session, shown, watch = self._session, self._address.shown, self._watch
         position = parse_position(session.value(POSITION_QUERY))
         with (
-            locked_snapshot(session, lambda: relations(session), self._until, shown, watch) as snapshot,
-            Program([*command, f"--snapshot={snapshot.name}"], environment, watch) as program,
+            locked_snapshot(session, self._readable, self._until, shown, watch) as snapshot,
+            Program([*command, *self._excluding(), f"--snapshot={snapshot.name}"], environment, watch) as program,
         ):
             properties = read_properties(session, self._address.database)
             details = {"server": session.version, "pg_dump": self._tools.major, **properties.details}
@@ -147,12 +167,44 @@ class _Writing:
                 if time.monotonic() >= self._until:
                     raise
                 return None
+            details |= self._left_out(forecast(session))
             watch.phase("compress", int(session.value("SELECT pg_database_size(current_database())")))
             stream = _Stream(program, session, snapshot.present, properties, self._tables, self._address)
             with closing(stream.pieces()) as pieces:
                 head = msgspec.structs.replace(head, details=details)
                 tail = full.write_full(target, pieces, head, {}, watch, deflate=default_deflate(rows=True))
             return tail, stream.rows, details
+
+    def _readable(self) -> tuple[Relation, ...]:
+        return tuple(each for each in relations(self._session) if each.readable)
+
+    def _excluding(self) -> list[str]:
+        """Return the options that keep pg_dump from what the role may not read; note it for the report."""
+        self._unreadable = unreadable(self._session)
+        if self._unreadable and not self._exclude_unreadable:
+            raise DatabaseUnavailable(
+                f"The role may not read {_listed(self._unreadable)} in {self._address.shown}. Grant it the right to, "
+                "or leave it out of the snapshots with [database] exclude_unreadable = true.",
+                detail="unreadable",
+            )
+        options = {"schema": "--exclude-schema"}
+        return [f"{options.get(each.kind, '--exclude-table')}={each.pattern}" for each in self._unreadable]
+
+    def _left_out(self, forecast: tuple[str, ...]) -> dict[str, Any]:
+        """Return the detail that says what this snapshot, and a restore of it, will not have."""
+        said = list(forecast[:_LISTED])
+        if self._unreadable:
+            said.append(
+                f"{_listed(self._unreadable)}: not in the snapshot, because this role may not read it. A restore that "
+                "exchanges the databases keeps it only in the old one."
+            )
+        return {"left_out": said} if said else {}
+
+
+def _listed(unreadable: tuple[Unreadable, ...]) -> str:
+    named = [f"{each.kind} {each.shown} of {each.owner}" for each in unreadable]
+    more = f" and {count_text(len(named) - _LISTED, 'more object')}" if len(named) > _LISTED else ""
+    return ", ".join(named[:_LISTED]) + more
 
 
 class _Stream:

@@ -38,10 +38,14 @@ class PostgresEngine(Engine):
 
     name: ClassVar[str] = "postgresql"
 
-    def __init__(self, address: Address, busy_timeout: float) -> None:
-        """Work on the database at ``address``, and wait at most ``busy_timeout`` seconds for locks that others hold."""
+    def __init__(self, address: Address, busy_timeout: float, *, exclude_unreadable: bool = True) -> None:
+        """Work on the database at ``address``, and wait at most ``busy_timeout`` seconds for locks that others hold.
+
+        ``exclude_unreadable`` leaves out of snapshots what the role may not read; otherwise it is an error.
+        """
         self._address = address
         self._busy_timeout = busy_timeout
+        self._exclude_unreadable = exclude_unreadable
 
     def inspect(self, tables: tuple[str, ...] | None, watch: Watch) -> DatabaseState:
         """Return the present state of the database."""
@@ -88,7 +92,17 @@ class PostgresEngine(Engine):
         watch: Watch,
     ) -> SnapshotResult:
         """Write one committed state to ``target`` and verify the file; there are no incrementals."""
-        return dump(self._address, self._busy_timeout, target, scratch, head, tables or (), parent, watch)
+        return dump(
+            self._address,
+            self._busy_timeout,
+            target,
+            scratch,
+            head,
+            tables or (),
+            parent,
+            watch,
+            exclude_unreadable=self._exclude_unreadable,
+        )
 
     def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Load a snapshot into a scratch database and compare it; without CREATEDB only verify the archive."""

@@ -8,19 +8,55 @@ from typing import NamedTuple
 
 from .session import Session, quoted
 
-__all__ = ["Relation", "count_own_rows", "count_rows", "relations", "resolve_tables", "sum_rows"]
+__all__ = [
+    "Relation",
+    "Unreadable",
+    "count_own_rows",
+    "count_rows",
+    "relations",
+    "resolve_tables",
+    "sum_rows",
+    "unreadable",
+]
 
-_TABLES = """
+_READABLE = """
+pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND (
+    CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
+         ELSE pg_catalog.has_table_privilege(c.oid, 'SELECT') AND NOT pg_catalog.row_security_active(c.oid) END
+    OR pg_catalog.pg_has_role(c.relowner, 'USAGE'))
+"""
+"""True if this role can dump a table or a sequence, or is one that should be able to, as an owner."""
+_TABLES = f"""
 SELECT n.nspname, c.relname, c.relkind::text, c.relhassubclass,
        EXISTS (SELECT FROM pg_catalog.pg_depend d
                 WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'),
-       c.oid::bigint
+       c.oid::bigint, {_READABLE}
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
  ORDER BY 1, 2
 """
+_UNREADABLE = """
+SELECT n.nspname::text, NULL, 'schema', pg_catalog.pg_get_userbyid(n.nspowner)::text,
+       pg_catalog.quote_ident(n.nspname)
+  FROM pg_catalog.pg_namespace n
+ WHERE NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND {own_schema}
+   AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND {dumped})
+UNION ALL
+SELECT n.nspname::text, c.relname::text, CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'table' END,
+       pg_catalog.pg_get_userbyid(c.relowner)::text, pg_catalog.format('%I.%I', n.nspname, c.relname)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND {own_schema} AND {dumped} AND NOT ({readable})
+ ORDER BY 3, 1, 2
+""".format(
+    own_schema="n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
+    dumped=(
+        "c.relkind IN ('r', 'p', 'S') AND c.relpersistence <> 't' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d "
+        "WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')"
+    ),
+    readable=_READABLE,
+)
 _DESCENDANTS = """
 WITH RECURSIVE tree (root, oid) AS (
     SELECT oid, oid FROM pg_catalog.unnest($1::bigint[]) AS r (oid)
@@ -46,11 +82,32 @@ class Relation(NamedTuple):
     has_children: bool
     from_extension: bool
     oid: int
+    readable: bool
 
     @property
     def quoted(self) -> str:
         """The schema and the name, quoted for SQL."""
         return quoted(self.schema, self.name)
+
+
+class Unreadable(NamedTuple):
+    """What this role may not read: a schema if ``name`` is None, else a table or a sequence in it; and its owner."""
+
+    schema: str
+    name: str | None
+    kind: str
+    owner: str
+    shown: str
+
+    @property
+    def pattern(self) -> str:
+        """The name as a pattern of pg_dump that matches nothing else."""
+        return quoted(self.schema) if self.name is None else quoted(self.schema, self.name)
+
+
+def unreadable(session: Session) -> tuple[Unreadable, ...]:
+    """Return what others keep to themselves, so that it cannot be in a dump by this role."""
+    return tuple(Unreadable(*row) for row in session.rows(_UNREADABLE))
 
 
 def relations(session: Session) -> tuple[Relation, ...]:
@@ -65,7 +122,7 @@ def resolve_tables(session: Session, names: Iterable[str], present: Iterable[Rel
     ``shop.users`` is exactly that one. Upper and lower case matter only if two tables differ in nothing else. Without
     names it is every table that belongs to no extension.
     """
-    present = tuple(present)
+    present = tuple(each for each in present if each.readable)
     names = tuple(names) or _names_of(present)
     path = [schema for (schema,) in session.rows(_SEARCH_PATH, session.search_path)]
     found = {}

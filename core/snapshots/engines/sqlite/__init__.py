@@ -22,7 +22,7 @@ SUFFIX = ".db.gz"
 CREATES_DATABASES = False
 
 
-def make_engine(url: DatabaseUrl, busy_timeout: float) -> Engine:
+def make_engine(url: DatabaseUrl, busy_timeout: float, *, exclude_unreadable: bool = True) -> Engine:
     """Return the working side, for the worker process."""
     from .engine import SqliteEngine
 
