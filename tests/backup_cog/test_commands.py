@@ -10,10 +10,11 @@ import pytest
 from core.snapshots import Kind
 from tests.backup_cog.stage import HOME, Stage, said
 from tests.backup_cog.world import covered
+from tests.worlds.waiting import PATIENCE
 
 pytestmark = [
     pytest.mark.process,
-    pytest.mark.simcord(settle_timeout=30),
+    pytest.mark.simcord(settle_timeout=PATIENCE),
     pytest.mark.parametrize("variables", [{"DISCORD_ADMIN_GUILD_IDS": f"[{HOME}]"}], ids=["home"]),
 ]
 

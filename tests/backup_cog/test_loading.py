@@ -31,6 +31,7 @@ from tests.backup_cog.world import (
     listener_of,
     of_kind,
 )
+from tests.worlds.waiting import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -135,7 +136,7 @@ async def test_sigterm_leaves_a_last_snapshot(world: World) -> None:
             await bot.load_extension(EXTENSION)
             world.add_user(3)
             os.kill(os.getpid(), signal.SIGTERM)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while not bot.is_closed():
                     await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=0.05)
         assert len(world.files("shutdown")) == 1

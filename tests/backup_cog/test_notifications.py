@@ -9,16 +9,17 @@ from typing import Any
 
 import discord
 import pytest
+from cogs.backup_cog.notifications import Outbox, owner_ids
 from simcord.actors import MemberActor
 
 from cogs.backup_cog import host_events
 from cogs.backup_cog.alerts import Alerts
 from cogs.backup_cog.host_events import HostEvents
-from cogs.backup_cog.notifications import Outbox, owner_ids
 from tests.backup_cog.stage import Stage, StageBot
 from tests.backup_cog.world import Clock, World, listener_of
+from tests.worlds.waiting import PATIENCE
 
-pytestmark = [pytest.mark.process, pytest.mark.simcord(settle_timeout=30)]
+pytestmark = [pytest.mark.process, pytest.mark.simcord(settle_timeout=PATIENCE)]
 
 NOTICE = discord.Embed(title="A snapshot failed", description="The disk is full.")
 
@@ -38,12 +39,12 @@ async def test_a_failing_backup_is_told_once_and_its_recovery_once(stage: Stage)
     stage.world.repository.rename(aside)
     stage.world.repository.write_text("not a folder")
     stage.bot.dispatch("marketplace_sold", card_id=1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while len(failed) < 3:
             await stage.bot.wait_for("backup_failed")
     stage.world.repository.unlink()
     aside.rename(stage.world.repository)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await stage.cog.service.settled()
     await stage.cog.outbox.close(5)
     assert titles(stage.dms(stage.owner)) == ["A snapshot failed", "The snapshot succeeded"]
@@ -202,7 +203,7 @@ async def test_the_hosts_listeners_are_waited_for_with_a_bound(
         bot.add_listener(quick, "on_backup_restore_starting")
         bot.add_listener(endless, "on_backup_restore_starting")
         plan: Any = object()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await HostEvents(bot, alerts).restore_starting(plan)
         assert done == ["quick"]
         assert "1 listener of backup_restore_starting" in caplog.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from cogs.backup_cog.cog import BackupCog
 from core.snapshots import Kind
 from tests.backup_cog.world import Clock, HostBot, World, add_cog, listener_of, make_database
+from tests.worlds.workers import HeldWorkers
 
 pytestmark = pytest.mark.process
 
@@ -244,13 +246,14 @@ async def test_the_loop_runs_by_itself(world: World, clock: Clock) -> None:
         assert not loop.is_running()
 
 
-async def test_a_reload_in_the_middle_of_a_snapshot_leaves_the_repository_free(bench: Bench) -> None:
+async def test_a_reload_in_the_middle_of_a_snapshot_leaves_the_repository_free(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The lock is let go of before the next cog asks for it."""
-    tick = asyncio.create_task(bench.tick(minutes=5))
-    service = bench.cog.service
-    async with asyncio.timeout(10):
-        while not (await service.status()).running:
-            continue
+    with monkeypatch.context() as held:
+        workers = HeldWorkers(tmp_path, held)
+        tick = asyncio.create_task(bench.tick(minutes=5))
+        await workers.until_one_waits()
     bench.cog.lifecycle._loop = SimpleNamespace(get_task=lambda: tick, cancel=tick.cancel)  # type: ignore[assignment]
     await bench.bot.remove_cog("BackupCog")
     assert tick.cancelled()

@@ -8,11 +8,12 @@ from simcord.actors import MemberActor
 
 from core.snapshots import Kind
 from tests.backup_cog.stage import HOME, Stage, said
+from tests.worlds.waiting import PATIENCE
 
 AT_HOME = {"DISCORD_ADMIN_GUILD_IDS": f"[{HOME}]"}
 MANAGING = ("backup now", "backup list", "backup verify", "backup status", "db integrity")
 
-pytestmark = [pytest.mark.process, pytest.mark.simcord(settle_timeout=30)]
+pytestmark = [pytest.mark.process, pytest.mark.simcord(settle_timeout=PATIENCE)]
 home = pytest.mark.parametrize("variables", [AT_HOME], ids=["home"])
 
 

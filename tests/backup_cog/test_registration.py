@@ -9,8 +9,9 @@ from simcord.backend.errors import SetupError
 
 from tests.backup_cog.stage import HOME, Stage, StageBot, said
 from tests.backup_cog.world import EXTENSION, World
+from tests.worlds.waiting import PATIENCE
 
-pytestmark = [pytest.mark.process, pytest.mark.simcord(settle_timeout=30)]
+pytestmark = [pytest.mark.process, pytest.mark.simcord(settle_timeout=PATIENCE)]
 
 
 @pytest.fixture

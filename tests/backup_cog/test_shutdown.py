@@ -14,6 +14,7 @@ import pytest
 from discord.ext import commands
 
 from cogs.backup_cog.shutdown import CloseHook, SigtermHandler
+from tests.worlds.waiting import PATIENCE
 
 ON_WINDOWS = sys.platform == "win32"
 
@@ -136,8 +137,8 @@ async def test_sigterm_closes_the_bot_then_calls_the_earlier_handler(sigterm: No
     handler.install()
     async with bot:
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(bot.entered.wait(), 5)
-    await asyncio.wait_for(called.wait(), 5)
+        await asyncio.wait_for(bot.entered.wait(), PATIENCE)
+    await asyncio.wait_for(called.wait(), PATIENCE)
     assert seen == [("host", True)]
     handler.remove()
     assert signal.getsignal(signal.SIGTERM) is hosts_own

@@ -9,8 +9,9 @@ import pytest
 
 from tests.backup_cog.stage import Stage, said
 from tests.backup_cog.world import World
+from tests.worlds.waiting import PATIENCE
 
-pytestmark = pytest.mark.simcord(settle_timeout=30)
+pytestmark = pytest.mark.simcord(settle_timeout=PATIENCE)
 
 
 @pytest.fixture(params=["a file in the way", "a newer catalog"])

@@ -14,6 +14,7 @@ from discord.ext import commands
 
 from cogs.backup_cog.cog import BackupCog
 from core.snapshots import Kind, Settings, Snapshot, SnapshotService, load
+from tests.worlds.waiting import PATIENCE
 
 OWNER_ID = 4242
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -145,7 +146,7 @@ def cog_of(bot: commands.Bot) -> Any:
 async def covered(bot: commands.Bot) -> None:
     """Wait until a snapshot covers every event that was dispatched up to now."""
     await asyncio.sleep(0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await cog_of(bot).service.settled()
 
 

@@ -10,7 +10,6 @@ import asyncio
 import itertools
 import sqlite3
 import threading
-import time
 from collections.abc import Coroutine
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +22,7 @@ from cogs.card_game.address import postgres_dsn
 from cogs.card_game.database import Database
 from cogs.card_game.postgres import PostgresDatabase
 from cogs.card_game.sqlite import SqliteDatabase
+from tests.worlds.waiting import wait_until
 
 __all__ = ["PostgresStorage", "Rows", "Server", "SqliteStorage", "Storage"]
 
@@ -169,10 +169,8 @@ class PostgresStorage:
 
     def is_free(self) -> bool:
         """The server's process for a connection that was closed gets the time to end."""
-        limit = time.monotonic() + 10
-        while self.sessions() and time.monotonic() < limit:
-            time.sleep(0.01)
-        return not self.sessions()
+        wait_until(lambda: not self.sessions(), "the game's sessions ended")
+        return True
 
     def sessions(self) -> list[int]:
         """Give the server's processes that serve somebody else than the tests."""

@@ -14,6 +14,7 @@ from discord.ext import commands
 
 from tests.card_game.storage import SqliteStorage, Storage
 from tests.card_game.world import ALICE
+from tests.worlds.waiting import PATIENCE
 
 PACKAGE = Path(__file__).resolve().parents[2] / "cogs" / "card_game"
 SPEAKS_DISCORD = {"__init__", "address", "cog", "replies", "views"}
@@ -40,7 +41,7 @@ def open_connections(before: list[threading.Thread]) -> list[str]:
         if thread not in before and "_connection_worker_thread" in thread.name
     ]
     for thread in threads:
-        thread.join(timeout=5)
+        thread.join(timeout=PATIENCE)
     return [thread.name for thread in threads if thread.is_alive()]
 
 

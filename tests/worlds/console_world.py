@@ -24,6 +24,7 @@ from core.snapshots.cli.commands import shell
 from core.snapshots.repository.catalog import Contents
 from tests.worlds.game_database import connected, make_game_database, url_of
 from tests.worlds.snapshots import make_snapshot
+from tests.worlds.waiting import PATIENCE
 
 PROJECT = Path(__file__).parents[2]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
@@ -139,7 +140,7 @@ class World:
     def process(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
         """Run the shell as a process of its own, with nobody at its standard input."""
         with self.start(*arguments, stdin=subprocess.DEVNULL, **more) as process:
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 

@@ -245,7 +245,7 @@ def _finish(process: subprocess.Popen[str], *, drain: bool = True) -> None:
     with contextlib.suppress(BrokenPipeError):
         if process.stdin is not None:
             process.stdin.close()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     if drain and process.stdout is not None:
         process.stdout.close()
 

@@ -35,6 +35,7 @@ from core.snapshots.worker.protocol import (
 from tests.worlds.chain_world import MEMBER_RECORD, PAGE_INDEX, empty_base
 from tests.worlds.engine_cases import HEAD
 from tests.worlds.game_database import CRITICAL_TABLES, connected, make_game_database, url_of
+from tests.worlds.waiting import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -95,7 +96,7 @@ def talk(job: Job | bytes) -> tuple[list[Message], int, bytes]:
         if job == b"":
             process.stdin.close()
         messages = [msgspec.json.decode(line, type=Message) for line in process.stdout]
-        return messages, process.wait(timeout=30), process.stderr.read()
+        return messages, process.wait(timeout=PATIENCE), process.stderr.read()
 
 
 def failure(messages: list[Message]) -> Exception:

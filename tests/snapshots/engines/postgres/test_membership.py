@@ -12,6 +12,7 @@ from core.snapshots.engines.postgres.connection import Address
 from core.snapshots.engines.postgres.probe import PostgresProbe
 from core.snapshots.settings.conninfo import parse_conninfo
 from tests.worlds.postgres_world import ask, server
+from tests.worlds.waiting import PATIENCE
 
 pytestmark = pytest.mark.server
 
@@ -41,7 +42,7 @@ async def leaders(probes: list[PostgresProbe]) -> list[bool]:
 
 def end_sessions() -> None:
     """End every connection of Savepoint's, without letting this process's loop see it at once."""
-    ask(server(), "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'savepoint'")
+    ask(server(), "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'savepoint'")
     time.sleep(0.05)
 
 
@@ -84,7 +85,7 @@ async def test_a_process_that_dies_is_not_waited_for(three: list[PostgresProbe])
         session = probe._membership._session
         assert session is not None
         session.connection.terminate()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await three[2].join(OURS, eligible=True):
             await asyncio.sleep(0.02)
         while not await three[2].leave(OURS):

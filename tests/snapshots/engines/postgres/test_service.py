@@ -221,7 +221,7 @@ async def test_a_pool_lives_through_a_restore(tmp_path: Path) -> None:
         restoring = asyncio.create_task(service.restore(snapshot.id))
         cut = (asyncpg.AdminShutdownError, asyncpg.ConnectionDoesNotExistError)
         with pytest.raises(cut, match="terminating connection due to administrator command"):
-            await pool.fetchval("SELECT pg_sleep(60)")
+            await pool.fetchval("SELECT pg_sleep(600)")
         assert (await restoring).identical
         for _ in range(4):  # a connection that was idle then notices when it is used
             with contextlib.suppress(asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):

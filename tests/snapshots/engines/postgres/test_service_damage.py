@@ -26,6 +26,7 @@ from tests.worlds.postgres_world import (
     run_sql,
 )
 from tests.worlds.service_world import flip_byte
+from tests.worlds.waiting import wait_until
 
 pytestmark = pytest.mark.server
 
@@ -131,10 +132,10 @@ def _kill_a_backend(url: str) -> int:
 
 
 def _wait_for(url: str) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
+    def answers() -> bool:
         with contextlib.suppress(asyncpg.PostgresError, OSError):
             run_sql(url, "SELECT 1")
-            return
-        time.sleep(0.1)
-    raise AssertionError("the server did not come back")
+            return True
+        return False
+
+    wait_until(answers, "the server came back")

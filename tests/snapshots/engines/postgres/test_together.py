@@ -16,6 +16,7 @@ from core.snapshots.operations.create import CreateRequest, _began_later, create
 from core.snapshots.operations.exclusive import exclusive
 from tests.worlds.postgres_world import PostgresWorld
 from tests.worlds.snapshots import make_snapshot
+from tests.worlds.waiting import PATIENCE
 
 pytestmark = pytest.mark.server
 
@@ -41,7 +42,7 @@ class Waiting:
 
     async def for_one(self) -> None:
         """Wait until one more has asked."""
-        await asyncio.wait_for(self._asked.acquire(), 30)
+        await asyncio.wait_for(self._asked.acquire(), PATIENCE)
 
 
 def noting(service: SnapshotService, dumps: list[SnapshotService]) -> Callable[..., Awaitable[object]]:
@@ -71,7 +72,7 @@ async def test_the_events_of_two_processes_share_a_snapshot(tmp_path: Path, monk
                 tickets.append(service.request(Kind.CRITICAL, reason))
                 await waiting.for_one()
             world.game.play()
-        first, second = [await asyncio.wait_for(ticket.wait(), 60) for ticket in tickets]
+        first, second = [await asyncio.wait_for(ticket.wait(), 2 * PATIENCE) for ticket in tickets]
         assert first.id == second.id
         assert len(dumps) == 1
         (listed,) = await one.list()
@@ -94,7 +95,7 @@ async def test_an_event_after_the_beginning_of_anothers_snapshot_has_its_own(
         world.game.play()
         ticket = other.request(Kind.CRITICAL, "pack_1")
         await waiting.for_one()
-        covering = await asyncio.wait_for(ticket.wait(), 60)
+        covering = await asyncio.wait_for(ticket.wait(), 2 * PATIENCE)
         assert covering.id != earlier.id
         (position,) = waiting.positions
         assert position is not None
@@ -117,7 +118,7 @@ async def test_a_snapshot_whose_file_is_gone_covers_nothing(tmp_path: Path, monk
             assert position is not None
             assert taken.details["position"] > position.offset
             one._context.repository.store.fetch(taken.path).unlink()
-        covering = await asyncio.wait_for(ticket.wait(), 60)
+        covering = await asyncio.wait_for(ticket.wait(), 2 * PATIENCE)
         assert covering.id != taken.id
 
 

@@ -12,6 +12,7 @@ from core.snapshots.engines.postgres.connection import Address
 from core.snapshots.engines.postgres.probe import PostgresProbe
 from core.snapshots.settings.conninfo import parse_conninfo
 from demonstration import local_postgres
+from tests.worlds.waiting import PATIENCE
 
 pytestmark = pytest.mark.server
 
@@ -25,7 +26,7 @@ async def test_a_commit_that_waits_for_its_disk_or_standby_is_a_change_when_it_s
         await observer.execute("CREATE TABLE cards (id INT)")
         committing = asyncio.create_task(writer.execute("INSERT INTO cards VALUES (1)"))
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not await observer.fetchval(waiting):
                 await asyncio.sleep(0.01)
         before = await probe.token()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from core.snapshots.engines.postgres.connection import Address
 from core.snapshots.engines.postgres.loading.comparison import Comparison, read_table
 from core.snapshots.engines.postgres.plain_dump.scanner import Block
@@ -12,6 +14,9 @@ from core.snapshots.engines.postgres.session import connected
 from core.snapshots.progress import Watch
 from core.snapshots.settings.conninfo import parse_conninfo
 from tests.worlds.postgres_world import PostgresGame, run_sql
+from tests.worlds.waiting import wait_until
+
+pytestmark = pytest.mark.server
 
 
 def test_a_table_that_is_locked_is_compared_when_it_is_free() -> None:
@@ -31,8 +36,9 @@ def test_a_table_that_is_locked_is_compared_when_it_is_free() -> None:
         with comparison.begun():
             comparison.add(Block("public", "users", columns, known.rows, known.digest), early=True)
             comparison.add(Block("public", "cards", ("id",), 1, "another"), early=False)
-            while not session.rows("SELECT FROM pg_catalog.pg_locks WHERE NOT granted"):
-                time.sleep(0.01)
+            wait_until(
+                lambda: session.rows("SELECT FROM pg_catalog.pg_locks WHERE NOT granted"), "the comparison waits"
+            )
             other.execute("ROLLBACK")
     assert [said.split(" has ")[0] for said in comparison.problems] == ['the table "public"."cards"']
 
@@ -52,9 +58,7 @@ def test_the_last_large_table_is_compared_while_keys_are_checked() -> None:
         too_early = comparison.problems
         assert too_early == ()
         checking = pool.submit(run_sql, game.url, adding)
-        limit = time.monotonic() + 20
-        while not comparison.problems and time.monotonic() < limit:
-            time.sleep(0.01)
+        wait_until(lambda: comparison.problems, "the last table was compared")
         assert [said.split(" has ")[0] for said in comparison.problems] == ['the table "public"."cards"']
         assert not checking.done()
         holder.execute("ROLLBACK")
