@@ -89,12 +89,12 @@ class Stage:
         return [type(getattr(error, "original", error)).__name__ for error in self.env.errors]
 
     def dms(self, person: MemberActor) -> list[str]:
-        """Give what the bot wrote to somebody by direct message, oldest first."""
+        """Return the bot's direct messages to somebody, oldest first."""
         channel_id = self.env.backend.dm_channels.get(person.id)
         return [] if channel_id is None else self.messages(channel_id)
 
     def messages(self, channel_id: int) -> list[str]:
-        """Give what the bot wrote into a channel where all can read it, oldest first."""
+        """Return the bot's messages in a channel, oldest first."""
         found = []
         for stored in self.env.backend.messages[channel_id].values():
             if (
@@ -107,7 +107,7 @@ class Stage:
 
 
 def said(result: InteractionResult) -> str:
-    """Give everything that an interaction's answers say."""
+    """Return all text of an interaction's answers."""
     messages = [message for message in (result.response, *result.followups) if message is not None]
     return "\n".join(
         "\n".join([message.content, *(text_of(embed) for embed in message.embeds)]) for message in messages

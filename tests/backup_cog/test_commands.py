@@ -56,7 +56,7 @@ async def test_a_long_list_is_attached(stage: Stage) -> None:
 
 
 def listing_of(found: object) -> object:
-    """Stand where ``service.list`` stands: a repository of 200 real snapshots takes minutes to make."""
+    """Replace ``service.list``: a repository of 200 real snapshots takes minutes to make."""
 
     async def listed(kind: Kind | None = None) -> object:
         return found
@@ -184,7 +184,7 @@ async def test_no_more_than_25_suggestions(stage: Stage) -> None:
 
 
 def as_fields(entry: object) -> dict[str, object]:
-    """Give a struct's fields."""
+    """Return a struct's fields."""
     return {name: getattr(entry, name) for name in entry.__struct_fields__}  # type: ignore[attr-defined]
 
 

@@ -158,7 +158,7 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
 
 
 def check(reply: Reply) -> None:
-    """See that Discord would take it."""
+    """Assert that Discord would accept it."""
     made = reply.embed
     assert len(made) <= 6000
     assert 1 <= len(made.title or "") <= 256

@@ -23,13 +23,13 @@ async def bot(world: World) -> AsyncIterator[HostBot]:
 
 
 def mention(bot: HostBot) -> str:
-    """Give what a person types to mention the bot."""
+    """Return what a person types to mention the bot."""
     assert bot.user is not None
     return f"<@{bot.user.id}>"
 
 
 def answers() -> list[str]:
-    """Give what the bot said, oldest first."""
+    """Return the bot's messages, oldest first."""
     return [dpytest.get_message().content for _ in range(dpytest.sent_queue.qsize())]
 
 

@@ -40,7 +40,7 @@ class Bench:
         self.told.append(notice.title or "")
 
     async def tick(self, **amount: float) -> None:
-        """Let time pass, then let the cog look."""
+        """Move the clock on, then run the cog's periodic check."""
         self.clock.advance(**amount)
         await self.cog.lifecycle._tick_safely()
 
@@ -143,7 +143,7 @@ async def test_a_failure_is_told_once_retried_ever_later_and_its_end_told_once(b
 
 
 async def attempts_in(bench: Bench, *, minutes: int) -> list[float]:
-    """Look every fifteen seconds, and say at which second something was tried."""
+    """Run the check every fifteen seconds, and return at which seconds something was tried."""
     began, tried = bench.clock.seconds + 300, []
     create = bench.cog.service.create
 

@@ -18,14 +18,14 @@ home = pytest.mark.parametrize("variables", [AT_HOME], ids=["home"])
 
 
 async def allow(stage: Stage, person: MemberActor) -> None:
-    """Let a server's own settings show somebody the commands: they outrank what we hint at."""
+    """Show somebody the commands by a server's own settings, which outrank the default permissions."""
     for guild in (None, discord.Object(HOME)):
         for command in await stage.bot.tree.fetch_commands(guild=guild):
             person.guild.set_command_permissions(command, {person: True})
 
 
 async def refused(stage: Stage, person: MemberActor, command: str, **options: str) -> None:
-    """See that a command is refused in a short answer, and nothing was done."""
+    """Assert that a command is refused in a short answer, and nothing was done."""
     known = stage.cog.service.known
     text = said(await stage.slash(person, command, **options))
     assert text.strip().startswith("Not allowed")

@@ -13,7 +13,7 @@ from tests.backup_cog.world import Clock
 
 
 class SlowAnswer:
-    """Takes updates, each as long as the test wants."""
+    """Accepts updates; each takes as long as the test wants."""
 
     def __init__(self) -> None:
         self.shown: list[str] = []

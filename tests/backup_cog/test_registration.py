@@ -24,7 +24,7 @@ async def simcord_bot(world: World, variables: dict[str, str]) -> AsyncIterator[
 
 
 async def say(stage: Stage, text: str) -> str:
-    """Let the owner mention the bot, and give its answer."""
+    """Mention the bot as the owner, and return its answer."""
     await stage.owner.send(stage.office, f"<@{stage.env.backend.bot_user.id}> {text}")
     return stage.messages(stage.office.id)[-1]
 

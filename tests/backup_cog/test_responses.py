@@ -38,7 +38,7 @@ class Interaction:
         self.sent.append(embed.title)
 
     async def edit_original_response(self, *, embed: discord.Embed, **_: object) -> None:
-        """Take the answer."""
+        """Accept the answer."""
         self.edited.append(embed.title)
 
 

@@ -22,7 +22,7 @@ pytestmark = [
 
 
 async def lose_something(stage: Stage) -> Snapshot:
-    """Take a snapshot, then let the game go on."""
+    """Take a snapshot, then play on."""
     created = await stage.cog.service.create(Kind.MANUAL)
     stage.world.add_user(3)
     stage.bot.dispatch("marketplace_sold", card_id=42)
@@ -32,7 +32,7 @@ async def lose_something(stage: Stage) -> Snapshot:
 
 
 async def asked(stage: Stage, snapshot: Snapshot) -> InteractionResult:
-    """Let the owner ask for a restore."""
+    """Ask for a restore as the owner."""
     return await stage.slash(stage.owner, "backup restore", snapshot=snapshot.id)
 
 
@@ -50,7 +50,7 @@ async def confirm(stage: Stage, shown: InteractionResult, typed: str) -> Interac
 
 
 def disabled(shown: InteractionResult) -> list[bool]:
-    """Say which of the buttons that are left are disabled."""
+    """Return which of the buttons that are left are disabled."""
     assert shown.response is not None
     return [bool(button.get("disabled")) for row in shown.response.components for button in row["components"]]
 
@@ -182,7 +182,7 @@ async def test_two_submissions_at_the_same_moment_restore_once(stage: Stage) -> 
 
 
 class Interaction:
-    """Stands where discord.py's would, to be submitted twice in one turn of the loop."""
+    """Replaces discord.py's response, so that it can be submitted twice in one turn of the loop."""
 
     def __init__(self, user_id: int) -> None:
         self.user = type("User", (), {"id": user_id})()
@@ -191,7 +191,7 @@ class Interaction:
 
 
 class Response:
-    """Takes every answer, one turn of the loop later."""
+    """Accepts every answer, one turn of the loop later."""
 
     type = None
 
@@ -200,11 +200,11 @@ class Response:
         return False
 
     async def defer(self, **_: object) -> None:
-        """Take it."""
+        """Accept it."""
         await asyncio.sleep(0)
 
     async def send_message(self, **_: object) -> None:
-        """Take it."""
+        """Accept it."""
         await asyncio.sleep(0)
 
 

@@ -37,28 +37,28 @@ class Storage(Protocol):
     url: str
 
     def database(self, **arguments: Any) -> Database:
-        """Give the game's door to it, not yet opened."""
+        """Return the game's ``Database`` on it, not yet opened."""
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask the database through another connection, which sees only what was committed."""
+        """Return the rows of a query on another connection, which sees only what was committed."""
 
     def rows(self) -> Rows:
-        """Give every row of every table."""
+        """Return every row of every table."""
 
     def orphans(self) -> list[tuple[Any, ...]]:
-        """Give what refers to nothing."""
+        """Return the rows that refer to nothing."""
 
     def is_held(self) -> bool:
-        """Tell whether anybody is connected."""
+        """Return True if the game is connected."""
 
     def is_free(self) -> bool:
-        """Tell whether nobody is connected any more."""
+        """Return True if the game is no longer connected."""
 
     def become(self, other: Storage) -> None:
         """Put another database where this one is, as a restore does."""
 
     def hide(self) -> None:
-        """Take the database away."""
+        """Remove the database."""
 
     def show(self) -> None:
         """Bring it back."""
@@ -73,23 +73,23 @@ class SqliteStorage:
         self._away = path.with_name(f"{path.name}.away")
 
     def database(self, **arguments: Any) -> Database:
-        """Give the game's door to the file."""
+        """Return the game's ``Database`` on the file, not yet opened."""
         return SqliteDatabase(self.path, **arguments)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask the file through a connection of its own."""
+        """Return the rows of a query on a connection of its own."""
         with closing(sqlite3.connect(self.path)) as connection:
             rows: list[tuple[Any, ...]] = connection.execute(sql, values).fetchall()
             connection.commit()
             return rows
 
     def rows(self) -> Rows:
-        """Give every row of every table, SQLite's own number keeping included."""
+        """Return every row of every table, SQLite's own number keeping included."""
         names = [name for (name,) in self.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
         return {name: sorted(self.query(f'SELECT * FROM "{name}"')) for name in names}
 
     def orphans(self) -> list[tuple[Any, ...]]:
-        """Let SQLite look for them: it enforces foreign keys only on connections that say so."""
+        """Return what SQLite finds: it enforces foreign keys only on connections that ask for it."""
         return self.query("PRAGMA foreign_key_check")
 
     def is_held(self) -> bool:
@@ -131,22 +131,22 @@ class PostgresStorage:
         self.url = server.url_of(name)
 
     def database(self, **arguments: Any) -> Database:
-        """Give the game's door to the database."""
+        """Return the game's ``Database`` on it, not yet opened."""
         return PostgresDatabase(postgres_dsn(self.url), **arguments)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask the server through the tests' own connection to this database."""
+        """Return the rows of a query on the tests' own connection."""
         numbers = itertools.count(1)
         numbered = "".join(f"${next(numbers)}" if character == "?" else character for character in sql)
         return self.server.query(self.name, numbered, *values)
 
     def rows(self) -> Rows:
-        """Give every row of every table. (A sequence counts on through a rollback, so sequences are none.)"""
+        """Return every row of every table. (A sequence counts on through a rollback, so sequences are none.)"""
         names = self.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         return {name: sorted(self.query(f'SELECT * FROM "{name}"')) for (name,) in names}
 
     def orphans(self) -> list[tuple[Any, ...]]:
-        """Look up every foreign key; all of the game's are one column."""
+        """Return what refers to nothing; all foreign keys of the game have one column."""
         keys = self.query(
             """
             SELECT conrelid::regclass::text, confrelid::regclass::text, mine.attname, theirs.attname
@@ -164,7 +164,7 @@ class PostgresStorage:
         ]
 
     def is_held(self) -> bool:
-        """Tell whether the server serves anybody but the tests."""
+        """Return True if the server serves anybody but the tests."""
         return bool(self.sessions())
 
     def is_free(self) -> bool:
@@ -173,7 +173,7 @@ class PostgresStorage:
         return True
 
     def sessions(self) -> list[int]:
-        """Give the server's processes that serve somebody else than the tests."""
+        """Return the server's processes that serve somebody else than the tests."""
         found = self.server.query(
             "postgres",
             "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_name <> 'tests'",
@@ -216,7 +216,7 @@ class Server:
         self._thread.start()
 
     def url_of(self, name: str) -> str:
-        """Give a superuser's URL of a database."""
+        """Return a superuser's URL of a database."""
         return urlsplit(self.url)._replace(path=f"/{name}").geturl()
 
     def make(self) -> PostgresStorage:
@@ -232,7 +232,7 @@ class Server:
             self.query("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def query(self, name: str, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask a database."""
+        """Return the rows of a query on a database."""
         return self._do(self._query(name, sql, *values))
 
     def forget(self, *names: str) -> None:

@@ -59,7 +59,7 @@ class Table:
 
 
 def text_of(result: InteractionResult) -> str:
-    """Give everything that an answer says."""
+    """Return all text of an answer."""
     messages = [message for message in (result.response, *result.followups) if message is not None]
     parts = [message.content for message in messages]
     for message in messages:
@@ -288,7 +288,7 @@ async def test_the_choices_are_what_the_player_can_use(table: Table, caplog: pyt
 
 
 def same_click(table: Table, player: MemberActor, payload: dict[str, Any]) -> dict[str, Any]:
-    """Give an interaction of its own for a player who clicks what another interaction clicked."""
+    """Return a new interaction of a player who clicks what another interaction clicked."""
     record, again = base_payload(
         table.env.backend,
         type=payload["type"],
@@ -302,7 +302,7 @@ def same_click(table: Table, player: MemberActor, payload: dict[str, Any]) -> di
 
 
 def is_disabled(preview: InteractionResult) -> bool:
-    """Tell whether the preview's one button can no longer be clicked."""
+    """Return True if the preview's one button can no longer be clicked."""
     message = preview.response
     assert message is not None
     ((button,),) = [row["components"] for row in message.components]

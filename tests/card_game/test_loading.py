@@ -140,7 +140,7 @@ async def test_a_database_of_something_else_leaves_nothing_open(storage: Storage
 
 
 def imports_of(path: Path) -> set[str]:
-    """Give the names of the top-level packages that a module imports; its own package is "."."""
+    """Return the names of the top-level packages that a module imports; its own package is "."."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -23,7 +23,7 @@ def engine() -> str:
 
 
 def storage_of(world: World) -> PostgresStorage:
-    """Give the world's storage, which is on a server."""
+    """Return the world's storage, which is on a server."""
     assert isinstance(world.storage, PostgresStorage)
     return world.storage
 

@@ -20,7 +20,7 @@ PATIENT = 20.0
 
 
 async def outcomes(actions: Iterable[Awaitable[object]]) -> Counter[str]:
-    """Do all at once, and count what came of it."""
+    """Run all at once, and count the outcomes."""
     done = await asyncio.gather(*actions, return_exceptions=True)
     return Counter(type(one).__name__ for one in done)
 

@@ -31,21 +31,21 @@ class World:
         await self.game.close()
 
     def dispatch(self, event: str, **payload: Any) -> None:
-        """Stand where ``bot.dispatch`` stands."""
+        """Record an event, in place of ``bot.dispatch``."""
         self.events.append((event, payload))
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask the database from outside; ``?`` stands for a value."""
+        """Return the rows of a query from outside; ``?`` stands for a value."""
         return self.storage.query(sql, *values)
 
     def rows(self) -> Rows:
-        """Give every row of every table."""
+        """Return every row of every table."""
         return self.storage.rows()
 
     async def card_of(self, user_id: int) -> int:
-        """Let a player open a pack, and give the card_id of its first copy."""
+        """Open a pack for a player, and return the card_id of its first copy."""
         return (await self.game.open_pack(user_id)).cards[0].card_id
 
     async def listing_of(self, user_id: int, price: int = 50) -> int:
-        """Let a player list a copy, and give the listing's id."""
+        """List a copy for a player, and return the listing's id."""
         return (await self.game.list_card(user_id, await self.card_of(user_id), price)).id

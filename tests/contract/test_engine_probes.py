@@ -66,7 +66,7 @@ async def test_the_probe_knows_nothing_of_a_missing_database(case: EngineCase, p
 
 
 async def test_a_process_that_is_alone_keeps_the_schedule_and_is_the_last(case: EngineCase, probe: Probe) -> None:
-    """Whether it attended before it leaves or not; one that is not willing keeps none."""
+    """Whether it joined before it leaves or not; a process that is not eligible keeps none."""
     try:
         assert await probe.leave("alone")
         await probe.close()

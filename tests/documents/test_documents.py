@@ -20,7 +20,7 @@ SETTINGS_FILE = (PROJECT / "config" / "backup.toml").read_text()
 
 
 def table(*heading: str) -> list[list[str]]:
-    """Give the cells of the README's table with this heading, without their code marks."""
+    """Return the cells of the README's table with this heading, without their code marks."""
     lines = iter(README.splitlines())
     wanted = "| " + " | ".join(heading) + " |"
     for line in lines:
@@ -39,7 +39,7 @@ def table(*heading: str) -> list[list[str]]:
 
 
 def settings_lines() -> Iterator[tuple[str, str, str]]:
-    """Give (section.key, value as written, comment) of the settings file, without the triggers."""
+    """Yield (section.key, value as written, comment) of the settings file, without the triggers."""
     section = ""
     for line in SETTINGS_FILE.splitlines():
         if line.startswith("[["):
@@ -84,7 +84,7 @@ def test_the_dispatched_events_are_those_of_the_code() -> None:
 
 
 def slash_commands() -> Iterator[str]:
-    """Give the cog's slash commands as the README writes them: optional parameters in brackets."""
+    """Yield the cog's slash commands as the README writes them: optional parameters in brackets."""
     for group in (BackupCog.backup, BackupCog.database):
         for command in group.commands:
             assert isinstance(command, app_commands.Command)

@@ -139,7 +139,7 @@ def write_program(host: Host, folder: Path, *, line: str) -> None:
 
 
 def drop_in(host: Host, folder: Path) -> list[str]:
-    """Do what the README says, and give the paths that were there before and would have been overwritten."""
+    """Do what the README says, and return the paths that were there before and would have been overwritten."""
     clashes = []
     for source, target in COPIED:
         for path in (PROJECT / source).rglob("*.py"):
@@ -161,5 +161,5 @@ def drop_in(host: Host, folder: Path) -> list[str]:
 
 
 def python() -> str:
-    """Give the interpreter that has the requirements."""
+    """Return the interpreter that has the requirements."""
     return sys.executable

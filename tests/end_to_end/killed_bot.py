@@ -49,7 +49,7 @@ async def restore_again_and_again(service: SnapshotService) -> None:
 
 
 async def main(what: str, folder: Path) -> None:
-    """Be that bot."""
+    """Run the bot."""
     world = ServiceWorld(folder, game=False)
     service = SnapshotService(
         world.settings(retention={"critical": 3, "keep_all": 0.0, "daily": 1}, database={"busy_timeout": 10.0})

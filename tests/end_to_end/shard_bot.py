@@ -22,11 +22,11 @@ TICK_SECONDS = 0.25
 
 
 async def login(_bot: Any, _token: str) -> None:
-    """Stand where Discord is asked who the bot is."""
+    """Replace ``Client.login``, which asks Discord who the bot is."""
 
 
 async def connect(bot: Any, *, reconnect: bool = True) -> None:
-    """Stand where the bot listens to Discord."""
+    """Replace ``Client.connect``: play, and never end."""
     number = int(sys.argv[1])
     game, service = bot.get_cog("CardGame").game, bot.get_cog("BackupCog").service
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, notify, service)
@@ -43,7 +43,7 @@ async def connect(bot: Any, *, reconnect: bool = True) -> None:
 
 
 def notify(service: Any) -> None:
-    """Say whether this process keeps the schedule."""
+    """Print whether this process keeps the schedule."""
     print("leads" if service._context.probe._membership._leads else "follows", flush=True)
 
 

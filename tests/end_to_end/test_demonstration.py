@@ -28,7 +28,7 @@ def server() -> Iterator[str]:
 
 
 async def ask(url: str, *statements: str) -> list[str]:
-    """Do some statements and give the first column of the last one's rows."""
+    """Run some statements and return the first column of the last one's rows."""
     connection = await asyncpg.connect(url)
     try:
         for statement in statements:

@@ -31,22 +31,22 @@ with local_postgres.running() as url:
 
 
 def folder_of(url: str) -> Path:
-    """Give the server's folder, which holds its socket, its data and its log."""
+    """Return the server's folder, which holds its socket, its data and its log."""
     return Path(parse_qs(urlsplit(url).query)["host"][0])
 
 
 def port_of(url: str) -> int:
-    """Give the server's port."""
+    """Return the server's port."""
     return int(parse_qs(urlsplit(url).query)["port"][0])
 
 
 def server_of(url: str) -> int:
-    """Give the process id of the server."""
+    """Return the process id of the server."""
     return int((folder_of(url) / "data" / "postmaster.pid").read_text().split()[0])
 
 
 def is_alive(process: int) -> bool:
-    """Tell whether there is a process with this number."""
+    """Return True if there is a process with this number."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -60,7 +60,7 @@ def wait_until_gone(folder: Path, server: int) -> None:
 
 
 async def ask(url: str, sql: str) -> object:
-    """Give the one value that a query gives."""
+    """Return the one value of a query."""
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchval(sql)

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform != "linux", r
 
 
 def locks_on(database: Path) -> set[tuple[str, str, str, str]]:
-    """Give (file, kind, first byte, last byte) of the locks that this process holds on the database's files."""
+    """Return (file, kind, first byte, last byte) of the locks that this process holds on the database's files."""
     files = {}
     for side in ("", "-wal", "-shm", "-journal"):
         file = database.with_name(database.name + side)
@@ -101,7 +101,7 @@ async def aiosqlite_holding(database: Path) -> AsyncIterator[Callable[[], Awaita
 async def every_operation(
     world: PlayedWorld, service: SnapshotService
 ) -> AsyncIterator[tuple[str, Callable[[], Awaitable[object]]]]:
-    """Give each operation of the service with its name; none of them writes to the database."""
+    """Yield each operation of the service with its name; none of them writes to the database."""
     yield "open", service.open
     yield "integrity", service.integrity
     yield "quick integrity", lambda: service.integrity(quick=True)

@@ -40,7 +40,7 @@ sys.exit(main.main([]))
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """Give this process's environment without a bot's settings, and with the project's modules."""
+    """Return this process's environment without a bot's settings, and with the project's modules."""
     ours = ("BACKUP_", "DATABASE_", "DISCORD_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "PYTHONPATH": str(PROJECT), **extra}

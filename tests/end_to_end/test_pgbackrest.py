@@ -40,7 +40,7 @@ pg1-user=postgres
 
 
 def major_it_knows() -> int | None:
-    """Give the newest version of PostgreSQL that is installed and that this pgBackRest knows."""
+    """Return the newest version of PostgreSQL that is installed and that this pgBackRest knows."""
     if PROGRAM is None:
         return None
     said = subprocess.run([PROGRAM, "version"], check=True, capture_output=True, text=True).stdout
@@ -66,7 +66,7 @@ class PgBackRest:
         self._folder = folder
 
     def command(self, *arguments: str) -> str:
-        """Give a command for a shell."""
+        """Return a command for a shell."""
         return f"{PROGRAM} --config={self._settings} --stanza=game {' '.join(arguments)}"
 
     def serve(self, data: Path, server: str) -> None:
@@ -77,7 +77,7 @@ class PgBackRest:
         )
 
     def run(self, *arguments: str) -> None:
-        """Carry out a command; fails with what it said."""
+        """Run a command; fail with its output."""
         done = subprocess.run(
             self.command(*arguments),
             shell=True,
@@ -92,7 +92,7 @@ class PgBackRest:
 
 @pytest.fixture
 def pgbackrest() -> Iterator[PgBackRest]:
-    """Give it where the server's user may go, which pytest's own folders are not for."""
+    """Yield a folder that the server's user may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="pgbackrest-") as name:
         folder, user = Path(name), local_postgres._user()
         if user is not None:
@@ -107,14 +107,14 @@ def archiving(pgbackrest: PgBackRest, **settings: str) -> contextlib.AbstractCon
 
 
 def points_of(server: str) -> list[str]:
-    """Give the names of the restore points from the server's log, but for those that pgBackRest makes itself."""
+    """Return the names of the restore points from the server's log, without those that pgBackRest makes itself."""
     return re.findall(
         r'restore point "([a-z0-9-]+_\d{8}T\d{9})" created', (folder_of(server).parent / "log").read_text()
     )
 
 
 def has_points(server: str, count: int) -> bool:
-    """Tell whether there are as many restore points."""
+    """Return True if there are as many restore points."""
     return len(points_of(server)) == count
 
 

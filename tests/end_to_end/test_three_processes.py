@@ -51,7 +51,7 @@ class Shard:
             )
 
     def says(self) -> str:
-        """Give the next line it says; fails, with what it logged, where it ended instead."""
+        """Return its next line of output; fail with its log if it ended instead."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline().strip()
         assert line, self.errors.read_text()
@@ -64,7 +64,7 @@ class Shard:
         return list(json.loads(reasons))
 
     def leads(self) -> bool:
-        """Ask whether it keeps the schedule."""
+        """Return True if it keeps the schedule."""
         self.process.send_signal(signal.SIGUSR1)
         return self.says() == "leads"
 
@@ -81,12 +81,12 @@ def shards(tmp_path: Path) -> Iterator[list[Shard]]:
 
 
 def catalog(folder: Path) -> list[dict[str, Any]]:
-    """Give the snapshots of the repository."""
+    """Return the snapshots of the repository."""
     return list(json.loads((folder / "backups" / "backup_metadata.json").read_text())["snapshots"])
 
 
 def of_kind(folder: Path, kind: str) -> list[dt.datetime]:
-    """Give when each snapshot of a kind began."""
+    """Return when each snapshot of a kind began."""
     return [dt.datetime.fromisoformat(each["began_at"]) for each in catalog(folder) if each["kind"] == kind]
 
 

@@ -32,7 +32,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def another_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let renames into another folder fail as they do between two disks."""
+    """Make renames into another folder fail as they do between two disks."""
     rename = Path.rename
 
     def refuse(self: Path, target: Path) -> Path:

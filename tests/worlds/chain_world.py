@@ -46,11 +46,11 @@ class ChainWorld(ServiceWorld):
         self.game.execute("UPDATE cards SET story = story || 'x' WHERE id = ?", (card,))
 
     def work_file(self, name: str) -> Path:
-        """Give the path of a derived file."""
+        """Return the path of a derived file."""
         return self.repository / ".work" / name
 
     def image_of(self, service: SnapshotService, snapshot: Snapshot) -> bytes:
-        """Give what a snapshot's chain rebuilds to; raises SnapshotDamaged where that has another fingerprint."""
+        """Return what a snapshot's chain rebuilds to; raise SnapshotDamaged if that has another fingerprint."""
         image = self.folder / "rebuilt.db"
         rebuild.rebuild(service._context.repository.chain(snapshot), image, Watch())
         content = image.read_bytes()
@@ -58,7 +58,7 @@ class ChainWorld(ServiceWorld):
         return content
 
     async def exported(self, service: SnapshotService, snapshot: Snapshot) -> bytes:
-        """Give what any gzip tool makes of a snapshot's export."""
+        """Return what any gzip tool makes of a snapshot's export."""
         target = self.folder / "exported.db.gz"
         await service.export(snapshot.id, target)
         content = gzip.decompress(target.read_bytes())
@@ -66,12 +66,12 @@ class ChainWorld(ServiceWorld):
         return content
 
     def rows_of(self, image: bytes) -> dict[str, list[tuple[Any, ...]]]:
-        """Give the rows of an image that SQLite finds sound."""
+        """Return the rows of an image that SQLite finds sound."""
         return rows_of_image(image, self.folder / "looked-at.db")
 
 
 def rows_of_image(image: bytes, scratch: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """See that SQLite finds an image sound, and give its rows."""
+    """Assert that SQLite finds an image sound, and return its rows."""
     scratch.write_bytes(image)
     return rows_of_sound(scratch)
 
@@ -106,7 +106,7 @@ def play_something(world: ChainWorld, dice: random.Random) -> None:
 
 
 def head_of(number: int, kind: Kind = Kind.CRITICAL) -> Head:
-    """Give the head of the snapshot with a number."""
+    """Return the head of the snapshot with a number."""
     return Head(
         id=f"{number:012x}",
         sequence=number,
@@ -185,11 +185,11 @@ class Chain:
         return taken
 
     def unfinished(self) -> list[str]:
-        """Give the archives that a snapshot left without being done."""
+        """Return the archives that an unfinished snapshot left."""
         return sorted(path.name for path in self.scratch.glob("target-*"))
 
     def chain(self) -> tuple[ChainFile, ...]:
-        """Give the chain of the newest."""
+        """Return the chain of the newest."""
         start = max(at for at, part in enumerate(self.parts) if part.form is Form.FULL)
         return tuple(self.parts[start:])
 
@@ -200,7 +200,7 @@ class Chain:
         return image
 
     def rebuilt(self) -> bytes:
-        """Give what the newest rebuilds to."""
+        """Return what the newest rebuilds to."""
         image = self.rebuild()
         content = image.read_bytes()
         image.unlink()
@@ -213,19 +213,19 @@ class Chain:
         return target
 
     def exported(self, record: Path | None = None) -> bytes:
-        """Give the bytes of the newest's export."""
+        """Return the bytes of the newest's export."""
         target = self.export(self.scratch / "exported.db.gz", record)
         content = target.read_bytes()
         target.unlink()
         return content
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Give the rows that the newest restores to."""
+        """Return the rows that the newest restores to."""
         return rows_of_image(self.rebuilt(), self.scratch / "looked-at.db")
 
 
 def empty_base(folder: Path) -> ParentSnapshot:
-    """Give what is said to an engine where there is no snapshot yet; what it keeps is kept in a folder."""
+    """Return the parent for a first snapshot; what the engine keeps is kept in a folder."""
     return ParentSnapshot(
         id=None,
         fingerprint=None,

@@ -73,12 +73,12 @@ class World:
         return document["error"]["code"], document["error"]["message"]
 
     def snapshot(self, *arguments: str) -> dict[str, Any]:
-        """Take a snapshot and give it as ``now`` describes it."""
+        """Take a snapshot and return it as ``now`` describes it."""
         taken: dict[str, Any] = self.answer("now", *arguments)["snapshot"]
         return taken
 
     def event(self, reason: str) -> None:
-        """Let an event of the game ask for a snapshot, as a running bot does, and wait until it is covered."""
+        """Request a snapshot for an event, as a running bot does, and wait until it is covered."""
 
         async def ask() -> None:
             async with self._service() as service:
@@ -87,7 +87,7 @@ class World:
         asyncio.run(ask())
 
     def take_with_similar_ids(self, number: int) -> None:
-        """Take so many snapshots with ids that all begin with many zeros."""
+        """Take ``number`` snapshots whose ids all begin with many zeros."""
 
         async def take() -> None:
             digits = itertools.count(1)
@@ -122,11 +122,11 @@ class World:
             connection.execute(statement)
 
     def forget_pages(self) -> None:
-        """Lose what the engine knows of the newest state, so that the next snapshot is a full."""
+        """Delete what the engine knows of the newest state, so that the next snapshot is a full."""
         (self.repository / ".work" / "pages.index").unlink()
 
     def path_of(self, snapshot: dict[str, Any]) -> Path:
-        """Give the file of a snapshot."""
+        """Return the file of a snapshot."""
         return self.repository / str(snapshot["path"])
 
     def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
@@ -151,7 +151,7 @@ def imagined(minute: int) -> Snapshot:
 
 
 def only_document(output: str) -> dict[str, Any]:
-    """Give the one JSON document that this output is; anything before or after it is a failure."""
+    """Return the one JSON document in this output; fail if there is anything before or after it."""
     assert output.endswith("}\n")
     document = json.loads(output)
     assert isinstance(document, dict)
@@ -159,7 +159,7 @@ def only_document(output: str) -> dict[str, Any]:
 
 
 def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take every variable that is a setting out of the environment of this test."""
+    """Remove every variable that is a setting from the environment of this test."""
     for name in list(os.environ):
         if name.startswith("BACKUP_") or name == "DATABASE_URL":
             monkeypatch.delenv(name)

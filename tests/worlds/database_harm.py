@@ -52,7 +52,7 @@ def header_destroyed_beside_a_log(world: ServiceWorld) -> None:
 
 
 def folder_missing(world: PlayedWorld) -> None:
-    """Let the database's folder not be there, as a volume that was not mounted."""
+    """Move the database's folder away, as if a volume were not mounted."""
     world.database = world.folder / "data" / "game.db"
 
 

@@ -49,7 +49,7 @@ CHECKS = Checks(critical_tables=CRITICAL_TABLES, json_columns=(JsonColumn(table=
 
 
 def slow_watch(seconds: float, **options: Any) -> Watch:
-    """Give a watch that holds the work up for so many seconds a MiB in every phase in which a database may be read."""
+    """Return a watch that delays every phase that may read a database, by ``seconds`` for each MiB."""
     before = 0
 
     def hold_up(phase: str, done: int, _total: int) -> None:
@@ -63,7 +63,7 @@ def slow_watch(seconds: float, **options: Any) -> Watch:
 
 
 def bounded(seconds: float, **options: Any) -> Watch:
-    """Give a watch with a deadline that only a hanging operation reaches."""
+    """Return a watch with a deadline that only a hanging operation reaches."""
     return Watch(deadline_at=time.monotonic() + seconds, seconds=seconds, **options)
 
 
@@ -72,13 +72,13 @@ class EngineCase(Protocol):
 
     url: DatabaseUrl
     incrementals: bool
-    """Whether the engine writes a snapshot that builds on another where that is allowed and little changed."""
+    """True if the engine writes incrementals where they are allowed and little changed."""
 
     def create(self) -> None:
         """Make the game's database."""
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Give every row of every table."""
+        """Return every row of every table."""
 
     def play(self) -> None:
         """Commit one game action."""
@@ -87,22 +87,22 @@ class EngineCase(Protocol):
         """Commit one SQL statement, with foreign keys not enforced."""
 
     def locked(self) -> AbstractContextManager[object]:
-        """Let another process hold a lock that keeps everybody else from writing."""
+        """Hold a lock in another process that keeps everybody else from writing."""
 
     def idle(self) -> AbstractContextManager[object]:
-        """Let another process stay connected without doing anything."""
+        """Keep another process connected that does nothing."""
 
     def destroy(self) -> None:
         """Damage the database so that its engine cannot open it."""
 
     def remove(self) -> None:
-        """Take the database away."""
+        """Remove the database."""
 
     def kept(self, method: Method, quarantine: Path) -> str | None:
-        """Give how a restore of a database that was there names what it kept of it, if it does."""
+        """Return the name under which a restore keeps a database that was there, or None if it keeps none."""
 
     def contents_of(self, image: Path) -> dict[str, list[tuple[Any, ...]]]:
-        """Give every row of every table of what a snapshot was rebuilt to."""
+        """Return every row of every table of what a snapshot was rebuilt to."""
 
 
 class SqliteCase:
@@ -120,7 +120,7 @@ class SqliteCase:
         make_game_database(self.path, players=60)
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Give every row of every table."""
+        """Return every row of every table."""
         return contents_of(self.path)
 
     def play(self) -> None:
@@ -134,11 +134,11 @@ class SqliteCase:
             connection.execute(statement)
 
     def locked(self) -> AbstractContextManager[object]:
-        """Let another process hold a lock that keeps everybody else from writing."""
+        """Hold a lock in another process that keeps everybody else from writing."""
         return OtherProcess(self.path, "BEGIN IMMEDIATE", "UPDATE users SET dust = dust + 1")
 
     def idle(self) -> AbstractContextManager[object]:
-        """Let another process stay connected without doing anything."""
+        """Keep another process connected that does nothing."""
         return OtherProcess(self.path, "SELECT count(*) FROM users")
 
     def destroy(self) -> None:
@@ -147,7 +147,7 @@ class SqliteCase:
             file.write(b"no longer a database".ljust(100, b"\xff"))
 
     def remove(self) -> None:
-        """Take the database away."""
+        """Remove the database."""
         for side in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + side).unlink(missing_ok=True)
 
@@ -174,7 +174,7 @@ class PostgresCase:
         self._game.create()
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Give every row of every table."""
+        """Return every row of every table."""
         return self._game.contents()
 
     def play(self) -> None:
@@ -186,11 +186,11 @@ class PostgresCase:
         self._game.execute(statement)
 
     def locked(self) -> AbstractContextManager[object]:
-        """Let a superuser hold a lock; an ordinary role cannot end that session."""
+        """Hold a lock as a superuser; an ordinary role cannot end that session."""
         return self._game.session("BEGIN", "LOCK TABLE users IN EXCLUSIVE MODE", superuser=True)
 
     def idle(self) -> AbstractContextManager[object]:
-        """Let a session of the game's own role stay connected."""
+        """Keep a session of the game's own role connected."""
         return self._game.session("SELECT count(*) FROM users")
 
     def destroy(self) -> None:
@@ -198,7 +198,7 @@ class PostgresCase:
         self._game.destroy()
 
     def remove(self) -> None:
-        """Take the database away."""
+        """Remove the database."""
         self._game.remove()
 
     def kept(self, method: Method, quarantine: Path) -> str | None:

@@ -123,19 +123,19 @@ def play(connection: sqlite3.Connection, dice: random.Random, players: int) -> N
 
 
 def url_of(path: Path) -> str:
-    """Give the database URL of a file."""
+    """Return the database URL of a file."""
     return f"sqlite:///{path}"
 
 
 @contextlib.contextmanager
 def connected(path: Path, **options: Any) -> Iterator[sqlite3.Connection]:
-    """Give a connection in autocommit mode that is closed at the end."""
+    """Yield a connection in autocommit mode that is closed at the end."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, **options)) as connection:
         yield connection
 
 
 def contents_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Give every row of every table, and the schema, for comparing two databases."""
+    """Return every row of every table, and the schema, for comparing two databases."""
     with connected(path) as connection:
         connection.execute("BEGIN")
         names = [str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -210,7 +210,7 @@ class Writer:
         assert self.process.stdout.readline() == "began\n", "the writer did not begin"
 
     def stop(self) -> int:
-        """Let it end after its present transaction, and give the number of its commits."""
+        """End it after its present transaction, and return the number of its commits."""
         _finish(self.process, drain=False)
         assert self.process.stdout is not None
         commits = int(self.process.stdout.read())

@@ -39,7 +39,7 @@ class HistoryWorld:
         self._jobs = 0
 
     def commit(self, *statements: str | tuple[str, tuple[Any, ...]]) -> None:
-        """Do each statement and commit it."""
+        """Run each statement and commit it."""
         with closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
             for statement in statements:
                 sql, values = (statement, ()) if isinstance(statement, str) else statement

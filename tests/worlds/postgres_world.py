@@ -45,24 +45,24 @@ _stack = contextlib.ExitStack()
 
 
 def needs(major: int) -> Any:
-    """Give a parameter for a test on one version: a named skip where it is not installed."""
+    """Return a parameter for a test on one version: a named skip if it is not installed."""
     why = f"PostgreSQL {major} is not installed on this machine (found: {MAJORS or 'none'})"
     return pytest.param(major, id=f"postgresql{major}", marks=pytest.mark.skipif(major not in MAJORS, reason=why))
 
 
 @functools.cache
 def server(major: int = NEWEST) -> str:
-    """Give a superuser's URL on the server of this test process; fails where none can be started."""
+    """Return a superuser's URL on the server of this test process; fail if none can be started."""
     return _stack.enter_context(local_postgres.running(major, **_QUIET))
 
 
 def fresh_server(major: int = NEWEST) -> contextlib.AbstractContextManager[str]:
-    """Give a server that a test may kill."""
+    """Return a server that a test may kill."""
     return local_postgres.running(major, **_QUIET)
 
 
 def in_thread(work: Callable[[], Awaitable[Value]]) -> Value:
-    """Carry out asynchronous work to its end, wherever this is called from."""
+    """Run asynchronous work to its end, also from within a loop."""
 
     async def main() -> Value:
         return await work()
@@ -72,26 +72,26 @@ def in_thread(work: Callable[[], Awaitable[Value]]) -> Value:
 
 
 def with_database(url: str, name: str, user: str | None = None, password: str | None = None) -> str:
-    """Give a server's URL for another database, and for another user on request."""
+    """Return a server's URL for another database, and for another user on request."""
     parts = urlsplit(url)
     who = quote(user or "postgres", safe="") + (f":{quote(password, safe='')}" if password else "")
     return f"postgresql://{who}@/{quote(name, safe='')}?{parts.query}"
 
 
 def over_tcp(url: str) -> str:
-    """Give the same URL over TCP, where the server asks for a password."""
+    """Return the same URL over TCP, where the server asks for a password."""
     parts = urlsplit(url)
     port = parse_qs(parts.query)["port"][0]
     return f"postgresql://{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}{parts.path}"
 
 
 def folder_of(url: str) -> Path:
-    """Give the server's data folder."""
+    """Return the server's data folder."""
     return Path(parse_qs(urlsplit(url).query)["host"][0]) / "data"
 
 
 def run_sql(url: str, *statements: str) -> None:
-    """Carry out statements, each by itself."""
+    """Run statements, each by itself."""
 
     async def work() -> None:
         connection = await asyncpg.connect(url)
@@ -105,7 +105,7 @@ def run_sql(url: str, *statements: str) -> None:
 
 
 def ask(url: str, query: str, *arguments: object) -> list[tuple[Any, ...]]:
-    """Give the rows of a query."""
+    """Return the rows of a query."""
 
     async def work() -> list[tuple[Any, ...]]:
         connection = await asyncpg.connect(url)
@@ -118,7 +118,7 @@ def ask(url: str, query: str, *arguments: object) -> list[tuple[Any, ...]]:
 
 
 def databases_of(url: str) -> set[str]:
-    """Give the names of a server's databases besides its own."""
+    """Return the names of a server's databases besides its own."""
     names = {str(name) for (name,) in ask(url, "SELECT datname FROM pg_database")}
     return names - {"postgres", "template0", "template1", _TEMPLATE}
 
@@ -167,13 +167,12 @@ def _template(server_url: str) -> None:
 
 
 class PostgresGame:
-    """One small game in a database of its own, that belongs to a role of its own."""
+    """One small game in a database of its own, that belongs to a role of its own; ``create`` makes the database.
+
+    The server is that of the test process unless another is given; ``createdb`` is the role's right.
+    """
 
     def __init__(self, server_url: str | None = None, *, name: str | None = None, createdb: bool = True) -> None:
-        """Take the server (the test process's own by default); ``createdb`` is the role's right.
-
-        The database is not there before ``create``.
-        """
         self.server = server_url or server()
         number = f"{os.getpid()}_{next(_numbers)}"
         self.name = name or f"game_{number}"
@@ -210,7 +209,7 @@ class PostgresGame:
         run_sql(self.superuser, own)
 
     def contents(self, name: str | None = None) -> dict[str, list[tuple[Any, ...]]]:
-        """Give every row of every table of the game, or of another database."""
+        """Return every row of every table of the game, or of another database."""
         url = with_database(self.server, name or self.name)
         tables = [str(table) for (table,) in ask(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
         return {table: sorted(ask(url, f'SELECT * FROM "{table}"'), key=repr) for table in sorted(tables)}
@@ -256,7 +255,7 @@ class PostgresGame:
                 loop.close()
 
     def leftovers(self) -> set[str]:
-        """Give the databases beside the game's that bear our names for its own."""
+        """Return the databases beside the game's that Savepoint made for it."""
         mine = (f"savepoint_scratch_{self.name[:15]}", f"{self.name}_")
         return {name for name in databases_of(self.server) if name.startswith(mine)}
 
@@ -271,10 +270,10 @@ class PostgresWorld(ServiceWorld):
         self._url = url or self.game.url
 
     def settings(self, **sections: dict[str, Any]) -> Settings:
-        """Give settings for this game; ``schedule={"retry_first": 1.0}`` sets keys of a section."""
+        """Return settings for this game; ``schedule={"retry_first": 1.0}`` sets keys of a section."""
         database = {"url": self._url, "busy_timeout": 5.0, **sections.pop("database", {})}
         return super().settings(database=database, **sections)
 
     def text_of(self, snapshot: Snapshot) -> bytes:
-        """Give the plain dump, as any gzip tool does."""
+        """Return the plain dump, as any gzip tool does."""
         return gzip.decompress(self.file_of(snapshot).read_bytes())

@@ -65,7 +65,7 @@ class HeldWorkers:
         await until(self._sign.exists, "a worker opened its file")
 
     def release(self) -> None:
-        """Let all workers go on."""
+        """Release all workers."""
         self._release.touch()
 
 

@@ -38,7 +38,7 @@ from tests.worlds.incremental_archives import (
 def refused(
     path: Path, data: bytes, image: Path, detail: str = "damaged at byte", delta: Delta | None = None
 ) -> SnapshotDamaged:
-    """Give the error that the file leads to, after making sure that the image was left as it was."""
+    """Return the error that a file leads to, and assert that the image was left as it was."""
     path.write_bytes(data)
     before = image.read_bytes()
     with pytest.raises(SnapshotDamaged, match=detail):

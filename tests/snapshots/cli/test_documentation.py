@@ -63,7 +63,7 @@ SHAPES: dict[str, list[type[msgspec.Struct]]] = {
 
 
 def usage_of(name: str) -> str:
-    """Give the line of the docstring that shows how a command is written."""
+    """Return the line of the docstring that shows how a command is written."""
     lines = re.findall(
         rf"^    python -m core\.snapshots ({re.escape(name)}\b.*(?:\n {{8}}.*)*)$", DOCUMENTED, re.MULTILINE
     )
@@ -72,19 +72,19 @@ def usage_of(name: str) -> str:
 
 
 def block_of(name: str) -> str:
-    """Give what the docstring says about a command's document."""
+    """Return what the docstring says about a command's document."""
     found = re.search(rf"^    {re.escape(name)}  +(.*(?:\n {{22}}.*)*)", DOCUMENTED, re.MULTILINE)
     assert found, f"the document of {name} is not documented"
     return found[1]
 
 
 def names_in(text: str) -> set[str]:
-    """Give the members that a shape names."""
+    """Return the members that a shape names."""
     return set(re.findall(r'"(\w+)"', text))
 
 
 def fields_of(*structs: type[msgspec.Struct]) -> set[str]:
-    """Give the members that documents have."""
+    """Return the members that documents have."""
     return {field for struct in structs for field in struct.__struct_encode_fields__}
 
 

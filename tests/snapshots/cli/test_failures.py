@@ -37,7 +37,7 @@ def held(world: World) -> Iterator[None]:
 
 
 def with_id(command: list[str], snapshot_id: str, world: World) -> list[str]:
-    """Give the arguments of a command with an id in its place."""
+    """Return the arguments of a command with an id in its place."""
     filled = [str(world.root / "out.db.gz") if argument == "FILE" else argument for argument in command]
     return [filled[0], snapshot_id, *filled[1:]]
 

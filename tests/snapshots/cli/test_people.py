@@ -248,7 +248,7 @@ def test_one_of_a_thing_is_singular() -> None:
 
 
 def planned(world: World, snapshot_id: str) -> str:
-    """Give what a person is shown before a restore."""
+    """Return what a person is shown before a restore."""
     invocation = Invocation()
     invocation.config = world.config
     with opened(invocation) as session:
@@ -257,7 +257,7 @@ def planned(world: World, snapshot_id: str) -> str:
 
 
 def printed(shown: Shown) -> str:
-    """Give what a wide console prints."""
+    """Return what a wide console prints."""
     console = Console(width=160)
     with console.capture() as captured:
         for part in shown:

@@ -91,7 +91,7 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
-    """Give the exit code and the standard output of a process."""
+    """Return the exit code and the standard output of a process."""
     with process:
         output, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, output.decode()

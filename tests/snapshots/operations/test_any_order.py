@@ -237,7 +237,7 @@ class Model:
 
 
 async def carry_out(steps: list[tuple[Any, ...]], seen: Counter[str]) -> None:
-    """Do the steps in a world of their own."""
+    """Run the steps in a world of their own."""
     with tempfile.TemporaryDirectory() as folder:
         model = Model(await played_world(Path(folder), newer=Form.INCREMENTAL), seen)
         await model.begin()

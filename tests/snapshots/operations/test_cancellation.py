@@ -33,7 +33,7 @@ class Held:
         self.left = threading.Event()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Do what the function does, the first time not before it may."""
+        """Call the function; the first call waits until it is released."""
         if self._first.acquire(blocking=False):
             self.entered.set()
             assert self._go_on.wait(timeout=20)
@@ -48,7 +48,7 @@ class Held:
             await asyncio.sleep(0.001)
 
     def let_go_on(self) -> None:
-        """Let it do its work."""
+        """Release the first call."""
         self._go_on.set()
 
 

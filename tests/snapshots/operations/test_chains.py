@@ -38,7 +38,7 @@ RETENTION = {
 async def chained(
     folder: Path, *kinds: Kind, journal_mode: str = "wal"
 ) -> AsyncIterator[tuple[ChainWorld, SnapshotService, list[Snapshot]]]:
-    """Return a world with snapshots of these kinds, and a small change before each of them."""
+    """Yield a world with snapshots of these kinds, and a small change before each of them."""
     world = ChainWorld(folder, journal_mode=journal_mode)
     try:
         async with world.opened() as service:

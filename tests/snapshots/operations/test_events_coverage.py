@@ -67,7 +67,7 @@ class HeldAfterReading:
         return result
 
     def release(self) -> None:
-        """Let it be published, and hold no other one up."""
+        """Publish the snapshot that is held, and hold no other one."""
         self._go_on.set()
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.process
 
 
 def no_space(world: ServiceWorld, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Let the disk look full; give what frees it."""
+    """Make the disk look full; return a function that frees it."""
     monkeypatch.setattr("core.snapshots.files.free_space", lambda path: 4096)
     return monkeypatch.undo
 

@@ -51,13 +51,13 @@ class Interference:
 
 
 def failed_check(replaced: Any) -> Any:
-    """Let the check after the replacement have failed."""
+    """Return a replacement whose check failed."""
     integrity = IntegrityReport(findings=(UNSOUND,), checked={}, rows={}, seconds=0.0)
     return msgspec.structs.replace(replaced, integrity=integrity)
 
 
 def different(replaced: Any) -> Any:
-    """Let the result have differed from the snapshot."""
+    """Return a replacement that differs from the snapshot."""
     return msgspec.structs.replace(replaced, identical=False)
 
 

@@ -20,7 +20,7 @@ DAY = 86400.0
 
 
 async def events(service: SnapshotService, world: ServiceWorld, forms: str) -> list[Snapshot]:
-    """Take event snapshots of so many states, with "f" a full and with "i" an incremental on the one before."""
+    """Take an event snapshot for each letter: "f" is a full, "i" an incremental on the one before."""
     taken = []
     for form in forms:
         world.play()
@@ -149,7 +149,7 @@ async def test_periodic_snapshots_go_on_after_the_clock_was_wrong(tmp_path: Path
 
 
 def little_space(monkeypatch: pytest.MonkeyPatch, world: ServiceWorld, free: int) -> None:
-    """Let the disk have so much free as if the repository's files were the only ones on it."""
+    """Make the disk's free space depend on the repository's files alone."""
 
     def used() -> int:
         return sum(path.stat().st_size for path in world.repository.rglob("*.gz") if not path.is_symlink())

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def keeps_the_schedule(monkeypatch: pytest.MonkeyPatch) -> Callable[[SnapshotService, bool], None]:
-    """Let the engine say whether a process keeps the schedule."""
+    """Make the engine answer whether a process keeps the schedule."""
 
     def say(service: SnapshotService, answer: bool) -> None:
         async def join(_group: str, *, eligible: bool) -> bool:
@@ -27,7 +27,7 @@ def keeps_the_schedule(monkeypatch: pytest.MonkeyPatch) -> Callable[[SnapshotSer
 
 
 async def begun(service: SnapshotService, world: ServiceWorld) -> Snapshot:
-    """Take a periodic snapshot, after which the game goes on."""
+    """Take a periodic snapshot, after which the game is played."""
     taken = (await service.create(Kind.PERIODIC)).snapshot
     world.play()
     return taken

@@ -27,7 +27,7 @@ CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -ad
 
 @pytest.fixture
 def certificate() -> Iterator[Path]:
-    """Give a folder with a server's certificate and key, readable by whom local servers run as."""
+    """Yield a folder with a server's certificate and key, readable by the user that local servers run as."""
     with tempfile.TemporaryDirectory(prefix="certificate-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -41,7 +41,7 @@ def certificate() -> Iterator[Path]:
 
 
 async def size_of(url: str) -> int:
-    """Ask for the database's size as the bot's process does."""
+    """Return the database's size, asked for as the bot's process does."""
     probe = probe_for(parse(url))
     try:
         return await probe.size()

@@ -20,7 +20,7 @@ OURS = "/srv/backups"
 
 
 def new_probe(url: str) -> PostgresProbe:
-    """Give what another process has: connections of its own."""
+    """Return what another process has: a probe with connections of its own."""
     return PostgresProbe(Address(parse_conninfo(url)))
 
 
@@ -36,7 +36,7 @@ async def three() -> AsyncIterator[list[PostgresProbe]]:
 
 
 async def leaders(probes: list[PostgresProbe]) -> list[bool]:
-    """Ask each who leads."""
+    """Return which of the processes lead."""
     return [await probe.join(OURS, eligible=True) for probe in probes]
 
 

@@ -121,7 +121,7 @@ def test_a_password_of_the_environment_is_moved_out_of_it(tmp_path: Path, monkey
 
 
 def tools(*versions: str) -> tuple[Tools, ...]:
-    """Give installations of these versions."""
+    """Return installations of these versions."""
     return tuple(Tools(f"/pg{version}", *(int(part) for part in version.split("."))) for version in versions)
 
 

@@ -46,7 +46,7 @@ class Waiting:
 
 
 def noting(service: SnapshotService, dumps: list[SnapshotService]) -> Callable[..., Awaitable[object]]:
-    """Give what carries out a service's jobs, and notes for whom."""
+    """Return a function that runs a service's jobs and records the service."""
     work = service._context.work
 
     async def noted(*arguments: Any, **fields: Any) -> object:

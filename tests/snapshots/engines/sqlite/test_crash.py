@@ -58,7 +58,7 @@ class World:
         self.remember()
 
     def remember(self) -> None:
-        """Let everything as it is now be what ``reset`` goes back to."""
+        """Keep the present files as those that ``reset`` goes back to."""
         self._before = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
 
     def reset(self) -> None:
@@ -70,14 +70,14 @@ class World:
             path.write_bytes(content)
 
     def copy(self) -> Path:
-        """Give a copy of the database with its log, for looking into without changing anything."""
+        """Return a copy of the database with its log, so that looking into it changes nothing."""
         copied = self.folder / "copied"
         shutil.rmtree(copied, ignore_errors=True)
         shutil.copytree(self.game.parent, copied)
         return copied / "game.db"
 
     def run(self, operation: str, other: Path | None = None, **options: Any) -> tuple[int, str]:
-        """Do an operation in a process of its own; give its exit status and what it printed."""
+        """Run an operation in a process of its own; return its exit status and output."""
         job = {
             "operation": operation,
             "database": str(self.game),
@@ -94,11 +94,11 @@ class World:
         return status, output
 
     def close(self) -> None:
-        """Let go of the process that forks the others."""
+        """End the process that forks the others."""
         self._engine.communicate()
 
     def points(self, operation: str, spread: int) -> list[int]:
-        """Give the points at which to die: each rename and what comes after it, and so many more over the whole."""
+        """Return the points at which to die: each rename and what comes after it, and ``spread`` of the others."""
         status, output = self.run(operation)
         assert status == 0
         events = output.split()

@@ -1,4 +1,4 @@
-"""Looking at a SQLite file in any state: what is damage, what is missing, and what says nothing about either."""
+"""Inspecting a SQLite file in any state: what is damage, what is missing, and what says nothing about either."""
 
 from __future__ import annotations
 

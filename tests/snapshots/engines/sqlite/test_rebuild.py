@@ -173,5 +173,5 @@ def test_the_record_of_another_full_with_the_same_image_does_not_stop_an_export(
 
 
 def _forged(record: MemberRecord) -> MemberRecord:
-    """Give the record of one full under the name of the other."""
+    """Return the record of one full under the name of the other."""
     return msgspec.structs.replace(record, snapshot=head_of(1).id)

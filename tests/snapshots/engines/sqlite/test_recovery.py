@@ -37,7 +37,7 @@ def first_look(request: pytest.FixtureRequest) -> str:
 
 
 def look(first_look: str, game: Path, scratch: Path) -> Path:
-    """Let one operation open the database first, then take a snapshot and give its image."""
+    """Open the database by one operation first, then take a snapshot and return its image."""
     engine = SqliteEngine(game, 1.0)
     if first_look == "inspect":
         assert engine.inspect(CRITICAL_TABLES, bounded(30)).openable

@@ -68,7 +68,7 @@ def make_pages(path: Path, page_size: int, journal_mode: str) -> Path:
 
 @contextlib.contextmanager
 def written(path: Path, seed: int) -> Iterator[None]:
-    """Let another process write as fast as it can."""
+    """Start another process that writes as fast as it can."""
     command = [sys.executable, "-c", WRITER, str(path), "10", str(seed)]
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -82,7 +82,7 @@ def written(path: Path, seed: int) -> Iterator[None]:
 
 
 def image_of(source: source_module.Source, target: Path, *, pause: float = 0.0) -> Path:
-    """Write down what the quick reader gives, block by block, with a pause after some of them."""
+    """Record what the quick reader returns, block by block, with a pause after some of them."""
     with target.open("wb") as file:
         for number, block in enumerate(source.blocks(Watch())):
             file.write(block)
