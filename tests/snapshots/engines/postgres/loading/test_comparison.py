@@ -14,8 +14,6 @@ from core.snapshots.engines.postgres.session import connected
 from core.snapshots.progress import Watch
 from core.snapshots.settings.conninfo import parse_conninfo
 from tests.worlds.postgres_world import PostgresGame, run_sql
-
-pytestmark = pytest.mark.server
 from tests.worlds.waiting import wait_until
 
 pytestmark = pytest.mark.server
