@@ -71,7 +71,7 @@ class TickingClock:
             self._now += dt.timedelta(**amount)
 
     def set(self, moment: dt.datetime) -> None:
-        """Be at another moment."""
+        """Jump to a moment."""
         with self._guard:
             self._now = moment
 
@@ -84,7 +84,7 @@ class SeededIds:
         self._guard = threading.Lock()
 
     def __call__(self, count: int) -> str:
-        """Give twice ``count`` hexadecimal digits, as ``secrets.token_hex`` does."""
+        """Return twice ``count`` hexadecimal digits, as ``secrets.token_hex`` does."""
         with self._guard:
             return self._dice.randbytes(count).hex()
 
@@ -105,43 +105,46 @@ class Heard:
         self.notices: list[tuple[str, str]] = []
 
     async def created(self, snapshot: Snapshot) -> None:
-        """Write down a published snapshot."""
+        """Record a published snapshot."""
         self.snapshots.append(snapshot)
 
     async def failed(self, operation: str, error: SnapshotError) -> None:
-        """Write down a failure."""
+        """Record a failure."""
         self.failures.append((operation, error))
 
     async def covered(self) -> None:
-        """Count that the newest state is safe."""
+        """Count how often the current state was covered."""
         self.times_covered += 1
 
+    async def succeeded(self, operation: str) -> None:
+        """Handle the success of an operation."""
+
     async def health_changed(self, health: Health) -> None:
-        """Write down what is newly known of the live database."""
+        """Record new findings in the live database."""
         self.healths.append(health)
 
     async def audited(self, line: AuditLine) -> None:
-        """Write down a line of the audit log."""
+        """Record a line of the audit log."""
         self.lines.append(line)
 
     async def interrupted(self, message: str) -> None:
-        """Write down what the owner is told of an interrupted operation."""
+        """Record the message about an operation that a crash interrupted."""
         self.interruptions.append(message)
 
     async def noticed(self, key: str, message: str) -> None:
-        """Write down something that the owner should know."""
+        """Record something that the owner should know."""
         self.notices.append((key, message))
 
     async def restore_starting(self, plan: RestorePlan) -> None:
-        """Write down that a restore begins."""
+        """Record the start of a restore."""
         self.plans.append(plan)
 
     async def restore_finished(self, report: RestoreReport) -> None:
-        """Write down how a restore ended."""
+        """Record the end of a restore."""
         self.reports.append(report)
 
     async def rescued(self, report: RescueReport) -> None:
-        """Write down a rescue."""
+        """Record a rescue."""
         self.rescues.append(report)
 
 
@@ -159,7 +162,7 @@ class ServiceWorld:
             make_game_database(self.database, journal_mode=journal_mode, page_size=page_size, players=PLAYERS)
 
     def settings(self, **sections: dict[str, Any]) -> Settings:
-        """Give settings for this folder; ``schedule={"retry_first": 1.0}`` sets keys of a section."""
+        """Return settings for this folder; ``schedule={"retry_first": 1.0}`` sets keys of a section."""
         values = defaults()
         given: dict[str, dict[str, Any]] = {
             "database": {
@@ -184,14 +187,14 @@ class ServiceWorld:
         return values
 
     def service(self, **sections: dict[str, Any]) -> SnapshotService:
-        """Give a service that is not open yet, with the world's listener."""
+        """Return a service that is not open yet, with the world's listener."""
         service = SnapshotService(self.settings(**sections), clock=self.clock, token_hex=self.ids)
         service.listen(self.heard)
         return service
 
     @contextlib.asynccontextmanager
     async def opened(self, **sections: dict[str, Any]) -> AsyncIterator[SnapshotService]:
-        """Give an open service, and close it at the end."""
+        """Open a service, and close it at the end."""
         service = self.service(**sections)
         try:
             await service.open()
@@ -210,19 +213,19 @@ class ServiceWorld:
             self.play(f"INSERT INTO users (id, name, dust) VALUES ({number}, 'user {number}', 1000)")
 
     def forget_pages(self) -> None:
-        """Lose what the engine knows of the newest state, so that the next snapshot is a full."""
+        """Delete what the engine knows of the newest state, so that the next snapshot is a full."""
         (self.repository / ".work" / "pages.index").unlink(missing_ok=True)
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Give every row of the database."""
+        """Return every row of the database."""
         return contents_of(self.database)
 
     def file_of(self, snapshot: Snapshot) -> Path:
-        """Give where a snapshot's file is."""
+        """Return the path of a snapshot's file."""
         return self.repository / snapshot.path
 
     def rows_in(self, snapshot: Snapshot) -> dict[str, list[tuple[Any, ...]]]:
-        """Give every row that a snapshot restores to: of a full with nothing but gunzip and SQLite, of an incremental
+        """Return every row that a snapshot restores to: of a full with nothing but gunzip and SQLite, of an incremental
         from the chain that the catalog on the disk gives.
         """
         scratch = self.folder / "unpacked.db"
@@ -234,7 +237,7 @@ class ServiceWorld:
         return rows_of_sound(scratch)
 
     def files(self) -> set[str]:
-        """Give the snapshot files that are on the disk."""
+        """Return the snapshot files that are on the disk."""
         return {
             path.relative_to(self.repository).as_posix()
             for folder in set(FOLDER_OF.values())
@@ -242,7 +245,7 @@ class ServiceWorld:
         }
 
     def temporary_files(self) -> set[str]:
-        """Give what is in ``.work`` and is not there for good."""
+        """Return the names of the temporary files in ``.work``."""
         return {path.name for path in (self.repository / ".work").iterdir()} - {
             "lock",
             "operation.json",
@@ -251,8 +254,13 @@ class ServiceWorld:
             "members.record",
         }
 
+    def beside_the_database(self) -> list[str]:
+        """Return the hidden files beside the database, without the note on where the repository is."""
+        found = self.database.parent.glob(".*")
+        return [path.name for path in found if path.name != f".{self.database.name}.savepoint"]
+
     def database_files(self) -> dict[str, bytes]:
-        """Give the bytes of the database's files; only while no connection of this process has it open."""
+        """Return the bytes of the database's files; only while no connection of this process has it open."""
         return {path.name: path.read_bytes() for path in sorted(self.folder.glob("game.db*"))}
 
 
@@ -270,7 +278,7 @@ _PLAYED: dict[tuple[str, Form], tuple[tempfile.TemporaryDirectory[str], Snapshot
 
 
 async def played_world(folder: Path, *, journal_mode: str = "wal", newer: Form = Form.FULL) -> PlayedWorld:
-    """Give a world with a history in a folder, in which the ``newer`` snapshot stands alone or builds on the other."""
+    """Return a world with a history in a folder; its ``newer`` snapshot stands alone or builds on the other."""
     made = _PLAYED.get((journal_mode, newer))
     if made is None:
         original = tempfile.TemporaryDirectory(prefix="played-world-")
@@ -294,7 +302,7 @@ async def played_world(folder: Path, *, journal_mode: str = "wal", newer: Form =
 
 
 def _without_identity(service: SnapshotService) -> None:
-    """Let the snapshots belong to no database in particular, so that a copy of the folder serves as well."""
+    """Make the snapshots belong to no database in particular, so that a copy of the folder serves as well."""
 
     async def unknown() -> None:
         return None
@@ -309,7 +317,7 @@ def rows_of_gzip(archive: Path, scratch: Path) -> dict[str, list[tuple[Any, ...]
 
 
 def rows_of_sound(image: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """See that SQLite finds an image sound, give every row, and remove it."""
+    """Assert that SQLite finds an image sound, return every row, and remove it."""
     try:
         with connected(image) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -344,10 +352,10 @@ def damage_pages(path: Path, name: str = "cards") -> None:
 
 
 def messages(report: IntegrityReport | None) -> list[str]:
-    """Give what a report found, in words."""
+    """Return the messages of what a report found."""
     return [] if report is None else [finding.message for finding in report.findings]
 
 
 def ids(snapshots: Iterable[Snapshot]) -> list[str]:
-    """Give the ids of snapshots."""
+    """Return the ids of snapshots."""
     return [snapshot.id for snapshot in snapshots]
