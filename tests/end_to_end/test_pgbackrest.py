@@ -20,6 +20,8 @@ from demonstration import local_postgres
 from tests.worlds.postgres_world import PostgresGame, PostgresWorld, ask, folder_of, run_sql
 from tests.worlds.waiting import PATIENCE, wait_until
 
+pytestmark = pytest.mark.server
+
 PROGRAM = shutil.which("pgbackrest")
 KNOWS = {16: (2, 48), 15: (2, 41)}
 """From which pgBackRest on a version of PostgreSQL can be taken for known; 16 comes with requirements-dev.txt."""
