@@ -10,6 +10,7 @@ import struct
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 from .pages import ChainPages
@@ -20,6 +21,8 @@ _TABLE_LEAF, _TABLE_INTERIOR, _INDEX_LEAF, _INDEX_INTERIOR = 13, 5, 10, 2
 _FILE_HEADER = 100
 _DEEPEST = 40
 _KEPT = 1000
+_PAGES_KEPT = 8 * 1024 * 1024
+"""Bytes of pages that are kept of each state."""
 
 
 class Cell(NamedTuple):
@@ -49,12 +52,23 @@ class View:
         self.count = pages.page_count(point)
         self._pages = pages
         self._point = point
+        self._pages_kept: dict[int, bytes] = {}
+        self._room = _PAGES_KEPT
         self._usable = pages.page_size - self.page(1)[20]
         self._kept: OrderedDict[int, Leaf | Interior | None] = OrderedDict()
 
     def page(self, number: int) -> bytes:
         """Return a page's bytes; b"" if the state has no such page."""
+        kept = self._pages_kept.get(number)
+        if kept is not None:
+            return kept
         return self._pages.page(number, self._point) if 1 <= number <= self.count else b""
+
+    def keep(self, number: int, page: bytes) -> None:
+        """Keep the bytes of a page that will be looked at again, as long as there is room for them."""
+        if self._room >= len(page):
+            self._room -= len(page)
+            self._pages_kept[number] = page
 
     def table_page(self, number: int) -> Leaf | Interior | None:
         """Return a page of a table's b-tree, or None if it is none."""
@@ -116,28 +130,36 @@ class View:
         first = at + (8 if kind == _TABLE_LEAF else 12)
         if first + 2 * count > len(page):
             return None
-        starts = [int.from_bytes(page[first + 2 * i : first + 2 * i + 2], "big") for i in range(count)]
+        starts = list(struct.unpack_from(f">{count}H", page, first))
         try:
             if kind == _TABLE_LEAF:
-                return Leaf(dict(self._cell(page, start) for start in starts))
+                return Leaf(self._cells(page, starts))
             children = [int.from_bytes(page[start : start + 4], "big") for start in starts]
-            keys = [_varint(page, start + 4)[0] for start in starts]
+            keys = [_signed(_varint(page, start + 4)[0]) for start in starts]
         except IndexError:
             return None
         children.append(int.from_bytes(page[at + 8 : at + 12], "big"))
-        return Interior([_signed(key) for key in keys], children)
+        return Interior(keys, children)
 
-    def _cell(self, page: bytes, start: int) -> tuple[int, Cell]:
-        size, at = _varint(page, start)
-        rowid, at = _varint(page, at)
-        usable = self._usable
-        most = usable - 35
-        if size <= most:
-            return _signed(rowid), Cell(page[start : at + size], 0)
+    def _cells(self, page: bytes, starts: list[int]) -> dict[int, Cell]:
+        """Return the rows of a leaf. The lengths are read here and not by ``_varint``: there are very many of them."""
+        usable, most, cells = self._usable, self._usable - 35, {}
         least = (usable - 12) * 32 // 255 - 23
-        local = least + (size - least) % (usable - 4)
-        end = at + (local if local <= most else least)
-        return _signed(rowid), Cell(page[start : end + 4], int.from_bytes(page[end : end + 4], "big"))
+        for start in starts:
+            size, at = page[start], start + 1
+            if size > 0x7F:
+                size, at = _varint(page, start)
+            rowid, at = page[at], at + 1
+            if rowid > 0x7F:
+                rowid, at = _varint(page, at - 1)
+                rowid = _signed(rowid)
+            if size <= most:
+                cells[rowid] = Cell(page[start : at + size], 0)
+                continue
+            local = least + (size - least) % (usable - 4)
+            end = at + (local if local <= most else least)
+            cells[rowid] = Cell(page[start : end + 4], int.from_bytes(page[end : end + 4], "big"))
+        return cells
 
     def index_pages(self, root: int) -> set[int]:
         """Return the pages of an index's b-tree, or of a table WITHOUT ROWID, but for its overflow pages."""
@@ -172,14 +194,25 @@ class Tree:
     def holds(self, number: int, rowid: int) -> bool:
         """Return True if a page is on the way from the root to where a row number is or would be."""
         at = self.root
-        for _ in range(_DEEPEST):
+        for _ in range(self._inner_levels):
             if at == number:
                 return True
             page = self.view.table_page(at)
             if not isinstance(page, Interior):
                 return False
             at = page.children[bisect_left(page.keys, rowid)]
-        return False
+        return at == number
+
+    @cached_property
+    def _inner_levels(self) -> int:
+        """How many inner pages stand above each leaf: as many above one as above every other."""
+        at = self.root
+        for level in range(_DEEPEST):
+            page = self.view.table_page(at)
+            if not isinstance(page, Interior):
+                return level
+            at = page.children[0]
+        return _DEEPEST
 
     def leaves(self, number: int) -> Iterator[int]:
         """Yield the leaves below a page, itself included if it is one."""
@@ -205,15 +238,14 @@ def some_rowid(view: View, number: int) -> int | None:
 
 
 def _varint(page: bytes, at: int) -> tuple[int, int]:
+    """Return a number of up to nine bytes, and where it ends."""
     value = 0
-    for place in range(9):
-        byte = page[at + place]
-        if place == 8:
-            return (value << 8) | byte, at + 9
+    for place in range(at, at + 8):
+        byte = page[place]
         value = (value << 7) | (byte & 0x7F)
         if byte < 0x80:
-            return value, at + place + 1
-    raise AssertionError("nine bytes are the most")
+            return value, place + 1
+    return (value << 8) | page[at + 8], at + 9
 
 
 def _signed(value: int) -> int:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..progress import Watch
-from .btree import Cell, Interior, Leaf, Tree, View, some_rowid
+from .btree import Cell, Leaf, Tree, View, some_rowid
 
 __all__ = ["PageDiff", "Touched", "TreePair"]
 
@@ -47,14 +47,19 @@ class PageDiff:
     def __init__(self, before: View, after: View, numbers: Iterable[int], watch: Watch) -> None:
         self._views = before, after
         self._watch = watch
-        self._differ = {number for number in numbers if before.page(number) != after.page(number)}
+        self._differ = self._found_differing(numbers)
         self._keys = tuple(self._found_keys(view) for view in self._views)
 
     def touched(self, tables: Mapping[str, TreePair]) -> dict[str, Touched | None]:
         """Return the rows that can differ of each table of which some can; see ``Touched`` for None."""
-        rows = {name: self._rows(pair) for name, pair in tables.items() if not pair.without_rowid}
-        found: dict[str, Touched | None] = {name: self._compared(*each) for name, each in rows.items()}
-        hidden = self._hidden_overflow(each for pair in rows.values() for each in pair)
+        found: dict[str, Touched | None] = {}
+        hidden = self._possible_overflow()
+        for name, pair in tables.items():
+            if not pair.without_rowid:
+                rows = self._rows(pair)
+                found[name] = self._compared(*rows)
+                for view, cells in zip(self._views, rows, strict=True):
+                    self._take_overflow(hidden, view, cells)
         if hidden:
             for name, pair in tables.items():
                 if not pair.without_rowid:
@@ -66,6 +71,19 @@ class PageDiff:
             if pair.without_rowid and (hidden or not self._same_index(pair)):
                 found[name] = None
         return {name: each for name, each in found.items() if each is None or each.before or each.after}
+
+    def _found_differing(self, numbers: Iterable[int]) -> set[int]:
+        """Return the pages that do differ; in their order, because neighbours are expanded together."""
+        differ = set()
+        before, after = self._views
+        for number in sorted(numbers):
+            self._watch.check()
+            here, there = before.page(number), after.page(number)
+            if here != there:
+                differ.add(number)
+                before.keep(number, here)
+                after.keep(number, there)
+        return differ
 
     def _found_keys(self, view: View) -> dict[int, int]:
         """Return a row number of each page of a table that differs, whosever it is."""
@@ -84,27 +102,29 @@ class PageDiff:
             {tree.root} & self._differ | {number for number, key in keys.items() if tree.holds(number, key)}
             for tree, keys in zip(trees, self._keys, strict=True)
         ]
-        children = [
-            {tree.root} | {child for number in pages for child in _children(tree.view, number)}
-            for tree, pages in zip(trees, owned, strict=True)
-        ]
-        rows = []
+        rows: list[dict[int, Cell]] = []
+        children: list[set[int]] = []
+        for tree, pages in zip(trees, owned, strict=True):
+            cells, below = self._read(tree.view, sorted(pages))
+            rows.append(cells)
+            children.append({tree.root} | below)
         for side, tree in enumerate(trees):
-            alone = children[side] - children[1 - side] - self._differ
-            leaves = {number for number in owned[side] if isinstance(tree.view.table_page(number), Leaf)}
-            for number in alone:
-                leaves.update(tree.leaves(number))
-            rows.append(self._cells(tree.view, leaves))
+            for number in children[side] - children[1 - side] - self._differ:
+                rows[side] |= self._read(tree.view, tree.leaves(number))[0]
         return rows[0], rows[1]
 
-    def _cells(self, view: View, leaves: set[int]) -> dict[int, Cell]:
+    def _read(self, view: View, numbers: Iterable[int]) -> tuple[dict[int, Cell], set[int]]:
+        """Return the rows on some pages, and the pages directly below them."""
         cells: dict[int, Cell] = {}
-        for number in leaves:
+        below: set[int] = set()
+        for number in numbers:
             self._watch.check()
             page = view.table_page(number)
             if isinstance(page, Leaf):
                 cells |= page.cells
-        return cells
+            elif page is not None:
+                below.update(page.children)
+        return cells, below
 
     def _compared(self, before: dict[int, Cell], after: dict[int, Cell]) -> Touched:
         same = {
@@ -114,23 +134,21 @@ class PageDiff:
         }
         return Touched(before.keys() - same, after.keys() - same)
 
-    def _hidden_overflow(self, rows: Iterable[dict[int, Cell]]) -> set[int]:
-        """Return the pages that differ and can be overflow pages of rows that were not found."""
+    def _possible_overflow(self) -> set[int]:
+        """Return the pages that differ and can be overflow pages in both states."""
         before, after = self._views
-        hidden = {
+        possible = {
             number
             for number in self._differ
             if before.looks_like_overflow(number) and after.looks_like_overflow(number)
         }
-        if not hidden:
-            return hidden
-        hidden -= before.free_pages() | after.free_pages()
-        for side, cells in enumerate(rows):
-            view = self._views[side % 2]
-            for cell in cells.values():
-                if cell.overflow:
-                    hidden.difference_update(view.overflow_chain(cell.overflow))
-        return hidden
+        return possible - before.free_pages() - after.free_pages() if possible else possible
+
+    def _take_overflow(self, hidden: set[int], view: View, cells: dict[int, Cell]) -> None:
+        """Take from these pages the overflow pages of rows that were found."""
+        for cell in cells.values() if hidden else ():
+            if cell.overflow:
+                hidden.difference_update(view.overflow_chain(cell.overflow))
 
     def _owners(self, pair: TreePair, hidden: set[int]) -> set[int]:
         """Return the rows whose overflow pages are among the hidden ones: all leaves are read."""
@@ -146,8 +164,3 @@ class PageDiff:
     def _same_index(self, pair: TreePair) -> bool:
         pages = self._views[0].index_pages(pair.before)
         return pair.before == pair.after and pages.isdisjoint(self._differ)
-
-
-def _children(view: View, number: int) -> list[int]:
-    page = view.table_page(number)
-    return page.children if isinstance(page, Interior) else []

@@ -30,7 +30,7 @@ from .members import ArchiveMembers, damaged, naming, numbers_of, offsets_of
 
 __all__ = ["MEMORY", "ChainPages", "ExpandedMembers", "differing_pages"]
 
-MEMORY = 64 * 1024 * 1024
+MEMORY = 40 * 1024 * 1024
 """How many bytes of expanded members are kept."""
 
 _NUMBER = 4
@@ -128,7 +128,11 @@ class ChainPages:
         self.chain = tuple(chain)
         self._expanded = expanded
         self._parts = [_Part(part, ArchiveMembers.of(part, cache)) for part in chain]
-        self._holders: dict[int, tuple[int, ...]] = {}
+        self._later: dict[int, array[int]] = {}
+        """By page the places in the chain of the incrementals that hold it, increasing."""
+        for at, part in enumerate(self._parts):
+            for number in part.numbers:
+                self._later.setdefault(number, array("H")).append(at)
         self.page_size = self._page_size()
         self._require_fit()
         self._digests = digests
@@ -157,11 +161,11 @@ class ChainPages:
 
     def holder(self, number: int, point: int) -> int:
         """Return the place in the chain of the file that holds the newest version of a page at a point."""
-        holders = self._holders.get(number)
-        if holders is None:
-            later = (at for at, part in enumerate(self._parts) if at and part.place(number) is not None)
-            holders = self._holders[number] = (0, *later)
-        return holders[bisect_right(holders, point) - 1]
+        later = self._later.get(number)
+        if later is None:
+            return 0
+        place = bisect_right(later, point)
+        return later[place - 1] if place else 0
 
     def numbers(self, point: int) -> array[int]:
         """Return the numbers of the pages that the incremental at a point changed, increasing."""

@@ -10,6 +10,8 @@ import pytest
 from tests.worlds.console_world import TIME, World
 from tests.worlds.game_database import connected
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def past(tmp_path: Path) -> World:
