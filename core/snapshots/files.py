@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
+import stat
 import threading
 from pathlib import Path
 
@@ -23,9 +25,12 @@ __all__ = [
     "make_folder",
     "make_private",
     "move",
+    "open_regular",
     "read_at",
+    "read_regular",
     "remove",
     "require_space",
+    "short_name",
     "sync_file",
     "sync_folder",
     "translate_os_error",
@@ -38,6 +43,8 @@ _offset_lock = threading.Lock()
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
+_LONGEST_NAME = 255
+"""Bytes: NAME_MAX of nearly every file system."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 """What locking fails with where a file system has no locks (flock(2), fcntl(2)): NFS without lockd, FUSE, CIFS."""
 
@@ -85,6 +92,46 @@ def make_private(path: Path) -> None:
     """Let only the owner read a file, where the file system has rights: CIFS and exFAT refuse to change them."""
     with contextlib.suppress(PermissionError, NotImplementedError):
         path.chmod(PRIVATE_FILE)
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open a file of the repository, and only a file: no link is followed, no pipe waited for, no device read.
+
+    Returns the descriptor. Raises RepositoryError if something else is there, otherwise OSError like ``os.open``.
+    """
+    extra = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path, flags | extra | getattr(os, "O_BINARY", 0), PRIVATE_FILE)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
+            raise _no_file(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_file(path)
+    return descriptor
+
+
+def _no_file(path: Path) -> RepositoryError:
+    return RepositoryError(
+        f"{path} is not an ordinary file but a link, a pipe or a device, so it was not opened. Somebody put it there: "
+        "look at who may write to the folder, and remove it.",
+        path=str(path),
+    )
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a file of the repository; see ``open_regular``."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        return file.read()
+
+
+def short_name(path: Path, ending: str) -> Path:
+    """Return a hidden name beside ``path`` that no file system finds too long; it is always the same one."""
+    name = f".{path.name}.{ending}"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = f".{hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.{ending}"
+    return path.with_name(name)
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:

@@ -329,18 +329,22 @@ class SnapshotService(PastMethods):
         *,
         agreed: str | None = None,
         actor: Actor = NOBODY,
+        stopped: bool = False,
         on_progress: OnProgress | None = None,
     ) -> RestoreReport:
         """Restore a snapshot.
 
         ``agreed`` is the token of the plan that a person agreed to; with None, the state is not compared with a plan.
+        ``stopped`` says that nobody uses the database, which cannot always be found out.
         Raises Busy, PlanOutdated, SnapshotDamaged, DatabaseBusy or RestoreFailed; the database is then as it was.
         """
         if self._restoring:
             raise Busy("Busy: a restore is running already.", operation="restore", pid=None)
         self._restoring = True
         try:
-            return await restore(self._context, text, agreed=agreed, actor=actor, on_progress=on_progress)
+            return await restore(
+                self._context, text, agreed=agreed, actor=actor, stopped=stopped, on_progress=on_progress
+            )
         finally:
             self._restoring = False
 

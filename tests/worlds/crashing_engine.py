@@ -30,7 +30,9 @@ from tests.worlds.chain_world import empty_base
 from tests.worlds.engine_cases import CHECKS, HEAD
 from tests.worlds.game_database import CRITICAL_TABLES
 
-_EVENTS = frozenset({"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.chmod", "os.chown", "sqlite3.connect", "watch"})
+_EVENTS = frozenset(
+    {"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.chmod", "os.chown", "sqlite3.connect", "watch"}
+)
 
 
 def _do(job: dict[str, Any], watch: Watch) -> None:

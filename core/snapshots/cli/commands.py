@@ -4,7 +4,7 @@
     python -m core.snapshots list [--kind KIND] [--all]
     python -m core.snapshots show ID
     python -m core.snapshots verify [ID] [--level checksum|restored]
-    python -m core.snapshots restore ID [--yes]
+    python -m core.snapshots restore ID [--yes] [--stopped]
     python -m core.snapshots export ID FILE
     python -m core.snapshots status
     python -m core.snapshots integrity [--quick]

@@ -18,12 +18,14 @@ __all__ = ["restore"]
 @command()
 @snapshot_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--stopped", is_flag=True, help="The bot is stopped, even if that cannot be seen from here.")
 @click.pass_obj
-def restore(invocation: Invocation, snapshot_id: str, yes: bool) -> int:
+def restore(invocation: Invocation, snapshot_id: str, yes: bool, stopped: bool) -> int:
     """Put a snapshot back in the database's place.
 
     Shows what would be lost and asks first, unless --yes is given. A safety snapshot of the present state is taken,
-    so that a restore can be undone.
+    so that a restore can be undone. --stopped is needed only where the database must be exchanged as a file and
+    nobody can tell from here that no process uses it.
     """
     if not yes:
         _require_terminal(invocation)
@@ -39,7 +41,9 @@ def restore(invocation: Invocation, snapshot_id: str, yes: bool) -> int:
         invocation.if_stopped = "Stopped. The database is whole: either as it was, or as the snapshot has it."
         service = session.service
         report = session.follow(
-            lambda on_progress: service.restore(snapshot_id, agreed=agreed, actor=shell_user(), on_progress=on_progress)
+            lambda on_progress: service.restore(
+                snapshot_id, agreed=agreed, actor=shell_user(), stopped=stopped, on_progress=on_progress
+            )
         )
     invocation.answer(documents.restore_document(report), text.restored_output(report, session.repository))
     return 0 if report.ok else 1

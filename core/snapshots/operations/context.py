@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import functools
 import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -17,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from ..engines import Checks, probe_for, suffix_for
 from ..files import free_space, remove
 from ..models import Identity, Listener, OnProgress, Snapshot
+from ..policies.health import of_damage
 from ..policies.timeline import timeline
 from ..repository.catalog import Contents
 from ..repository.lock import InUseLock, RepositoryLock
@@ -26,7 +28,7 @@ from ..settings.schema import Settings
 from ..worker import client
 from ..worker.protocol import Work
 
-__all__ = ["Context"]
+__all__ = ["Context", "to_the_end"]
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,32 @@ _WORKERS = 16
 """The most jobs at once; what waits longer than that waits for a thread."""
 _SCRATCH_FREE = 16 << 20
 """Bytes that must be free for temporary files to be put into the repository."""
+
+
+async def to_the_end(work: Awaitable[Value]) -> Value:
+    """Return the result of ``work``, which is never cancelled: a cancelled caller is so once the work has ended."""
+    future = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not future.cancelled():
+            future.exception()  # retrieved here, or asyncio logs that it never was
+        raise cancelled
+    return future.result()
+
+
+def _last_with(tables: Iterable[str], known: Collection[str], present: Sequence[Snapshot]) -> dict[str, Snapshot]:
+    """Return for each of ``tables`` that is not ``known`` the newest snapshot that has it, if there is one."""
+    found = {table: next((each for each in present if table in each.rows), None) for table in tables}
+    return {table: snapshot for table, snapshot in found.items() if snapshot is not None and table not in known}
+
+
+def _named(snapshot: Snapshot) -> str:
+    return f"{snapshot.id} of {snapshot.began_at:%Y-%m-%d %H:%M} UTC"
 
 
 class Context:
@@ -69,6 +97,8 @@ class Context:
         self.told_gone = False
         """True once the listeners know that the repository lost its snapshots."""
         self.closed = False
+        self.first_start = True
+        """False once the start-up check of this process is over, after which the game may use the database."""
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="savepoint")
         # Each worker keeps a thread for as long as its job lasts: many at once must not stop everything else.
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="savepoint worker")
@@ -84,16 +114,10 @@ class Context:
         """Call a blocking function in one of the service's own threads, which leaves the host's threads free.
 
         A cancelled caller waits for the function to end before it raises CancelledError, because the function must not
-        go on after the lock is released. A second cancellation ends that wait early.
+        go on after the lock is released. A second cancellation waits too.
         """
         call = functools.partial(function, *args, **kwargs)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, call)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            future.exception()  # retrieved here, or asyncio logs that it never was
-            raise
+        return await to_the_end(asyncio.get_running_loop().run_in_executor(self._pool, call))
 
     async def work(
         self,
@@ -120,11 +144,30 @@ class Context:
         in_use = InUseLock(in_use_lock(scratch))
         try:
             await self.in_thread(in_use.hold)
-            return await client.run(self._workers, job, result_type, on_progress, on_committed)  # type: ignore[arg-type]
+            with self._lock_to_inherit() as inherited:
+                return await client.run(
+                    self._workers,
+                    job,  # type: ignore[arg-type]
+                    result_type,
+                    on_progress,
+                    on_committed,
+                    inherited=inherited,
+                )
         finally:
             # The worker removes its folder itself, unless it was killed.
-            await asyncio.shield(self.in_thread(remove, scratch))
-            await asyncio.shield(self.in_thread(in_use.release))
+            await to_the_end(self.in_thread(remove, scratch))
+            await to_the_end(self.in_thread(in_use.release))
+
+    @contextlib.contextmanager
+    def _lock_to_inherit(self) -> Iterator[int | None]:
+        """Yield a second descriptor of the lock, if this process holds it: the first may be closed meanwhile."""
+        held = self.lock.descriptor
+        second = None if held is None else os.dup(held)
+        try:
+            yield second
+        finally:
+            if second is not None:
+                os.close(second)
 
     def scratch_root(self) -> Path:
         """Return the folder for temporary files: in the repository, or the system's if that is read-only or full."""
@@ -137,15 +180,19 @@ class Context:
     ) -> Checks:
         """Return what an integrity check looks at: the database as it is now, or what a snapshot restores to."""
         database = self.settings.database
-        expected = of or next((each for each in timeline(contents.snapshots, contents.restores) if each.rows), None)
+        present = timeline(contents.snapshots, contents.restores)
+        expected = of or next((each for each in present if each.rows and not of_damage(each)), None)
         newest = contents.newest_sound
         # A snapshot is verified by what was in it: tables that became critical later say nothing against it.
         critical = database.critical_tables if of is None else tuple(of.rows)
+        rows = dict(expected.rows) if expected else {}
+        last = _last_with(critical, rows, present) if of is None else {}
         return Checks(
             critical_tables=critical,
             json_columns=database.json_columns,
-            expected_rows=expected.rows if expected else {},
-            expected_from="" if expected is None else f"{expected.id} of {expected.began_at:%Y-%m-%d %H:%M} UTC",
+            expected_rows=rows | {table: snapshot.rows[table] for table, snapshot in last.items()},
+            expected_from="" if expected is None else _named(expected),
+            seen_in={table: _named(snapshot) for table, snapshot in last.items()},
             expected_device=newest.details.get("device") if newest else None,
             snapshots_exist=bool(contents.snapshots),
             quick=quick,

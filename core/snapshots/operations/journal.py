@@ -19,6 +19,7 @@ from ..models import Actor, AuditLine, JournalEntry
 from ..repository.audit import AuditLog
 from ..repository.state import StateFile
 from .context import Context
+from .restoring.settle import is_unsettled
 
 __all__ = ["Journal", "audit", "journal_file", "journaled"]
 
@@ -76,7 +77,9 @@ async def journaled(context: Context, operation: str, actor: Actor, **fields: An
     else:
         await audit(context, actor, operation, "done", journal.entry.snapshot)
     finally:
-        await context.in_thread(_remove_quietly, journal_file(context))
+        # What is neither finished nor undone stays in the journal, for the next start.
+        if not await context.in_thread(is_unsettled, context):
+            await context.in_thread(_remove_quietly, journal_file(context))
 
 
 def _text(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from ..engines import Recovery
 from ..errors import AnotherDatabase, Busy, CatalogError, CatalogTooNew, SnapshotError
 from ..files import translate_os_error
 from .context import Context
@@ -12,6 +13,7 @@ from .identity import require_own
 from .prune import clean_up_locked
 from .rebuild_catalog import adopt_locked
 from .restoring.recover import recover_locked
+from .restoring.settle import settle
 
 __all__ = ["open_for_reading", "open_repository"]
 
@@ -36,21 +38,35 @@ async def open_repository(context: Context) -> str | None:
 async def _open(context: Context) -> str | None:
     if await context.in_thread(lambda: context.repository.is_read_only):
         await context.in_thread(context.repository.refresh)
+        await _settle(context)
         return None
     await look_for_repository(context)
     await context.in_thread(context.repository.prepare)
     try:
         async with context.lock.held("a start", 0.0):
+            # First, before anybody opens the database, and while what it needs in ``.work`` is there.
+            settled = await _settle(context)
             if not await _is_own(context):
                 return None
             await context.in_thread(context.repository.clean)
             await adopt_locked(context)
-            interrupted = await recover_locked(context, context.repository.catalog.contents)
+            interrupted = await recover_locked(context, context.repository.catalog.contents, settled)
             await clean_up_locked(context)
             return interrupted
     except Busy:
         await context.in_thread(context.repository.refresh)
         return None
+
+
+async def _settle(context: Context) -> Recovery | None:
+    """Finish or undo a replacement that a crash interrupted; that this fails is no reason not to start."""
+    try:
+        return await settle(context)
+    except SnapshotError as error:
+        log.error("A restore that was interrupted could not be finished or undone: %s", error)
+        failed = error
+    await context.notify(lambda listener: listener.failed("restore", failed))
+    return None
 
 
 async def open_for_reading(context: Context) -> str | None:

@@ -21,9 +21,22 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from ..models import Check, Finding, Health, Severity, Snapshot, Verdict
+from ..models import Check, Finding, Health, Kind, Severity, Snapshot, Verdict
 
-__all__ = ["MOST_FINDINGS", "capped", "health_of", "judge", "means", "readable", "usable_state"]
+__all__ = [
+    "BEFORE_HEALING",
+    "MOST_FINDINGS",
+    "capped",
+    "health_of",
+    "judge",
+    "means",
+    "of_damage",
+    "readable",
+    "usable_state",
+]
+
+BEFORE_HEALING = "before_healing_with_"
+"""How the reason of a safety snapshot begins that a start-up restore takes of the damage it is about to mend."""
 
 MOST_FINDINGS = 20
 """How many findings a recorded health keeps; the gravest come first."""
@@ -94,3 +107,12 @@ def readable(health: Health | None) -> bool:
 def usable_state(snapshot: Snapshot) -> bool:
     """Return True if a snapshot gives back its bytes, and its state is not known to be unreadable."""
     return not snapshot.damaged and readable(snapshot.health)
+
+
+def of_damage(snapshot: Snapshot) -> bool:
+    """Return True if a start-up restore took this snapshot of the damage that it was about to mend.
+
+    If that restore is interrupted, the snapshot is the newest of the timeline, and must not count as what the database
+    should be.
+    """
+    return snapshot.kind is Kind.SAFETY and any(reason.startswith(BEFORE_HEALING) for reason in snapshot.reasons)

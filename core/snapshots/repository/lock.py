@@ -1,8 +1,10 @@
 """The repository's exclusive lock: one operation at a time, across tasks and processes.
 
-It is an advisory lock of the operating system on ``.work/lock``, never on the database's file. When its holder dies it
-is released, while a worker that the holder started may go on for a few seconds more (see ``worker/main.py``). The
-holder is written to ``.work/operation.json``, so that the error of another process can name it.
+It is an advisory lock of the operating system on ``.work/lock``, never on the database's file. The holder's workers
+inherit it: when the holder dies it stays locked until they have ended, which ``orphans`` sees to. The holder is written
+to ``.work/operation.json``, so that the error of another process can name it.
+
+Waiting is fair: whoever waits holds a ``turn-*.lock`` file whose name begins with the time, and only the oldest tries.
 """
 
 from __future__ import annotations
@@ -10,22 +12,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import errno
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import filelock
 import msgspec
 
-from ..errors import Busy
-from ..files import PRIVATE_FILE, give_to_owner, translate_os_error
+from ..errors import Busy, RepositoryError
+from ..files import PRIVATE_FILE, give_to_owner, read_regular
+from .file_lock import FileLock
+from .orphans import end_orphans
 
 __all__ = ["InUseLock", "RepositoryLock", "is_abandoned"]
 
 _POLL_FIRST, _POLL_LONGEST = 0.02, 0.25
 """Seconds."""
+_TURN = "turn-"
 
 
 class _Owner(msgspec.Struct, frozen=True):
@@ -51,6 +55,7 @@ class RepositoryLock:
         self._in_thread = in_thread
         self._clock = clock
         self._queue = asyncio.Lock()
+        self._lock: FileLock | None = None
         self.operation: str | None = None
         """The operation for which this process holds the lock, or None."""
 
@@ -71,23 +76,37 @@ class RepositoryLock:
             self.operation = None
             self._queue.release()
 
+    @property
+    def descriptor(self) -> int | None:
+        """The open lock file, for a worker to inherit, while this process holds the lock; None on Windows."""
+        return None if self._lock is None else self._lock.descriptor
+
     @contextlib.asynccontextmanager
     async def _file_lock(self, operation: str, deadline: float) -> AsyncIterator[None]:
-        lock = filelock.FileLock(self._work / "lock", mode=PRIVATE_FILE, blocking=False, thread_local=False)
-        pause = _POLL_FIRST
+        lock = FileLock(self._work / "lock")
+        turn = _Turn(self._work)
         try:
-            while not await self._in_thread(_try, lock):
-                if asyncio.get_running_loop().time() >= deadline:
-                    owner = await self._in_thread(self._read_owner)
-                    raise _busy(owner.operation if owner else None, owner.pid if owner else None)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _POLL_LONGEST)
+            await self._wait_for(lock, turn, deadline)
+            self._lock = lock
             await self._in_thread(self._write_owner, operation)
             yield
         finally:
+            self._lock = None
             # A cancelled operation may have got the lock in its thread. Shielded, because it must be released.
-            if lock.is_locked:
-                await asyncio.shield(self._in_thread(lock.release))
+            await asyncio.shield(self._in_thread(_give_back, lock, turn))
+
+    async def _wait_for(self, lock: FileLock, turn: _Turn, deadline: float) -> None:
+        now = asyncio.get_running_loop().time
+        pause, at_once = _POLL_FIRST, now() >= deadline
+        while not (at_once or await self._in_thread(turn.has_come)) or not await self._in_thread(lock.acquire):
+            if now() >= deadline:
+                if await self._in_thread(end_orphans, self._work / "lock"):
+                    continue
+                owner = await self._in_thread(self._read_owner)
+                raise _busy(owner.operation if owner else None, owner.pid if owner else None)
+            await self._in_thread(turn.take)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _POLL_LONGEST)
 
     def _write_owner(self, operation: str) -> None:
         owner = _Owner(operation, os.getpid(), self._clock())
@@ -100,9 +119,48 @@ class RepositoryLock:
 
     def _read_owner(self) -> _Owner | None:
         try:
-            return msgspec.json.decode((self._work / "operation.json").read_bytes(), type=_Owner)
-        except (OSError, msgspec.DecodeError):
+            return msgspec.json.decode(read_regular(self._work / "operation.json"), type=_Owner)
+        except (OSError, RepositoryError, msgspec.DecodeError):
             return None
+
+
+class _Turn:
+    """The turn of one waiting process, among all that wait."""
+
+    def __init__(self, work: Path) -> None:
+        self._work = work
+        self._path: Path | None = None
+        self._lock: FileLock | None = None
+
+    def take(self) -> None:
+        """Join the queue, if that has not happened yet."""
+        if self._path is None:
+            path = self._work / f"{_TURN}{time.time_ns():020}-{os.getpid()}.lock"
+            lock = FileLock(path)
+            if lock.acquire():
+                self._path, self._lock = path, lock
+
+    def has_come(self) -> bool:
+        """Return True if nobody else has waited for longer; what a crash left of the queue is removed."""
+        for path in sorted(self._work.glob(f"{_TURN}*")):
+            if self._path is not None and path >= self._path:
+                return True
+            if not is_abandoned(path):
+                return False
+            path.unlink(missing_ok=True)
+        return True
+
+    def end(self) -> None:
+        """Leave the queue."""
+        lock, self._lock = self._lock, None
+        if lock is not None and self._path is not None:
+            self._path.unlink(missing_ok=True)
+            lock.release()
+
+
+def _give_back(lock: FileLock, turn: _Turn) -> None:
+    turn.end()
+    lock.release()
 
 
 class InUseLock:
@@ -110,39 +168,28 @@ class InUseLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = filelock.FileLock(path, blocking=False, thread_local=False)
+        self._lock = FileLock(path)
 
     def hold(self) -> None:
-        """Create the file and lock it; raise filelock.Timeout at once if somebody else holds it."""
-        self._lock.acquire()
+        """Create the file and lock it; raise Busy at once if somebody else holds it."""
+        if not self._lock.acquire():
+            raise _busy(None, None)
 
     def release(self) -> None:
         """Release the lock and remove the file; do nothing if it is not held."""
-        if self._lock.is_locked:
+        if self._lock.is_held:
             self._lock.release()
             self._path.unlink(missing_ok=True)
 
 
 def is_abandoned(path: Path) -> bool:
     """Return True if nobody holds a lock file, because its holder crashed."""
-    lock = filelock.FileLock(path, blocking=False, thread_local=False)
-    if not _try(lock):
+    if path.is_symlink() or not path.is_file():
+        return True  # not one of ours
+    lock = FileLock(path)
+    if not lock.acquire():
         return False
     lock.release()
-    return True
-
-
-def _try(lock: filelock.BaseFileLock) -> bool:
-    """Try to get a lock; raise RepositoryError where the file system has none, or does not let this user."""
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        return False
-    except NotImplementedError as error:
-        raise translate_os_error(OSError(errno.ENOSYS, str(error)), Path(lock.lock_file)) from error
-    except OSError as error:
-        raise translate_os_error(error, Path(lock.lock_file)) from error
-    give_to_owner(Path(lock.lock_file))
     return True
 
 

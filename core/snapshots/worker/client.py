@@ -22,6 +22,7 @@ import msgspec
 
 from ..errors import DeadlineExceeded, WorkerFailed, from_wire
 from ..models import OnProgress, Progress
+from ..repository.orphans import parent_mark
 from ..units import duration_text
 from .protocol import Committed, Failed, Job, Outcome
 
@@ -55,9 +56,12 @@ async def run(
     result_type: type[Value],
     on_progress: OnProgress | None = None,
     on_committed: Callable[[], None] | None = None,
+    *,
+    inherited: int | None = None,
 ) -> Value:
     """Run a job in a worker and return its result, decoded as ``result_type``.
 
+    ``inherited`` is an open file that the worker keeps open as long as it lives: the repository's lock.
     ``on_progress`` is called in the loop's thread, ``on_committed`` in another one, before anything else is done.
     Cancelling stops the worker, and waits until it has cleaned up.
     Raises the SnapshotError that the worker reported, or WorkerFailed.
@@ -68,7 +72,7 @@ async def run(
         if on_progress is not None and not loop.is_closed():
             loop.call_soon_threadsafe(on_progress, progress)
 
-    worker = _Worker(job, report, on_committed)
+    worker = _Worker(job, report, on_committed, inherited)
     future = loop.run_in_executor(pool, worker.work)
     try:
         value = await asyncio.shield(future)
@@ -87,7 +91,10 @@ async def run(
 class _Worker:
     """One child process; ``work`` runs the job and blocks until the process has ended."""
 
-    def __init__(self, job: Job, report: OnProgress, on_committed: Callable[[], None] | None) -> None:
+    def __init__(
+        self, job: Job, report: OnProgress, on_committed: Callable[[], None] | None, inherited: int | None
+    ) -> None:
+        self._inherited = inherited
         self._job = job
         self._report = report
         self._on_committed = on_committed
@@ -100,7 +107,7 @@ class _Worker:
         with self._guard:
             if self._stopped:
                 raise WorkerFailed("The worker was stopped before it began.", exit_status=None, stderr="")
-            process = self._process = _start()
+            process = self._process = _start(self._inherited)
         assert process.stdin is not None
         assert process.stdout is not None
         timer = threading.Timer(self._job.deadline + _KILL_AFTER, self._kill_overdue)
@@ -188,18 +195,19 @@ def require_python() -> None:
         raise WorkerFailed(message, exit_status=None, stderr="")
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start(inherited: int | None) -> subprocess.Popen[bytes]:
     require_python()
     launcher = Path(__file__).with_name("bootstrap.py")
     try:
         return subprocess.Popen(
             # In UTF-8 mode whatever the locale is: the paths in its job are UTF-8.
-            [sys.executable, "-X", "utf8", "-P", str(launcher), "worker.main"],
+            [sys.executable, "-X", "utf8", "-P", str(launcher), "worker.main", parent_mark()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment(),
             start_new_session=True,
+            pass_fds=() if inherited is None else (inherited,),
         )
     except OSError as error:
         raise WorkerFailed(f"The worker process cannot be started: {error}.", exit_status=None, stderr="") from error

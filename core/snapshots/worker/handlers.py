@@ -26,6 +26,8 @@ from .protocol import (
     Job,
     PutBackJob,
     RebuildJob,
+    Recovered,
+    RecoverJob,
     ReplaceJob,
     ScanJob,
     ScannedFile,
@@ -90,7 +92,16 @@ def _damaged(error: SnapshotDamaged) -> VerifyResult:
 
 @do.register
 def _replace(job: ReplaceJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
-    return engine.replace(Path(job.image), job.method, Path(job.quarantine), job.details, job.checks, watch)
+    return engine.replace(
+        Path(job.image),
+        job.method,
+        Path(job.quarantine),
+        job.details,
+        job.checks,
+        watch,
+        record=Path(job.record),
+        stopped=job.stopped,
+    )
 
 
 @do.register
@@ -105,7 +116,12 @@ def _clean_up(job: CleanUpJob, engine: Engine, scratch: Path, watch: Watch) -> m
 
 @do.register
 def _put_back(job: PutBackJob, engine: Engine, scratch: Path, watch: Watch) -> None:
-    engine.put_back(Path(job.quarantine), watch)
+    engine.put_back(Path(job.quarantine), watch, record=Path(job.record))
+
+
+@do.register
+def _recover(job: RecoverJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    return Recovered(recovery=engine.recover(Path(job.record), watch))
 
 
 @do.register

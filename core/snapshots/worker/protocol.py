@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..archive.members import Head
-from ..engines.base import ChainFile, Checks, ParentSnapshot
+from ..engines.base import ChainFile, Checks, ParentSnapshot, Recovery
 from ..history.questions import PastFiles, Question
 from ..models import Finding, Identity, IntegrityReport, Level, Method, Snapshot
 
@@ -30,6 +30,8 @@ __all__ = [
     "Outcome",
     "PutBackJob",
     "RebuildJob",
+    "RecoverJob",
+    "Recovered",
     "ReplaceJob",
     "ScanJob",
     "ScanResult",
@@ -82,13 +84,15 @@ class RebuildJob(Work, frozen=True, kw_only=True, tag=True):
 
 
 class ReplaceJob(Work, frozen=True, kw_only=True, tag=True):
-    """Replace the database's content by that of ``image``."""
+    """Replace the database's content by that of ``image``; see ``Engine.replace`` for the fields."""
 
     image: str
     method: Method
     quarantine: str
     details: dict[str, Any]
     checks: Checks
+    record: str
+    stopped: bool = False
 
 
 class DiscardJob(Work, frozen=True, kw_only=True, tag=True):
@@ -108,6 +112,13 @@ class PutBackJob(Work, frozen=True, kw_only=True, tag=True):
     """Undo a swap or an exchange: put back what is in ``quarantine``."""
 
     quarantine: str
+    record: str
+
+
+class RecoverJob(Work, frozen=True, kw_only=True, tag=True):
+    """Finish or undo a replacement that was interrupted, by its ``record``."""
+
+    record: str
 
 
 class IntegrityJob(Work, frozen=True, kw_only=True, tag=True):
@@ -157,6 +168,7 @@ Job = (
     | CleanUpJob
     | ReplaceJob
     | PutBackJob
+    | RecoverJob
     | IntegrityJob
     | FinishJob
     | InspectJob
@@ -179,6 +191,12 @@ class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
     culprit: str | None = None
     level: Level = Level.RESTORED
     integrity: IntegrityReport | None = None
+
+
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a RecoverJob; ``recovery`` is None if nothing was interrupted."""
+
+    recovery: Recovery | None
 
 
 class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import filelock
 import pytest
 
 from core.snapshots import files
-from core.snapshots.repository import catalog, lock
+from core.snapshots.repository import catalog
+from core.snapshots.repository.file_lock import FileLock
 from tests.worlds.service_world import ids, played_world
 
 pytestmark = pytest.mark.process
@@ -58,8 +58,8 @@ async def test_a_lock_that_a_cancelled_operation_still_got_is_let_go_of(
     """Whoever keeps the cancelled task, as a log of what failed does, does not keep the repository with it."""
     world = await played_world(tmp_path)
     async with world.opened(repository={"lock_timeout": 5.0}) as service:
-        held = Held(lock._try)
-        monkeypatch.setattr(lock, "_try", held)
+        held = Held(FileLock.acquire)
+        monkeypatch.setattr(FileLock, "acquire", lambda *args: held(*args))
         cancelled = asyncio.create_task(service.create())
         await held.until_entered()
         cancelled.cancel()
@@ -101,8 +101,8 @@ async def test_a_mark_that_a_cancelled_operation_still_made_is_removed(
     """Nothing is left in ``.work`` of a check that was cancelled before its worker began."""
     world = await played_world(tmp_path)
     async with world.opened() as service:
-        held = Held(filelock.FileLock.acquire)
-        monkeypatch.setattr(filelock.FileLock, "acquire", lambda *args, **options: held(*args, **options))
+        held = Held(FileLock.acquire)
+        monkeypatch.setattr(FileLock, "acquire", lambda *args: held(*args))
         cancelled = asyncio.create_task(service.integrity())
         await held.until_entered()
         cancelled.cancel()

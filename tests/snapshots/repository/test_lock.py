@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from core.snapshots import Busy, Kind
+from core.snapshots import Busy, Kind, RepositoryError
 from core.snapshots.repository.lock import RepositoryLock
 from tests.worlds.service_world import ServiceWorld, TickingClock
-from tests.worlds.workers import only_worker, wait_until_gone
+from tests.worlds.waiting import until
+from tests.worlds.workers import is_running, only_worker, wait_until_gone
 
 HOLDER = """
 import asyncio, sys
@@ -125,3 +128,74 @@ async def test_a_worker_whose_bot_was_killed_ends_and_the_next_start_finds_a_sou
         for snapshot in await service.list():
             assert (await service.verify(snapshot.id)).ok
         assert not (await service.create(Kind.MANUAL)).snapshot.damaged
+
+
+@pytest.mark.process
+@pytest.mark.kill
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the worker in /proc, which only Linux has")
+async def test_a_frozen_worker_whose_bot_was_killed_is_ended_before_anybody_else_begins(tmp_path: Path) -> None:
+    """It still holds its bot's lock, and may be about to move files: a start at once ends it, and only then begins."""
+    world = ServiceWorld(tmp_path)
+    bot = started(ORPHAN, tmp_path)
+    worker = only_worker(bot.pid)
+    os.kill(worker, signal.SIGSTOP)
+    bot.kill()
+    bot.communicate()
+    async with world.opened() as service:
+        assert not is_running(worker)
+        assert world.temporary_files() == set()
+        assert not (await service.create(Kind.MANUAL)).snapshot.damaged
+
+
+@pytest.mark.process
+async def test_a_worker_of_a_living_bot_is_no_orphan(tmp_path: Path) -> None:
+    """Busy is said of a bot that is at work, and its worker is left alone."""
+    world = ServiceWorld(tmp_path)
+    bot = started(ORPHAN, tmp_path)
+    try:
+        worker = only_worker(bot.pid)
+        os.kill(worker, signal.SIGSTOP)
+        with pytest.raises(Busy, match=f"process {bot.pid}"):
+            async with lock_in(world.repository / ".work").held("a restore", 0.1):
+                raise AssertionError("held twice")
+        assert is_running(worker)
+        os.kill(worker, signal.SIGCONT)
+    finally:
+        bot.kill()
+        bot.communicate()
+
+
+async def test_whoever_waited_longest_is_next(tmp_path: Path) -> None:
+    """Also among processes, each of which has a lock object of its own: nobody who comes later is served first."""
+    order: list[int] = []
+
+    async def one(number: int) -> None:
+        async with lock_in(tmp_path).held(f"operation {number}", 30.0):
+            order.append(number)
+
+    async with lock_in(tmp_path).held("a restore", 1.0):
+        waiting = []
+        for number in range(5):
+            waiting.append(asyncio.create_task(one(number)))
+            await until(lambda: len(list(tmp_path.glob("turn-*"))) == len(waiting), "it waits in the queue")
+    await asyncio.gather(*waiting)
+    assert order == [0, 1, 2, 3, 4]
+    assert list(tmp_path.glob("turn-*")) == []
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+async def test_a_lock_that_is_no_file_is_refused_with_a_sentence(tmp_path: Path, kind: str) -> None:
+    """Whoever can write to the folder must not make the bot wait for ever, or truncate a file elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"precious")
+    lock = tmp_path / "lock"
+    if kind == "link":
+        lock.symlink_to(elsewhere)
+    elif kind == "pipe":
+        os.mkfifo(lock)
+    else:
+        lock.mkdir()
+    with pytest.raises(RepositoryError):
+        async with lock_in(tmp_path).held("a snapshot", 0.0):
+            raise AssertionError("held")
+    assert elsewhere.read_bytes() == b"precious"

@@ -1,7 +1,8 @@
 """After a crash: say what the interrupted operation has left behind, before anybody relies on the database.
 
 A journal that is still there names an operation whose process died. If its change was committed, the restore is entered
-into the catalog, as its process would have done next. Otherwise the database is as it was.
+into the catalog, as its process would have done next. Otherwise the database is as it was. For an exchange of files
+that is found by looking at the files, which are put in order first (``settle``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import msgspec
+
+from ...engines import Recovery
 from ...models import JournalEntry, RestoreRecord
 from ...repository.catalog import Contents
 from ..context import Context
@@ -19,15 +23,18 @@ __all__ = ["recover_locked"]
 log = logging.getLogger(__name__)
 
 
-async def recover_locked(context: Context, contents: Contents) -> str | None:
+async def recover_locked(context: Context, contents: Contents, settled: Recovery | None = None) -> str | None:
     """Close the journal of an operation that a crash interrupted; return the owner's sentence, None if there is none.
 
-    Only inside an operation that holds the repository: then the operation of the entry cannot be running any more.
+    ``settled`` is what the files of the database were found to be, if they were being exchanged. Only inside an
+    operation that holds the repository: then the operation of the entry cannot be running any more.
     """
     entry = await context.in_thread(journal_file(context).read)
     if entry is None:
         return None
-    message = _sentence(entry)
+    if settled is not None:
+        entry = msgspec.structs.replace(entry, committed=settled.restored is True)
+    message = _sentence(entry) if settled is None or settled.restored is not None else _unclear(entry, settled)
     if entry.committed and entry.snapshot is not None and not _is_recorded(entry, contents):
         record = RestoreRecord(
             at=entry.at,
@@ -48,6 +55,11 @@ async def recover_locked(context: Context, contents: Contents) -> str | None:
 
 def _is_recorded(entry: JournalEntry, contents: Contents) -> bool:
     return any(record.snapshot == entry.snapshot and record.at >= entry.at for record in contents.restores)
+
+
+def _unclear(entry: JournalEntry, settled: Recovery) -> str:
+    began = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"A {entry.operation} of {entry.snapshot} that began at {began} was interrupted. {settled.message}"
 
 
 def _sentence(entry: JournalEntry) -> str:

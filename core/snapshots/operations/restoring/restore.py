@@ -25,7 +25,13 @@ RESTORE_PREFIX = 4
 
 
 async def restore(
-    context: Context, text: str, *, agreed: str | None, actor: Actor = NOBODY, on_progress: OnProgress | None = None
+    context: Context,
+    text: str,
+    *,
+    agreed: str | None,
+    actor: Actor = NOBODY,
+    stopped: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> RestoreReport:
     """Restore the snapshot named by ``text``; see ``restore_locked``.
 
@@ -37,7 +43,9 @@ async def restore(
         plan = await plan_for(context, contents, contents.find(text, shortest=RESTORE_PREFIX))
         if plan.another_database is not None and agreed is None:
             await require_own(context, contents)  # raises: only a person who saw both may put one over the other
-        return await restore_locked(context, contents, plan, agreed=agreed, actor=actor, on_progress=on_progress)
+        return await restore_locked(
+            context, contents, plan, agreed=agreed, actor=actor, stopped=stopped, on_progress=on_progress
+        )
 
     if await context.in_thread(lambda: context.repository.is_read_only):
         return await from_contents(await context.in_thread(context.repository.refresh))
@@ -54,13 +62,15 @@ async def restore_locked(
     actor: Actor,
     automatic: bool = False,
     unfit: tuple[Finding, ...] = (),
+    stopped: bool = False,
     on_progress: OnProgress | None = None,
 ) -> RestoreReport:
     """Carry out a plan inside an operation that holds the repository.
 
     ``agreed`` is the token that somebody agreed to; PlanOutdated is raised if the state is another one now. An
     ``automatic`` restore is refused (StateUnfit) if the state in the snapshot cannot be read, or has one of the
-    ``unfit`` findings; a restore by hand is not. Raises SnapshotDamaged if the snapshot does not give back its state,
+    ``unfit`` findings; a restore by hand is not. ``stopped`` says that nobody uses the database, where that cannot be
+    found out. Raises SnapshotDamaged if the snapshot does not give back its state,
     DatabaseBusy at the deadline, RestoreFailed if the result failed its check and the way back was taken. After any of
     them the database is as it was. What went wrong after the change was made is in the report, and raises nothing.
     """
@@ -68,11 +78,12 @@ async def restore_locked(
         raise PlanOutdated(
             "The database or the snapshots changed since this restore was shown. Look at it again, then decide."
         )
-    await context.notify(lambda listener: listener.restore_starting(plan))
     read_only = await context.in_thread(lambda: context.repository.is_read_only)
     root = await context.in_thread(context.scratch_root) if read_only else context.repository.work
+    # No wait between this and the ``try``: who is told that it starts is told that it ended, also if it is cancelled.
+    await context.notify(lambda listener: listener.restore_starting(plan))
     image = root / f"restore-{plan.snapshot.id}-{context.token_hex(4)}" / "rebuilt.db"
-    work = RestoreSteps(context, contents, plan, image, automatic, unfit, on_progress)
+    work = RestoreSteps(context, contents, plan, image, automatic, unfit, on_progress, stopped=stopped)
     report: RestoreReport | None = None
     try:
         async with journaled(

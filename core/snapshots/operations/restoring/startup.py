@@ -33,7 +33,7 @@ from ...models import (
     StartupReport,
     Verdict,
 )
-from ...policies.health import capped, judge, means, usable_state
+from ...policies.health import capped, judge, means, of_damage, usable_state
 from ...policies.timeline import timeline, timeline_first
 from ...repository.catalog import Contents
 from ...units import count_text, duration_text
@@ -101,7 +101,10 @@ async def start_up_locked(context: Context, contents: Contents) -> StartupReport
     The state of the database raises nothing; it is in the report.
     """
     started = time.monotonic()
-    report = await _start_up(context, contents)
+    try:
+        report = await _start_up(context, contents)
+    finally:
+        context.first_start = False
     return msgspec.structs.replace(report, seconds=time.monotonic() - started)
 
 
@@ -228,7 +231,17 @@ async def _restore(context: Context, snapshot: Snapshot, unfit: tuple[Finding, .
     exchange = msgspec.structs.replace(plan, method=plan.database.method or Method.SWAP)
 
     async def restore_by(plan: RestorePlan) -> RestoreReport:
-        return await restore_locked(context, contents, plan, agreed=None, actor=_ACTOR, automatic=True, unfit=unfit)
+        return await restore_locked(
+            context,
+            contents,
+            plan,
+            agreed=None,
+            actor=_ACTOR,
+            automatic=True,
+            unfit=unfit,
+            # Before its own first start the game has nothing open, and nobody else may have.
+            stopped=context.first_start,
+        )
 
     try:
         return await restore_by(exchange)
@@ -262,13 +275,19 @@ def candidates(
 ) -> tuple[Snapshot, ...]:
     """Return the snapshots that may be restored by themselves, the best first.
 
-    Those of the timeline come newest first, then the others; without those whose bytes are damaged or whose state is
-    known to be unreadable. With ``newest_only`` it is the timeline's newest alone: for content, newer snapshots are
-    never passed over.
+    Those of the timeline come newest first, then the others; without those whose bytes are damaged, whose state is
+    known to be unreadable, or which a healing took of the damage it was about to mend. With ``newest_only`` it is the
+    timeline's newest alone: for content, newer snapshots are never passed over.
     """
     if newest_only:
-        return tuple(each for each in timeline(snapshots, restores)[:1] if usable_state(each))
-    return tuple(each for each in timeline_first(snapshots, restores) if usable_state(each))
+        present = [each for each in timeline(snapshots, restores) if not of_damage(each)]
+        return tuple(each for each in present[:1] if usable_state(each))
+    chosen = {record.snapshot for record in restores}
+    return tuple(
+        each
+        for each in timeline_first(snapshots, restores)
+        if usable_state(each) and (each.id in chosen or not of_damage(each))
+    )
 
 
 def recent_automatic(restores: Sequence[RestoreRecord], now: dt.datetime, pause: float) -> RestoreRecord | None:

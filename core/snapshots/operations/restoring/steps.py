@@ -28,15 +28,16 @@ from ...models import (
     Snapshot,
     Verdict,
 )
-from ...policies.health import judge
+from ...policies.health import BEFORE_HEALING, judge
 from ...policies.space import needed_for_restore
 from ...repository.catalog import Contents
 from ...worker.protocol import DiscardJob, PutBackJob, RebuildJob, ReplaceJob, SnapshotJob, VerifyResult
-from ..context import Context
+from ..context import Context, to_the_end
 from ..create import CreateRequest, create_locked
 from ..journal import Journal
 from ..latest import head_of
 from ..verify import record_outcome
+from .settle import record_path, settle
 
 __all__ = ["RestoreSteps", "release_image"]
 
@@ -55,8 +56,11 @@ class RestoreSteps:
         automatic: bool,
         unfit: tuple[Finding, ...],
         on_progress: OnProgress | None,
+        *,
+        stopped: bool = False,
     ) -> None:
         self._context = context
+        self._stopped = stopped
         self._contents = contents
         self._plan = plan
         self._image = image
@@ -235,7 +239,7 @@ class RestoreSteps:
             return None
         wanted = CreateRequest(
             kind=Kind.SAFETY,
-            reasons=(f"before_restore_{self._plan.snapshot.id}",),
+            reasons=(f"{BEFORE_HEALING if self._automatic else 'before_restore_'}{self._plan.snapshot.id}",),
             deadline=float(self._context.settings.schedule.snapshot_deadline),
         )
         contents = self._context.repository.catalog.contents
@@ -244,18 +248,37 @@ class RestoreSteps:
     async def _replace(
         self, plan: RestorePlan, image: Path, quarantine: Path, journal: Journal | None = None
     ) -> ReplaceResult:
-        return await self._context.work(
-            ReplaceJob,
-            ReplaceResult,
-            self._on_progress,
-            None if journal is None else journal.committed,
-            deadline=float(self._context.settings.schedule.restore_deadline),
-            image=str(image),
-            method=plan.method,
-            quarantine=str(quarantine),
-            details=plan.snapshot.details,
-            checks=self._context.checks(self._contents, quick=False, of=plan.snapshot),
-        )
+        try:
+            return await self._context.work(
+                ReplaceJob,
+                ReplaceResult,
+                self._on_progress,
+                None if journal is None else journal.committed,
+                deadline=float(self._context.settings.schedule.restore_deadline),
+                image=str(image),
+                method=plan.method,
+                quarantine=str(quarantine),
+                details=plan.snapshot.details,
+                checks=self._context.checks(self._contents, quick=False, of=plan.snapshot),
+                record=str(await self._context.in_thread(record_path, self._context)),
+                stopped=self._stopped,
+            )
+        except BaseException:
+            await to_the_end(self._settle(journal))
+            raise
+
+    async def _settle(self, journal: Journal | None) -> None:
+        """Finish or undo what a worker left half-made, and record which it was."""
+        context = self._context
+        try:
+            found = await settle(context)
+        except SnapshotError as error:
+            log.error("What the restore left half-made could not be finished yet; the next start does it: %s", error)
+            return
+        if found is not None:
+            log.warning("The restore was interrupted: %s", found.message)
+        if found is not None and found.restored and journal is not None:
+            await context.in_thread(journal.committed)
 
     async def _go_back(self, replaced: ReplaceResult, journal: Journal) -> None:
         """Undo the replacement, because its result is not the snapshot's state; always raise RestoreFailed."""
@@ -264,7 +287,9 @@ class RestoreSteps:
         safety = self._safety.id if self._safety else None
         try:
             if replaced.quarantine is not None:
-                await self._context.work(PutBackJob, type(None), deadline=300.0, quarantine=str(self._quarantine))
+                record = str(await self._context.in_thread(record_path, self._context))
+                quarantine = str(self._quarantine)
+                await self._context.work(PutBackJob, type(None), deadline=300.0, quarantine=quarantine, record=record)
                 back = "the files that were there before are back"
                 if self._plan.method is Method.EXCHANGE:
                     back = "the database that was there before is back"

@@ -16,8 +16,7 @@ import pytest
 
 from core.snapshots.engines import ReplaceResult
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from core.snapshots.engines.sqlite.exchanging import exchange as exchanging
-from core.snapshots.engines.sqlite.exchanging import moves
+from core.snapshots.engines.sqlite.exchanging import moves, steps
 from core.snapshots.engines.sqlite.exchanging.holders import holders
 from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import DatabaseBusy, DatabaseMissing
@@ -271,7 +270,7 @@ def test_a_quarantine_that_takes_no_more_leaves_everything_in_its_place(
             raise OSError(errno.ENOSPC, "No space left on device", str(target))
         moves.keep(source, target, copied=copied)
 
-    monkeypatch.setattr(exchanging, "keep", full)
+    monkeypatch.setattr(steps, "keep", full)
     with pytest.raises(OSError, match="No space"):
         exchange(game, image, quarantine)
     assert files_of(game.parent) == before

@@ -17,14 +17,12 @@ from pathlib import Path
 import msgspec
 
 from ....errors import DatabaseBusy
-from ....files import sync_file, sync_folder
+from ....files import short_name, sync_file, sync_folder
 
-__all__ = ["FileId", "identify", "keep", "put_new", "remove_known", "short_name", "swap", "sync_quietly"]
+__all__ = ["FileId", "identify", "keep", "put_new", "remove_known", "swap", "sync_quietly"]
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-_LONGEST_NAME = 255
-"""Bytes: NAME_MAX of nearly every file system."""
 _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP)
 _NO_LINK = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EACCES)
 
@@ -49,16 +47,6 @@ def identify(path: Path) -> FileId | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return FileId(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def short_name(path: Path, ending: str) -> Path:
-    """Return a hidden name beside ``path`` that no file system finds too long; always the same one."""
-    from hashlib import blake2b
-
-    name = f".{path.name}.{ending}"
-    if len(os.fsencode(name)) > _LONGEST_NAME:
-        name = f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.{ending}"
-    return path.with_name(name)
 
 
 def swap(new: Path, target: Path, expected: FileId | None) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from ....files import make_folder, write_atomically
-from .moves import FileId, short_name, sync_quietly
+from ....files import make_folder, read_regular, short_name, write_atomically
+from .moves import FileId, sync_quietly
 
-__all__ = ["Record", "default_path", "read", "remove", "write"]
+__all__ = ["RECORD", "Record", "default_path", "read", "remove", "write"]
+
+RECORD = "exchange.json"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,13 +43,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 def default_path(database: Path) -> Path:
     """Return the path of the document beside a database."""
-    return short_name(database, "exchange.json")
+    return short_name(database, RECORD)
 
 
 def read(path: Path) -> Record | None:
     """Return the document, None if there is none or it cannot be understood. Raises OSError if the disk fails."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Record)
+        return msgspec.json.decode(read_regular(path), type=Record)
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
