@@ -68,6 +68,7 @@ class Loader:
         self._in_transaction = in_transaction
         self._loaded = loaded
         self._created: set[str] = set()
+        self._via_root: dict[str, tuple[CopyStart, TableEnd]] = {}
         self._encoding = "UTF8"
         self._checks: HeldChecks | None = None
         self._extensions = {str(name) for (name,) in session.rows(_AVAILABLE)}
@@ -84,6 +85,8 @@ class Loader:
                 self._statement(event)
             elif isinstance(event, CopyStart):
                 self._table(event, stream)
+        for start, end in self._via_root.values():
+            self._loaded(start, end)  # with the rows of all partitions
         if self._checks is not None:
             self.left_out += self._checks.add_again()
 
@@ -135,25 +138,30 @@ class Loader:
             self._checks.drop()
         rows = TableRows(stream)
         created = name in self._created
+        # A partitioned table has no file of its own that could be emptied, and takes no frozen rows.
+        fresh = created and not self._in_transaction and not table.via_root
         if not created and (self._in_transaction or not self._exists(name)):
             self._skip(rows, name)
             return
         try:
-            with self._table_transaction(name if created and not self._in_transaction else None):
+            with self._table_transaction(name if fresh else None):
                 self._session.copy_in(
                     table.schema,
                     table.name,
                     table.columns,
                     rows,
                     encoding=self._encoding,
-                    freeze=created and not self._in_transaction,
+                    freeze=fresh,
                 )
         except DatabaseUnavailable as error:
             if created or not error.data.get("code"):
                 raise
             self._skip(rows, name)  # an extension's, which has its own rows already or does not take any
         else:
-            self._loaded(table, rows.end)
+            if table.via_root:
+                self._via_root[name] = table, rows.end
+            else:
+                self._loaded(table, rows.end)
 
     def _exists(self, table: str) -> bool:
         return bool(self._session.value("SELECT pg_catalog.to_regclass($1) IS NOT NULL", table))

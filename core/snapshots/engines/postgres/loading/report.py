@@ -45,11 +45,14 @@ def rest_of(
 def _unexplained(differences: Iterator[Difference], left_out: Sequence[LeftOut]) -> Iterator[Difference]:
     """Pass over what differs because of something that was left out by name."""
     # pg_dump names what belongs to a table by the table and its own name, the server by its own name first.
-    names = [set(each.name.split()) for each in left_out if each.name]
+    names = [_words(each.name) for each in left_out if each.name]
     for each in differences:
-        words = set(re.split(r"[\s.(]+", each.shown))
-        if not any(name <= words for name in names):
+        if not any(name <= _words(each.shown) for name in names):
             yield each
+
+
+def _words(text: str) -> set[str]:
+    return set(re.split(r"[\s.(]+", text.replace('"', "")))
 
 
 def rights_sentences(found: Metadata, wanted: Metadata, attempts: Attempts) -> Iterator[str]:

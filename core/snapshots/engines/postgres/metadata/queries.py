@@ -283,9 +283,9 @@ SETTINGS = """
 SELECT r.rolname, c.entry
   FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
- CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS c (entry)
+ CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) WITH ORDINALITY AS c (entry, n)
  WHERE d.datname = $1 AND (s.setrole = 0 OR r.rolname IS NOT NULL)
- ORDER BY r.rolname NULLS FIRST, c.entry
+ ORDER BY r.rolname NULLS FIRST, c.n
 """
 
 

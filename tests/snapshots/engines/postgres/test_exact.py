@@ -1,0 +1,300 @@
+"""A restore brings back the schema, its meaning, owners, rights and settings exactly, or says what is not as it was."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from core.snapshots import Level
+from core.snapshots.models import RestoreReport
+from demonstration import local_postgres
+from tests.worlds.postgres_everything import catalogs, make_everything, schema_text
+from tests.worlds.postgres_world import (
+    EXPECTED,
+    MAJORS,
+    PostgresGame,
+    PostgresWorld,
+    ask,
+    needs,
+    run_sql,
+    server,
+    with_database,
+)
+
+pytestmark = pytest.mark.server
+
+every_version = pytest.mark.parametrize("major", [needs(major) for major in EXPECTED])
+both_ways = pytest.mark.parametrize("createdb", [True, False], ids=["exchange", "in_place"])
+
+of_a_distribution = pytest.mark.skipif(
+    15 not in MAJORS, reason="needs an extension, as PostgreSQL 15 of a distribution has them"
+)
+
+
+async def restored(world: PostgresWorld, *between: str) -> RestoreReport:
+    """Take a snapshot, execute statements as a superuser on the server, and restore it."""
+    async with world.opened() as service:
+        snapshot = (await service.create()).snapshot
+        run_sql(world.game.server, *between)
+        return await service.restore(snapshot.id)
+
+
+@every_version
+@both_ways
+async def test_a_schema_with_everything_comes_back_exactly(tmp_path: Path, major: int, createdb: bool) -> None:
+    """pg_dump -s, and the catalogs of owners, rights and settings, are the same before and after."""
+    world = PostgresWorld(tmp_path, PostgresGame(server(major), createdb=createdb))
+    make_everything(world.game)
+    before, text = catalogs(world.game), schema_text(world.game, major)
+    report = await restored(world)
+    assert report.left_out == ()
+    assert catalogs(world.game) == before
+    assert schema_text(world.game, major) == text
+
+
+async def test_a_database_that_was_dropped_comes_back_with_its_properties(tmp_path: Path) -> None:
+    """Encoding, locale, owner, rights, settings, comment and limit travel in the archive."""
+    game = PostgresGame()
+    world = PostgresWorld(tmp_path, game)
+    game.remove()
+    run_sql(
+        game.server,
+        f"CREATE DATABASE {game.quoted} OWNER {game.role} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' "
+        "TEMPLATE template0",
+    )
+    make_everything(game)
+    before, text = catalogs(game), schema_text(game, max(MAJORS))
+    report = await restored(world, f"DROP DATABASE {game.quoted} WITH (FORCE)")
+    assert report.left_out == ()
+    assert catalogs(game) == before
+    assert schema_text(game, max(MAJORS)) == text
+
+
+async def test_rights_that_changed_after_the_snapshot_go_back(tmp_path: Path) -> None:
+    """What was granted since is revoked, and what was revoked is granted."""
+    world = PostgresWorld(tmp_path)
+    other = make_everything(world.game)
+    before = catalogs(world.game)
+    async with world.opened() as service:
+        snapshot = (await service.create()).snapshot
+        run_sql(
+            world.game.url,
+            "GRANT EXECUTE ON FUNCTION trusted() TO PUBLIC",
+            f"REVOKE ALL ON items FROM {other} CASCADE",
+            f"GRANT ALL ON SCHEMA shop TO {other}",
+            f"ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM {other}",
+            f"ALTER DATABASE {world.game.quoted} RESET work_mem",
+        )
+        report = await service.restore(snapshot.id)
+    assert report.left_out == ()
+    assert catalogs(world.game) == before
+
+
+@both_ways
+async def test_what_the_role_may_not_give_back_is_listed_with_the_statement(tmp_path: Path, createdb: bool) -> None:
+    """Another role's view: kept by a member of that role; for anybody else the report says whose it was."""
+    world = PostgresWorld(tmp_path, PostgresGame(createdb=createdb))
+    other = f"other_{world.game.role}"
+    run_sql(world.game.superuser, f"CREATE ROLE {other}", "CREATE VIEW seen AS SELECT id FROM users")
+    run_sql(world.game.superuser, f"ALTER VIEW seen OWNER TO {other}", f"GRANT SELECT ON seen TO {world.game.role}")
+    before = catalogs(world.game)
+    (said,) = (await restored(world)).left_out
+    assert said.startswith(f"view public.seen belongs to {world.game.role} and belonged to {other}")
+    assert f'ALTER VIEW public.seen OWNER TO "{other}";' in said
+    run_sql(world.game.superuser, f"ALTER VIEW seen OWNER TO {other}", f"GRANT SELECT ON seen TO {world.game.role}")
+    run_sql(world.game.superuser, f"GRANT {other} TO {world.game.role}")
+    assert (await restored(world)).left_out == ()
+    assert catalogs(world.game)["relations"] == before["relations"]
+
+
+async def test_a_grant_on_a_function_of_the_server_is_listed(tmp_path: Path) -> None:
+    """Rights on what the server brings belong to the database, and only a superuser can give them."""
+    world = PostgresWorld(tmp_path)
+    run_sql(world.game.superuser, f"GRANT EXECUTE ON FUNCTION pg_create_restore_point(text) TO {world.game.role}")
+    (said,) = (await restored(world)).left_out
+    assert "GRANT EXECUTE ON ROUTINE pg_catalog.pg_create_restore_point(pg_catalog.text) TO" in said
+
+
+async def test_a_constraint_that_the_server_words_differently_is_said_to_mean_the_same(tmp_path: Path) -> None:
+    """After being made again, some texts differ: the report is empty only if pg_dump -s is the same."""
+    world = PostgresWorld(tmp_path)
+    run_sql(world.game.url, "CREATE TABLE kinds (k varchar(9) CHECK (k IN ('a', 'b')))")
+    (said,) = (await restored(world)).left_out
+    assert said.startswith("table constraint kinds_k_check on public.kinds is worded differently")
+    assert (await restored(world)).left_out == ()
+
+
+@of_a_distribution
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "a IS DISTINCT FROM b",
+        "NULLIF(a, b) IS NULL",
+        "CASE a WHEN b THEN true ELSE false END",
+        "(a, 1) IN (SELECT b, 1)",
+    ],
+)
+async def test_a_view_whose_meaning_a_dump_changes_is_named(tmp_path: Path, condition: str) -> None:
+    """Operators that a dump names without their schema are others under its empty search path."""
+    world = PostgresWorld(tmp_path, PostgresGame(server(15)))
+    run_sql(world.game.superuser, "CREATE EXTENSION citext", "CREATE TABLE names (a citext, b citext)")
+    run_sql(world.game.superuser, f"ALTER TABLE names OWNER TO {world.game.role}")
+    run_sql(world.game.url, f"CREATE VIEW renamed AS SELECT a FROM names WHERE {condition}")
+    async with world.opened() as service:
+        snapshot = (await service.create()).snapshot
+        report = await service.verify(snapshot.id, Level.RESTORED)
+        assert report.ok
+        (said,) = [finding.message for finding in report.findings]
+        assert said.startswith("view public.renamed")
+        assert (await service.restore(snapshot.id)).left_out == (said,)
+
+
+@of_a_distribution
+async def test_an_administrators_extensions_in_the_games_schema_survive_in_place(tmp_path: Path) -> None:
+    """They stay with what they hold; nothing is dropped with its schema."""
+    world = PostgresWorld(tmp_path, PostgresGame(server(15), createdb=False))
+    run_sql(
+        world.game.superuser,
+        f"CREATE SCHEMA tools AUTHORIZATION {world.game.role}",
+        "CREATE EXTENSION pg_buffercache SCHEMA tools",
+        "CREATE EXTENSION earthdistance SCHEMA tools CASCADE",
+        "CREATE TABLE places (id int, at tools.earth)",
+        f"ALTER TABLE places OWNER TO {world.game.role}",
+    )
+    before, extensions = catalogs(world.game), ask(world.game.superuser, "SELECT oid, extname FROM pg_extension")
+    assert (await restored(world)).left_out == ()
+    assert ask(world.game.superuser, "SELECT oid, extname FROM pg_extension") == extensions
+    assert catalogs(world.game)["schemas"] == before["schemas"]
+
+
+async def test_the_line_in_the_readme_loads_a_dump_with_large_objects(tmp_path: Path) -> None:
+    """Into a new database, without Savepoint, and without claiming to be one transaction."""
+    readme = (Path(__file__).parents[4] / "README.md").read_text()
+    line = re.search(r"gunzip -c backups/latest.sql.gz \| psql (?P<options>[^`]*)-d restored`", readme)
+    assert line is not None
+    world = PostgresWorld(tmp_path)
+    run_sql(world.game.url, "SELECT lo_from_bytea(4711, '\\xdeadbeef')")
+    async with world.opened() as service:
+        await service.create()
+    copy = f"{world.game.name}_copy"
+    run_sql(world.game.server, f"CREATE DATABASE {copy}")
+    target = with_database(world.game.server, copy)
+    psql = [str(local_postgres.binaries(max(MAJORS)) / "psql"), *line["options"].split(), "-q", "-d", target]
+    dump = gzip.decompress((world.repository / "latest.sql.gz").read_bytes())
+    subprocess.run(psql, input=dump, stdout=subprocess.DEVNULL, check=True)
+    assert world.game.contents(copy) == world.game.contents()
+    assert ask(target, "SELECT lo_get(4711)") == [(b"\xde\xad\xbe\xef",)]
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        (("CREATE PUBLICATION cdc FOR ALL TABLES",), "publication cdc"),
+        (
+            (
+                "CREATE FUNCTION log() RETURNS event_trigger LANGUAGE plpgsql AS 'begin end'",
+                "ALTER FUNCTION log() OWNER TO {role}",
+                "CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION log()",
+            ),
+            "event trigger watch",
+        ),
+        (
+            (
+                "CREATE FUNCTION raw() RETURNS int LANGUAGE internal AS 'pg_backend_pid'",
+                "ALTER FUNCTION raw() OWNER TO {role}",
+            ),
+            "function public.raw()",
+        ),
+    ],
+)
+@both_ways
+async def test_what_an_administrator_made_is_said_at_now_and_listed(
+    tmp_path: Path, made: tuple[str, ...], named: str, createdb: bool
+) -> None:
+    """The rest is restored; in place, what does not depend on the role's own stays, and is not called left out."""
+    world = PostgresWorld(tmp_path, PostgresGame(createdb=createdb))
+    run_sql(world.game.superuser, *(statement.replace("{role}", world.game.role) for statement in made))
+    before = world.game.contents()
+    async with world.opened() as service:
+        snapshot = (await service.create()).snapshot
+        name = named.rpartition(" ")[2]
+        assert any(name in said for said in snapshot.left_out)
+        world.game.play()
+        report = await service.restore(snapshot.id)
+    assert world.game.contents() == before
+    stays = not createdb and "publication" in named
+    assert [said.partition(":")[0] for said in report.left_out] == ([] if stays else [named])
+    assert stays or "To add it: CREATE" in report.left_out[0]
+
+
+@both_ways
+async def test_one_object_that_cannot_be_made_is_no_reason_to_lose_the_others(tmp_path: Path, createdb: bool) -> None:
+    """Missing roles, functions that find nothing under an empty search path, rows that contradict a key."""
+    world = PostgresWorld(tmp_path, PostgresGame(server(16), createdb=createdb))  # newer ones refuse such functions
+    gone = f"gone_{world.game.role}"
+    run_sql(
+        world.game.superuser,
+        f"CREATE ROLE {gone}",
+        f"SET ROLE {world.game.role}",
+        "CREATE TABLE limits (a int)",
+        "INSERT INTO limits VALUES (100)",
+        "CREATE FUNCTION capped(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql "
+        "AS 'begin return i + (select max(a) from limits); end'",
+        "CREATE INDEX by_cap ON users (capped(dust))",
+        "ALTER TABLE users ADD CONSTRAINT under CHECK (dust < 900 + capped(dust))",
+        "CREATE FUNCTION known(i int) RETURNS bool LANGUAGE plpgsql "
+        "AS 'begin return exists (select from public.limits where a > i); end'",
+        "CREATE TABLE checked (a int CHECK (known(a)))",
+        "INSERT INTO checked VALUES (5)",
+        "CREATE MATERIALIZED VIEW capped_users AS SELECT capped(dust) FROM users",
+        "CREATE TABLE ruled (a int)",
+        "ALTER TABLE ruled ENABLE ROW LEVEL SECURITY",
+        f"CREATE POLICY theirs ON ruled TO {gone} USING (true)",
+        "CREATE TABLE orphans (user_id int REFERENCES users)",
+        "RESET ROLE",
+        "SET session_replication_role = replica",
+        "INSERT INTO orphans VALUES (4711)",
+    )
+    before = world.game.contents()
+    async with world.opened() as service:
+        snapshot = (await service.create()).snapshot
+        run_sql(world.game.superuser, "DROP POLICY theirs ON ruled", f"DROP ROLE {gone}")
+        report = await service.restore(snapshot.id)
+    assert world.game.contents() == before
+    said = {each.partition(":")[0]: each for each in report.left_out}
+    assert set(said) == {
+        "index public.by_cap",
+        "check constraint public.users.under",
+        "content of the materialized view public.capped_users",
+        "policy public.ruled theirs",
+        "foreign key public.orphans orphans_user_id_fkey",
+    }
+    assert "To add it: CREATE INDEX by_cap ON public.users" in said["index public.by_cap"]
+    assert "VALIDATE CONSTRAINT" in said["check constraint public.users.under"]
+    assert f"TO {gone} USING (true);" in said["policy public.ruled theirs"]
+
+
+@both_ways
+async def test_what_others_own_stays_where_nothing_of_it_is_in_the_way(tmp_path: Path, createdb: bool) -> None:
+    """Others' functions, collations and operators that exist already are met, not fallen over."""
+    world = PostgresWorld(tmp_path, PostgresGame(createdb=createdb))
+    other = f"other_{world.game.role}"
+    run_sql(
+        world.game.superuser,
+        f"CREATE ROLE {other}",
+        f"GRANT CREATE ON SCHEMA public TO {other}",
+        f"GRANT {other} TO {world.game.role}",
+        f"SET ROLE {other}",
+        "CREATE FUNCTION report() RETURNS int LANGUAGE sql AS 'select 1'",
+        "CREATE COLLATION theirs (LOCALE = 'C')",
+        "CREATE TYPE level AS ENUM ('low', 'high')",
+        "CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)",
+        "CREATE TEXT SEARCH CONFIGURATION their_words (COPY = simple)",
+    )
+    before = catalogs(world.game)
+    assert (await restored(world)).left_out == ()
+    assert catalogs(world.game) == before
