@@ -1,0 +1,92 @@
+"""A person names a moment, and means one snapshot by it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from core.snapshots.errors import SnapshotNotFound
+from core.snapshots.models import RestoreRecord, Snapshot
+from core.snapshots.policies.moments import resolve_moment
+from tests.worlds.snapshots import make_snapshot
+
+NOON = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)
+
+
+def taken(sequence: int, hour: int, *reasons: str, day: int = 27) -> Snapshot:
+    """Return a snapshot that began at an hour."""
+    at = dt.datetime(2026, 11, day, hour, tzinfo=dt.UTC)
+    return make_snapshot(
+        id=f"{sequence:012x}", sequence=sequence, began_at=at, created_at=at, reasons=reasons or ("periodic",)
+    )
+
+
+SNAPSHOTS = [
+    taken(1, 18, day=26),
+    taken(2, 6, "sale_1"),
+    taken(3, 8, "sale_2"),
+    taken(4, 10, "sale_1", "sale_3"),
+    taken(5, 11),
+]
+
+
+def meant(text: str, restores: tuple[RestoreRecord, ...] = ()) -> int | None:
+    """Return the sequence of the snapshot that a text names at noon, None for now."""
+    found = resolve_moment(text, SNAPSHOTS, restores, NOON)
+    return None if found is None else found.sequence
+
+
+@pytest.mark.parametrize(
+    ("text", "sequence"),
+    [
+        ("now", None),
+        (" NOW ", None),
+        ("latest", 5),
+        ("000000000003", 3),
+        ("2026-11-27T08:00", 3),
+        ("2026-11-27 08:00:00Z", 3),
+        ("2026-11-27T09:00+01:00", 3),
+        ("2026-11-27T07:59", 2),
+        ("2026-11-26", 1),
+        ("10:30", 4),
+        ("18:00", 1),
+        ("1h ago", 5),
+        ("90m ago", 4),
+        ("1d ago", None),
+        ("before:sale_2", 2),
+        ("before:SALE_1", 3),
+    ],
+)
+def test_a_moment_names_the_newest_snapshot_by_then(text: str, sequence: int | None) -> None:
+    """A clock without a date is the last time it showed that; an event's moment is before its newest snapshot."""
+    if text == "1d ago":
+        with pytest.raises(SnapshotNotFound, match="No snapshot was taken by 2026-11-26 12:00"):
+            meant(text)
+    else:
+        assert meant(text) == sequence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("2026-13-01", "no time of the calendar"),
+        ("25:00", "no time of the calendar"),
+        ("soon ago", "a duration like"),
+        ("before:nothing", "has the reason 'nothing'"),
+        ("ffffff", "No snapshot has the id"),
+        ("", "Name a snapshot"),
+    ],
+)
+def test_what_names_no_moment_is_a_sentence(text: str, sentence: str) -> None:
+    """What is wrong with it, or that there is nothing."""
+    with pytest.raises(SnapshotNotFound, match=sentence):
+        meant(text)
+
+
+def test_only_the_timeline_counts(tmp_path: object) -> None:
+    """What a restore left behind happened at no time that the present comes from."""
+    record = RestoreRecord(at=NOON, snapshot="000000000002", sequence=2, before=5, safety=None, automatic=False)
+    assert meant("10:30", (record,)) == 2
+    with pytest.raises(SnapshotNotFound, match="has the reason 'sale_3'"):
+        meant("before:sale_3", (record,))
