@@ -17,6 +17,7 @@ from ...errors import (
     SnapshotError,
 )
 from ...progress import Watch
+from .access import is_frozen, is_on_read_only_volume, read_only_error, require_harmless
 from .diagnosis import is_foreign_schema
 
 __all__ = [
@@ -115,13 +116,27 @@ def reading(path: Path, busy_timeout: float, watch: Watch) -> Iterator[sqlite3.C
     """
     with translating_errors(path, watch):
         try:
+            _require_file(path)
+            require_harmless(path)
             connection = _open(path, "ro", busy_timeout, watch)
         except sqlite3.OperationalError as error:
-            if not (getattr(error, "sqlite_errorname", None) or "").startswith(_NEEDS_RECOVERY):
-                raise
-            connection = _open(path, "rw", busy_timeout, watch)
+            connection = _open_otherwise(path, error, busy_timeout, watch)
         with contextlib.closing(connection):
             yield connection
+
+
+def _open_otherwise(
+    path: Path, error: sqlite3.OperationalError, busy_timeout: float, watch: Watch
+) -> sqlite3.Connection:
+    """Open a database that cannot be opened for reading: for recovery, or as a file that nobody can change."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    if name.startswith((*_NEEDS_RECOVERY, "SQLITE_CANTOPEN")) and is_on_read_only_volume(path):
+        if is_frozen(path):
+            return _open(path, "ro&immutable=1", busy_timeout, watch)
+        raise read_only_error(path) from error
+    if not name.startswith(_NEEDS_RECOVERY):
+        raise error
+    return _open(path, "rw", busy_timeout, watch)
 
 
 @contextlib.contextmanager

@@ -130,23 +130,31 @@ def open_live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]
         # Entered first, so closed last, after the connection.
         descriptors = stack.enter_context(_descriptors())
         connection = stack.enter_context(reading(path, busy_timeout, watch))
-        mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
-        page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
+        mode = _journal_mode(connection)
         file = descriptors.open(path)
         state, log, index, overlay = None, -1, -1, Overlay({})
         if mode == "wal":
             index = descriptors.open(path.with_name(path.name + "-shm"))
             log = descriptors.open(path.with_name(path.name + "-wal"))
             state = stack.enter_context(pinned(connection, index))
+        else:
+            stack.enter_context(read_transaction(connection))
+        # Somebody can have changed either before the transaction held them still.
+        if _journal_mode(connection) != mode:
+            raise NotRecognised("the journal mode was changed as the transaction began")
+        page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
+        if state is not None:
             if state.frames and state.page_size != page_size:
                 raise NotRecognised("the WAL-index has another page size")
             overlay = read_overlay(log, index, state)
-        else:
-            stack.enter_context(read_transaction(connection))
         page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
         if page_count == 0:
             raise DatabaseMissing("The database is empty: there is nothing in it yet.", path=str(path))
         yield Source(connection, page_size, page_count, mode, state, file, log, index, overlay)
+
+
+def _journal_mode(connection: sqlite3.Connection) -> str:
+    return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
 
 
 @contextlib.contextmanager

@@ -262,3 +262,46 @@ def test_the_descriptors_do_not_drop_the_locks_that_hold_the_state_still(tmp_pat
         inode = game.with_name("game.db-shm").stat().st_ino
         next(iter(source.blocks(Watch())))
         assert f":{inode} " in Path("/proc/locks").read_text()
+
+
+@contextlib.contextmanager
+def changed_before(monkeypatch: pytest.MonkeyPatch, game: sqlite3.Connection, *statements: str) -> Iterator[None]:
+    """Let another connection change the database right before the reader's transaction begins, once."""
+    begin, done = source_module.read_transaction, False
+
+    @contextlib.contextmanager
+    def begin_late(connection: sqlite3.Connection) -> Iterator[None]:
+        nonlocal done
+        if not done:
+            done = True
+            for statement in statements:
+                game.execute(statement)
+        with begin(connection):
+            yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(source_module, "read_transaction", begin_late)
+        yield
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("PRAGMA journal_mode = wal", "PRAGMA wal_autocheckpoint = 0", "UPDATE pages SET content = zeroblob(700)"),
+        ("PRAGMA page_size = 1024", "VACUUM"),
+        ("PRAGMA page_size = 8192", "VACUUM"),
+    ],
+    ids=["to WAL", "to smaller pages", "to larger pages"],
+)
+def test_a_change_of_mode_or_page_size_right_before_the_transaction_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statements: tuple[str, ...]
+) -> None:
+    """What was read before the transaction held the database still is not relied on: every row, and a sound image."""
+    path = make_pages(tmp_path / "game.db", 4096, "delete")
+    with connected(path) as game, changed_before(monkeypatch, game, *statements):
+        with open_copy(path, tmp_path, 5.0, Watch()) as source:
+            image = image_of(source, tmp_path / "read.db")
+        expected = contents_of(path)
+    with connected(image) as read:
+        assert read.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert contents_of(image) == expected
