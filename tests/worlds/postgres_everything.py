@@ -161,5 +161,10 @@ def catalogs(game: PostgresGame) -> dict[str, list[tuple[Any, ...]]]:
 
 def schema_text(game: PostgresGame, major: int) -> str:
     """Return what ``pg_dump --schema-only`` writes of the database, owners and rights included."""
-    command = [local_postgres.binaries(major) / "pg_dump", "--schema-only", "--restrict-key=x", game.superuser]
+    command: list[str] = [
+        str(local_postgres.binaries(major) / "pg_dump"),
+        "--schema-only",
+        "--restrict-key=x",
+        game.superuser,
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -34,9 +34,11 @@ __all__ = [
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
     """What an integrity check checks, and what it compares with.
 
-    ``expected_rows`` are the row counts of the newest snapshot that has any, ``expected_from`` names that snapshot and
-    its time, ``expected_device`` is the disk that the database was on, and ``snapshots_exist`` is True if there is any
-    snapshot: they tell an emptied database from a new one. Without ``critical_tables`` every table is counted.
+    ``expected_rows`` are the row counts of the newest snapshot that has any; ``expected_from`` names that snapshot and
+    its time, ``seen_in`` an older one for critical tables that it does not have. ``expected_device`` is the disk that
+    the database was on, and ``snapshots_exist`` is True if there is any snapshot: they tell an emptied database from a
+    new one. Without ``critical_tables`` every table is counted.
+    ``without_tables`` is True if the newest snapshot, or the one that is verified, has none: then none are missing.
     ``quick`` leaves out the comparison of indexes with their tables. With ``wait_for_server`` a server that cannot be
     reached is awaited until the deadline, because it may be starting too.
     """
@@ -45,8 +47,10 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
     json_columns: tuple[JsonColumn, ...] = ()
     expected_rows: dict[str, int] = {}
     expected_from: str = ""
+    seen_in: dict[str, str] = {}
     expected_device: int | None = None
     snapshots_exist: bool = False
+    without_tables: bool = False
     quick: bool = False
     wait_for_server: bool = False
 
@@ -200,6 +204,14 @@ class Engine(Protocol):
         first. ``stopped`` says that nobody uses the database, where that cannot be found out. An engine that keeps the
         old state elsewhere names it after that folder.
         """
+
+    def keep(self, image: Path, moment: str, watch: Watch) -> str:
+        """Keep a rebuilt image for looking at, read-only, and return the name by which it can be opened.
+
+        ``moment`` is the time of the snapshot as its file names it; ``clean_up`` removes the image after an hour. An
+        engine whose images are files of their own inherits this.
+        """
+        return str(image)
 
     def clean_up(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
         """Remove what unfinished operations and earlier restores left outside the repository; return its names.

@@ -12,7 +12,7 @@ import msgspec
 
 from ...archive import full
 from ...archive.members import Head
-from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
+from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotError
 from ...models import DatabaseState, IntegrityReport, Level, Method
 from ...progress import Watch
 from ..base import ChainFile, Checks, Engine, ParentSnapshot, ReplaceResult, SnapshotResult
@@ -26,11 +26,25 @@ from .loading.archive_events import verify
 from .locking.holders import naming_holders
 from .rebuild import drop_quietly, rebuild
 from .replace import Replaced, replace_by_exchange
-from .scratch import Image, drop, is_scratch, kept_databases, kept_name, may_create, opened, scratch_databases
+from .scratch import (
+    Image,
+    drop,
+    is_scratch,
+    keep_for_looking,
+    kept_databases,
+    kept_for_looking,
+    kept_name,
+    may_create,
+    opened,
+    scratch_databases,
+)
 from .session import Session, connected, maintenance_session
 from .tables import count_rows, relations, resolve_tables
 
 __all__ = ["PostgresEngine"]
+
+_LOOKED_AT_FOR = 3600.0
+"""How long, in seconds, a rebuilt snapshot is kept for looking at."""
 
 
 class PostgresEngine(Engine):
@@ -181,12 +195,30 @@ class PostgresEngine(Engine):
             report = unchecked_report(error)
         return ReplaceResult(integrity=report, identical=True, quarantine=replaced.kept, left_out=replaced.left_out)
 
+    def keep(self, image: Path, moment: str, watch: Watch) -> str:
+        """Keep a rebuilt snapshot for looking at, under a name with its moment; return the database's name.
+
+        It is read-only, belongs to the role, and is removed by ``clean_up`` after an hour. Raises DatabaseUnavailable
+        if there is none, because the role may not create databases.
+        """
+        found = Image.read(image)
+        if found.database is None or not is_scratch(found.database):
+            raise DatabaseUnavailable(
+                f"There is no rebuilt database to look at: the role of {self._address.shown} may not create databases "
+                "(ALTER ROLE … CREATEDB)."
+            )
+        with self._maintenance(watch) as session:
+            name = keep_for_looking(session, found.database, self._address.database, moment)
+        image.unlink()
+        return name
+
     def clean_up(self, scratch_age: float, kept_age: float, watch: Watch) -> tuple[str, ...]:
         """Drop the scratch databases that a crash left and the databases that restores kept, if they are old enough."""
         name, dropped = self._address.database, []
         with maintenance_session(self._address, watch, lock_timeout=self._busy_timeout) as session:
             old = [each for each in scratch_databases(session, name) if each.age >= scratch_age]
             old += [each for each in kept_databases(session, name) if each.age >= kept_age]
+            old += [each for each in kept_for_looking(session, name) if each.age >= _LOOKED_AT_FOR]
             for each in old:
                 drop(session, each.name)
                 dropped.append(each.name)

@@ -3,7 +3,8 @@
 ``savepoint_scratch_GAME_TIME_RANDOM`` holds a rebuilt snapshot while it is checked and until it replaces the game's
 database. ``GAME_before_TIME`` is what a restore replaced. GAME is the database's name, shortened and followed by a hash
 if it is long: a name has 63 bytes at most. TIME is in seconds since 1970 in the first and the restore's time in the
-second.
+second. ``GAME_as_of_TIME`` is a rebuilt snapshot that was kept for looking at, TIME that of the snapshot; when
+it was kept stands in its comment.
 
 ``Image`` is the file that stands for a rebuilt snapshot: it names the scratch database, or only the archive if the role
 may not create databases and the archive is loaded in place.
@@ -38,7 +39,9 @@ __all__ = [
     "drop",
     "exists",
     "is_scratch",
+    "keep_for_looking",
     "kept_databases",
+    "kept_for_looking",
     "kept_name",
     "may_create",
     "opened",
@@ -48,6 +51,8 @@ __all__ = [
 
 _LONGEST = 63
 _SCRATCH = "savepoint_scratch_"
+_AS_OF = "_as_of_"
+_KEPT_AT = "Savepoint kept this snapshot for looking at, in seconds since 1970: "
 _MAY_USE_TABLESPACE = """
 SELECT coalesce((SELECT pg_catalog.has_tablespace_privilege(oid, 'CREATE')
                    FROM pg_catalog.pg_tablespace WHERE spcname = $1), false)
@@ -72,9 +77,13 @@ def _scratch_prefix(database: str) -> str:
     return f"{_SCRATCH}{_shortened(database, 24)}_"
 
 
+def _stamp(moment: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "", moment).lower()[:24]
+
+
 def kept_name(database: str, moment: str) -> str:
     """Return the name under which a restore keeps the database that it replaced."""
-    stamp = re.sub(r"[^A-Za-z0-9]", "", moment).lower()[:24]
+    stamp = _stamp(moment)
     return f"{_shortened(database, _LONGEST - len('_before_') - len(stamp))}_before_{stamp}"
 
 
@@ -143,6 +152,36 @@ def drop(session: Session, name: str) -> None:
     if session.value("SELECT datistemplate FROM pg_catalog.pg_database WHERE datname = $1", name):
         session.execute(f"ALTER DATABASE {quoted(name)} WITH IS_TEMPLATE false")
     session.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
+
+
+def keep_for_looking(session: Session, scratch: str, database: str, moment: str) -> str:
+    """Give a scratch database the name that says of which moment it is, read-only, and return that name.
+
+    It belongs to the role, and only the role may connect. A database kept for the same moment before is replaced.
+    """
+    stamp = _stamp(moment)
+    name = f"{_shortened(database, _LONGEST - len(_AS_OF) - len(stamp))}{_AS_OF}{stamp}"
+    drop(session, name)
+    session.execute(f"ALTER DATABASE {quoted(scratch)} SET default_transaction_read_only = on")
+    session.execute(f"REVOKE CONNECT ON DATABASE {quoted(scratch)} FROM PUBLIC")
+    session.execute(f"COMMENT ON DATABASE {quoted(scratch)} IS {literal(f'{_KEPT_AT}{int(time.time())}')}")
+    session.execute(f"ALTER DATABASE {quoted(scratch)} RENAME TO {quoted(name)}")
+    return name
+
+
+def kept_for_looking(session: Session, database: str) -> tuple[Leftover, ...]:
+    """Return the rebuilt snapshots of ``database`` that were kept for looking at, with how long ago."""
+    found = []
+    for name, comment in session.rows(
+        "SELECT datname, pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database "
+        "WHERE pg_catalog.shobj_description(oid, 'pg_database') LIKE $1",
+        f"{_KEPT_AT}%",
+    ):
+        stamp, kept_at = str(name).rpartition(_AS_OF)[2], str(comment).removeprefix(_KEPT_AT)
+        own = f"{_shortened(database, _LONGEST - len(_AS_OF) - len(stamp))}{_AS_OF}{stamp}"
+        if name == own and kept_at.isdigit():
+            found.append(Leftover(str(name), time.time() - int(kept_at)))
+    return tuple(found)
 
 
 def scratch_databases(session: Session, database: str) -> tuple[Leftover, ...]:
