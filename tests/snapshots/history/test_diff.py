@@ -13,7 +13,7 @@ from core.snapshots.history.diff import diff
 from core.snapshots.history.page_diff import PageDiff
 from core.snapshots.history.past import Past
 from core.snapshots.models import DiffMethod, Point
-from tests.worlds.history_world import HistoryWorld
+from tests.worlds.past.history_world import HistoryWorld
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
 ROWS = "INSERT INTO t " + NUMBERS.format(9000) + "SELECT i, 'row ' || i FROM n"

@@ -12,7 +12,7 @@ from core.snapshots.history.player import find_player
 from core.snapshots.history.questions import PlayerSettings
 from core.snapshots.history.tables import read_tables
 from core.snapshots.models import PlayerTables
-from tests.worlds.history_world import HistoryWorld
+from tests.worlds.past.history_world import HistoryWorld
 from tests.worlds.service_world import flip_byte
 
 GAME = (

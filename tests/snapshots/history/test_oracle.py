@@ -19,8 +19,8 @@ from core.snapshots.history.past import Past, can_read_archives
 from core.snapshots.history.row_history import row_history
 from core.snapshots.history.tables import json_record
 from core.snapshots.models import DiffMethod, Point
-from tests.worlds.history_world import HistoryWorld
-from tests.worlds.random_past import KEYS, STEPS, Record, alike, plain_diff, play, state
+from tests.worlds.past.history_world import HistoryWorld
+from tests.worlds.past.random_past import KEYS, STEPS, Record, alike, plain_diff, play, state
 
 SOME = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WAYS = pytest.mark.parametrize("archives", [True, False], ids=["archives", "rebuild"])

@@ -14,7 +14,7 @@ from core.snapshots.errors import SnapshotDamaged
 from core.snapshots.history.members import ArchiveMembers
 from core.snapshots.history.pages import ChainPages, ExpandedMembers, differing_pages
 from core.snapshots.progress import Watch
-from tests.worlds.history_world import HistoryWorld
+from tests.worlds.past.history_world import HistoryWorld
 
 ROWS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
 

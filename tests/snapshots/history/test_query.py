@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.snapshots.errors import QueryError
 from core.snapshots.history.query import find_change, query
-from tests.worlds.history_world import HistoryWorld
+from tests.worlds.past.history_world import HistoryWorld
 
 WAYS = pytest.mark.parametrize("archives", [True, False], ids=["archives", "rebuild"])
 TABLE = "CREATE TABLE t (a INTEGER PRIMARY KEY, b)"

@@ -8,8 +8,8 @@ import pytest
 
 from core.snapshots.errors import PlanOutdated, QueryError, RestoreFailed
 from core.snapshots.models import ConflictRule, RescueOptions, RescueScope, TableRescue
-from tests.worlds.history_world import HistoryWorld
-from tests.worlds.rescue_world import ECONOMY, everything, rescue
+from tests.worlds.past.history_world import HistoryWorld
+from tests.worlds.past.rescue_world import ECONOMY, everything, rescue
 
 ANN = RescueScope(player="1")
 TAKE = RescueOptions(conflicts=ConflictRule.TAKE)

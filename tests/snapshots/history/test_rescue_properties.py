@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from core.snapshots.history.rescue.states import value_of
 from core.snapshots.models import ConflictRule, RescueOptions, RescuePlan, RescueScope
-from tests.worlds.history_world import HistoryWorld
-from tests.worlds.rescue_world import ECONOMY, TABLES, rescue
+from tests.worlds.past.history_world import HistoryWorld
+from tests.worlds.past.rescue_world import ECONOMY, TABLES, rescue
 
 PLAYERS = st.integers(1, 4)
 SMALL = st.integers(1, 5)

@@ -8,7 +8,7 @@ import pytest
 
 from core.snapshots.errors import QueryError
 from core.snapshots.history.row_history import row_history
-from tests.worlds.history_world import HistoryWorld
+from tests.worlds.past.history_world import HistoryWorld
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
 ROWS = "INSERT INTO t " + NUMBERS.format(3000) + "SELECT i, 'row ' || i FROM n"

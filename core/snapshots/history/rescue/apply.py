@@ -18,8 +18,9 @@ from ..databases import Database, Row, quoted
 from ..past import Past
 from ..player import find_player
 from ..questions import AskRescue, PlayerSettings
-from .plan import Planned, Planner, Step
+from .plan import Planned, Planner
 from .states import State
+from .steps import Step
 
 __all__ = ["perform_rescue", "plan_rescue"]
 

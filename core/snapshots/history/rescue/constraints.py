@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..databases import Value, quoted
 from ..tables import Table
 from .states import State, Stored
-
-if TYPE_CHECKING:
-    from .plan import Step
+from .steps import Step
 
 __all__ = ["Constraints"]
 

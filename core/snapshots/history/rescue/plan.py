@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import Literal
 
 import msgspec
 
@@ -27,22 +26,9 @@ from ..databases import Value
 from ..tables import Table, json_value, same_value
 from .constraints import Constraints
 from .states import State, Stored, Wanted, columns_of, value_of
+from .steps import Step, Values
 
-__all__ = ["Planned", "Planner", "Step"]
-
-Values = dict[str, Value]
-Kind = Literal["insert", "update", "delete"]
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One row to write, told by the ``columns`` of its ``key``: what is written, and what is there ``before``."""
-
-    kind: Kind
-    table: str
-    columns: tuple[str, ...]
-    key: tuple[Value, ...]
-    values: Values
-    before: Values | None
+__all__ = ["Planned", "Planner"]
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):

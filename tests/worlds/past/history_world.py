@@ -1,7 +1,7 @@
 """A database with a past: states that are committed, snapshots of them, and what a full rebuild of each gives.
 
-Import it as ``from tests.worlds.history_world import HistoryWorld``. Snapshots are taken with the engine alone, in this
-process, so no other connection of the process has the database open then.
+Import it as ``from tests.worlds.past.history_world import HistoryWorld``. Snapshots are taken with the engine alone, in
+this process, so no other connection of the process has the database open then.
 """
 
 from __future__ import annotations

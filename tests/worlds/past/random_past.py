@@ -1,6 +1,6 @@
 """Random histories of a database, and what plain comparisons of full rebuilds say about them.
 
-Import it as ``from tests.worlds.random_past import STEPS, play``. The tables are of every kind that SQLite stores
+Import it as ``from tests.worlds.past.random_past import STEPS, play``. The tables are of every kind that SQLite stores
 differently: with and without row numbers, with keys of one and of two columns and of none, with rows that overflow.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from core.snapshots.models import Point
-from tests.worlds.history_world import HistoryWorld
+from tests.worlds.past.history_world import HistoryWorld
 
 Record = dict[str, Any]
 

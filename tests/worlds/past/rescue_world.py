@@ -1,6 +1,6 @@
 """A small economy that is damaged and rescued, and what must hold afterwards.
 
-Import it as ``from tests.worlds.rescue_world import ECONOMY, rescue``.
+Import it as ``from tests.worlds.past.rescue_world import ECONOMY, rescue``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from core.snapshots.history.questions import AskRescue, PlayerSettings
 from core.snapshots.history.rescue.apply import perform_rescue, plan_rescue
 from core.snapshots.models import Point, RescueOptions, RescuePlan, RescueScope
-from tests.worlds.history_world import HistoryWorld
+from tests.worlds.past.history_world import HistoryWorld
 
 ECONOMY = (
     "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT UNIQUE, coins INTEGER NOT NULL)",
