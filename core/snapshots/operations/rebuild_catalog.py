@@ -7,11 +7,12 @@ is no sound snapshot stays where it is and is named in the report.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from ..errors import CatalogError, CatalogTooNew
-from ..models import NOBODY, Actor, Level, OnProgress, RebuildReport, Snapshot, Verification
+from ..models import NOBODY, Actor, Health, Level, OnProgress, RebuildReport, Snapshot, Verification
 from ..policies.retention import restorable
 from ..repository.catalog import Contents
 from ..units import count_text
@@ -148,7 +149,7 @@ def _list_all(context: Context, base: Contents, found: tuple[ScannedFile, ...], 
         if archived.snapshot is not None:
             known = remembered.get(archived.snapshot.id)
             snapshots.setdefault(archived.snapshot.id, _with_memory(archived.snapshot, known))
-    listed = base.with_snapshots(snapshots.values())
+    listed = base.with_snapshots(_with_inherited_health(snapshots.values()))
     if listed.identity is None and found:
         newest = max(found, key=lambda each: each.snapshot.sequence if each.snapshot else 0)
         listed = msgspec.structs.replace(listed, identity=newest.identity)
@@ -165,7 +166,18 @@ def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
         reasons=known.reasons,
         requests=known.requests,
         restored_at=known.restored_at if not found.damaged else None,
+        health=known.health or found.health,
     )
+
+
+def _with_inherited_health(snapshots: Iterable[Snapshot]) -> Iterator[Snapshot]:
+    """Yield the snapshots, and give incrementals whose state nobody looked at the health of what they build on."""
+    known: dict[str, Health | None] = {}
+    for snapshot in sorted(snapshots, key=lambda each: each.sequence):
+        if snapshot.health is None and snapshot.base is not None:
+            snapshot = msgspec.structs.replace(snapshot, health=known.get(snapshot.base))
+        known[snapshot.id] = snapshot.health
+        yield snapshot
 
 
 def _mark_lost(context: Context) -> None:

@@ -49,6 +49,7 @@ _MEANS = {
     Check.SPACE: Verdict.INCONSISTENT,
     Check.ROT: Verdict.INCONSISTENT,
     Check.CONSTRAINTS: Verdict.SUSPICIOUS,
+    Check.UNIQUE: Verdict.SUSPICIOUS,
     Check.EMPTY: Verdict.SUSPICIOUS,
     Check.TABLES: Verdict.SUSPICIOUS,
     Check.ROWS: Verdict.SUSPICIOUS,

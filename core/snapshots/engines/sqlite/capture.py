@@ -26,6 +26,7 @@ from ...models import Check, Finding, Form, Health, Severity
 from ...policies.health import health_of
 from ...progress import Watch
 from ..base import ParentSnapshot, SnapshotResult
+from .checks import cut_findings
 from .look import Look, looking
 from .page_decoding import implausible
 from .source import Source
@@ -52,6 +53,9 @@ def capture(
     then.
     """
     with looking(source.connection, tables) as look:
+        for finding in cut_findings(source.missing):
+            look.add(finding)
+            look.examine()
         writer = _Writer(source, target, scratch, head, look, parent, watch)
         index = _load_index(parent, source)
         if index is not None:
@@ -102,7 +106,7 @@ class _Writer:
         self._look = look
         self._parent = parent
         self._watch = watch
-        self._details = {"journal_mode": source.journal_mode, "page_size": source.page_size}
+        self._details = head.details | {"journal_mode": source.journal_mode, "page_size": source.page_size}
         self._head = msgspec.structs.replace(head, details=self._details)
 
     def fingerprint(self) -> str:

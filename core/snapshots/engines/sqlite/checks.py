@@ -18,6 +18,7 @@ from ...errors import DatabaseDamaged
 from ...models import Check, Finding, IntegrityReport, Severity
 from ...progress import Watch
 from ...settings.json_column import JsonColumn
+from ...units import count_text
 from ..base import Checks
 from ..integrity import (
     JSON_TYPES,
@@ -32,9 +33,9 @@ from ..integrity import (
 )
 from .connections import schema_problem, translating_errors
 from .diagnosis import diagnosed
-from .structure import needs_the_host, page_findings, quoted, table_names, unreadable_tables
+from .structure import is_damage, needs_the_host, page_findings, quoted, table_names, unreadable_tables
 
-__all__ = ["check", "count_rows", "refused_report"]
+__all__ = ["check", "count_if_readable", "count_rows", "cut_findings", "refused_report"]
 
 
 def count_rows(
@@ -54,12 +55,44 @@ def count_rows(
     for table in wanted:
         try:
             rows[table] = _count(connection, table)
-        except sqlite3.OperationalError as error:
-            if not needs_the_host(error):
-                raise
+        except sqlite3.DatabaseError as error:
+            finding = _why_uncounted(table, error)
             if uncounted is not None:
-                uncounted.append(host_needed_finding(table, error))
+                uncounted.append(finding)
     return rows
+
+
+def count_if_readable(connection: sqlite3.Connection, tables: tuple[str, ...]) -> dict[str, int]:
+    """Return what ``count_rows`` returns, or nothing if damage stops it: the database can be opened all the same."""
+    try:
+        return count_rows(connection, tables)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return {}
+
+
+def cut_findings(missing: int) -> tuple[Finding, ...]:
+    """Return the finding on a file whose last ``missing`` bytes are gone; SQLite reads zeros in their place."""
+    if missing <= 0:
+        return ()
+    message = f"The file is cut off: its last {count_text(missing, 'byte')} {'is' if missing == 1 else 'are'} gone."
+    return (Finding(check=Check.FILE, severity=Severity.ERROR, message=message),)
+
+
+def _why_uncounted(table: str, error: sqlite3.DatabaseError) -> Finding:
+    if needs_the_host(error):
+        return host_needed_finding(table, error)
+    if error.sqlite_errorname == "SQLITE_CORRUPT_VTAB":
+        message = f"The virtual table {table} contradicts itself: {error}."
+        remedy = f"What it stores is in tables of its own. If it is a search index, rebuild it: {_rebuild(table)}"
+        return Finding(check=Check.INDEXES, severity=Severity.ERROR, message=message, table=table, remedy=remedy)
+    raise error
+
+
+def _rebuild(table: str) -> str:
+    """Return the statement that builds a search index anew (https://www.sqlite.org/fts5.html, 6.10)."""
+    return f"INSERT INTO {quoted(table)} ({quoted(table)}) VALUES ('rebuild')"
 
 
 def _countable(connection: sqlite3.Connection) -> set[str]:
@@ -127,6 +160,10 @@ def _schema(connection: sqlite3.Connection) -> Iterator[Finding]:
     """Yield the part of the schema that this SQLite does not understand, and that it therefore leaves out."""
     problem = schema_problem(connection)
     if problem is not None:
+        if needs_the_host(sqlite3.OperationalError(problem)):
+            message = f"A part of the schema cannot be checked outside the bot: {problem}."
+            yield Finding(check=Check.EXTENSION, severity=Severity.WARNING, message=message)
+            return
         message = f"A part of the schema needs a newer SQLite than the worker's {sqlite3.sqlite_version}: {problem}."
         yield Finding(check=Check.SCHEMA, severity=Severity.WARNING, message=message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from ...archive.members import Head
-from ...errors import DatabaseDamaged, DatabaseMissing, SnapshotError
+from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotError
 from ...files import device_of
-from ...models import DatabaseState, Finding, IntegrityReport, Level, Method
+from ...models import DatabaseState, Finding, IntegrityReport, Level, Method, Verdict
+from ...policies.health import means
 from ...progress import Watch
 from ..base import ChainFile, Checks, Engine, ParentSnapshot, Recovery, ReplaceResult, SnapshotResult
 from ..integrity import missing_report, unchecked_report
@@ -21,6 +23,7 @@ from . import rebuild
 from .capture import capture
 from .connections import read_transaction, reading, reading_image
 from .exchanging.exchange import exchange_files, put_back, recover
+from .finish import write_back_log
 from .mount import not_mounted_report
 from .replace import same_content, write_online
 from .source import NotRecognised, copy_pinned, open_copy, open_live
@@ -46,7 +49,7 @@ class SqliteEngine(Engine):
         try:
             with reading(self._path, self._busy_timeout, watch) as connection, read_transaction(connection):
                 names = table_names(connection)
-                rows = {} if tables is None else integrity_checks.count_rows(connection, tables)
+                rows = {} if tables is None else integrity_checks.count_if_readable(connection, tables)
                 details = {"journal_mode": str(connection.execute("PRAGMA journal_mode").fetchone()[0])}
         except DatabaseMissing as error:
             problem = str(error)
@@ -81,20 +84,37 @@ class SqliteEngine(Engine):
 
         In WAL mode it is read from the database's files, otherwise from a copy, so that writers wait for the copy only.
         """
+        # The device tells an empty mount point from a deleted database.
+        head = msgspec.structs.replace(head, details=head.details | {"device": device_of(self._path.parent)})
+        try:
+            return self._capture(target, scratch, head, tables, parent, watch)
+        except DatabaseDamaged as error:
+            raise self._diagnosed(error) from error
+
+    def _capture(
+        self,
+        target: Path,
+        scratch: Path,
+        head: Head,
+        tables: tuple[str, ...] | None,
+        parent: ParentSnapshot,
+        watch: Watch,
+    ) -> SnapshotResult:
         try:
             with open_live(self._path, self._busy_timeout, watch) as source:
                 if source.journal_mode == "wal":
-                    return self._with_device(capture(source, target, scratch, head, tables, parent, watch))
+                    return capture(source, target, scratch, head, tables, parent, watch)
         except NotRecognised:
             pass  # a copy can be made of whatever SQLite can read
         with open_copy(self._path, scratch, self._busy_timeout, watch) as source:
-            return self._with_device(capture(source, target, scratch, head, tables, parent, watch))
+            return capture(source, target, scratch, head, tables, parent, watch)
 
-    def _with_device(self, result: SnapshotResult) -> SnapshotResult:
-        """Add the device of the database, which tells an empty mount point from a deleted database."""
-        if result.unchanged:
-            return result
-        return msgspec.structs.replace(result, details=result.details | {"device": device_of(self._path.parent)})
+    def _diagnosed(self, error: DatabaseDamaged) -> SnapshotError:
+        """Return the error for a file that SQLite refuses to read: encrypted or of a newer format is not damaged."""
+        finding = integrity_checks.refused_report(self._path, error, time.monotonic()).findings[0]
+        if means(finding) is Verdict.UNREADABLE:
+            return error
+        return DatabaseUnavailable(f"No snapshot can be taken. {finding.message}", path=str(self._path))
 
     def rebuild(self, chain: Sequence[ChainFile], image: Path, watch: Watch, *, fresh: bool = False) -> Level:
         """Extract the full, apply the pages of the incrementals, and verify the fingerprint."""
@@ -125,14 +145,25 @@ class SqliteEngine(Engine):
         started = time.monotonic()
         try:
             with reading(self._path, self._busy_timeout, watch) as connection, read_transaction(connection):
+                cut = integrity_checks.cut_findings(self._missing_bytes(connection))
                 if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-                    return integrity_checks.check(connection, self._path, checks, watch)
+                    report = integrity_checks.check(connection, self._path, checks, watch)
+                    return msgspec.structs.replace(report, findings=cut + report.findings)
                 image = copy_pinned(connection, scratch / "integrity.db", watch)
-            return self.check_image(image.path, checks, watch)
+            report = self.check_image(image.path, checks, watch)
+            return msgspec.structs.replace(report, findings=cut + report.findings)
         except DatabaseMissing as error:
             return not_mounted_report(self._path, checks, started) or missing_report(error, checks, started)
         except DatabaseDamaged as error:
             return integrity_checks.refused_report(self._path, error, started)
+
+    def _missing_bytes(self, connection: sqlite3.Connection) -> int:
+        """Return how many bytes the file lacks at its end; 0 if the pages there can be in the write-ahead log."""
+        log = self._path.with_name(self._path.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            return 0
+        size = int(connection.execute("PRAGMA page_size").fetchone()[0])
+        return size * int(connection.execute("PRAGMA page_count").fetchone()[0]) - self._path.stat().st_size
 
     def replace(
         self,
@@ -177,6 +208,10 @@ class SqliteEngine(Engine):
     def recover(self, record: Path | None, watch: Watch) -> Recovery | None:
         """Finish or undo an exchange of files that was interrupted."""
         return recover(self._path, record, watch)
+
+    def finish(self, watch: Watch) -> bool:
+        """Write the write-ahead log into the file."""
+        return write_back_log(self._path, watch)
 
     def _identity(self) -> tuple[str, int]:
         try:

@@ -5,7 +5,7 @@ its lines are sorted by what they mean for the data. The texts are those of SQLi
 ``checkList``, ``checkPtrmap``) and pragma.c, versions 3.7 to 3.53; a line that none of the patterns knows counts as
 ``structure``, which is reported and never rolls anything back.
 
-Whether table pages can be read is not decided here: see ``checks``, which reads every table where SQLite complains.
+Whether table pages can be read is not decided here: see ``structure``, which reads every table where SQLite complains.
 """
 
 from __future__ import annotations
@@ -14,20 +14,26 @@ import re
 
 from ...models import Check, Finding, Severity
 
-__all__ = ["finding_of"]
+__all__ = ["DUMP", "finding_of"]
 
-_REINDEX = "The rows are all there: REINDEX mends it."
-_VACUUM = "No row is affected: VACUUM mends it."
-_DUMP = (
-    "Where every table can be read, stop the bot, copy the file away, and let `VACUUM INTO 'new.db'` or `.recover` "
-    "write a clean one. Otherwise restore a snapshot."
+_REINDEX = (
+    "REINDEX builds the index anew from its table. If rows seem to be missing, compare their number with a snapshot's "
+    "first: the index may know of rows that the table has lost."
+)
+_VACUUM = (
+    "VACUUM mends it. Compare the numbers of rows with a snapshot's first: rows that are missing may be on such pages, "
+    "and VACUUM would remove them."
+)
+DUMP = (
+    "Every table can be read: stop the bot, copy the file away, and let `sqlite3 game.db .dump | sqlite3 new.db` write "
+    "a clean one (REINDEX and VACUUM fail at pages that cannot be read). Compare the numbers of rows with a snapshot's."
 )
 _ROWS = "The rows are older than the rule, or the rule was changed by hand: correct the rows or the schema."
 
 _PATTERNS: tuple[tuple[re.Pattern[str], Check, Severity, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), check, severity, remedy)
     for pattern, check, severity, remedy in (
-        (r"non-unique entry in index", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
+        (r"non-unique entry in index", Check.UNIQUE, Severity.WARNING, _ROWS),
         (r"^NULL value in ", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
         (r"^CHECK constraint failed in ", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
         (r"^(non-\w+|TEXT|NUMERIC|INT|INTEGER|REAL|BLOB) value in ", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
@@ -54,4 +60,4 @@ def finding_of(message: str) -> Finding:
     for pattern, check, severity, remedy in _PATTERNS:
         if pattern.search(line):
             return Finding(check=check, severity=severity, message=message, remedy=remedy)
-    return Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=message, remedy=_DUMP)
+    return Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=message, remedy=DUMP)

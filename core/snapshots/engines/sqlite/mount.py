@@ -18,12 +18,12 @@ __all__ = ["not_mounted_report"]
 
 
 def not_mounted_report(path: Path, checks: Checks, started: float) -> IntegrityReport | None:
-    """Return the report on a missing database whose folder is not where it was; None if it is, or nobody knows."""
-    if checks.expected_device is None or path.exists() or device_of(path.parent) == checks.expected_device:
+    """Return the report on a missing or empty database whose folder lies on another disk than it did, or None."""
+    if checks.expected_device is None or device_of(path.parent) == checks.expected_device:
         return None
     message = (
         f"There is no database at {path}, and its folder is on another disk than at the newest snapshot: the volume is "
-        "probably not mounted. Nothing was put there."
+        "probably not mounted."
     )
     remedy = "Mount the volume and start again. If the database moved to another disk for good, restore it by hand."
     finding = Finding(check=Check.MOUNT, severity=Severity.ERROR, message=message, remedy=remedy)

@@ -74,6 +74,8 @@ class Source(msgspec.Struct, frozen=True):
     log: int
     index: int
     overlay: Overlay
+    missing: int = 0
+    """How many bytes the file lacks at its end, of pages that are nowhere else."""
 
     @property
     def size(self) -> int:
@@ -150,7 +152,8 @@ def open_live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]
         page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
         if page_count == 0:
             raise DatabaseMissing("The database is empty: there is nothing in it yet.", path=str(path))
-        yield Source(connection, page_size, page_count, mode, state, file, log, index, overlay)
+        missing = 0 if overlay.offsets else max(0, page_size * page_count - os.fstat(file).st_size)
+        yield Source(connection, page_size, page_count, mode, state, file, log, index, overlay, missing)
 
 
 def _journal_mode(connection: sqlite3.Connection) -> str:
@@ -172,14 +175,15 @@ def open_copy(path: Path, scratch: Path, busy_timeout: float, watch: Watch) -> I
                 target.write(block)
                 watch.wrote(len(block))
                 watch.advance(len(block))
-            mode = source.journal_mode
+            mode, missing = source.journal_mode, source.missing
     except NotRecognised:
         image.unlink(missing_ok=True)
-        mode = read_image(path, image, busy_timeout, watch).journal_mode
+        mode, missing = read_image(path, image, busy_timeout, watch).journal_mode, 0
     with reading_image(image, watch) as connection, _descriptors() as descriptors:
         page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
         page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
-        yield Source(connection, page_size, page_count, mode, None, descriptors.open(image), -1, -1, Overlay({}))
+        file = descriptors.open(image)
+        yield Source(connection, page_size, page_count, mode, None, file, -1, -1, Overlay({}), missing)
     image.unlink()
 
 

@@ -19,7 +19,8 @@ import msgspec
 
 from ...models import Check, Finding, Severity
 from ...units import count_text
-from .messages import finding_of
+from .connections import schema_problem
+from .messages import DUMP, finding_of
 
 __all__ = ["is_damage", "needs_the_host", "page_findings", "quoted", "table_names", "unreadable_tables"]
 
@@ -35,6 +36,10 @@ _HOST = (
     "no such module",
     "no such tokenizer",
     "no such table",
+    "unknown tokenizer",
+    "vtable constructor failed",
+    "unable to use function",
+    "wrong number of arguments to function",
 )
 _MAIN_HEADING = "*** in database main ***"
 _GENERATED = (2, 3)
@@ -65,11 +70,12 @@ def page_findings(connection: sqlite3.Connection, *, quick: bool) -> Iterator[Fi
     Raises sqlite3.Error for everything that says nothing about the pages: interrupted, busy, input/output.
     """
     connection.execute("PRAGMA cell_size_check = ON")
-    pragma = "quick_check" if quick else "integrity_check"
-    doubtful = False
+    found = list(_counted(_checked(connection, "quick_check" if quick else "integrity_check")))
+    lost = list(unreadable_tables(connection)) if any(each.check is Check.STRUCTURE for each in found) else []
     unlisted: Counter[tuple[Check, Severity, str | None]] = Counter()
-    for number, finding in enumerate(_counted(_checked(connection, pragma))):
-        doubtful = doubtful or finding.check is Check.STRUCTURE
+    for number, finding in enumerate(found):
+        if lost and finding.check is Check.STRUCTURE:
+            finding = msgspec.structs.replace(finding, remedy=_RESTORE)
         if number < LISTED:
             yield finding
         else:
@@ -77,8 +83,7 @@ def page_findings(connection: sqlite3.Connection, *, quick: bool) -> Iterator[Fi
     for (check, severity, remedy), count in unlisted.items():
         message = f"{count_text(count, 'more problem')} of this kind"
         yield Finding(check=check, severity=severity, message=message, count=count, remedy=remedy)
-    if doubtful:
-        yield from unreadable_tables(connection)
+    yield from lost
 
 
 def _counted(findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -96,7 +101,9 @@ def _checked(connection: sqlite3.Connection, pragma: str) -> Iterator[Finding]:
             yield from _table_by_table(connection, pragma)
             lines = []
         elif is_damage(error):
-            yield Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=f"The check stopped: {error}.")
+            yield _stopped(f"The check stopped: {error}.")
+            if pragma != "quick_check":  # it leaves out what stopped the other one
+                yield from _checked(connection, "quick_check")
             return
         else:
             raise
@@ -105,7 +112,13 @@ def _checked(connection: sqlite3.Connection, pragma: str) -> Iterator[Finding]:
     except sqlite3.DatabaseError as error:
         if not (needs_the_host(error) or is_damage(error)):
             raise
-    yield from map(finding_of, lines)
+    # Of a schema that this SQLite understands in part, it takes the other part's pages for unused ones.
+    in_part = schema_problem(connection) is not None
+    yield from map(finding_of, (line for line in lines if not (in_part and "never used" in line)))
+
+
+def _stopped(message: str, table: str | None = None) -> Finding:
+    return Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=message, table=table, remedy=DUMP)
 
 
 def _lines(connection: sqlite3.Connection, statement: str) -> Iterator[str]:
@@ -123,9 +136,9 @@ def _table_by_table(connection: sqlite3.Connection, pragma: str) -> Iterator[Fin
             if needs_the_host(error):
                 message = f"The pages of {table} cannot be checked outside the bot: {error}."
                 yield Finding(check=Check.EXTENSION, severity=Severity.WARNING, message=message, table=table)
+                yield from _unreadable(connection, table)
             elif is_damage(error):
-                message = f"The check of {table} stopped: {error}."
-                yield Finding(check=Check.STRUCTURE, severity=Severity.ERROR, message=message, table=table)
+                yield _stopped(f"The check of {table} stopped: {error}.", table)
             else:
                 raise
         else:
@@ -133,21 +146,31 @@ def _table_by_table(connection: sqlite3.Connection, pragma: str) -> Iterator[Fin
 
 
 def unreadable_tables(connection: sqlite3.Connection) -> Iterator[Finding]:
-    """Read every table from its first row to its last, overflow pages included, and yield those that cannot be read."""
-    for table in ["sqlite_master", *sorted(table_names(connection))]:
-        try:
-            columns = [
-                str(row[1]) for row in connection.execute(f"PRAGMA table_xinfo({quoted(table)})") if _stored(row)
-            ]
-            # The cast makes SQLite fetch the value, where length alone reads the header of the row.
-            values = ", ".join(f"total(length(CAST({quoted(column)} AS BLOB)))" for column in columns)
-            connection.execute(f"SELECT {values or 'count(*)'} FROM {quoted(table)} NOT INDEXED").fetchone()
-        except sqlite3.DatabaseError as error:
-            if is_damage(error):
-                message = f"The table {table} cannot be read: {error}."
-                yield Finding(check=Check.PAGES, severity=Severity.ERROR, message=message, table=table, remedy=_RESTORE)
-            elif not needs_the_host(error) and _name(error) != "SQLITE_ERROR":
-                raise  # interrupted, busy, input/output
+    """Read every table from its first row to its last, overflow pages included, and yield those that cannot be read.
+
+    Virtual tables are left out: what they store is in tables of its own, which are read.
+    """
+    for table in ["sqlite_master", *sorted(table_names(connection) - _virtual_tables(connection))]:
+        yield from _unreadable(connection, table)
+
+
+def _virtual_tables(connection: sqlite3.Connection) -> set[str]:
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%'")
+    return {str(name) for (name,) in rows}
+
+
+def _unreadable(connection: sqlite3.Connection, table: str) -> Iterator[Finding]:
+    try:
+        columns = [str(row[1]) for row in connection.execute(f"PRAGMA table_xinfo({quoted(table)})") if _stored(row)]
+        # The cast makes SQLite fetch the value, where length alone reads the header of the row.
+        values = ", ".join(f"total(length(CAST({quoted(column)} AS BLOB)))" for column in columns)
+        connection.execute(f"SELECT {values or 'count(*)'} FROM {quoted(table)} NOT INDEXED").fetchone()
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            message = f"The table {table} cannot be read: {error}."
+            yield Finding(check=Check.PAGES, severity=Severity.ERROR, message=message, table=table, remedy=_RESTORE)
+        elif not needs_the_host(error) and _name(error) != "SQLITE_ERROR":
+            raise  # interrupted, busy, input/output
 
 
 def _stored(column: tuple[object, ...]) -> bool:

@@ -125,19 +125,23 @@ async def _start_up(context: Context, contents: Contents) -> StartupReport:
         return await _heal(context, contents, integrity)
     if context.settings.startup.restore == "errors" and integrity.errors and verdict is not Verdict.UNKNOWN:
         return await _heal(context, contents, integrity)
-    return _untouched(verdict, health, integrity)
+    return _untouched(health, integrity)
 
 
-def _untouched(verdict: Verdict, health: Health, integrity: IntegrityReport) -> StartupReport:
-    """Return the report on a database that is left as it is, with what the owner should know of it."""
+def _untouched(health: Health, integrity: IntegrityReport) -> StartupReport:
+    """Return the report on a database that is left as it is, with what the owner should know of it.
+
+    That includes what an earlier check found and this one, if it is quick, did not look at.
+    """
+    verdict = health.verdict
     findings = [each for each in health.findings if means(each) is verdict]
-    what = findings[0].message if findings else ""
+    what = f"{findings[0].message.rstrip('.')}." if findings else ""
     remedy = f" {findings[0].remedy}" if findings and findings[0].remedy else ""
     if verdict is Verdict.MISSING:
         message = f"{what} A new beginning: there is no snapshot of one either."
         return _report(StartupOutcome.NEW, message, integrity)
     if verdict is Verdict.INCONSISTENT:
-        message = f"The data is there, but the database is not in order: {what}{remedy} Nothing was touched."
+        message = f"Every table can be read, but the database is not in order: {what}{remedy} Nothing was touched."
         return _report(StartupOutcome.INCONSISTENT, message, integrity)
     if verdict is Verdict.SUSPICIOUS:
         return _report(StartupOutcome.SUSPICIOUS, f"{what}{remedy} Nothing was touched.", integrity)
@@ -191,7 +195,6 @@ async def _heal(context: Context, contents: Contents, integrity: IntegrityReport
         except SnapshotError as error:
             message = f"{damage} The automatic restore of {snapshot.id} failed: {error}"
             return _report(StartupOutcome.DAMAGED, message, integrity, tried=tried)
-        await record_check(context, restored.integrity.findings if restored.integrity else (), quick=False)
         message = f"{damage} {_restored_sentence(restored)}"
         return _report(StartupOutcome.RESTORED, message, integrity, restore=restored, tried=tried)
     message = f"{damage} There is no usable snapshot ({len(tried)} tried); nothing was touched."

@@ -17,6 +17,7 @@ from ...engines import ParentSnapshot, ReplaceResult, SnapshotResult, creates_da
 from ...errors import RestoreFailed, SnapshotDamaged, SnapshotError, StateUnfit
 from ...files import remove, require_space
 from ...models import (
+    Check,
     Finding,
     IntegrityReport,
     Kind,
@@ -36,6 +37,7 @@ from ..context import Context, to_the_end
 from ..create import CreateRequest, create_locked
 from ..journal import Journal
 from ..latest import head_of
+from ..live import record_restore
 from ..verify import record_outcome
 from .settle import record_path, settle
 
@@ -94,6 +96,8 @@ class RestoreSteps:
             replaced = msgspec.structs.replace(replaced, quarantine=str(self._kept))
         log.info("Restored snapshot %s of %s (%s)", plan.snapshot.id, plan.snapshot.created_at, plan.method)
         report = self._report(replaced.integrity, replaced.identical, replaced.quarantine, ok=True)
+        if not self._read_only:
+            await record_restore(context, report, rebuilt.findings if rebuilt else ())
         return msgspec.structs.replace(report, left_out=replaced.left_out)
 
     async def finished_without_comparison(self, journal: Journal, error: BaseException) -> RestoreReport:
@@ -103,7 +107,10 @@ class RestoreSteps:
         await self._record(quarantine)
         why = str(error) or type(error).__name__
         message = f"Restored. The comparison with the snapshot was not finished: {why}"
-        return self._report(None, None, quarantine, ok=True, error=message)
+        report = self._report(None, None, quarantine, ok=True, error=message)
+        if not self._read_only:
+            await record_restore(self._context, report, ())
+        return report
 
     def failure(self, error: BaseException) -> RestoreReport:
         """Return the report of a restore that did not happen."""
@@ -183,16 +190,22 @@ class RestoreSteps:
                 findings=[finding.message for finding in verified.findings],
             )
         if self._automatic:
-            self._require_fit(verified.findings)
+            self._require_fit(verified)
         return verified.integrity
 
-    def _require_fit(self, findings: tuple[Finding, ...]) -> None:
-        unreadable = [each for each in findings if judge([each]) is Verdict.UNREADABLE]
+    def _require_fit(self, verified: VerifyResult) -> None:
+        """Raise StateUnfit if the state in the snapshot cannot be read, or has what the restore is to mend."""
         unwanted = {(each.check, each.table) for each in self._unfit}
-        same = [each for each in findings if (each.check, each.table) in unwanted]
-        if unreadable or same:
+        wrong = [each for each in verified.findings if judge([each]) is Verdict.UNREADABLE]
+        wrong += [each for each in verified.findings if (each.check, each.table) in unwanted]
+        if verified.integrity is not None:
+            # A snapshot is checked by the tables that it has, so one that it lacks is no finding.
+            tables = {table.lower() for table in verified.integrity.rows}
+            missing = [each for each in self._unfit if each.check is Check.TABLES]
+            wrong += [each for each in missing if str(each.table).lower() not in tables]
+        if wrong:
             raise StateUnfit(
-                f"Snapshot {self._plan.snapshot.id} would not help: {(unreadable or same)[0].message}",
+                f"Snapshot {self._plan.snapshot.id} would not help: {wrong[0].message}",
                 snapshot_id=self._plan.snapshot.id,
             )
 
