@@ -34,7 +34,7 @@ JSON_TYPES = {"list": "array", "object": "object"}
 
 def table_findings(count: int, missing: Iterable[str], checks: Checks) -> Iterator[Finding]:
     """Yield findings on a database with ``count`` tables that lacks the ``missing`` critical ones."""
-    if not count and not checks.snapshots_exist:
+    if not count and (checks.without_tables or not checks.snapshots_exist):
         yield Finding(check=Check.MISSING, severity=Severity.WARNING, message="The database has no tables yet.")
         return
     if not count:
@@ -78,7 +78,8 @@ def _last_seen(table: str, checks: Checks) -> str:
     before = checks.expected_rows.get(table)
     if before is None:
         return ""
-    of = f" of {checks.expected_from}" if checks.expected_from else " before"
+    source = checks.seen_in.get(table, checks.expected_from)
+    of = f" of {source}" if source else " before"
     return f"; it had {count_text(before, 'row')} in the snapshot{of}"
 
 

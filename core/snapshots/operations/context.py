@@ -183,6 +183,7 @@ class Context:
         present = timeline(contents.snapshots, contents.restores)
         expected = of or next((each for each in present if each.rows and not of_damage(each)), None)
         newest = contents.newest_sound
+        looked_at = of or newest
         # A snapshot is verified by what was in it: tables that became critical later say nothing against it.
         critical = database.critical_tables if of is None else tuple(of.rows)
         rows = dict(expected.rows) if expected else {}
@@ -195,6 +196,7 @@ class Context:
             seen_in={table: _named(snapshot) for table, snapshot in last.items()},
             expected_device=newest.details.get("device") if newest else None,
             snapshots_exist=bool(contents.snapshots),
+            without_tables=looked_at is not None and looked_at.details.get("tables") == 0,
             quick=quick,
             wait_for_server=wait_for_server,
         )
