@@ -21,8 +21,8 @@ from click.testing import CliRunner, Result
 
 from core.snapshots import Kind, Snapshot, SnapshotService, load
 from core.snapshots.cli.commands import shell
-from core.snapshots.repository.catalog import Contents
-from tests.worlds.game_database import connected, make_game_database, url_of
+from core.snapshots.repository.catalog import Contents, encode
+from tests.worlds.game_database import CRITICAL_TABLES, connected, make_game_database, url_of
 from tests.worlds.snapshots import make_snapshot
 from tests.worlds.waiting import PATIENCE
 
@@ -45,6 +45,7 @@ class World:
         """Write the settings; ``more`` is TOML."""
         self.config.write_text(
             f'[database]\nurl = "{url or url_of(self.database)}"\nbusy_timeout = "300ms"\n'
+            f"critical_tables = {msgspec.json.encode(CRITICAL_TABLES).decode()}\n"
             f'[repository]\npath = "{self.repository}"\nmin_free = "1 MiB"\nlock_timeout = "0s"\n{more}',
             encoding="utf-8",
         )
@@ -114,7 +115,7 @@ class World:
         for snapshot in snapshots:
             (self.repository / snapshot.path).touch()
         catalog = self.repository / "backup_metadata.json"
-        catalog.write_bytes(msgspec.json.encode(Contents(snapshots=tuple(snapshots))))
+        catalog.write_bytes(encode(Contents(snapshots=tuple(snapshots))))
 
     def execute(self, statement: str) -> None:
         """Change the game."""

@@ -9,18 +9,22 @@ and is left alone. All methods block; changes are made under the exclusive lock 
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
-from ..errors import CatalogError, CatalogTooNew
-from ..files import translate_os_error, write_atomically
+from ..errors import CatalogError, CatalogTooNew, RepositoryError
+from ..files import read_regular, translate_os_error, write_atomically
 from ..models import Identity, RestoreRecord, Snapshot
 from ..policies.timeline import newest_sound, resolve
+from .sealing import is_sealed, problem_of, restores_in, seal, snapshots_in, unseal
 
-__all__ = ["FILE_NAME", "FORMAT", "PREVIOUS", "Catalog", "Contents"]
+__all__ = ["FILE_NAME", "FORMAT", "PREVIOUS", "Catalog", "Contents", "encode"]
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "backup_metadata.json"
 FORMAT = 2
@@ -124,7 +128,7 @@ class Catalog:
             if changed != self.contents or not self.exists:
                 self._keep_previous()
                 changed = msgspec.structs.replace(changed, format=FORMAT)
-                write_atomically(self.path, _encode(changed), scratch=self._scratch)
+                write_atomically(self.path, encode(changed), scratch=self._scratch)
                 self._seen = self._stamp()
                 self.contents = changed
             return self.contents
@@ -135,7 +139,7 @@ class Catalog:
             if self.is_old:
                 self.contents = msgspec.structs.replace(self.contents, format=FORMAT)
                 self._keep_previous()
-                write_atomically(self.path, _encode(self.contents), scratch=self._scratch)
+                write_atomically(self.path, encode(self.contents), scratch=self._scratch)
                 self._seen = self._stamp()
 
     def forget(self) -> None:
@@ -149,11 +153,12 @@ class Catalog:
 
         Raises CatalogTooNew if a newer version wrote it, because this one must not rebuild it.
         """
-        for path in (self.path, self._previous):
+        for path, sealed in ((self.path, True), (self._previous, True), (self.path, False), (self._previous, False)):
             try:
-                return self._read(path)
+                return self._read(path, sealed=sealed)
             except CatalogTooNew:
-                raise
+                if sealed:
+                    raise
             except (CatalogError, OSError):
                 continue
         return Contents()
@@ -164,13 +169,25 @@ class Catalog:
             at = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z"
             self.path.rename(self.path.with_name(f"{FILE_NAME}.damaged-{at}"))
 
-    def _read(self, path: Path) -> Contents:
+    def _read(self, path: Path, *, sealed: bool = True) -> Contents:
+        """Return the contents of a file; without ``sealed`` also if its checksum is wrong, for what can be salvaged."""
         try:
-            content = path.read_bytes()
+            content = read_regular(path)
+        except RepositoryError:
+            raise
         except OSError as error:
             raise translate_os_error(error, path) from error
         try:
-            found = msgspec.json.decode(content, type=_Format).format
+            if is_sealed(content):
+                document = unseal(content)
+                if document is None and sealed:
+                    raise _unreadable(path, "its checksum does not fit its content")
+                content = document or content
+                found = msgspec.json.decode(content, type=_Format).format
+            else:
+                found = msgspec.json.decode(content, type=_Format).format
+                if found == FORMAT and sealed:
+                    raise _unreadable(path, "it has no checksum")
             if found > FORMAT:
                 raise CatalogTooNew(
                     f"The catalog {path.name} was written by a newer Savepoint (format {found}; this version reads up "
@@ -179,11 +196,9 @@ class Catalog:
                     found=found,
                     supported=FORMAT,
                 )
-            return msgspec.json.decode(content, type=Contents)
+            return _decoded(content, path)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise CatalogError(
-                f"The catalog {path.name} cannot be read: {error}.", path=str(path), detail=str(error)
-            ) from error
+            raise _unreadable(path, str(error)) from error
 
     @property
     def is_old(self) -> bool:
@@ -204,13 +219,59 @@ class Catalog:
                 self._previous.hardlink_to(self.path)
             except OSError:
                 # No hard links on this file system. The copy need not be atomic: it only helps a rebuild.
-                self._previous.write_bytes(self.path.read_bytes())
+                self._previous.write_bytes(read_regular(self.path))
 
 
-def _encode(contents: Contents) -> bytes:
-    """Return the JSON with one snapshot a line, which is easy to read and to grep, and as fast to encode."""
+class _Loose(msgspec.Struct):
+    """A catalog whose entries are read one by one, because one of them is not as it should be."""
+
+    format: int = FORMAT
+    snapshots: tuple[msgspec.Raw, ...] = ()
+    restores: tuple[msgspec.Raw, ...] = ()
+    periodic_checked_at: dt.datetime | None = None
+    identity: Identity | None = None
+
+
+def _decoded(content: bytes, path: Path) -> Contents:
+    """Return the contents without entries that cannot be relied on: their files are looked at and listed anew."""
+    try:
+        contents = msgspec.json.decode(content, type=Contents)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        contents = None
+    if contents is not None and _is_sound(contents):
+        return contents
+    loose = msgspec.json.decode(content, type=_Loose)
+    snapshots, restores = list(snapshots_in(loose.snapshots)), list(restores_in(loose.restores))
+    for problem in (each for each in (*snapshots, *restores) if isinstance(each, str)):
+        log.error("An entry of the catalog %s is passed over: it has %s", path.name, problem)
+    checked = loose.periodic_checked_at
+    found = Contents(
+        format=loose.format,
+        restores=tuple(each for each in restores if not isinstance(each, str)),
+        periodic_checked_at=None if checked is None or checked.tzinfo is None else checked,
+        identity=loose.identity,
+    )
+    return found.with_snapshots(each for each in snapshots if not isinstance(each, str))
+
+
+def _is_sound(contents: Contents) -> bool:
+    checked = contents.periodic_checked_at
+    return (
+        all(problem_of(each) is None for each in contents.snapshots)
+        and len({each.id for each in contents.snapshots}) == len(contents.snapshots)
+        and all(record.at.tzinfo is not None for record in contents.restores)
+        and (checked is None or checked.tzinfo is not None)
+    )
+
+
+def _unreadable(path: Path, detail: str) -> CatalogError:
+    return CatalogError(f"The catalog {path.name} cannot be read: {detail}.", path=str(path), detail=detail)
+
+
+def encode(contents: Contents) -> bytes:
+    """Return the catalog's JSON with its checksum, one snapshot a line: easy to read and to grep."""
     around = msgspec.json.encode(msgspec.structs.replace(contents, snapshots=()))
     before, empty, after = around.partition(b'"snapshots":[]')
     encode = msgspec.json.Encoder().encode
     lines = b",\n".join([encode(snapshot) for snapshot in contents.snapshots])
-    return b"".join((before, empty[:-1], b"\n", lines, b"\n]", after, b"\n"))
+    return seal(b"".join((before, empty[:-1], b"\n", lines, b"\n]", after, b"\n")))

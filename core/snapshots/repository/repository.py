@@ -176,6 +176,8 @@ class Repository:
     def _is_latest(self, snapshot: Snapshot) -> bool:
         if self.latest.is_symlink():
             return str(self.latest.readlink()) == snapshot.path and self.is_stored(snapshot)
+        if not self.latest.is_file():
+            return False  # a pipe or a device, which must not be opened: it would wait for ever
         try:
             return full.read_head(self.latest).id == snapshot.id
         except (SnapshotDamaged, OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import random
 import stat
 import subprocess
@@ -13,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from core.snapshots.errors import CatalogError, CatalogTooNew, SnapshotError
+from core.snapshots.errors import CatalogError, CatalogTooNew, RepositoryError, SnapshotError
 from core.snapshots.models import RestoreRecord, Snapshot
 from core.snapshots.repository import catalog as catalog_module
 from core.snapshots.repository.catalog import FILE_NAME, FORMAT, PREVIOUS, Catalog, Contents
+from core.snapshots.repository.sealing import seal
 from tests.worlds.snapshots import make_snapshot
 
 ROOT = Path(__file__).parents[3]
@@ -78,7 +80,6 @@ def test_a_missing_catalog_is_an_error(catalog: Catalog) -> None:
         b"{}",
         b'{"format": "1"}',
         b'{"format": 1, "snapshots": {}}',
-        b'{"format": 1, "snapshots": [{"id": "x"}]}',
         b'{"format": 1, "snapshots": []',
         b'{"format": 1} trailing',
         b"\xff\xfe\x00",
@@ -110,30 +111,106 @@ def test_a_catalog_cut_at_any_byte_is_an_error(catalog: Catalog) -> None:
             again(catalog).refresh()
 
 
-def test_changed_bytes_give_an_error_or_a_catalog(catalog: Catalog) -> None:
+def test_every_flipped_bit_is_found(catalog: Catalog) -> None:
+    """A pin that is gone, another path, another number: it is an error, never a catalog that reads as well."""
+    filled(catalog)
+    content = catalog.path.read_bytes()
+    for position in range(len(content) - 1):
+        changed = bytearray(content)
+        changed[position] ^= 1 << (position % 8)
+        catalog.path.write_bytes(changed)
+        with pytest.raises(CatalogError) as caught:
+            again(catalog).refresh()
+        assert not isinstance(caught.value, CatalogTooNew), position
+
+
+def test_changed_bytes_give_an_error(catalog: Catalog) -> None:
     """Bytes changed at random raise nothing but errors of ours."""
     filled(catalog)
     content, dice = catalog.path.read_bytes(), random.Random(5)
     for _ in range(400):
         changed = bytearray(content)
         for _ in range(dice.randrange(1, 4)):
-            changed[dice.randrange(len(changed))] = dice.randrange(256)
-        catalog.path.write_bytes(changed)
-        try:
-            contents = again(catalog).refresh()
-        except SnapshotError:
-            continue
-        assert isinstance(contents, Contents)
+            changed[dice.randrange(len(changed) - 1)] ^= dice.randrange(1, 256)
+        if bytes(changed) != content:
+            catalog.path.write_bytes(changed)
+            with pytest.raises(CatalogError):
+                again(catalog).refresh()
+
+
+def test_what_is_salvaged_of_a_catalog_with_a_flipped_bit_is_the_one_before(catalog: Catalog) -> None:
+    """Pins and reasons come from the last catalog whose checksum is right."""
+    before = filled(catalog)
+    filled(catalog, 4)
+    content = bytearray(catalog.path.read_bytes())
+    content[len(content) // 2] ^= 1
+    catalog.path.write_bytes(content)
+    assert again(catalog).salvage() == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"created_at": "2026-11-23T12:00:00"},
+        {"path": "/etc/passwd"},
+        {"path": "../outside.db.gz"},
+        {"path": "daily/../../outside.db.gz"},
+        {"path": "daily/a\u001b[2J.db.gz"},
+        {"size": -1},
+        {"database_size": -5},
+        {"sequence": -1},
+        {"id": "id-of-another"},
+        {"kind": "unheard of"},
+        {"verification": None},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_one_entry_that_cannot_be_relied_on_hides_no_other(catalog: Catalog, changes: dict[str, Any]) -> None:
+    """It is passed over, so that its file is looked at and listed anew; the others are there."""
+    known = filled(catalog).snapshots
+    document = json.loads(catalog.path.read_text())
+    del document["checksum"]
+    changes = {key: known[0].id if value == "id-of-another" else value for key, value in changes.items()}
+    document["snapshots"][1].update(changes)
+    catalog.path.write_bytes(seal(json.dumps(document).encode()))
+    assert again(catalog).refresh().snapshots == (known[0], known[2])
+
+
+def test_a_catalog_of_the_first_edition_is_read_without_a_checksum(catalog: Catalog) -> None:
+    """It had none; the next change writes one."""
+    known = filled(catalog)
+    document = json.loads(catalog.path.read_text()) | {"format": 1}
+    del document["checksum"]
+    catalog.path.write_text(json.dumps(document))
+    other = again(catalog)
+    assert other.refresh().snapshots == known.snapshots
+    other.change(lambda contents: contents.without({known.snapshots[0].id}))
+    assert json.loads(catalog.path.read_text())["checksum"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_a_catalog_that_is_no_file_is_an_error_and_waits_for_nobody(catalog: Catalog, kind: str) -> None:
+    """Opening a pipe would wait for ever, and following a link read somebody else's file."""
+    filled(catalog)
+    elsewhere = catalog.path.rename(catalog.path.with_name("elsewhere"))
+    if kind == "pipe":
+        os.mkfifo(catalog.path)
+    elif kind == "link":
+        catalog.path.symlink_to(elsewhere)
+    else:
+        catalog.path.mkdir()
+    with pytest.raises(RepositoryError, match="not an ordinary file"):
+        again(catalog).refresh()
 
 
 def test_a_catalog_of_a_newer_format_is_left_to_the_newer_version(catalog: Catalog) -> None:
     """What this version does not understand it neither reads nor replaces, whatever else is in it."""
-    content = b'{"format": 2, "snapshots": "in another way"}'
+    content = b'{"format": 3, "snapshots": "in another way"}'
     catalog.path.write_bytes(content)
     for use in (catalog.refresh, catalog.salvage):
         with pytest.raises(CatalogTooNew) as caught:
             use()
-        assert (caught.value.found, caught.value.supported) == (2, FORMAT)
+        assert (caught.value.found, caught.value.supported) == (3, FORMAT)
     assert catalog.path.read_bytes() == content
 
 
@@ -143,7 +220,8 @@ def test_what_a_later_version_of_this_format_added_is_read_over(catalog: Catalog
     document = json.loads(catalog.path.read_text())
     document["mood"] = "good"
     document["snapshots"][0]["colour"] = "blue"
-    catalog.path.write_text(json.dumps(document))
+    del document["checksum"]
+    catalog.path.write_bytes(seal(json.dumps(document).encode()))
     assert again(catalog).refresh() == contents
 
 
