@@ -42,7 +42,7 @@ def look(invocation: Invocation, table: str | None, key: tuple[str, ...], player
     """
     if (player is None) == (table is None) or (table is not None and not key):
         raise click.UsageError("Name either a TABLE and a KEY, or a --player.")
-    with opened(invocation, prepare=False) as session:
+    with opened(invocation, reading=True) as session:
         service = session.service
         if player is not None:
             found = session.run(service.look_at_player(player, when))
@@ -58,7 +58,7 @@ def look(invocation: Invocation, table: str | None, key: tuple[str, ...], player
 @click.pass_obj
 def history(invocation: Invocation, table: str, key: tuple[str, ...], column: str | None) -> None:
     """Show every change of a row, and in which event."""
-    with opened(invocation, prepare=False) as session:
+    with opened(invocation, reading=True) as session:
         service = session.service
         found = session.follow(
             lambda on_progress: service.history(table, _key_of(key), column, on_progress=on_progress)
@@ -76,7 +76,7 @@ def diff(invocation: Invocation, since: str, until: str, rows: bool) -> None:
 
     From the first WHEN to the second, which is now if it is left out.
     """
-    with opened(invocation, prepare=False) as session:
+    with opened(invocation, reading=True) as session:
         service, shown = session.service, _ROWS if rows else 0
         found = session.follow(lambda on_progress: service.diff(since, until, shown=shown, on_progress=on_progress))
     invocation.answer(documents.diff_document(found, rows=rows), text.diff_output(found, rows=rows))
@@ -90,7 +90,7 @@ def find_change(invocation: Invocation, condition: str) -> None:
 
     As in find-change "count(*) < 1000 FROM users".
     """
-    with opened(invocation, prepare=False) as session:
+    with opened(invocation, reading=True) as session:
         service = session.service
         found = session.follow(lambda on_progress: service.find_change(condition, on_progress=on_progress))
     invocation.answer(documents.find_change_document(found), text.find_change_output(found, invocation.now()))
@@ -102,6 +102,6 @@ def find_change(invocation: Invocation, condition: str) -> None:
 @click.pass_obj
 def query(invocation: Invocation, sql: str, when: str) -> None:
     """Ask in SQL, at one moment; only reading is allowed."""
-    with opened(invocation, prepare=False) as session:
+    with opened(invocation, reading=True) as session:
         found = session.run(session.service.query(sql, when))
     invocation.answer(documents.query_document(found), text.query_output(found))
