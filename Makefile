@@ -14,10 +14,10 @@ demo: $(VENV)/.run
 demo-postgres: $(VENV)/.dev
 	$(BIN)/python -m demonstration.local_postgres $(BIN)/python main.py demo
 
-# The tests that start no process and no server, kill nothing and open no connection: under a minute on two cores.
-# The marks stand in pyproject.toml, and tests/conftest.py holds every test to its own.
+# The tests that start no process and no server, kill nothing, open no connection and are not slow: under a minute on
+# two cores. The marks stand in pyproject.toml, and tests/conftest.py holds every test to its own.
 quick: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto -q -m "not (process or kill or socket or server)"
+	$(BIN)/python -m pytest -n auto -q -m "not (process or kill or socket or server or slow)"
 
 # All tests.
 test: $(VENV)/.dev

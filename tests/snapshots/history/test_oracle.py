@@ -22,6 +22,8 @@ from core.snapshots.models import DiffMethod, Point
 from tests.worlds.past.history_world import HistoryWorld
 from tests.worlds.past.random_past import KEYS, STEPS, Record, alike, plain_diff, play, state
 
+pytestmark = pytest.mark.slow
+
 SOME = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WAYS = pytest.mark.parametrize("archives", [True, False], ids=["archives", "rebuild"])
 PAGE_SIZES = st.sampled_from([512, 1024, 4096])

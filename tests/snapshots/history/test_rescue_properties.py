@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from core.snapshots.history.rescue.states import value_of
 from core.snapshots.models import ConflictRule, RescueOptions, RescuePlan, RescueScope
 from tests.worlds.past.history_world import HistoryWorld
 from tests.worlds.past.rescue_world import ECONOMY, TABLES, rescue
+
+pytestmark = pytest.mark.slow
 
 PLAYERS = st.integers(1, 4)
 SMALL = st.integers(1, 5)
