@@ -15,7 +15,13 @@ from typing import Any
 
 import aiohttp
 import discord
+import msgspec
 from discord.ext import commands
+
+from core.snapshots import Settings, SettingsError, load_chosen
+
+CRITICAL_TABLES = ("users", "cards", "creator_packs", "user_cards")
+"""The tables that this game cannot be without; another game names its own, in the settings."""
 
 EXTENSIONS = ("cogs.backup_cog", "cogs.card_game")
 """In this order: the backup cog checks the database before the game opens it."""
@@ -24,7 +30,12 @@ USAGE = "Usage: python main.py [demo]\n\nWithout a word it runs the bot, with th
 
 
 class Bot(commands.Bot):
-    """A bot whose only prefix is its mention: slash commands need no privileged intent."""
+    """A bot whose only prefix is its mention: slash commands need no privileged intent.
+
+    The backup cog takes its settings from ``backup_settings``, if the bot has them.
+    """
+
+    backup_settings: Settings
 
     async def on_command_error(self, context: commands.Context[Any], exception: commands.CommandError) -> None:
         """Log errors of commands, but not a mention of the bot in a sentence, which is no command."""
@@ -41,32 +52,44 @@ def make_bot() -> Bot:
     )
 
 
-async def run(token: str) -> None:
+def settings_of_the_game() -> Settings:
+    """Return the settings of the owner, with this game's critical tables if he names none. Raises SettingsError."""
+    settings = load_chosen()
+    if settings.database.critical_tables:
+        return settings
+    database = msgspec.structs.replace(settings.database, critical_tables=CRITICAL_TABLES)
+    return msgspec.structs.replace(settings, database=database)
+
+
+async def run(token: str, settings: Settings) -> None:
     """Run the bot until it closes. SIGINT and SIGTERM close it, so that it takes its last snapshot."""
     bot = make_bot()
+    bot.backup_settings = settings
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # on Windows, where Ctrl-C raises KeyboardInterrupt
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
     async with bot:
-        # Before the login: the database is checked, and a wrong setting found, whether or not Discord answers.
-        for extension in EXTENSIONS:
-            await bot.load_extension(extension)
-        await _serve(bot, token, stop)
+        running = asyncio.create_task(_run(bot, token))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        asked = stop.is_set() or bot.is_closed()
+        # Also while the extensions are loaded: the backup cog ends its check then.
+        await bot.close()
+        for task in (running, stopping):
+            task.cancel()
+        results = await asyncio.gather(running, stopping, return_exceptions=True)
+        if isinstance(results[0], Exception) and not asked:
+            raise results[0]
 
 
-async def _serve(bot: commands.Bot, token: str, stop: asyncio.Event) -> None:
-    """Stay logged in until the bot closes or ``stop`` is set. Raises the error that ended the connection."""
-    serving, stopping = asyncio.create_task(bot.start(token)), asyncio.create_task(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    asked = stop.is_set() or bot.is_closed()
-    await bot.close()
-    for task in (serving, stopping):
-        task.cancel()
-    results = await asyncio.gather(serving, stopping, return_exceptions=True)
-    if isinstance(results[0], Exception) and not asked:
-        raise results[0]
+async def _run(bot: commands.Bot, token: str) -> None:
+    """Load the extensions and stay logged in. Raises the error that ends either."""
+    # Before the login: the database is checked, and a wrong setting found, whether or not Discord answers.
+    for extension in EXTENSIONS:
+        await bot.load_extension(extension)
+    await bot.start(token)
 
 
 def main(arguments: list[str]) -> int:
@@ -84,7 +107,10 @@ def main(arguments: list[str]) -> int:
         return 2
     discord.utils.setup_logging(level=logging.INFO, root=True)
     try:
-        asyncio.run(run(token))
+        asyncio.run(run(token, settings_of_the_game()))
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
     except discord.LoginFailure:
         sys.stderr.write("Discord does not accept the token in DISCORD_TOKEN; reset it in the developer portal.\n")
         return 1

@@ -18,17 +18,21 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from . import embeds, restore_embeds
-from .alerts import Alerts
+from . import controls, embeds, restore_embeds
+from .alerts import LOGIN, Alerts
 from .command_groups import name_groups
-from .core_api import Kind, Level, RestorePlan, SnapshotError, SnapshotService
+from .core_api import Kind, Level, RestorePlan, Snapshot, SnapshotError, SnapshotNotFound, SnapshotService
 from .embeds import CogState
-from .formatting import CHOICES_LIMIT
+from .formatting import CHOICES_LIMIT, Reply
 from .host_events import HostEvents
 from .lifecycle import Lifecycle
+from .memory import Memory
 from .mentions import MentionCommands
-from .notifications import Outbox
-from .permissions import Bot, Interaction, NotAllowed, Permissions
+from .notices import texts
+from .notices.documents import StoredDocument
+from .notices.models import Outages, TriggerCounts
+from .notices.outbox import Outbox
+from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, actor_of
 from .responses import Answer, ProgressDisplay, cannot_answer
 from .restore_view import RestoreConfirmation
 from .triggers import Trigger
@@ -72,13 +76,33 @@ class BackupCog(commands.Cog):
         settings = service.settings
         self._repository = Path(settings.repository.path).absolute()
         self.permissions = Permissions(bot, settings.discord.admin_guild_ids)
-        self.outbox = Outbox(bot, settings.discord.alert_channel_id)
-        self.alerts = Alerts(self.outbox.post, stale_after=float(settings.schedule.stale_after), monotonic=monotonic)
+        channel_id = settings.discord.alert_channel_id
+        self.outbox = Outbox(bot, service, channel_id=channel_id, webhook_url=settings.discord.alert_webhook_url)
+        outages = StoredDocument(service, "outages", Outages)
+        self.alerts = Alerts(
+            self.outbox.post,
+            stale_after=float(settings.schedule.stale_after),
+            monotonic=monotonic,
+            now=service.now,
+            store=outages.change,
+            known=lambda: service.known,
+            group=settings.discord.backup_group,
+            tells_actors=channel_id is not None,
+        )
         self.host_events = HostEvents(bot, self.alerts)
         self.lifecycle = Lifecycle(
-            bot, service, self.alerts, self.host_events, flush=self.outbox.flush, monotonic=monotonic
+            bot,
+            service,
+            self.alerts,
+            self.host_events,
+            open_documents=lambda: self._memory.open(),
+            on_tick=self._on_tick,
+            cog=self,
+            monotonic=monotonic,
         )
         self.triggers = tuple(Trigger(trigger, self._request) for trigger in settings.triggers)
+        counts = StoredDocument(service, "triggers", TriggerCounts)
+        self._memory = Memory(bot, outages, counts, self.alerts, self.outbox, self.triggers)
         self._listeners = tuple((trigger.listener_name, trigger.listener()) for trigger in self.triggers)
         self._mentions = MentionCommands(
             bot,
@@ -88,6 +112,7 @@ class BackupCog(commands.Cog):
             self._status_text,
         )
         self._views: set[RestoreConfirmation] = set()
+        self._denials = Denials(monotonic)
         self._running: dict[asyncio.Task[Any], float] = {}
         """The commands that run, and for how many seconds an unload waits for each."""
         # discord.py has copied the groups for this instance, so another cog keeps its names.
@@ -112,6 +137,19 @@ class BackupCog(commands.Cog):
             self.bot.remove_listener(listener, name)
         await self.service.close()
         await self.outbox.close(_NOTICES_SECONDS)
+        await self._memory.save()
+        await self.lifecycle.end()
+
+    def _on_tick(self) -> None:
+        self.outbox.flush()
+        self._memory.keep_counts()
+
+    def _answer(self, interaction: Interaction) -> Answer:
+        return Answer(interaction, self._tell_owner)
+
+    def _tell_owner(self, reply: Reply, user_id: int) -> None:
+        """Keep an outcome that could not be shown to the person who asked for it."""
+        self.outbox.post(texts.not_shown(reply.embed, user_id))
 
     async def _wait_for_commands(self) -> None:
         """Wait for commands that run; a restore gets all the time that it may take."""
@@ -130,8 +168,10 @@ class BackupCog(commands.Cog):
     async def take(self, interaction: Interaction, note: _Note | None = None, pin: bool = False) -> None:
         """Take a snapshot now."""
         async with self._managing(interaction) as answer, ProgressDisplay(answer) as progress:
-            outcome = await self.service.create(Kind.MANUAL, note=note, pin=pin, on_progress=progress)
-        await answer.show(embeds.created(outcome))
+            outcome = await self.service.create(
+                Kind.MANUAL, note=note, pin=pin, actor=actor_of(interaction), on_progress=progress
+            )
+        await answer.show(embeds.created(outcome), outcome=True)
 
     @backup.command(name="list")
     @app_commands.describe(kind="Only snapshots of this kind")
@@ -159,14 +199,19 @@ class BackupCog(commands.Cog):
     ) -> None:
         """Verify a snapshot."""
         async with self._managing(interaction) as answer, ProgressDisplay(answer) as progress:
-            report = await self.service.verify(snapshot, Level(level), on_progress=progress)
+            report = await self.service.verify(
+                snapshot, Level(level), actor=actor_of(interaction), on_progress=progress
+            )
         self.alerts.verified(report)
-        await answer.show(embeds.verified(report))
+        await answer.show(embeds.verified(report), outcome=True)
 
     @backup.command(name="restore")
     @app_commands.describe(snapshot="Which one")
     async def restore(self, interaction: Interaction, snapshot: _SnapshotName) -> None:
         """Restore a snapshot: shows what that would do, and asks."""
+        await self._preview(interaction, snapshot)
+
+    async def _preview(self, interaction: Interaction, snapshot: str) -> None:
         async with self._managing(interaction, self.permissions.require_owner) as answer:
             plan = await self.service.restore_plan(snapshot)
         view = RestoreConfirmation(
@@ -174,6 +219,7 @@ class BackupCog(commands.Cog):
             plan,
             authorise=self.permissions.require_owner,
             restore=self._restore,
+            answer=self._answer,
             answer_error=self.answer_error,
             timeout=float(self.service.settings.discord.confirm_timeout),
         )
@@ -185,13 +231,18 @@ class BackupCog(commands.Cog):
         async with self._counted(float(self.service.settings.schedule.restore_deadline)):
             await answer.update(restore_embeds.restoring(plan))
             async with ProgressDisplay(answer) as progress:
-                report = await self.service.restore(plan.snapshot.id, agreed=plan.token, on_progress=progress)
-        await answer.show(restore_embeds.restored(report, self._repository))
+                report = await self.service.restore(
+                    plan.snapshot.id,
+                    agreed=plan.token,
+                    actor=actor_of(answer.interaction),
+                    on_progress=progress,
+                )
+        await answer.show(restore_embeds.restored(report, self._repository), outcome=True)
 
     @backup.command(name="status")
     async def status(self, interaction: Interaction) -> None:
         """Show the backups at a glance."""
-        answer = Answer(interaction)
+        answer = self._answer(interaction)
         await answer.defer()
         await self.permissions.require_manager(interaction)
         state = await self.service.status() if self.lifecycle.problem is None else None
@@ -202,7 +253,7 @@ class BackupCog(commands.Cog):
         """Check the game's database as it is now."""
         async with self._managing(interaction) as answer, ProgressDisplay(answer) as progress:
             report = await self.service.integrity(on_progress=progress)
-        await answer.show(embeds.integrity(report))
+        await answer.show(embeds.integrity(report), outcome=True)
 
     @verify.autocomplete("snapshot")
     @restore.autocomplete("snapshot")
@@ -227,7 +278,7 @@ class BackupCog(commands.Cog):
         self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None
     ) -> AsyncIterator[Answer]:
         """Defer, check who asks (without ``require``: for a manager), and require a usable repository."""
-        answer = Answer(interaction)
+        answer = self._answer(interaction)
         await answer.defer()
         await (require or self.permissions.require_manager)(interaction)
         if self.lifecycle.problem is not None:
@@ -256,7 +307,34 @@ class BackupCog(commands.Cog):
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         """Send the notices that waited for Discord."""
+        self.alerts.succeeded(LOGIN)
         self.outbox.flush()
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """Answer the buttons under notices, and those of a preview that is no longer there."""
+        control = controls.read_custom_id(interaction)
+        if control is None or controls.is_live(interaction):
+            return
+        word, argument = control
+        try:
+            if word == controls.LOOK:
+                await self._preview(interaction, argument)
+            elif word == controls.CLAIM:
+                await self._claim(interaction)
+            else:
+                again = controls.button(controls.custom_id(controls.LOOK, argument.partition(":")[0]), "Look again")
+                await self._answer(interaction).fail(restore_embeds.over(), view=again)
+        except Exception as error:  # noqa: BLE001 - answered like the error of a command
+            await self.answer_error(interaction, error)
+
+    async def _claim(self, interaction: Interaction) -> None:
+        answer = self._answer(interaction)
+        await answer.defer()
+        await self.permissions.require_owner(interaction)
+        async with self._counted():
+            claimed = await self.lifecycle.claim(actor_of(interaction))
+        await answer.show(embeds.claimed(claimed), outcome=True)
 
     # Answers
 
@@ -291,9 +369,27 @@ class BackupCog(commands.Cog):
         if isinstance(error, discord.HTTPException) and cannot_answer(error):
             log.warning("An interaction could not be answered any more: %s", error)
             return
-        if not isinstance(error, SnapshotError | NotAllowed):
+        if isinstance(error, NotAllowed):
+            await self._record_denial(interaction, error)
+        elif not isinstance(error, SnapshotError):
             log.error("A command or a click failed in an unforeseen way", exc_info=error)
         try:
-            await Answer(interaction).fail(embeds.failure(error))
+            await self._answer(interaction).fail(embeds.failure(error, self._suggested(error)))
         except Exception:
             log.exception("The failure of an interaction could not be shown: %s", error)
+
+    async def _record_denial(self, interaction: Interaction, error: NotAllowed) -> None:
+        action = getattr(interaction.command, "qualified_name", "a click")
+        if self.lifecycle.problem is None and self._denials.is_new(interaction.user.id, action):
+            try:
+                await self.service.audit_denied(actor_of(interaction), action, str(error))
+            except Exception:
+                log.exception("A denial could not be recorded")
+
+    def _suggested(self, error: BaseException) -> tuple[Snapshot, ...]:
+        """Return the snapshots that a person may have meant who typed something that is no id."""
+        if not isinstance(error, SnapshotNotFound):
+            return ()
+        typed = str(error.data.get("snapshot_id", "")).casefold()
+        found = [snapshot for snapshot in self.service.known if typed and typed in embeds.searched(snapshot)]
+        return tuple((found or self.service.known)[:5])

@@ -9,16 +9,21 @@ from collections.abc import Sequence
 import discord
 
 from .core_api import (
+    AuditLine,
     Created,
     Finding,
+    Health,
+    Identity,
     IntegrityReport,
     Snapshot,
     SnapshotError,
     StartupReport,
     Status,
+    Verdict,
     VerifyReport,
     count_text,
     duration_text,
+    judge,
     size_text,
 )
 from .formatting import CHOICE_LIMIT, TEXT_LIMIT, Reply, clip, embed, listing, plain, report_text
@@ -28,9 +33,11 @@ from .triggers import TriggerCount
 __all__ = [
     "AMBER",
     "GREEN",
+    "HEALTH_TITLES",
     "RED",
     "CogState",
     "choice",
+    "claimed",
     "created",
     "failure",
     "integrity",
@@ -45,6 +52,15 @@ __all__ = [
 ]
 
 GREEN, AMBER, RED = discord.Colour.green(), discord.Colour.orange(), discord.Colour.red()
+HEALTH_TITLES = {
+    Verdict.UNREADABLE: ("The database cannot be read", RED),
+    Verdict.INCONSISTENT: ("The database is not in order", RED),
+    Verdict.SUSPICIOUS: ("The database is not what it was", AMBER),
+    Verdict.UNKNOWN: ("The database could not be checked", AMBER),
+    Verdict.MISSING: ("There is no database yet", AMBER),
+    Verdict.SOUND: ("The database is sound", GREEN),
+}
+"""The title and the colour of each verdict."""
 _FINDINGS_LIMIT = 2500
 _LIST_LIMIT = 3400
 _REASONS_LIMIT = 700
@@ -65,12 +81,17 @@ def when(at: dt.datetime) -> str:
     return f"{discord.utils.format_dt(at, 'f')} ({discord.utils.format_dt(at, 'R')})"
 
 
-def failure(error: BaseException) -> Reply:
-    """Show an error: ours with its own sentence, any other without its text, which can hold anything."""
+def failure(error: BaseException, suggested: Sequence[Snapshot] = ()) -> Reply:
+    """Show an error: ours with its own sentence, any other without its text, which can hold anything.
+
+    ``suggested`` are the snapshots that may have been meant.
+    """
     if isinstance(error, NotAllowed):
         return Reply(embed("Not allowed", str(error), colour=AMBER))
     if isinstance(error, SnapshotError):
-        return Reply(embed("That did not work", plain(error.message, 1500), colour=RED))
+        meant = listing([snapshot_line(snapshot) for snapshot in suggested], _LIST_LIMIT - 1500)
+        text = plain(error.message, 1500) + (f"\n\nPick one from the list:\n{meant}" if meant else "")
+        return Reply(embed("That did not work", text, colour=RED))
     text = "Something unforeseen went wrong. The details are in the bot's log."
     return Reply(embed("That did not work", text, colour=RED))
 
@@ -162,12 +183,13 @@ def integrity(report: IntegrityReport) -> Reply:
     warnings = count_text(len(report.warnings), "warning")
     checked = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.checked.items())
     fields = [("Checked", checked or "nothing"), ("Rows", _rows(report.rows))]
-    if report.ok:
-        text = "No errors." + (f" {warnings} to look at." if report.warnings else "")
-        title, colour = "The database is sound", AMBER if report.warnings else GREEN
+    title, colour = HEALTH_TITLES[judge(report.findings)]
+    if not report.findings:
+        text = "Nothing was found."
+    elif report.ok:
+        text, colour = f"No errors. {warnings} to look at.", AMBER
     else:
         text = f"{count_text(len(report.errors), 'error')}, {warnings}."
-        title, colour = "The database is damaged", RED
     return _with_findings(title, text, report.findings, fields=fields, footer=took, colour=colour)
 
 
@@ -183,7 +205,8 @@ def _findings(found: Sequence[Finding], limit: int) -> str:
 
 def _finding(finding: Finding) -> str:
     often = f" (×{finding.count})" if finding.count > 1 else ""
-    return f"**{finding.severity.value}** · {finding.check.value} · {plain(finding.message, 300)}{often}"
+    remedy = f" {plain(finding.remedy, 300)}" if finding.remedy else ""
+    return f"**{finding.severity.value}** · {finding.check.value} · {plain(finding.message, 300)}{often}{remedy}"
 
 
 def _with_findings(
@@ -209,11 +232,34 @@ def status(state: Status | None, cog: CogState) -> Reply:
     fields.append(("Events", listing([_counts(count) for count in cog.triggers], 900) or "no triggers"))
     if cog.startup is not None:
         fields.append(("At start-up", plain(cog.startup.message, 500)))
+    if state is not None and state.audit:
+        fields.append(("Last done", listing([_audit_line(line) for line in reversed(state.audit)], 1000)))
     fields += [("Open alert", plain(outage, 500)) for outage in cog.outages]
     if cog.problem is not None:
         return Reply(embed("Backups do not work", plain(cog.problem, 1500), fields=fields, colour=RED))
-    well = not cog.outages and state is not None and not state.damaged
-    return Reply(embed("Backups", fields=fields, colour=GREEN if well else AMBER))
+    live = state.live if state is not None else None
+    text, colour = _live(live)
+    if colour == GREEN and (cog.outages or state is None or state.damaged):
+        colour = AMBER
+    return Reply(embed("Backups", text, fields=fields, colour=colour))
+
+
+def _live(live: Health | None) -> tuple[str, discord.Colour]:
+    """Return what is known of the database itself, which comes before everything about its snapshots."""
+    if live is None:
+        return "", AMBER
+    title, colour = HEALTH_TITLES[live.verdict]
+    if live.verdict is Verdict.UNKNOWN and not live.findings:
+        return "**The database was not checked yet.**", AMBER
+    checked = f" (checked {discord.utils.format_dt(live.checked_at, 'R')})"
+    found = listing([plain(each.message, 300) for each in live.findings], 900)
+    return f"**{title}**{checked}" + (f"\n{found}" if found else ""), colour
+
+
+def claimed(identity: Identity) -> Reply:
+    """Show that the repository belongs to the database in the settings now."""
+    text = f"The snapshots are those of the {plain(str(identity), 500)} from now on."
+    return Reply(embed("Claimed", text, colour=GREEN))
 
 
 def _repository(state: Status) -> list[tuple[str, str]]:
@@ -240,11 +286,16 @@ def _repository(state: Status) -> list[tuple[str, str]]:
     ]
 
 
+def _audit_line(line: AuditLine) -> str:
+    what = f"{line.action} {line.snapshot}" if line.snapshot else line.action
+    who = plain(str(line.actor), 60)
+    return f"{discord.utils.format_dt(line.at, 'R')} {who}: {plain(what, 80)}, {plain(line.outcome, 40)}"
+
+
 def _counts(count: TriggerCount) -> str:
     name = plain(count.event, 60)
     if not count.fired:
-        # The counts begin anew with each start, so "never" would be too much.
-        return f"{name}: **not fired since the bot started**"
+        return f"{name}: **{'never fired' if count.lasting else 'not fired since the bot started'}**"
     incomplete = f", {count.incomplete} incomplete" if count.incomplete else ""
     return f"{name}: fired {count.fired}, asked for {count_text(count.requested, 'snapshot')}{incomplete}"
 
@@ -257,13 +308,15 @@ def status_text(state: Status | None, cog: CogState, commands: Sequence[str]) ->
     else:
         newest = f"newest {discord.utils.format_dt(state.newest.created_at, 'R')}" if state.newest else "none yet"
         number = count_text(state.snapshots, "snapshot")
+        if state.live is not None:
+            lines.append(f"{HEALTH_TITLES[state.live.verdict][0]}.")
         lines.append(f"{number} ({size_text(state.size)}), {newest}, {state.damaged} damaged.")
         lines.append(f"Next periodic one {discord.utils.format_dt(state.next_periodic, 'R')}.")
     if cog.outages:
         lines.append(f"{count_text(len(cog.outages), 'open alert')}.")
     silent = [plain(count.event, 60) for count in cog.triggers if not count.fired]
     if silent:
-        lines.append(f"Not fired since the bot started: {', '.join(silent)}.")
+        lines.append(f"Never fired: {', '.join(silent)}.")
     return listing([*lines, *commands], TEXT_LIMIT)
 
 

@@ -12,7 +12,16 @@ import logging
 from typing import Any
 
 from .alerts import Alerts
-from .core_api import RescueReport, RestorePlan, RestoreReport, Snapshot, SnapshotError, count_text
+from .core_api import (
+    AuditLine,
+    Health,
+    RescueReport,
+    RestorePlan,
+    RestoreReport,
+    Snapshot,
+    SnapshotError,
+    count_text,
+)
 from .permissions import Bot
 
 __all__ = ["HostEvents"]
@@ -37,6 +46,26 @@ class HostEvents:
         """Notify the host and the owner of the failure of an operation that nobody waits for."""
         self._alerts.failed(operation, error)
         self._dispatch("backup_failed", error)
+
+    async def succeeded(self, operation: str) -> None:
+        """End the outage of an operation, if there is one."""
+        self._alerts.succeeded(operation)
+
+    async def health_changed(self, health: Health) -> None:
+        """Notify the owner of a new verdict on the live database."""
+        self._alerts.health_changed(health)
+
+    async def noticed(self, key: str, message: str) -> None:
+        """Notify the owner of something that the service came upon."""
+        self._alerts.noticed(key, message)
+
+    async def audited(self, line: AuditLine) -> None:
+        """Notify the owner of what somebody did."""
+        self._alerts.audited(line)
+
+    async def interrupted(self, message: str) -> None:
+        """Notify the owner of an operation that a crash interrupted."""
+        self._alerts.interrupted(message)
 
     async def shutdown_failed(self, error: SnapshotError, newest: Snapshot | None) -> None:
         """Notify the host and the owner that the bot shuts down without a last snapshot."""

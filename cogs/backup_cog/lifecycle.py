@@ -9,15 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from discord.ext import tasks
+from discord.ext import commands, tasks
 
 from .alerts import SNAPSHOT, VERIFICATION, Alerts
-from .core_api import Busy, DatabaseMissing, Kind, SnapshotError, SnapshotService, StartupOutcome, StartupReport
+from .core_api import (
+    Actor,
+    Busy,
+    DatabaseMissing,
+    Identity,
+    Kind,
+    OperationCancelled,
+    SnapshotError,
+    SnapshotService,
+    StartupOutcome,
+    StartupReport,
+)
 from .host_events import HostEvents
 from .permissions import Bot
-from .shutdown import CloseHook, SigtermHandler
+from .shutdown import CloseHook, unload_others
+from .sigterm import SigtermHandler
 
 __all__ = ["Lifecycle"]
 
@@ -27,14 +39,21 @@ _SECOND_CLOSE_SECONDS = 5.0
 """How much longer than the shutdown snapshot a second ``close`` of the bot waits for the first one."""
 _RELEASE_SECONDS = 10.0
 """How long ``stop`` waits for a cancelled tick to release the repository."""
+_STOP_SECONDS = 1.0
+"""How much of ``shutdown_deadline`` is kept for stopping a snapshot that does not make it."""
+_OTHERS_SECONDS = 3.0
+"""How long the other extensions may take to unload before the shutdown snapshot is taken all the same."""
+_AFTER_SECONDS = 1.5
+"""How long what comes after the shutdown snapshot may take: Docker kills the bot 10 s after SIGTERM."""
 _MAX_DOUBLINGS = 30
-_BAD_STARTS = {StartupOutcome.DAMAGED, StartupOutcome.REFUSED, StartupOutcome.UNCHECKED, StartupOutcome.RESTORED}
+_GOOD_STARTS = {StartupOutcome.CLEAN, StartupOutcome.NEW, StartupOutcome.SKIPPED}
 
 
 class Lifecycle:
     """From the start-up check to the shutdown snapshot.
 
-    ``flush`` sends the notices that wait; ``monotonic`` is a clock in seconds.
+    ``open_documents`` is called once the repository may be written to, ``tick`` again and again: it sends the notices
+    that wait, for example. ``cog`` is what unloads last; ``monotonic`` is a clock in seconds.
     """
 
     def __init__(
@@ -44,7 +63,9 @@ class Lifecycle:
         alerts: Alerts,
         host_events: HostEvents,
         *,
-        flush: Callable[[], None],
+        open_documents: Callable[[], Awaitable[None]],
+        on_tick: Callable[[], None],
+        cog: commands.Cog,
         monotonic: Callable[[], float],
     ) -> None:
         self.problem: SnapshotError | None = None
@@ -55,11 +76,20 @@ class Lifecycle:
         self._schedule = service.settings.schedule
         self._alerts = alerts
         self._host_events = host_events
-        self._flush = flush
+        self._open_documents = open_documents
+        self._on_tick = on_tick
+        self._cog = cog
+        self._started = False
+        self._check: asyncio.Task[StartupReport] | None = None
         self._monotonic = monotonic
         self._failures = 0
         self._not_before = monotonic()
-        self._close_hook = CloseHook(bot, float(self._schedule.shutdown_deadline) + _SECOND_CLOSE_SECONDS)
+        self._close_hook = CloseHook(
+            bot,
+            float(self._schedule.shutdown_deadline) + _SECOND_CLOSE_SECONDS,
+            on_closing=self._stop_check,
+            monotonic=monotonic,
+        )
         self._sigterm = SigtermHandler(bot)
         self._loop = tasks.loop(seconds=_TICK_SECONDS)(self._tick_safely)
 
@@ -68,16 +98,24 @@ class Lifecycle:
         """True if the bot shuts down, False if only the cog is unloaded."""
         return self._close_hook.closing
 
+    @property
+    def seconds_left(self) -> float:
+        """How much of ``shutdown_deadline`` is left while the bot is closing, in seconds."""
+        return float(self._schedule.shutdown_deadline) - (self._monotonic() - self._close_hook.began)
+
     # Start
 
     async def start(self) -> None:
-        """Check the database, restore it if it is damaged, and start the loop; the host's cogs load after this."""
+        """Check the database, restore it if it cannot be read, and start the loop; the host's cogs load after this.
+
+        No failure of ours keeps the bot from starting. Raises OperationCancelled only if the bot is closed meanwhile.
+        """
         self._close_hook.install()
         if self._service.settings.discord.handle_sigterm:
             self._sigterm.install()
         if await self._open():
-            await self._service.join(eligible=False)
-            self._report(await self._start_up())
+            await self._check_at_start()
+        self._started = True
         # Without waiting for the bot to be ready: backups must not need Discord.
         self._loop.start()
 
@@ -85,30 +123,65 @@ class Lifecycle:
         try:
             await self._service.open()
         except SnapshotError as error:
-            self.problem = error
-            log.error("The repository of snapshots cannot be used: %s", error)
-            await self._fail(SNAPSHOT, error)
-            return False
-        self.problem = None
-        return True
+            problem = error
+        except Exception as error:
+            # Whatever it is: the game must go on without backups, and its owner must know.
+            log.exception("The repository of snapshots could not be opened, in an unforeseen way")
+            problem = SnapshotError(f"The repository of snapshots could not be opened: {error!r}.")
+        else:
+            self.problem = None
+            return True
+        self.problem = problem
+        log.error("The repository of snapshots cannot be used: %s", problem)
+        await self._fail(SNAPSHOT, problem)
+        return False
 
-    async def _start_up(self) -> StartupReport:
+    async def _check_at_start(self) -> None:
+        """Check the database; nothing but the end of the bot interrupts that."""
+        checked = True
+        self._alerts.begin_start()
         try:
-            return await self._service.start_up()
+            await self._service.join(eligible=False)
+            self._check = asyncio.get_running_loop().create_task(self._service.start_up(), name="savepoint start-up")
+            report = await self._check
+        except asyncio.CancelledError:
+            if self.closing and not _is_cancelled():
+                raise OperationCancelled("The bot is closed before its database was checked.") from None
+            raise
         except SnapshotError as error:
-            message = f"The database was not checked at start-up: {error}"
-            return StartupReport(outcome=StartupOutcome.UNCHECKED, message=message)
+            report, checked = _unchecked(str(error)), False
+        except Exception as error:
+            log.exception("The start-up check failed in an unforeseen way")
+            report, checked = _unchecked(f"It failed in an unforeseen way: {error!r}."), False
+        finally:
+            self._check = None
+        if not report.another_database:
+            await self._open_documents()
+        self._report(report, checked=checked)
 
-    def _report(self, report: StartupReport) -> None:
+    def _stop_check(self) -> None:
+        """Stop a start-up check when the bot is closed: it can take minutes, and whoever closes waits seconds."""
+        if self._check is not None:
+            self._check.cancel()
+
+    def _report(self, report: StartupReport, *, checked: bool = True) -> None:
         self.startup = report
-        log.log(logging.WARNING if report.outcome in _BAD_STARTS else logging.INFO, "Start-up: %s", report.message)
-        self._alerts.started(report)
+        log.log(logging.INFO if report.outcome in _GOOD_STARTS else logging.WARNING, "Start-up: %s", report.message)
+        self._alerts.started(report, checked=checked)
+
+    async def claim(self, actor: Actor) -> Identity:
+        """Make the repository this database's own, and use it from now on."""
+        claimed = await self._service.claim(actor=actor)
+        self._not_before = self._monotonic()
+        await self._open_late()
+        return claimed
 
     async def _open_late(self) -> bool:
         """Open a repository that could not be used at start-up, and check the database without changing it."""
         if not await self._open():
             return False
         self._failures = 0
+        await self._open_documents()
         message = "The database was not checked at start-up, because the repository could not be used."
         outcome = StartupOutcome.UNCHECKED
         try:
@@ -139,7 +212,7 @@ class Lifecycle:
     async def tick(self) -> None:
         """Do what is due: open the repository, take the periodic snapshot, verify the newest one, send notices."""
         self._alerts.watch(expected=self._wanted)
-        self._flush()
+        self._on_tick()
         if self._monotonic() >= self._not_before and (self.problem is None or await self._open_late()):
             await self._take_periodic()
 
@@ -197,17 +270,30 @@ class Lifecycle:
         """Stop the loop, and take the shutdown snapshot if the bot shuts down, within ``shutdown_deadline``."""
         running = self._loop.get_task()
         self._loop.cancel()
-        if self.closing and self.problem is None:
-            await self._take_last()
+        if self.closing and self._started:
+            # What the game commits when it unloads belongs into the last snapshot.
+            await unload_others(self._bot, self._cog, min(_OTHERS_SECONDS, max(0.0, self.seconds_left / 2)))
+            if self.problem is None:
+                await self._take_last()
         if running is not None:
             # A cancelled tick must release the repository, or the cog that is loaded next finds it busy.
-            await asyncio.wait([running], timeout=_RELEASE_SECONDS)
+            timeout = _AFTER_SECONDS if self.closing else _RELEASE_SECONDS
+            await asyncio.wait([running], timeout=timeout)
+
+    async def end(self) -> None:
+        """Tidy up the database if the bot shuts down, once the service is closed, and give back the bot's ``close``."""
+        if self.closing and self.problem is None and self.seconds_left + _AFTER_SECONDS > _STOP_SECONDS:
+            try:
+                await self._service.finish(min(_AFTER_SECONDS, self.seconds_left + _AFTER_SECONDS))
+            except Exception:
+                log.exception("The database could not be tidied up")
         self._sigterm.remove()
         self._close_hook.remove()
 
     async def _take_last(self) -> None:
         try:
-            snapshot = await self._service.create_last()
+            left = max(0.0, self.seconds_left)
+            snapshot = await self._service.create_last(left - min(_STOP_SECONDS, left / 4))
         except DatabaseMissing as error:
             if self._service.known:
                 await self._fail_last(error)
@@ -226,3 +312,14 @@ class Lifecycle:
     async def _fail_last(self, error: SnapshotError) -> None:
         log.error("The shutdown snapshot failed: %s", error)
         await self._host_events.shutdown_failed(error, next(iter(self._service.known), None))
+
+
+def _unchecked(why: str) -> StartupReport:
+    message = f"The database was not checked at start-up: {why}"
+    return StartupReport(outcome=StartupOutcome.UNCHECKED, message=message)
+
+
+def _is_cancelled() -> bool:
+    """Return True if this task itself is being cancelled, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -6,17 +6,29 @@ owners and for administrators of the configured guilds, inside these; restoring 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-__all__ = ["Bot", "Interaction", "NotAllowed", "Permissions"]
+from .core_api import Actor
+
+__all__ = ["Bot", "Denials", "Interaction", "NotAllowed", "Permissions", "actor_of"]
 
 Bot: TypeAlias = commands.Bot | commands.AutoShardedBot
 Interaction: TypeAlias = discord.Interaction[Bot]
+
+
+_DENIAL_SECONDS = 60.0
+_MOST_DENIALS = 1000
+"""How many people and commands are remembered: anybody in any guild can be denied, again and again."""
+
+
+def actor_of(interaction: Interaction) -> Actor:
+    """Return who began an interaction, as the journal and the audit log name them."""
+    return Actor(source="discord", id=interaction.user.id, name=interaction.user.name)
 
 
 class NotAllowed(app_commands.CheckFailure):
@@ -49,3 +61,24 @@ class Permissions:
         """Raise NotAllowed unless the user owns the bot."""
         if not await self.is_owner(interaction.user):
             raise NotAllowed("Only the bot's owner restores a snapshot.")
+
+
+class Denials:
+    """Which denials are news for the audit log: one per person, command and minute. ``monotonic`` is in seconds."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._recorded: dict[tuple[int, str], float] = {}
+
+    def is_new(self, user_id: int, action: str) -> bool:
+        """Return True, and remember the denial, unless the same one was recorded within the last minute."""
+        now = self._monotonic()
+        last = self._recorded.get((user_id, action))
+        if last is not None and now - last < _DENIAL_SECONDS:
+            return False
+        if len(self._recorded) >= _MOST_DENIALS:
+            self._recorded = {key: at for key, at in self._recorded.items() if now - at < _DENIAL_SECONDS}
+            if len(self._recorded) >= _MOST_DENIALS:
+                return False
+        self._recorded[user_id, action] = now
+        return True

@@ -17,11 +17,15 @@ import discord
 
 from . import embeds
 from .formatting import Reply
+from .notices.delivery import is_temporary
 from .permissions import Interaction
 
-__all__ = ["QUIET", "Answer", "ProgressDisplay", "cannot_answer"]
+__all__ = ["QUIET", "Answer", "Elsewhere", "ProgressDisplay", "cannot_answer"]
 
 QUIET = discord.AllowedMentions.none()
+
+Elsewhere = Callable[[Reply, int], None]
+"""A function that keeps an outcome for the owner; the number is the id of the user who could not be answered."""
 
 log = logging.getLogger(__name__)
 _CODES = frozenset({10008, 10015, 10062, 40060, 50027})
@@ -29,6 +33,8 @@ _CODES = frozenset({10008, 10015, 10062, 40060, 50027})
 _ACKNOWLEDGED = 40060
 _UNAUTHORIZED = 401
 _EDIT_SECONDS = 2.0
+_PAUSES = (1.0, 3.0)
+"""Seconds between the attempts to send an outcome; discord.py itself repeats each of them on a 5xx."""
 _OWN_MESSAGE = (
     discord.InteractionResponseType.deferred_channel_message,
     discord.InteractionResponseType.deferred_message_update,
@@ -41,14 +47,22 @@ def cannot_answer(error: discord.HTTPException) -> bool:
 
 
 class Answer:
-    """The answer to one interaction, visible only to the person who began it."""
+    """The answer to one interaction, visible only to the person who began it.
 
-    def __init__(self, interaction: Interaction) -> None:
+    That an operation is done and that its outcome is shown are two things. An outcome is tried again while Discord
+    fails, then sent by direct message, then given to ``elsewhere``, which keeps it for the owner. None of that raises.
+    """
+
+    def __init__(self, interaction: Interaction, elsewhere: Elsewhere | None = None) -> None:
         self.interaction = interaction
+        self._elsewhere = elsewhere
         self._lost = False
 
     async def defer(self, *, thinking: bool = True) -> None:
-        """Acknowledge the interaction; without ``thinking`` the answer will replace the message that was clicked."""
+        """Acknowledge the interaction; without ``thinking`` the answer will replace the message that was clicked.
+
+        Raises what Discord or the network raises, because nothing has been done yet.
+        """
         try:
             await self.interaction.response.defer(ephemeral=True, thinking=thinking)
         except discord.HTTPException as error:
@@ -57,20 +71,20 @@ class Answer:
             # A request that was sent twice answers 40060 the second time: it is acknowledged.
             self._lost = error.code != _ACKNOWLEDGED
 
-    async def show(self, reply: Reply, *, view: discord.ui.View | None = None) -> None:
-        """Show the reply as the answer, or send it by direct message if Discord no longer accepts an answer."""
+    async def show(self, reply: Reply, *, view: discord.ui.View | None = None, outcome: bool = False) -> None:
+        """Show the reply as the answer, otherwise by direct message; an ``outcome`` reaches the owner at least."""
         if not self._lost:
-            try:
-                await self.interaction.edit_original_response(
+            edit = self.interaction.edit_original_response
+
+            async def attempt() -> object:
+                return await edit(
                     content=None, embed=reply.embed, attachments=reply.files(), view=view, allowed_mentions=QUIET
                 )
-            except discord.HTTPException as error:
-                if not cannot_answer(error):
-                    raise
-                self._lost = True
-            else:
+
+            if await self._tried(attempt, "in place"):
                 return
-        await self._send_elsewhere(reply)
+            self._lost = True
+        await self._send_elsewhere(reply, outcome=outcome)
 
     async def update(self, reply: Reply) -> None:
         """Show something temporary as the answer; a failure to do so is ignored, because the final reply follows."""
@@ -83,38 +97,61 @@ class Answer:
         except Exception as error:  # noqa: BLE001 - a restore must not stop because its progress cannot be shown
             log.debug("Progress could not be shown: %s", error)
 
-    async def fail(self, reply: Reply) -> None:
+    async def fail(self, reply: Reply, *, view: discord.ui.View | None = None) -> None:
         """Show why something did not happen, whether or not the interaction was acknowledged."""
         response = self.interaction.response
         if self._lost or response.type in _OWN_MESSAGE:
-            await self.show(reply)
+            await self.show(reply, view=view)
             return
         send: Callable[..., Awaitable[Any]] = (
             self.interaction.followup.send if response.is_done() else response.send_message
         )
-        try:
-            await send(embed=reply.embed, ephemeral=True, allowed_mentions=QUIET)
-        except discord.HTTPException as error:
-            if not cannot_answer(error):
-                raise
-            await self._send_elsewhere(reply)
+        options: dict[str, Any] = {} if view is None else {"view": view}
 
-    async def _send_elsewhere(self, reply: Reply) -> None:
-        """Send the reply by direct message, or if those are closed, only its title to the channel: others read it."""
-        user, channel = self.interaction.user, self.interaction.channel
-        try:
-            await user.send(embed=reply.embed, files=reply.files(), allowed_mentions=QUIET)
-        except discord.HTTPException as error:
-            log.info("The answer to %s could not go by direct message: %s", user.id, error)
-        else:
-            return
-        if isinstance(channel, discord.abc.Messageable):
+        async def attempt() -> object:
+            return await send(embed=reply.embed, ephemeral=True, allowed_mentions=QUIET, **options)
+
+        if not await self._tried(attempt, "in place"):
+            await self._send_elsewhere(reply, outcome=False)
+
+    async def _tried(self, attempt: Callable[[], Awaitable[object]], where: str) -> bool:
+        """Try to send something, again and again while Discord fails; return True if it arrived."""
+        for pause in (*_PAUSES, None):
             try:
-                text = f"{reply.embed.title}: the details are in the bot's log, because direct messages are closed."
+                await attempt()
+            except Exception as error:  # noqa: BLE001 - that an answer cannot be shown says nothing about the operation
+                log.info("An answer to %s could not be sent %s: %s", self._who, where, error)
+                if pause is None or not is_temporary(error):
+                    return False
+                await asyncio.sleep(pause)
+            else:
+                return True
+        return False
+
+    @property
+    def _who(self) -> str:
+        command = getattr(getattr(self.interaction, "command", None), "qualified_name", "a click")
+        return f"user {self.interaction.user.id} (interaction {self.interaction.id}, {command})"
+
+    async def _send_elsewhere(self, reply: Reply, *, outcome: bool) -> None:
+        """Send the reply by direct message; if that fails give it to ``elsewhere``, and its title to the channel."""
+        user, channel = self.interaction.user, self.interaction.channel
+        shown = reply.embed
+        log.warning("Answer to %s that could not be shown: %s. %s", self._who, shown.title, shown.description)
+
+        async def attempt() -> object:
+            return await user.send(embed=reply.embed, files=reply.files(), allowed_mentions=QUIET)
+
+        if await self._tried(attempt, "by direct message"):
+            return
+        if outcome and self._elsewhere is not None:
+            self._elsewhere(reply, user.id)
+        if isinstance(channel, discord.abc.Messageable):
+            text = f"{reply.embed.title}: the details are in the bot's log, because direct messages are closed."
+            try:
                 await channel.send(text, allowed_mentions=QUIET)
-            except discord.HTTPException as error:
-                log.info("The answer to %s could not go to the channel: %s", user.id, error)
-        log.warning("Answer that could not be shown: %s. %s", reply.embed.title, reply.embed.description)
+            except Exception as error:  # noqa: BLE001 - as above
+                log.info("The answer to %s could not go to the channel: %s", self._who, error)
 
 
 class Progress(Protocol):

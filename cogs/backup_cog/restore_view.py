@@ -8,12 +8,14 @@ does not survive a restart, on purpose: a message that is months old must not re
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import discord
 
 from . import restore_embeds
+from .controls import LOOK, button, custom_id, mark_live
 from .core_api import RestorePlan
 from .formatting import Reply
 from .permissions import Interaction, NotAllowed
@@ -35,19 +37,30 @@ class RestoreConfirmation(discord.ui.View):
         *,
         authorise: Callable[[Interaction], Awaitable[None]],
         restore: Callable[[Answer, RestorePlan], Awaitable[None]],
+        answer: Callable[[Interaction], Answer],
         answer_error: Callable[[Interaction, BaseException], Awaitable[None]],
         timeout: float,
     ) -> None:
         super().__init__(timeout=timeout)
+        self._answer = answer
         self.asked = asked
         self.plan = plan
+        self._unique = secrets.token_hex(8)
+        # A click that comes too late names the snapshot, so that its answer can offer to look again.
+        self.confirm.custom_id = self.custom_id("confirm")
+        self.cancel.custom_id = self.custom_id("cancel")
         self.answer_error = answer_error
         self._authorise = authorise
         self._restore = restore
         self._over = False
 
+    def custom_id(self, word: str) -> str:
+        """Return the custom id of a component of this confirmation, which begins with the snapshot's id."""
+        return custom_id(word, f"{self.plan.snapshot.id}:{self._unique}")
+
     async def interaction_check(self, interaction: Interaction, /) -> bool:  # type: ignore[override]
         """Accept clicks only of the person who asked, and only while they may restore."""
+        mark_live(interaction)
         if interaction.user.id != self.asked.user.id:
             # Raised, not returned as False: ``answer_error`` answers it like every other refusal.
             raise NotAllowed("These buttons belong to the person who asked for the restore.")
@@ -58,7 +71,7 @@ class RestoreConfirmation(discord.ui.View):
     async def confirm(self, interaction: Interaction, _: discord.ui.Button[RestoreConfirmation]) -> None:
         """Ask for the id."""
         if self._over:
-            await Answer(interaction).fail(restore_embeds.over())
+            await self._too_late(interaction)
         else:
             await interaction.response.send_modal(_TypedConfirmation(self))
 
@@ -66,23 +79,28 @@ class RestoreConfirmation(discord.ui.View):
     async def cancel(self, interaction: Interaction, _: discord.ui.Button[RestoreConfirmation]) -> None:
         """Cancel the restore."""
         if not self._end():
-            await Answer(interaction).fail(restore_embeds.over())
+            await self._too_late(interaction)
             return
         await interaction.response.edit_message(embed=restore_embeds.cancelled().embed, view=None)
 
     async def submit(self, interaction: Interaction, typed: str) -> None:
         """Restore if the typed text names the snapshot."""
+        mark_live(interaction)
         if self._over:
-            await Answer(interaction).fail(restore_embeds.over())
+            await self._too_late(interaction)
         elif not restore_embeds.confirms(typed, self.plan.snapshot):
-            await Answer(interaction).fail(restore_embeds.wrong_id(self.plan.snapshot))
+            await self._answer(interaction).fail(restore_embeds.wrong_id(self.plan.snapshot))
         else:
             # Two modals can be submitted at once: the view is over before anything is awaited.
             self._end()
-            answer = Answer(interaction)
+            answer = self._answer(interaction)
             await answer.defer(thinking=False)
             await self.interaction_check(interaction)
             await self._restore(answer, self.plan)
+
+    async def _too_late(self, interaction: Interaction) -> None:
+        again = button(custom_id(LOOK, self.plan.snapshot.id), "Look again")
+        await self._answer(interaction).fail(restore_embeds.over(), view=again)
 
     def _end(self) -> bool:
         """Make this confirmation invalid; return True if it was valid until now."""
@@ -123,7 +141,7 @@ class _TypedConfirmation(discord.ui.Modal, title="Restore the database?"):
     )
 
     def __init__(self, view: RestoreConfirmation) -> None:
-        super().__init__(timeout=view.timeout)
+        super().__init__(timeout=view.timeout, custom_id=view.custom_id("typed"))
         self._view = view
 
     async def on_submit(self, interaction: Interaction, /) -> None:  # type: ignore[override]

@@ -1,24 +1,22 @@
-"""The bot's shutdown: noticing it, closing the bot on SIGTERM, and keeping a second ``close`` from cutting it short.
+"""The bot's shutdown: noticing it, and keeping a second ``close`` from cutting it short.
 
 ``Bot.close`` unloads the extensions while everything still works, but a cog cannot tell that from a reload. So
-``close`` of this one bot is wrapped, which covers ``bot.close()``, ``async with bot`` and ``bot.run()``. Docker and
-systemd stop a bot by SIGTERM, which under plain ``bot.run()`` kills the process without closing the bot.
+``close`` of this one bot is wrapped, which covers ``bot.close()``, ``async with bot`` and ``bot.run()``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import sys
-import threading
-from collections.abc import Callable
-from types import FrameType
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+from discord.ext import commands
 
 from .permissions import Bot
 
-__all__ = ["CloseHook", "SigtermHandler"]
+__all__ = ["CloseHook", "unload_others"]
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +24,28 @@ log = logging.getLogger(__name__)
 class CloseHook:
     """A wrapper around the bot's ``close`` that records that the bot is being closed.
 
-    A second ``close`` waits for the first one, for at most ``second_close_timeout`` seconds.
+    A second ``close`` waits for the first one, for at most ``second_close_timeout`` seconds; after one that was
+    cancelled or failed, it closes the bot itself. ``on_closing`` is called when the first one begins.
     """
 
-    def __init__(self, bot: Bot, second_close_timeout: float) -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        second_close_timeout: float,
+        *,
+        on_closing: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.closing = False
+        self.began = 0.0
+        """When the first ``close`` began, in seconds of the monotonic clock."""
         self._bot = bot
         self._second_close_timeout = second_close_timeout
-        self._closed = asyncio.Event()
+        self._on_closing = on_closing
+        self._monotonic = monotonic
+        self._running: asyncio.Event | None = None
+        """Set at the end of the ``close`` that is running; None if none is."""
+        self._done = False
         self._original: Callable[[], Any] | None = None
         self._was_on_instance = False
 
@@ -54,72 +66,52 @@ class CloseHook:
 
     async def _close(self) -> None:
         assert self._original is not None
-        if self.closing:
+        if self._running is not None:
             # A second close would end the process while the first one takes the last snapshot.
             try:
-                await asyncio.wait_for(self._closed.wait(), self._second_close_timeout)
+                await asyncio.wait_for(self._running.wait(), self._second_close_timeout)
             except TimeoutError:
                 log.warning("The bot is still closing after %g s", self._second_close_timeout)
             return
-        self.closing = True
+        if self._done:
+            return
+        self._running = running = asyncio.Event()
+        if not self.closing:
+            self.closing = True
+            self.began = self._monotonic()
+            self._on_closing()
         try:
             await self._original()
+            self._done = True
         finally:
-            self._closed.set()
+            self._running = None
+            running.set()
 
 
-class SigtermHandler:
-    """A signal handler that closes the bot on SIGTERM, then calls the handler that was there before."""
+async def unload_others(bot: Bot, cog: commands.Cog, seconds: float) -> None:
+    """Unload the other extensions and cogs of a bot that is closing, in its own order, before ours.
 
-    def __init__(self, bot: Bot) -> None:
-        self._bot = bot
-        self._previous: Any = None
-        self._installed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
+    ``Bot.close`` would unload them after ours, which is loaded first. One that takes longer than ``seconds`` is left to
+    finish beside what comes next; exceptions are logged, as ``Bot.close`` ignores them too.
+    """
+    own = cog.__module__
 
-    def install(self) -> None:
-        """Handle SIGTERM, if that is possible and the host does not handle it itself.
+    async def unload() -> None:
+        for name in tuple(bot.extensions):
+            if own != name and not own.startswith(f"{name}."):
+                await _logged(bot.unload_extension(name), name)
+        for name, other in tuple(bot.cogs.items()):
+            if other is not cog:
+                await _logged(bot.remove_cog(name), name)
 
-        It is not possible on Windows, which has no such signal, and outside the main thread. A handler of the event
-        loop is the host's own and cannot be chained; a signal that is ignored is ignored on purpose. Both stay.
-        """
-        if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
-            return
-        previous = signal.getsignal(signal.SIGTERM)
-        if previous is signal.SIG_IGN or _belongs_to_loop(previous):
-            log.debug("The host handles SIGTERM itself")
-            return
-        self._loop = asyncio.get_running_loop()
-        self._previous = previous
-        signal.signal(signal.SIGTERM, self._handle)
-        self._installed = True
-
-    def remove(self) -> None:
-        """Put the previous handler back, unless somebody has installed another one since."""
-        if self._installed and signal.getsignal(signal.SIGTERM) == self._handle:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL if self._previous is None else self._previous)
-        self._installed = False
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        # All that is safe in a signal handler: it wakes the loop, which does the work.
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._begin, number)
-
-    def _begin(self, number: int) -> None:
-        if self._task is None:
-            log.info("SIGTERM: closing the bot")
-            self._task = asyncio.get_running_loop().create_task(self._close(number), name="savepoint SIGTERM")
-
-    async def _close(self, number: int) -> None:
-        previous = self._previous
-        try:
-            await self._bot.close()
-        finally:
-            if callable(previous):
-                previous(number, None)
+    task = asyncio.create_task(unload(), name="savepoint unloads the others")
+    _, late = await asyncio.wait([task], timeout=seconds)
+    if late:
+        log.warning("An extension is still unloading after %.1f s; the last snapshot does not wait for it", seconds)
 
 
-def _belongs_to_loop(handler: Any) -> bool:
-    """Return True if it is the placeholder that ``loop.add_signal_handler`` leaves with the ``signal`` module."""
-    return callable(handler) and str(getattr(handler, "__module__", "")).split(".")[0] in {"asyncio", "uvloop"}
+async def _logged(unloading: Awaitable[object], name: str) -> None:
+    try:
+        await unloading
+    except Exception:
+        log.exception("%s could not be unloaded in good order", name)

@@ -35,12 +35,16 @@ class Reading:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TriggerCount:
-    """How often an event fired, how often it requested a snapshot, and how often a field was missing."""
+    """How often an event fired, how often it requested a snapshot, and how often a field was missing.
+
+    ``lasting`` is True if earlier processes are counted too.
+    """
 
     event: str
     fired: int
     requested: int
     incomplete: int
+    lasting: bool = False
 
 
 def read(settings: TriggerSettings, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Reading:
@@ -118,6 +122,11 @@ class Trigger:
         self.fired = 0
         self.requested = 0
         self.incomplete = 0
+        self._earlier = (0, 0)
+        """How often it fired and requested a snapshot before this process."""
+        self._lasting = False
+        self._kept = (0, 0)
+        """How much of the counts of this process is written down."""
         self._request = request
         self._warned: set[tuple[str, ...]] = set()
 
@@ -128,8 +137,22 @@ class Trigger:
 
     @property
     def count(self) -> TriggerCount:
-        """The counts since the cog was loaded."""
-        return TriggerCount(self.settings.event, self.fired, self.requested, self.incomplete)
+        """The counts since the first start, as far as they are known."""
+        fired, requested = self._earlier
+        return TriggerCount(
+            self.settings.event, fired + self.fired, requested + self.requested, self.incomplete, self._lasting
+        )
+
+    def take_over(self, fired: Mapping[str, int], requested: Mapping[str, int]) -> None:
+        """Go on with the counts of earlier processes, by event."""
+        event = self.settings.event
+        self._lasting = True
+        self._earlier = (fired.get(event, 0), requested.get(event, 0))
+
+    def take_new(self) -> tuple[int, int]:
+        """Return how often it fired and requested a snapshot since this was last called."""
+        (fired, requested), self._kept = self._kept, (self.fired, self.requested)
+        return self.fired - fired, self.requested - requested
 
     def listener(self) -> Callable[..., Coroutine[Any, Any, None]]:
         """Return a function that discord.py accepts as a listener."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import discord
 import pytest
 
-from cogs.backup_cog.alerts import SNAPSHOT, VERIFICATION, Alerts
+from cogs.backup_cog.alerts import SNAPSHOT, VERIFICATION
 from core.snapshots import Level, NotEnoughSpace, SnapshotDamaged, StartupOutcome, StartupReport, VerifyReport
-from tests.backup_cog.world import NOON, Clock, text_of
+from tests.backup_cog.world import NOON, Clock, alerts_to, text_of
 from tests.worlds.snapshots import make_snapshot
 
 HOUR = 3600.0
@@ -19,10 +19,12 @@ class Owner:
 
     def __init__(self, clock: Clock) -> None:
         self.told: list[str] = []
-        self.alerts = Alerts(self._post, stale_after=2 * HOUR, monotonic=clock.monotonic)
+        self.controls: list[str] = []
+        self.alerts = alerts_to(self._post, clock, stale_after=2 * HOUR)
 
-    def _post(self, notice: discord.Embed) -> None:
+    def _post(self, notice: discord.Embed, control: str = "", label: str = "") -> None:
         self.told.append(text_of(notice))
+        self.controls.append(control)
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_success_is_quiet(owner: Owner) -> None:
     """Nobody is told that all is well."""
     owner.alerts.covered()
     owner.alerts.verified(verified("a", True))
-    owner.alerts.started(StartupReport(outcome=StartupOutcome.CLEAN, message="fine"))
+    owner.alerts.started(StartupReport(outcome=StartupOutcome.CLEAN, message="fine"), checked=True)
     assert owner.told == []
 
 
@@ -134,7 +136,7 @@ def test_a_damaged_snapshot_is_told_once_each(owner: Owner) -> None:
 @pytest.mark.parametrize("outcome", ["restored", "damaged", "refused", "unchecked"])
 def test_a_bad_start_is_told_with_its_sentence(owner: Owner, outcome: str) -> None:
     """The report's own words reach the owner."""
-    owner.alerts.started(StartupReport(outcome=StartupOutcome(outcome), message="Lost are two hours."))
+    owner.alerts.started(StartupReport(outcome=StartupOutcome(outcome), message="Lost are two hours."), checked=False)
     assert "Lost are two hours." in owner.told[0]
 
 

@@ -98,7 +98,7 @@ async def test_integrity_counts_what_it_checked_and_lists_what_it_found(stage: S
     stage.world.write('INSERT INTO creator_packs VALUES (2, \'{"not": "a list"}\')')
     assert "1 warning" in said(await stage.slash(stage.admin, "db integrity"))
     stage.world.write("INSERT INTO creator_packs VALUES (3, 'not JSON')")
-    assert "The database is damaged" in said(await stage.slash(stage.admin, "db integrity"))
+    assert "The database is not what it was\n1 error" in said(await stage.slash(stage.admin, "db integrity"))
 
 
 async def test_status_shows_the_repository_and_triggers_that_never_fired(stage: Stage) -> None:
@@ -108,7 +108,7 @@ async def test_status_shows_the_repository_and_triggers_that_never_fired(stage: 
     await covered(stage.bot)
     text = said(await stage.slash(stage.admin, "backup status"))
     assert "marketplace\\_sold: fired 1, asked for 1" in text
-    assert "pack\\_opened: **not fired since the bot started**" in text
+    assert "pack\\_opened: **never fired**" in text
     assert "passed its start-up check" in text
     assert "Pinned: 0" in text
 

@@ -14,8 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from cogs.backup_cog import embeds, notifications, restore_embeds
+from cogs.backup_cog import embeds, restore_embeds
 from cogs.backup_cog.formatting import Reply, clip, embed, listing, plain
+from cogs.backup_cog.notices import texts
 from cogs.backup_cog.triggers import TriggerCount
 from core.snapshots import (
     Check,
@@ -134,13 +135,13 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
     integrity = IntegrityReport(
         findings=found, checked=dict.fromkeys(tables, 1), rows=dict.fromkeys(tables, 1), seconds=1.0
     )
-    started = notifications.started(StartupReport(outcome=StartupOutcome.RESTORED, message=text))
+    started = texts.started(StartupReport(outcome=StartupOutcome.RESTORED, message=text))
     assert started is not None
     sent = [
-        notifications.failed("snapshot", SnapshotError(text)),
-        notifications.recovered("snapshot", 1.0, 3),
-        notifications.stale(9999.0),
-        notifications.damaged(SnapshotDamaged(text, snapshot_id=text)),
+        texts.failed("snapshot", text),
+        texts.recovered("snapshot", 1.0, 3),
+        texts.reminder("snapshot", text, 9999.0, 3),
+        texts.damaged(SnapshotDamaged(text, snapshot_id=text)),
         started,
     ]
     return [
@@ -316,7 +317,7 @@ def test_a_restore_is_confirmed_by_the_beginning_of_its_id(typed: str, enough: b
 @pytest.mark.parametrize("outcome", [StartupOutcome.CLEAN, StartupOutcome.NEW, StartupOutcome.SKIPPED])
 def test_an_ordinary_start_is_not_news(outcome: StartupOutcome) -> None:
     """Quiet on success."""
-    assert notifications.started(StartupReport(outcome=outcome, message="m")) is None
+    assert texts.started(StartupReport(outcome=outcome, message="m")) is None
 
 
 def test_the_text_status_shows_no_paths() -> None:

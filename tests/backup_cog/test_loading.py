@@ -130,7 +130,11 @@ async def test_a_reload_takes_none_and_goes_on(world: World) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 async def test_sigterm_leaves_a_last_snapshot(world: World) -> None:
     """Under plain ``bot.run()`` it would kill the process; with the setting it closes the bot."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def of_the_host(number: int, frame: object) -> None:
+        """Keep the process, which would end by itself where the host has no handler."""
+
+    before = signal.signal(signal.SIGTERM, of_the_host)
     try:
         async with world.bot(DISCORD_HANDLE_SIGTERM="true") as bot:
             await bot.load_extension(EXTENSION)
@@ -140,7 +144,7 @@ async def test_sigterm_leaves_a_last_snapshot(world: World) -> None:
                 while not bot.is_closed():
                     await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=0.05)
         assert len(world.files("shutdown")) == 1
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is of_the_host
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -39,8 +39,8 @@ async def test_status_answers_in_text(bot: HostBot, world: World) -> None:
     await covered(bot)
     await dpytest.message(f"{mention(bot)} backup status")
     (answer,) = answers()
-    assert answer.startswith("1 snapshot (")
-    assert "Not fired since the bot started: pack\\_opened, marketplace\\_listed" in answer
+    assert answer.startswith("The database is sound.\n1 snapshot (")
+    assert "Never fired: pack\\_opened, marketplace\\_listed" in answer
     assert "marketplace\\_sold" not in answer
     assert "could not be asked" in answer
     assert str(world.folder) not in answer

@@ -9,14 +9,16 @@ from typing import Any
 
 import discord
 import pytest
-from cogs.backup_cog.notifications import Outbox, owner_ids
 from simcord.actors import MemberActor
 
 from cogs.backup_cog import host_events
-from cogs.backup_cog.alerts import Alerts
 from cogs.backup_cog.host_events import HostEvents
+from cogs.backup_cog.notices.delivery import owner_ids
+from cogs.backup_cog.notices.models import Notice
+from cogs.backup_cog.notices.outbox import Outbox
+from core.snapshots import SnapshotService
 from tests.backup_cog.stage import Stage, StageBot
-from tests.backup_cog.world import Clock, World, listener_of
+from tests.backup_cog.world import Clock, World, alerts_to, listener_of
 from tests.worlds.waiting import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.simcord(settle_timeout=PATIENCE)]
@@ -25,7 +27,7 @@ NOTICE = discord.Embed(title="A snapshot failed", description="The disk is full.
 
 
 def titles(messages: list[str]) -> list[str]:
-    """Give the titles of what was sent."""
+    """Return the titles of what was sent."""
     return [message.split("\n")[1] for message in messages]
 
 
@@ -47,15 +49,20 @@ async def test_a_failing_backup_is_told_once_and_its_recovery_once(stage: Stage)
     async with asyncio.timeout(PATIENCE):
         await stage.cog.service.settled()
     await stage.cog.outbox.close(5)
-    assert titles(stage.dms(stage.owner)) == ["A snapshot failed", "The snapshot succeeded"]
+    assert titles(stage.dms(stage.owner)) == ["A snapshot failed", "Snapshots work again"]
     assert stage.errors() == []
 
 
 async def test_the_alert_channel_comes_first(stage: Stage) -> None:
     """Where there is one, the owner's direct messages stay quiet."""
-    await delivered(Outbox(stage.bot, stage.office.id))
+    await delivered(outbox_of(stage, stage.office.id))
     assert titles(stage.messages(stage.office.id)) == ["A snapshot failed"]
     assert stage.dms(stage.owner) == []
+
+
+def outbox_of(stage: Stage, channel_id: int | None) -> Outbox:
+    """Make an outbox of the test's own, which keeps nothing on disk."""
+    return Outbox(stage.bot, stage.cog.service, channel_id=channel_id, webhook_url="")
 
 
 async def delivered(outbox: Outbox) -> None:
@@ -73,7 +80,7 @@ async def test_a_channel_that_cannot_be_used_leaves_the_owner(stage: Stage, chan
         stage.env.inject_error("POST", f"/channels/{channel_id}/messages", status=403, code=50013, message="Missing")
     elif channel == "no text":
         channel_id = stage.home.create_category("category").id
-    await delivered(Outbox(stage.bot, channel_id))
+    await delivered(outbox_of(stage, channel_id))
     assert titles(stage.dms(stage.owner)) == ["A snapshot failed"]
 
 
@@ -81,17 +88,17 @@ async def test_the_first_owner_who_can_be_reached_is_enough(stage: Stage) -> Non
     """One closed mailbox does not swallow the notice, and not everybody is disturbed."""
     stage.bot.owner_ids = {stage.owner.id, stage.admin.id}
     first, second = sorted((stage.owner, stage.admin), key=lambda person: person.id)
-    await delivered(Outbox(stage.bot, None))
+    await delivered(outbox_of(stage, None))
     assert (len(stage.dms(first)), len(stage.dms(second))) == (1, 0)
     stage.env.inject_error("POST", "/channels/*/messages", status=403, code=50007, message="Cannot send")
-    await delivered(Outbox(stage.bot, None))
+    await delivered(outbox_of(stage, None))
     assert (len(stage.dms(first)), len(stage.dms(second))) == (1, 1)
 
 
 async def test_a_notice_waits_while_discord_is_down(stage: Stage) -> None:
     """It is not lost, and the next look sends it once."""
     stage.env.inject_error("POST", "/users/@me/channels", status=503)
-    outbox = Outbox(stage.bot, None)
+    outbox = outbox_of(stage, None)
     await delivered(outbox)
     assert stage.dms(stage.owner) == []
     outbox.flush()
@@ -102,7 +109,8 @@ async def test_a_notice_waits_while_discord_is_down(stage: Stage) -> None:
 async def test_nothing_is_sent_before_the_bot_is_ready(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """Before that every request fails; what waited in vain is in the log at least."""
     async with world.bot() as bot:
-        outbox = Outbox(bot, None)
+        service = SnapshotService(bot.backup_settings)
+        outbox = Outbox(bot, service, channel_id=None, webhook_url="")
         await delivered(outbox)
         assert outbox._task is None
     assert "1 notice to the owner" in caplog.text
@@ -115,11 +123,12 @@ async def test_a_flood_pushes_the_oldest_out_and_nothing_else(stage: Stage) -> N
     class SlowOutbox(Outbox):
         """Sends as slowly as the test wants."""
 
-        async def _send(self, notice: discord.Embed) -> None:
+        async def _send(self, notice: Notice) -> bool:
             await gate.wait()
-            sent.append(notice.title)
+            sent.append(notice.embed["title"])
+            return True
 
-    outbox = SlowOutbox(stage.bot, None)
+    outbox = SlowOutbox(stage.bot, stage.cog.service, channel_id=None, webhook_url="")
     outbox.post(discord.Embed(title="0"))
     await asyncio.sleep(0)
     for number in range(1, 52):
@@ -132,7 +141,7 @@ async def test_a_flood_pushes_the_oldest_out_and_nothing_else(stage: Stage) -> N
 async def test_when_nobody_can_be_told_the_log_is(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """The last resort holds the whole notice."""
     stage.bot.owner_ids = {999}
-    await delivered(Outbox(stage.bot, None))
+    await delivered(outbox_of(stage, None))
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "The disk is full." in record.message
 
@@ -199,7 +208,7 @@ async def test_the_hosts_listeners_are_waited_for_with_a_bound(
         done.append("endless")
 
     async with world.bot() as bot:
-        alerts = Alerts(print, stale_after=1.0, monotonic=clock.monotonic)
+        alerts = alerts_to(lambda *_: None, clock, stale_after=1.0)
         bot.add_listener(quick, "on_backup_restore_starting")
         bot.add_listener(endless, "on_backup_restore_starting")
         plan: Any = object()

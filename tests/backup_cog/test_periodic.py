@@ -36,7 +36,7 @@ class Bench:
         cog.outbox.post = self._take  # type: ignore[method-assign]
         cog.alerts._post = self._take
 
-    def _take(self, notice: discord.Embed) -> None:
+    def _take(self, notice: discord.Embed, control: str = "", label: str = "") -> None:
         self.told.append(notice.title or "")
 
     async def tick(self, **amount: float) -> None:
@@ -138,7 +138,7 @@ async def test_a_failure_is_told_once_retried_ever_later_and_its_end_told_once(b
     bench.unblock()
     await bench.tick(minutes=10)
     assert bench.periodic == 1
-    assert bench.told == ["A snapshot failed", "The snapshot succeeded"]
+    assert bench.told == ["A snapshot failed", "Snapshots work again"]
     assert len(heard) == 5
 
 
@@ -219,7 +219,7 @@ async def test_an_unforeseen_exception_neither_ends_the_loop_nor_passes_in_silen
     assert "no space left on device" in caplog.text
     bench.cog.service.create = create  # type: ignore[method-assign]
     await bench.tick(minutes=1)
-    assert bench.told == ["A snapshot failed", "The snapshot succeeded"]
+    assert bench.told == ["A snapshot failed", "Snapshots work again"]
 
 
 async def test_a_snapshot_that_fails_its_proof_is_told(bench: Bench) -> None:

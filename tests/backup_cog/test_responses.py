@@ -23,6 +23,9 @@ def http_error(status: int, code: int) -> discord.HTTPException:
 class Interaction:
     """One interaction whose acknowledgement fails, and where its answers go."""
 
+    id = 7
+    command = None
+
     def __init__(self, error: discord.HTTPException) -> None:
         self.error = error
         self.edited: list[str | None] = []

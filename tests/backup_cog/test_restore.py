@@ -270,12 +270,15 @@ async def test_an_outcome_that_cannot_be_shown_goes_by_direct_message(stage: Sta
 
 
 async def test_old_buttons_do_nothing_after_a_reload(stage: Stage) -> None:
-    """A restart makes every confirmation worthless."""
+    """A restart makes every confirmation worthless; a click is answered, with a button that shows how things stand."""
     snapshot = await lose_something(stage)
     shown = await asked(stage, snapshot)
     await stage.bot.reload_extension("cogs.backup_cog")
     result = await click(stage, shown, "Confirm")
-    assert not result.acknowledged
+    assert "Too late" in said(result)
+    again = await click(stage, result, "Look again")
+    assert "Restore this snapshot?" in said(again)
+    assert snapshot.id in said(again)
     assert stage.world.names() == ["alice", "bob", "user 3"]
 
 

@@ -13,7 +13,8 @@ import discord
 import pytest
 from discord.ext import commands
 
-from cogs.backup_cog.shutdown import CloseHook, SigtermHandler
+from cogs.backup_cog.shutdown import CloseHook
+from cogs.backup_cog.sigterm import SigtermHandler
 from tests.worlds.waiting import PATIENCE
 
 ON_WINDOWS = sys.platform == "win32"

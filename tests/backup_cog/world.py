@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import discord
 from discord.ext import commands
 
+from cogs.backup_cog.alerts import Alerts
 from cogs.backup_cog.cog import BackupCog
 from core.snapshots import Kind, Settings, Snapshot, SnapshotService, load
 from tests.worlds.waiting import PATIENCE
@@ -39,7 +41,7 @@ def make_database(path: Path) -> None:
 
 
 def settings_in(folder: Path, **variables: str) -> Settings:
-    """Give settings for ``game.db`` and ``backups`` in a folder; variables are names without BACKUP_."""
+    """Return settings for ``game.db`` and ``backups`` in a folder; variables are names without BACKUP_."""
     environment = {
         "DATABASE_URL": f"sqlite:///{folder}/game.db",
         "BACKUP_REPOSITORY_PATH": str(folder / "backups"),
@@ -70,7 +72,7 @@ class World:
         make_database(self.database)
 
     def settings(self, **variables: str) -> Settings:
-        """Give settings for this folder."""
+        """Return settings for this folder."""
         return settings_in(self.folder, **variables)
 
     def bot(self, **variables: str) -> HostBot:
@@ -88,12 +90,12 @@ class World:
         self.write(f"INSERT INTO users VALUES ({number}, 'user {number}')")
 
     def names(self) -> list[str]:
-        """Give the users' names, by a connection of its own."""
+        """Return the users' names, by a connection of its own."""
         with closing(sqlite3.connect(self.database)) as connection:
             return [name for (name,) in connection.execute("SELECT name FROM users ORDER BY id")]
 
     def files(self, folder: str) -> list[str]:
-        """Give the names of the snapshot files in a folder of the repository."""
+        """Return the names of the snapshot files in a folder of the repository."""
         found = self.repository / folder
         return sorted(path.name for path in found.iterdir()) if found.exists() else []
 
@@ -105,16 +107,24 @@ class Clock:
         self.seconds = 0.0
 
     def __call__(self) -> dt.datetime:
-        """Give the moment."""
+        """Return the moment."""
         return NOON + dt.timedelta(seconds=self.seconds)
 
     def monotonic(self) -> float:
-        """Give the seconds."""
+        """Return the seconds."""
         return self.seconds
 
     def advance(self, **amount: float) -> None:
         """Move on."""
         self.seconds += dt.timedelta(**amount).total_seconds()
+
+
+def alerts_to(
+    post: Callable[..., None], clock: Clock, *, stale_after: float, known: tuple[Snapshot, ...] = (), **options: Any
+) -> Alerts:
+    """Make alerts that keep nothing on disk; an option is an argument of theirs."""
+    options.setdefault("store", lambda change: None)
+    return Alerts(post, stale_after=stale_after, monotonic=clock.monotonic, now=clock, known=lambda: known, **options)
 
 
 async def add_cog(bot: HostBot, clock: Clock) -> BackupCog:
@@ -137,7 +147,7 @@ def listener_of(bot: commands.Bot, event: str) -> list[Any]:
 
 
 def cog_of(bot: commands.Bot) -> Any:
-    """Give the loaded cog; as Any, because a reload makes its classes anew."""
+    """Return the loaded cog; as Any, because a reload makes its classes anew."""
     cog = bot.get_cog("BackupCog")
     assert cog is not None
     return cog
@@ -151,12 +161,12 @@ async def covered(bot: commands.Bot) -> None:
 
 
 def of_kind(bot: commands.Bot, kind: Kind) -> list[Snapshot]:
-    """Give the known snapshots of a kind, newest first."""
+    """Return the known snapshots of a kind, newest first."""
     return [snapshot for snapshot in cog_of(bot).service.known if snapshot.kind is kind]
 
 
 def text_of(embed: discord.Embed) -> str:
-    """Give everything an embed says."""
+    """Return all text of an embed."""
     parts = [embed.title or "", embed.description or "", embed.footer.text or ""]
     parts += [f"{field.name}: {field.value}" for field in embed.fields]
     return "\n".join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from ..errors import SettingsError
 from ..models import Kind
@@ -32,6 +33,19 @@ def _is_column_or_nothing(value: str) -> bool:
 
 def _is_group(value: str) -> bool:
     return re.fullmatch(r"[-_a-z0-9]{1,32}", value) is not None
+
+
+def _is_webhook(value: str) -> bool:
+    """Return True for "" and for an address to which a message can be posted without anybody reading it on the way."""
+    if not value:
+        return True
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    safe = parts.scheme == "https" or (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1"))
+    return safe and bool(host) and not any(letter.isspace() or not letter.isprintable() for letter in value)
 
 
 def _read_url(value: object) -> str:
@@ -122,6 +136,7 @@ RULES: Mapping[str, Validator] = {
     "history.never": list_of(_TABLE, '["bans"]'),
     "discord.admin_guild_ids": list_of(snowflake(), "[123456789012345678]"),
     "discord.alert_channel_id": snowflake(none="direct messages to the owner"),
+    "discord.alert_webhook_url": text('a webhook\'s URL, https://…, or "" for none', _is_webhook),
     "discord.backup_group": _GROUP,
     "discord.database_group": _GROUP,
     "discord.handle_sigterm": SWITCH,

@@ -134,15 +134,24 @@ class DiscordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Permissions, alerts and the names of the commands on Discord.
 
     Without ``admin_guild_ids``, only the bot's owners can use the commands. Without ``alert_channel_id``, alerts go to
-    the owner by direct message.
+    the owner by direct message. ``alert_webhook_url`` delivers them when the bot itself cannot; whoever knows it can
+    write into its channel, so it is never shown.
     """
 
     admin_guild_ids: tuple[int, ...] = ()
     alert_channel_id: int | None = None
+    alert_webhook_url: str = ""
     backup_group: str = "backup"
     database_group: str = "db"
     handle_sigterm: bool = True
     confirm_timeout: Duration = Duration(3 * _MINUTE)
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        fields = [(name, getattr(self, name)) for name in self.__struct_fields__]
+        return [(name, "***" if name == "alert_webhook_url" and value else value) for name, value in fields]
+
+    def __repr__(self) -> str:
+        return f"DiscordSettings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

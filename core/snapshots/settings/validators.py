@@ -39,7 +39,7 @@ CENTURY = Duration(36525 * 86400)
 """The longest duration of a setting, so that a date computed with it stays within the calendar."""
 
 _SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-_SECRET = re.compile(r"pass|pwd|secret|token|key\b|credential", re.IGNORECASE)
+_SECRET = re.compile(r"pass|pwd|secret|token|key\b|credential|webhook", re.IGNORECASE)
 _ADDRESS = re.compile(r"url|dsn|uri", re.IGNORECASE)
 _SHOWN = 120
 """Characters of an invalid value that a message shows."""

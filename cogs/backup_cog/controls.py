@@ -1,0 +1,55 @@
+"""Buttons whose meaning is in their custom id, so that they work after a restart, and the dead ones of old messages.
+
+A button of ours is named ``savepoint:<word>:<argument>``. Discord says only "This interaction failed" where nobody
+answers a click, and that is what an old preview would do after a restart or a time-out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import discord
+
+from .permissions import Interaction
+
+__all__ = ["CLAIM", "LOOK", "button", "custom_id", "is_live", "mark_live", "read_custom_id"]
+
+LOOK, CLAIM = "look", "claim"
+"""The words of buttons that are answered whenever they are clicked."""
+_PREFIX = "savepoint"
+_LABEL_LIMIT = 80
+_LIVE = "savepoint_live"
+
+
+def custom_id(word: str, argument: str = "") -> str:
+    """Return the custom id of a component of ours."""
+    return f"{_PREFIX}:{word}:{argument}"
+
+
+def read_custom_id(interaction: Interaction) -> tuple[str, str] | None:
+    """Return the word and the argument of the component or modal that was used; None if it is not one of ours."""
+    data: Mapping[str, Any] = interaction.data or {}
+    prefix, _, rest = str(data.get("custom_id", "")).partition(":")
+    if prefix != _PREFIX:
+        return None
+    word, _, argument = rest.partition(":")
+    return word, argument
+
+
+def button(control: str, label: str) -> discord.ui.View:
+    """Return a view of one button. It is over already: a click goes to the cog's listener and not to the view."""
+    view = discord.ui.View(timeout=None)
+    view.add_item(discord.ui.Button(label=label[:_LABEL_LIMIT], custom_id=control))
+    view.stop()
+    return view
+
+
+def mark_live(interaction: Interaction) -> None:
+    """Record that a view or a modal that is still there answers an interaction."""
+    interaction.extras[_LIVE] = True
+
+
+def is_live(interaction: Interaction) -> bool:
+    """Return True if a view or a modal answers the interaction."""
+    return bool(interaction.extras.get(_LIVE))

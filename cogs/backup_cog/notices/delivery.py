@@ -1,0 +1,131 @@
+"""The ways by which a notice reaches the owner: the alert channel, a direct message, or a webhook without the bot.
+
+Each raises what went wrong, or returns False if nobody accepted the notice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import discord
+
+from ..controls import button
+from ..formatting import clip
+from ..permissions import Bot
+from .models import Notice
+
+__all__ = ["Delivery", "is_temporary", "owner_ids"]
+
+log = logging.getLogger(__name__)
+_QUIET = discord.AllowedMentions.none()
+_LATE = dt.timedelta(minutes=2)
+"""A notice that waited longer than this says how old it is."""
+_SERVER_FAULT = 500
+_TOO_MANY = 429
+_INVALID = 400
+_TEAM_OWNERS = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
+_WEBHOOK_SECONDS = aiohttp.ClientTimeout(total=10.0)
+
+
+class Delivery:
+    """The ways for one bot. Without ``channel_id`` notices go by direct message; ``webhook_url`` may be empty."""
+
+    def __init__(self, bot: Bot, channel_id: int | None, webhook_url: str) -> None:
+        self._bot = bot
+        self._channel_id = channel_id
+        self._webhook_url = webhook_url
+
+    @property
+    def has_webhook(self) -> bool:
+        """True if a webhook is set."""
+        return bool(self._webhook_url)
+
+    async def by_bot(self, notice: Notice, now: dt.datetime) -> bool:
+        """Send the notice to the alert channel, otherwise to the first owner who can be reached."""
+        async for target in self._targets():
+            try:
+                await target.send(embed=shown(notice, now), allowed_mentions=_QUIET, **_view(notice))
+            except discord.HTTPException as error:
+                if is_temporary(error):
+                    raise
+                if error.status == _INVALID:
+                    raise ValueError(f"Discord does not accept this notice: {error}") from error
+                log.warning("A notice cannot be sent to %s: %s", target, error)
+            else:
+                return True
+        return False
+
+    async def by_webhook(self, notice: Notice, now: dt.datetime) -> bool:
+        """Post the notice to the webhook. The URL is a secret, so no error that contains it is logged or raised."""
+        document = {"embeds": [shown(notice, now).to_dict()], "allowed_mentions": {"parse": []}}
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=_WEBHOOK_SECONDS) as session,
+                session.post(self._webhook_url, json=document) as response,
+            ):
+                status = response.status
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            log.warning("The alert webhook cannot be reached: %s", type(error).__name__)
+            return False
+        if status >= _INVALID:
+            log.warning("The alert webhook answered with the HTTP status %d", status)
+        return status < _INVALID
+
+    async def _targets(self) -> AsyncIterator[discord.abc.Messageable]:
+        if self._channel_id is not None:
+            channel = await self._channel(self._channel_id)
+            if channel is not None:
+                yield channel
+        for owner_id in await owner_ids(self._bot):
+            user = self._bot.get_user(owner_id)
+            try:
+                yield user or await self._bot.fetch_user(owner_id)
+            except discord.NotFound:
+                log.warning("The bot's owner %d is not a user of Discord", owner_id)
+
+    async def _channel(self, channel_id: int) -> discord.abc.Messageable | None:
+        try:
+            found = self._bot.get_channel(channel_id) or await self._bot.fetch_channel(channel_id)
+        except (discord.Forbidden, discord.NotFound, discord.InvalidData) as error:
+            log.warning("The alert channel %d cannot be used, so alerts go to the owner: %s", channel_id, error)
+            return None
+        if not isinstance(found, discord.abc.Messageable):
+            log.warning("The alert channel %d takes no messages, so alerts go to the owner", channel_id)
+            return None
+        return found
+
+
+def shown(notice: Notice, now: dt.datetime) -> discord.Embed:
+    """Return the embed of a notice; a late one says when it was posted."""
+    made = discord.Embed.from_dict(notice.embed)
+    if now - notice.at > _LATE:
+        age = f"(Of {discord.utils.format_dt(notice.at, 'f')}; it could not be delivered earlier.)"
+        made.description = f"{age}\n\n{clip(made.description or '', 3900)}"
+    return made
+
+
+def _view(notice: Notice) -> dict[str, Any]:
+    return {"view": button(notice.control, notice.label)} if notice.control else {}
+
+
+async def owner_ids(bot: Bot) -> list[int]:
+    """Return the ids of the bot's owners, smallest first; asks Discord if the host did not set them."""
+    if bot.owner_id:
+        return [bot.owner_id]
+    if bot.owner_ids:
+        return sorted(bot.owner_ids)
+    application = await bot.application_info()
+    if application.team is None:
+        return [application.owner.id]
+    return sorted(member.id for member in application.team.members if member.role in _TEAM_OWNERS)
+
+
+def is_temporary(error: BaseException) -> bool:
+    """Return True if the failure of a request to Discord may pass by itself."""
+    if isinstance(error, discord.HTTPException):
+        return error.status >= _SERVER_FAULT or error.status == _TOO_MANY
+    return isinstance(error, discord.RateLimited | aiohttp.ClientError | OSError | TimeoutError)

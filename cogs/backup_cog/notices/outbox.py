@@ -1,0 +1,159 @@
+"""The outbox: notices wait on disk until somebody has them, across restarts.
+
+A notice is sent as soon as the bot is ready. If the bot cannot send it, the webhook may: at once if the bot goes down
+or if the notice comes from an earlier process (a bot that cannot log in starts again and again), otherwise after a
+minute.
+A notice can arrive twice if the process dies between its delivery and the note of that; it is never lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import uuid
+from collections import deque
+
+import discord
+
+from ..core_api import SnapshotService, count_text
+from ..permissions import Bot
+from .delivery import Delivery, is_temporary
+from .documents import StoredDocument
+from .models import Notice, WaitingNotices
+
+__all__ = ["Outbox"]
+
+log = logging.getLogger(__name__)
+_QUEUE_LIMIT = 50
+_ATTEMPT_SECONDS = 15.0
+_WEBHOOK_AFTER = dt.timedelta(minutes=1)
+_NOBODY_PAUSE = 3600.0
+"""Seconds until the next attempt after everybody refused (closed direct messages, say): Discord counts refusals."""
+
+
+class Outbox:
+    """Notices on their way to the owner; see ``Delivery`` for ``channel_id`` and ``webhook_url``."""
+
+    def __init__(self, bot: Bot, service: SnapshotService, *, channel_id: int | None, webhook_url: str) -> None:
+        self._bot = bot
+        self._service = service
+        self._delivery = Delivery(bot, channel_id, webhook_url)
+        self._document = StoredDocument(service, "outbox", WaitingNotices)
+        self._waiting: deque[Notice] = deque()
+        self._inherited: set[str] = set()
+        """The ids of the notices that an earlier process could not deliver."""
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self._not_before = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many notices were not delivered yet."""
+        return len(self._waiting)
+
+    async def open(self) -> None:
+        """Take over what earlier processes could not deliver, and keep on disk what is posted from now on."""
+        found = await self._document.open()
+        known = {notice.id for notice in self._waiting}
+        inherited = [notice for notice in (found.notices if found else ()) if notice.id not in known]
+        self._inherited = {notice.id for notice in inherited}
+        self._waiting.extendleft(reversed(inherited))
+        self.flush()
+
+    def post(self, embed: discord.Embed, control: str = "", label: str = "") -> None:
+        """Send a notice as soon as that is possible; returns at once. ``control`` is the custom id of a button."""
+        notice = Notice(
+            id=uuid.uuid4().hex, at=self._service.now(), embed=dict(embed.to_dict()), control=control, label=label
+        )
+        self._waiting.append(notice)
+        self._document.change(lambda document: _added(document, notice))
+        while len(self._waiting) > _QUEUE_LIMIT:
+            self._give_up(self._waiting[0], "there are too many newer ones")
+        self.flush()
+
+    def flush(self) -> None:
+        """Try to send the notices that wait; returns at once."""
+        running = self._task is not None and not self._task.done()
+        loop = asyncio.get_running_loop()
+        if running or not self._waiting or not self._may_send or (loop.time() < self._not_before and not self._closing):
+            return
+        self._task = loop.create_task(self._send_all(), name="savepoint alerts")
+
+    async def close(self, seconds: float) -> None:
+        """Let deliveries under way finish, for at most ``seconds``, and stop; what is left stays on disk."""
+        self._closing = True
+        self.flush()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=seconds)
+            self._task.cancel()
+        await self._document.save()
+        if self._waiting:
+            notices = count_text(len(self._waiting), "notice")
+            log.warning("%s to the owner could not be sent yet; the next start tries again", notices)
+
+    @property
+    def _may_send(self) -> bool:
+        return self._bot.is_ready() or any(self._may_use_webhook(notice) for notice in self._waiting)
+
+    def _may_use_webhook(self, notice: Notice) -> bool:
+        if not self._delivery.has_webhook:
+            return False
+        waited = self._service.now() - notice.at > _WEBHOOK_AFTER
+        return waited or self._closing or self._bot.is_ready() or notice.id in self._inherited
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            notice = self._waiting[0]
+            try:
+                async with asyncio.timeout(_ATTEMPT_SECONDS):
+                    delivered = await self._send(notice)
+            except TimeoutError:
+                delivered = False
+            except Exception as error:
+                # Whatever is wrong with this one, such as a document that somebody edited: the others must go out.
+                log.exception("A notice to the owner could not be sent")
+                self._give_up(notice, str(error))
+                continue
+            if not delivered:
+                return
+            self._remove(notice)
+
+    async def _send(self, notice: Notice) -> bool:
+        now, refused = self._service.now(), False
+        if self._bot.is_ready():
+            try:
+                if await self._delivery.by_bot(notice, now):
+                    return True
+                embed = notice.embed
+                log.error("Nobody could be notified: %s. %s", embed.get("title"), embed.get("description"))
+                refused = True
+            except Exception as error:
+                if not is_temporary(error):
+                    raise
+                log.warning("A notice to the owner waits, because Discord cannot be reached now: %s", error)
+        if self._may_use_webhook(notice) and await self._delivery.by_webhook(notice, now):
+            return True
+        if refused:
+            self._not_before = asyncio.get_running_loop().time() + _NOBODY_PAUSE
+        return False
+
+    def _give_up(self, notice: Notice, why: str) -> None:
+        embed = notice.embed
+        log.error("A notice is given up (%s): %s. %s", why, embed.get("title"), embed.get("description"))
+        self._remove(notice)
+
+    def _remove(self, notice: Notice) -> None:
+        if notice in self._waiting:
+            self._waiting.remove(notice)
+        self._document.change(lambda document: _without(document, notice))
+
+
+def _added(document: WaitingNotices | None, notice: Notice) -> WaitingNotices:
+    before = document.notices if document is not None else ()
+    return WaitingNotices(notices=(*before, notice)[-_QUEUE_LIMIT:])
+
+
+def _without(document: WaitingNotices | None, notice: Notice) -> WaitingNotices:
+    before = document.notices if document is not None else ()
+    return WaitingNotices(notices=tuple(each for each in before if each.id != notice.id))
