@@ -160,7 +160,10 @@ async def _look_for_losses(context: Context, contents: Contents, snapshot: Snaps
     before = next((each for each in timeline(contents.snapshots, contents.restores) if each.rows), None)
     if before is None:
         return
-    losses = shrunk(before.rows, snapshot.rows, context.settings.database.shrink_percent)
+    named = {table.lower() for table in context.settings.database.critical_tables}
+    # Tables that are not counted any more, because others were named since, are not gone.
+    rows = {table: count for table, count in before.rows.items() if not named or table.lower() in named}
+    losses = shrunk(rows, snapshot.rows, context.settings.database.shrink_percent)
     if not losses:
         return
     until = context.clock() + _KEPT_AFTER_A_LOSS
@@ -206,6 +209,7 @@ def _parent(
         index_known=repository.page_index.exists(),
         pinned=request.pinned,
         last_periodic=last_periodic(contents.snapshots, None, context.clock()),
+        by_hour=context.settings.retention.by_hour,
     )
     full = _newest_full(context, contents)
     parent = ParentSnapshot(

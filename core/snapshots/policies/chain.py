@@ -43,6 +43,7 @@ def choose_form(
     index_known: bool,
     pinned: bool = False,
     last_periodic: dt.datetime | None = None,
+    by_hour: bool = False,
     longest: int = LONGEST,
     weight: float = WEIGHT,
 ) -> Choice:
@@ -51,10 +52,11 @@ def choose_form(
     ``chain`` is the sound chain that ends with the newest snapshot, the full first; it is empty if there is none.
     ``index_known`` is True if the page index of the newest snapshot is available. ``pinned`` is for the next snapshot.
     ``last_periodic`` is when the newest sound periodic snapshot was taken, in this chain or another. Days are in UTC.
+    ``by_hour`` is True if retention keeps one full of each hour: then the first periodic snapshot of an hour is one.
     """
     full = (
         ("a pinned snapshot stands alone" if pinned else None)
-        or _why_full(kind, now, chain, index_known, last_periodic)
+        or _why_full(kind, now, chain, index_known, last_periodic, by_hour)
         or _why_new_chain(chain, longest, weight)
     )
     if full:
@@ -64,7 +66,12 @@ def choose_form(
 
 
 def _why_full(
-    kind: Kind, now: dt.datetime, chain: Sequence[Snapshot], index_known: bool, last_periodic: dt.datetime | None
+    kind: Kind,
+    now: dt.datetime,
+    chain: Sequence[Snapshot],
+    index_known: bool,
+    last_periodic: dt.datetime | None,
+    by_hour: bool,
 ) -> str | None:
     if kind in _ALONE:
         return f"a {kind.value} snapshot stands alone"
@@ -74,10 +81,11 @@ def _why_full(
         return f"the page index of {chain[-1].id} is lost or does not fit"
     if kind is Kind.PERIODIC:
         taken = [snapshot.created_at for snapshot in chain if snapshot.kind is Kind.PERIODIC]
-        days = {at.astimezone(dt.UTC).date() for at in (*taken, *([last_periodic] if last_periodic else []))}
-        today = now.astimezone(dt.UTC).date()
-        if today not in days:
-            return f"the first periodic snapshot of {today.isoformat()}"
+        shape = "%Y-%m-%d %H:00" if by_hour else "%Y-%m-%d"
+        periods = {f"{at.astimezone(dt.UTC):{shape}}" for at in (*taken, *([last_periodic] if last_periodic else []))}
+        present = f"{now.astimezone(dt.UTC):{shape}}"
+        if present not in periods:
+            return f"the first periodic snapshot of {present}"
     return None
 
 

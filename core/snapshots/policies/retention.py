@@ -18,7 +18,9 @@ goes back.
   removed too early. The newest restorable snapshot, pinned ones, those of events and the other protected ones do not
   depend on a clock.
 
-Days, weeks and months are those of the recorded time in UTC. How many of them are kept is counted by age.
+Hours, days, weeks and months are those of the recorded time in UTC. How many of them are kept is counted by age. Hours
+matter only where the interval between periodic snapshots is short: as long as everything is kept for as many hours,
+there is nothing to thin. Every manual snapshot stays while hours are kept, because somebody asked for it.
 
 **Damage.** A snapshot is sound if it and all snapshots below it in its chain exist and are undamaged, and its state can
 be read. One that is not sound does not count: not as one of the newest event snapshots and not as the first full of a
@@ -47,6 +49,7 @@ __all__ = ["CLOCK_ERROR", "decide", "restorable"]
 CLOCK_ERROR = dt.timedelta(days=90)
 """A step between two snapshots that is longer than this, forward or back, is treated as an error of the clock."""
 
+_HOUR_SECONDS = 3600.0
 _DAY_SECONDS = 86400.0
 _BASES_NAMED = 3
 _DAILY = (Kind.PERIODIC, Kind.MANUAL)
@@ -172,10 +175,17 @@ def _keep_present(cases: Sequence[_Case], present: Snapshot | None) -> None:
 
 
 def _keep_recent(daily: Sequence[_Case], rules: RetentionRules) -> None:
-    limit = duration_text(rules.keep_all)
-    kept, dropped = f"not older than {limit}, for which everything is kept", f"older than {limit}"
+    limits = {
+        Kind.PERIODIC: (float(rules.keep_all), "everything is kept"),
+        Kind.MANUAL: (max(float(rules.keep_all), rules.hourly * _HOUR_SECONDS), "every manual one is kept"),
+    }
+    texts = {
+        kind: (limit, f"not older than {duration_text(limit)}, for which {what}", f"older than {duration_text(limit)}")
+        for kind, (limit, what) in limits.items()
+    }
     for case in daily:
-        if case.age <= rules.keep_all:
+        limit, kept, dropped = texts[case.snapshot.kind]
+        if case.age <= limit:
             case.keep(kept)
             continue
         case.reasons_against += (dropped,)
@@ -184,22 +194,26 @@ def _keep_recent(daily: Sequence[_Case], rules: RetentionRules) -> None:
 
 
 def _keep_firsts(daily: Sequence[_Case], rules: RetentionRules) -> None:
-    """Keep the first full of each day, week and month. A month counts as 31 days, so that every month is whole."""
+    """Keep the first full of each hour, day, week and month. A month counts as 31 days, so that each is whole."""
     fulls = [case for case in reversed(daily) if case.snapshot.form is Form.FULL]
-    days = [case.snapshot.created_at.astimezone(dt.UTC).date() for case in fulls]
-    calendar: tuple[tuple[int, float, str, Callable[[dt.date], str]], ...] = (
-        (rules.daily, _DAY_SECONDS, "day", dt.date.isoformat),
+    hours = [
+        case.snapshot.created_at.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
+        for case in fulls
+    ]
+    calendar: tuple[tuple[int, float, str, Callable[[dt.datetime], str]], ...] = (
+        (rules.hourly if rules.by_hour else 0, _HOUR_SECONDS, "hour", lambda hour: f"{hour:%Y-%m-%d %H}:00"),
+        (rules.daily, _DAY_SECONDS, "day", lambda day: day.date().isoformat()),
         (rules.weekly, 7 * _DAY_SECONDS, "week", lambda day: "week {}-W{:02}".format(*day.isocalendar()[:2])),
-        (rules.monthly, 31 * _DAY_SECONDS, "month", lambda day: day.isoformat()[:7]),
+        (rules.monthly, 31 * _DAY_SECONDS, "month", lambda day: f"{day:%Y-%m}"),
     )
     for count, length, unit, period_of in calendar:
         if count <= 0:
             continue
-        names = {day: period_of(day) for day in set(days)}
+        names = {hour: period_of(hour) for hour in set(hours)}
         window = f"{count} {unit}" if count == 1 else f"{count} {unit}s"
         seen: set[str] = set()
-        for case, day in zip(fulls, days, strict=True):
-            period = names[day]
+        for case, hour in zip(fulls, hours, strict=True):
+            period = names[hour]
             if period in seen:
                 case.reasons_against += (f"not the first full of {period}",)
                 continue

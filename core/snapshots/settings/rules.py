@@ -121,6 +121,7 @@ RULES: Mapping[str, Validator] = {
     "schedule.shutdown_deadline": duration(),
     "schedule.stale_after": duration(),
     "retention.keep_all": duration(zero=True),
+    "retention.hourly": count(),
     "retention.daily": count(),
     "retention.weekly": count(),
     "retention.monthly": count(),
@@ -141,5 +142,6 @@ RULES: Mapping[str, Validator] = {
     "discord.database_group": _GROUP,
     "discord.handle_sigterm": SWITCH,
     "discord.confirm_timeout": duration(),
+    "replace_default_triggers": SWITCH,
     "triggers": TRIGGERS,
 }

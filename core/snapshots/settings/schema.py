@@ -20,7 +20,7 @@ from .database_url import redact
 from .json_column import JsonColumn
 from .rules import RULES
 from .sources import RawValue, chosen_file, from_environment, from_file
-from .triggers import DEFAULT_TRIGGERS, TriggerSettings
+from .triggers import DEFAULT_TRIGGERS, TriggerSettings, combined
 from .validators import InvalidValue, settings_error
 
 __all__ = [
@@ -40,6 +40,8 @@ __all__ = [
 
 _MINUTE = 60
 _HOUR = 3600
+_KEPT_INTERVALS = 72
+"""How many periodic snapshots are all kept if ``retention.keep_all`` is not set: a day of those every 20 minutes."""
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,16 +193,18 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     raw_values = {} if path is None else from_file(path, RULES)
     raw_values |= from_environment(os.environ if environment is None else environment, RULES)
     values: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
-    triggers = DEFAULT_TRIGGERS
+    whole: dict[str, Any] = {"triggers": None, "replace_default_triggers": False}
     for name, raw in raw_values.items():
         value = _read(name, raw)
-        if name == "triggers":
-            triggers = value
+        if name in whole:
+            whole[name] = value
         else:
             section, _, key = name.partition(".")
             values[section][key] = value
-    _derive_defaults(values["schedule"])
+    _derive_defaults(values["schedule"], values["retention"])
     sections = {name: section(**values[name]) for name, section in _SECTIONS.items()}
+    own, replace = whole["triggers"], whole["replace_default_triggers"]
+    triggers = combined(own or (), replace=replace) if own is not None or replace else DEFAULT_TRIGGERS
     settings = Settings(**sections, triggers=triggers)
     _check_combinations(settings, raw_values)
     return settings
@@ -223,10 +227,13 @@ def _read(name: str, raw: RawValue) -> Any:
     raise settings_error(raw.source, name, invalid)
 
 
-def _derive_defaults(schedule: dict[str, Any]) -> None:
-    """Raise a default that depends on another setting, so that it is enough to set that one."""
+def _derive_defaults(schedule: dict[str, Any], retention: dict[str, Any]) -> None:
+    """Change a default that depends on another setting, so that it is enough to set that one."""
     default = ScheduleSettings()
     interval = schedule.get("periodic_interval", default.periodic_interval)
+    # A day of snapshots every ten seconds would be thousands: the last hour in full, then one of each hour.
+    most = RetentionRules().keep_all
+    retention.setdefault("keep_all", min(most, max(Duration(_HOUR), Duration(_KEPT_INTERVALS * interval))))
     schedule.setdefault("stale_after", max(default.stale_after, Duration(3 * interval)))
     schedule.setdefault("retry_longest", max(default.retry_longest, schedule.get("retry_first", default.retry_first)))
 

@@ -136,6 +136,8 @@ def _unknown_key(source: str, section: str, key: str, value: object, rules: Mapp
     keys = _keys(section, rules)
     others = [name.partition(".")[0] for name in rules if name.endswith(f".{key}")]
     hint = f"it belongs to [{others[0]}]" if others else _suggestion(key, keys)
+    if key in rules:
+        hint = "it stands at the top of the file, before the first [section]"
     return _unknown(source, f"{section}.{key}", value, f"in [{section}] {', '.join(keys)}", hint)
 
 

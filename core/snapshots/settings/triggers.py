@@ -1,4 +1,6 @@
-"""Triggers: the events of the host that request a snapshot, on which condition, and with which reason.
+"""Triggers: what in the host requests a snapshot, on which condition, and with which reason.
+
+That is an event that the host dispatches, a command that has ended without an error, or a click on a button.
 
 A reason is a template like those of ``str.format``, but with names only: ``{user_id}``, or ``{member.id}`` for a public
 attribute. Everything else that a template could reach (private attributes, indexes, conversions) is refused, because
@@ -16,24 +18,49 @@ import msgspec
 
 from .validators import InvalidValue, Validator, from_json, list_of, text
 
-__all__ = ["DEFAULT_TRIGGERS", "TRIGGERS", "TriggerSettings", "placeholders"]
+__all__ = ["DEFAULT_TRIGGERS", "OWN_EVENTS", "TRIGGERS", "TriggerSettings", "combined", "placeholders"]
 
 _PUBLIC = re.compile(r"[^\W\d_]\w*(?:\.[^\W\d_]\w*)*")
 
+OWN_EVENTS = (
+    "backup_created",
+    "backup_failed",
+    "backup_restore_starting",
+    "backup_restore_finished",
+    "backup_rescued",
+)
+"""What Savepoint itself dispatches: a snapshot for each snapshot would never end."""
+
+_CLICK_FIELDS = ("custom_id", "user", "interaction")
+_COMMAND_FIELDS = ("command", "user", "ctx", "interaction")
+
 
 class TriggerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An event that requests a snapshot.
+    """An event, commands or buttons that request a snapshot; exactly one of the three is set.
 
     ``event`` is the name that the host passes to ``bot.dispatch``. ``fields`` are names for the event's arguments, in
-    the order of the positional ones, and ``reason`` is a template that uses them. With ``field``, the event counts only
-    if the value of that field equals or contains one of ``any_of``, in upper or lower case.
+    the order of the positional ones, and ``reason`` is a template that uses them. ``commands`` are qualified names of
+    prefix, hybrid and slash commands ("shop buy"), ``buttons`` the custom ids of components and modals; in both ``*``
+    stands for anything. Their fields are given: ``command`` or ``custom_id``, ``user``, ``ctx``, ``interaction``, and a
+    command's own arguments. With ``field``, which may be a path (``ctx.guild.id``), it counts only if the value of that
+    field equals or contains one of ``any_of``, in upper or lower case.
     """
 
-    event: str
+    event: str = ""
     reason: str
+    commands: tuple[str, ...] = ()
+    buttons: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     field: str | None = None
     any_of: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """What requests the snapshot, in words: ``pack_opened``, ``commands shop buy, trade *``."""
+        for kind in ("commands", "buttons"):
+            if names := getattr(self, kind):
+                return f"{kind} {', '.join(names)}"
+        return self.event
 
 
 DEFAULT_TRIGGERS = (
@@ -51,6 +78,17 @@ DEFAULT_TRIGGERS = (
 )
 
 
+def combined(own: tuple[TriggerSettings, ...], *, replace: bool) -> tuple[TriggerSettings, ...]:
+    """Return the default triggers and ``own`` after them; with ``replace``, or if ``own`` is empty, only ``own``.
+
+    A trigger of one's own for one of the five events takes the place of the default one.
+    """
+    if replace or not own:
+        return own
+    named = {trigger.event for trigger in own}
+    return (*(trigger for trigger in DEFAULT_TRIGGERS if trigger.event not in named), *own)
+
+
 def placeholders(reason: str) -> tuple[str, ...]:
     """Return the names between a template's braces, with their dots; raise ValueError if one is not a public name."""
     names = []
@@ -64,7 +102,15 @@ def placeholders(reason: str) -> tuple[str, ...]:
 
 
 def _is_event(value: str) -> bool:
-    return value.isidentifier() and not value.startswith("on_")
+    return value.isidentifier() and not value.startswith("on_") and value not in OWN_EVENTS
+
+
+def _is_path(value: str) -> bool:
+    return _PUBLIC.fullmatch(value) is not None
+
+
+def _is_command(value: str) -> bool:
+    return bool(value.strip()) and value[0] != "/"
 
 
 def _is_reason(value: str) -> bool:
@@ -75,18 +121,21 @@ def _is_reason(value: str) -> bool:
     return bool(value.strip())
 
 
-_REQUIRED = {"event": 'an event, like event = "boss_defeated"', "reason": 'a reason, like reason = "boss_{id}"'}
+_SOURCES = ("event", "commands", "buttons")
 _FIELD = text("a name from the event's payload", str.isidentifier)
 _RULES = {
-    "event": text('an event\'s name as bot.dispatch takes it, without "on_"', _is_event),
+    "event": text("an event's name as bot.dispatch takes it, without \"on_\", and none of Savepoint's own", _is_event),
+    "commands": list_of(text('a command\'s qualified name without "/", like "shop buy"', _is_command), '["shop *"]'),
+    "buttons": list_of(text('a component\'s custom_id, like "buy:*"', lambda value: bool(value.strip())), '["buy:*"]'),
     "reason": text(
         'a text with {names} of fields between braces, like "marketplace_buy_{card_id}" or "left_{member.id}"',
         _is_reason,
     ),
     "fields": list_of(_FIELD, '["user_id"]'),
-    "field": _FIELD,
+    "field": text("a name from the event's payload, or a path like ctx.guild.id", _is_path),
     "any_of": list_of(text("a text", lambda value: bool(value.strip())), '["epic"]'),
 }
+_DEFAULT_REASONS = {"commands": "{command}_by_{user.id}", "buttons": "{custom_id}_by_{user.id}"}
 
 
 def _read_trigger(value: object) -> TriggerSettings:
@@ -99,10 +148,19 @@ def _read_trigger(value: object) -> TriggerSettings:
             raise InvalidValue(
                 value[name], f"absent: a trigger has only {', '.join(_RULES)}", why=why, where=f".{name}"
             )
-    for name, text_with_example in _REQUIRED.items():
-        if name not in value:
-            raise InvalidValue(value, f"a table with {text_with_example}")
-    trigger = TriggerSettings(**{name: _read_key(name, part) for name, part in value.items()})
+    sources = [name for name in _SOURCES if name in value]
+    if not sources:
+        raise InvalidValue(
+            value, 'a table with an event, like event = "boss_defeated", or with commands, or with buttons'
+        )
+    if len(sources) > 1:
+        raise InvalidValue(value, f"a table with one of {', '.join(sources)}; write a [[triggers]] table for each")
+    if "reason" not in value and "event" in value:
+        raise InvalidValue(value, 'a table with a reason, like reason = "boss_{id}"')
+    defaults = {"reason": _DEFAULT_REASONS.get(sources[0])}
+    trigger = TriggerSettings(**(defaults | {name: _read_key(name, part) for name, part in value.items()}))
+    if not (trigger.event or trigger.commands or trigger.buttons):
+        raise InvalidValue([], "a list of at least one text", where=f".{sources[0]}")
     _check(trigger)
     return trigger
 
@@ -115,16 +173,23 @@ def _read_key(name: str, value: object) -> Any:
 
 
 def _check(trigger: TriggerSettings) -> None:
-    fields = ", ".join(trigger.fields) or "of which there are none"
+    if trigger.fields and not trigger.event:
+        given = ", ".join(_COMMAND_FIELDS if trigger.commands else _CLICK_FIELDS)
+        raise InvalidValue(
+            list(trigger.fields), f"absent: the fields of commands and buttons are given ({given})", where=".fields"
+        )
+    known = trigger.fields if trigger.event else _CLICK_FIELDS
+    fields = ", ".join(known) or "of which there are none"
     for name in placeholders(trigger.reason):
-        if name.partition(".")[0] not in trigger.fields:
+        # A command's own arguments are fields too, and only the host knows them.
+        if name.partition(".")[0] not in known and not trigger.commands:
             why = f"{{{name}}} is a field that never comes"
             raise InvalidValue(
                 trigger.reason, f"a template over the trigger's fields, {fields}", why=why, where=".reason"
             )
     if len(set(trigger.fields)) < len(trigger.fields):
         raise InvalidValue(list(trigger.fields), "a list that names each field once", where=".fields")
-    if trigger.field is not None and trigger.field not in trigger.fields:
+    if trigger.field is not None and trigger.field.partition(".")[0] not in known and not trigger.commands:
         raise InvalidValue(trigger.field, f"one of the trigger's fields, {fields}", where=".field")
     if trigger.any_of and trigger.field is None:
         raise InvalidValue(list(trigger.any_of), "absent where there is no field for it to look at", where=".any_of")
@@ -140,10 +205,10 @@ def _read_triggers(value: object) -> tuple[TriggerSettings, ...]:
     triggers: tuple[TriggerSettings, ...] = _LIST.read(value)
     seen = set()
     for position, trigger in enumerate(triggers):
-        if (trigger.event, trigger.reason) in seen:
-            why = f"event {trigger.event} has this reason already"
+        if (trigger.source, trigger.reason) in seen:
+            why = f"{'event ' if trigger.event else ''}{trigger.source} has this reason already"
             raise InvalidValue(trigger.reason, "a reason of its own", why=why, where=f"[{position}].reason")
-        seen.add((trigger.event, trigger.reason))
+        seen.add((trigger.source, trigger.reason))
     return triggers
 
 

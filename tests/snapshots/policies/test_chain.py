@@ -47,6 +47,17 @@ def test_an_event_builds_on_the_newest_snapshot() -> None:
     )
 
 
+def test_the_first_periodic_snapshot_of_an_hour_is_full_if_hours_are_kept() -> None:
+    """Retention keeps one full of each hour, so there must be one; events go on building on it."""
+    chain = chained(1000, 5, at=NOW - dt.timedelta(minutes=1), kind=Kind.PERIODIC)
+    by_hour = choose_form(Kind.PERIODIC, NOW, chain, index_known=True, by_hour=True)
+    assert (by_hour.form, by_hour.reason) == (Form.FULL, "the first periodic snapshot of 2026-11-23 12:00")
+    later = choose_form(Kind.PERIODIC, NOW, chain, index_known=True, by_hour=True, last_periodic=NOW)
+    assert later.form is Form.INCREMENTAL
+    assert choose_form(Kind.CRITICAL, NOW, chain, index_known=True, by_hour=True).form is Form.INCREMENTAL
+    assert chosen(Kind.PERIODIC, chain).form is Form.INCREMENTAL
+
+
 @pytest.mark.parametrize("kind", [Kind.MANUAL, Kind.SHUTDOWN, Kind.SAFETY])
 def test_what_people_rely_on_stands_alone(kind: Kind) -> None:
     """Manual, shutdown and safety snapshots are files that restore without any other."""

@@ -57,6 +57,36 @@ def test_daily_keeps_everything_for_a_day_then_the_first_full_of_each_day() -> N
     ]
 
 
+def test_a_day_of_snapshots_every_ten_seconds_is_thinned_by_hour() -> None:
+    """The last hour stays whole, then one of each hour, then one of each day; a manual one stays while hours do."""
+    ten_seconds = dt.timedelta(seconds=10)
+    first = taken(1, NOW - 2 * DAY)
+    periodic = [taken(number, NOW - 2 * DAY + number * ten_seconds) for number in range(2, 2 * 8640)]
+    manual = taken(20_000, NOW, Kind.MANUAL)
+    asked = msgspec.structs.replace(manual, id="asked", created_at=NOW - 0.9 * DAY, sequence=9504)
+    periodic = [snapshot for snapshot in periodic if snapshot.sequence != 9504]
+    rules = RetentionRules(keep_all=Duration(3600))
+    decisions = decide([first, *periodic, asked], rules, NOW)
+    older = [one for one in decisions if one.keep and one.snapshot.created_at < NOW - dt.timedelta(hours=1)]
+    assert len([one for one in decisions if one.keep]) - len(older) == 360
+    assert [one.reasons[-1] for one in older if one.snapshot.id != "asked"] == [
+        *(f"first full of 2026-11-23 {hour:02}:00" for hour in range(10, 0, -1)),
+        "first full of 2026-11-23",
+        *(f"first full of 2026-11-22 {hour:02}:00" for hour in range(23, 11, -1)),
+        "first full of 2026-11-22",
+        "first full of 2026-11-21",
+    ]
+    assert reasons(decisions, asked) == (True, ("not older than 1d, for which every manual one is kept",))
+
+
+def test_hours_change_nothing_while_everything_is_kept_for_as_long() -> None:
+    """With the defaults there is nothing to thin by hour, and no reason speaks of it."""
+    assert not RULES.by_hour
+    assert RetentionRules(hourly=25).by_hour
+    snapshots = [taken(number, ago(2) + number * dt.timedelta(minutes=20)) for number in range(1, 144)]
+    assert not any(":00" in reason for one in decide(snapshots, RULES, NOW) for reason in one.reasons)
+
+
 def test_weeks_and_months_are_kept_where_the_rules_ask_for_them() -> None:
     """The first full of each ISO week and of each month stays for as many of them as the rules say."""
     days = [taken(101 - days, ago(days)) for days in range(100, -1, -1)]

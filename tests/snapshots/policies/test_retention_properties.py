@@ -43,6 +43,7 @@ any_steps = st.one_of(honest_steps, honest_steps, honest_steps, wrong_steps)
 rule_sets = st.builds(
     RetentionRules,
     keep_all=st.sampled_from([0, 3600, 86400]).map(Duration),
+    hourly=st.sampled_from([0, 0, 3, 48]),
     daily=st.integers(0, 30),
     weekly=st.sampled_from([0, 0, 2]),
     monthly=st.sampled_from([0, 0, 3]),
@@ -163,6 +164,25 @@ def test_a_clock_that_jumps_ten_years_costs_nothing(history: History, first: int
     with_jump = [*snapshots[:first], *wrong, *snapshots[first + count :]]
     assert kept(decide(snapshots, RULES, now)) <= kept(decide(with_jump, RULES, now))
     assert kept(decide(snapshots, RULES, now)) <= kept(decide(snapshots, RULES, now + jump))
+
+
+@STEADY
+@given(history=histories(honest_steps), rules=rule_sets)
+def test_each_hour_that_the_rules_ask_for_keeps_its_first_sound_full(history: History, rules: RetentionRules) -> None:
+    """However short the interval is: of each hour something is left, for as many hours as the rules say."""
+    snapshots, now = history
+    staying = kept(decide(snapshots, rules, now))
+    sound = restorable(snapshots)
+    seen = set()
+    for one in snapshots:
+        hour = one.created_at.replace(minute=0, second=0, microsecond=0)
+        if one.kind not in (Kind.PERIODIC, Kind.MANUAL) or one.base is not None or one.pinned or hour in seen:
+            continue
+        if one.id not in sound:
+            continue
+        seen.add(hour)
+        if now - one.created_at <= rules.hourly * dt.timedelta(hours=1):
+            assert one.id in staying
 
 
 @STEADY

@@ -42,6 +42,11 @@ def test_every_setting_stands_in_the_shipped_file() -> None:
     for section in SECTIONS:
         assert list(document[section.name]) == [field.name for field in msgspec.structs.fields(section.type)]
     in_triggers = {key for trigger in document["triggers"] for key in trigger}
+    # What the five defaults have no use for stands in the examples above them.
+    in_triggers |= set(re.findall(r"^# (\w+) = ", CONFIG.read_text(encoding="utf-8"), flags=re.MULTILINE)) & {
+        "commands",
+        "buttons",
+    }
     assert in_triggers == {field.name for field in msgspec.structs.fields(TriggerSettings)}
 
 
@@ -55,7 +60,7 @@ def test_every_line_of_the_shipped_file_is_explained() -> None:
 def test_every_setting_has_a_rule_and_every_rule_a_setting() -> None:
     """A setting that is added without a rule would be accepted unread."""
     names = [f"{section.name}.{field.name}" for section in SECTIONS for field in msgspec.structs.fields(section.type)]
-    assert [*names, "triggers"] == list(RULES)
+    assert [*names, "replace_default_triggers", "triggers"] == list(RULES)
 
 
 @pytest.mark.parametrize(
@@ -137,3 +142,13 @@ def test_settings_cannot_be_changed_by_their_readers() -> None:
         settings.repository = settings.repository  # type: ignore[misc]
     with pytest.raises(AttributeError):
         settings.repository.path = "elsewhere"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("interval", "kept"), [("10s", 3600), ("1m", 4320), ("10m", 43200), ("20m", 86400), ("6h", 86400)]
+)
+def test_a_short_interval_keeps_everything_for_less_long(tmp_path: Path, interval: str, kept: int) -> None:
+    """A day of snapshots every ten seconds would be 8,640 files; whoever wants them says so."""
+    text = f'[schedule]\nperiodic_interval = "{interval}"\n'
+    assert from_text(tmp_path, text).retention.keep_all == kept
+    assert from_text(tmp_path, text + '[retention]\nkeep_all = "2d"\n').retention.keep_all == 172800

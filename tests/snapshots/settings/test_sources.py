@@ -92,10 +92,12 @@ def test_the_process_environment_is_read_where_none_is_given(monkeypatch: pytest
 
 
 def test_triggers_can_be_given_as_json() -> None:
-    """BACKUP_TRIGGERS replaces the list, and an empty one means none."""
+    """BACKUP_TRIGGERS adds to the defaults, or replaces them if another variable says so; an empty one means none."""
     triggers = [{"event": "member_join", "reason": "join_{member.id}", "fields": ["member"]}]
     expected = (TriggerSettings(event="member_join", reason="join_{member.id}", fields=("member",)),)
-    assert load(None, {"BACKUP_TRIGGERS": json.dumps(triggers)}).triggers == expected
+    variables = {"BACKUP_TRIGGERS": json.dumps(triggers)}
+    assert load(None, variables).triggers == defaults().triggers + expected
+    assert load(None, {**variables, "BACKUP_REPLACE_DEFAULT_TRIGGERS": "true"}).triggers == expected
     assert load(None, {"BACKUP_TRIGGERS": "[]"}).triggers == ()
 
 
