@@ -53,10 +53,11 @@ _SCANNED = ("marketplace_listings", "creator_packs")
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One line of the table: the work, how long it took, the memory in MiB, and its goal in seconds."""
+    """One line of the table: the work, its time and processor time, the memory in MiB, and its goal in seconds."""
 
     work: str
     seconds: float
+    processor: float
     memory: float
     goal: float | None
 
@@ -84,7 +85,8 @@ class Bench:
                 self.forget(task.files)
             taken.append(ask(task))
         memory = max(each.memory for each in taken) / _MIB
-        return Figure(work, median([each.seconds for each in taken]), memory, goal)
+        processor = median([each.processor for each in taken])
+        return Figure(work, median([each.seconds for each in taken]), processor, memory, goal)
 
     def forget(self, files: PastFiles) -> None:
         """Remove what is known of the archives."""
@@ -153,7 +155,7 @@ def _figures(bench: Bench, database: Path, folder: Path) -> list[Figure]:
         bench.asked(f"plan of a rescue of the player with {cards:,} cards", 1.0, [rescue]),
     ]
     slow = bench.compared(folder, line[-21], last)
-    return [*figures, Figure("two rebuilds and sqldiff --summary (beside)", slow, 0, None)]
+    return [*figures, Figure("two rebuilds and sqldiff --summary (beside)", slow, 0, 0, None)]
 
 
 def _busiest(database: Path) -> tuple[int, int]:
@@ -198,7 +200,15 @@ def goals(figures: Sequence[Figure], megabytes: int) -> tuple[Goal, ...]:
 
 def report(figures: Sequence[Figure], megabytes: int, about: Sequence[str]) -> str:
     """Return the figures and the goals as Markdown."""
-    rows = [(each.work, f"{each.seconds * 1000:,.0f} ms", f"{each.memory:,.0f} MiB") for each in figures]
+    rows = [
+        (
+            each.work,
+            f"{each.seconds * 1000:,.0f} ms",
+            f"{each.processor * 1000:,.0f} ms" if each.processor else "–",
+            f"{each.memory:,.0f} MiB" if each.memory else "–",
+        )
+        for each in figures
+    ]
     judged = [
         (goal.work, goal.goal, "–" if goal.judged is None else goal.shown(goal.judged), goal.verdict)
         for goal in goals(figures, megabytes)
@@ -206,7 +216,7 @@ def report(figures: Sequence[Figure], megabytes: int, about: Sequence[str]) -> s
     parts = [
         f"{megabytes:,} MB, APSW, medians",
         *[f"- {line}" for line in about],
-        table(("work", "time", "memory"), rows),
+        table(("work", "time", "processor", "memory"), rows),
         table(("goal", "limit", "measured", "verdict"), judged),
     ]
     return "\n\n".join(parts)

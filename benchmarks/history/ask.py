@@ -32,9 +32,10 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """How long the answer took in seconds, the process's memory at most in KiB, and the answer."""
+    """How long the answer took and how much processor time, in seconds, the memory at most in KiB, and the answer."""
 
     seconds: float
+    processor: float
     memory: int
     answer: msgspec.Raw
 
@@ -50,10 +51,10 @@ def main() -> None:
     """Answer the task on standard input."""
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     with tempfile.TemporaryDirectory(prefix="savepoint-ask-") as scratch:
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         found = answer(task.question, task.files, task.url, 15.0, Path(scratch), Watch())
-        seconds = time.perf_counter() - started
-    taken = Taken(seconds, _most_memory(), msgspec.Raw(msgspec.json.encode(found)))
+        seconds, processor = time.perf_counter() - started, time.process_time() - worked
+    taken = Taken(seconds, processor, _most_memory(), msgspec.Raw(msgspec.json.encode(found)))
     sys.stdout.buffer.write(msgspec.json.encode(taken))
 
 

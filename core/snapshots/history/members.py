@@ -23,6 +23,7 @@ from ..archive.incremental import payload_size
 from ..archive.members import Delta, Expectation
 from ..engines import ChainFile
 from ..errors import SnapshotDamaged
+from ..files import read_at
 from ..models import Form
 
 __all__ = ["ArchiveMembers", "damaged", "naming", "numbers_of", "offsets_of"]
@@ -139,10 +140,9 @@ def _require(cursor: Cursor, condition: bool, detail: str) -> None:
 
 def _hopped(file: BinaryIO, cursor: Cursor, first: int, last: int, count: int) -> array[int]:
     """Follow the sizes from the first member to where the tail begins."""
-    offsets, at = array("Q", [first]), first
+    offsets, at, descriptor = array("Q", [first]), first, file.fileno()
     for _ in range(count):
-        file.seek(at)
-        size = block_size(file.read(BLOCK_HEAD))
+        size = block_size(read_at(descriptor, BLOCK_HEAD, at))  # not through the buffer, which would read more
         if size is None or at + size > last:
             raise cursor.damaged("no block begins where one should", at)
         at += size

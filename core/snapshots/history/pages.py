@@ -30,7 +30,7 @@ from .members import ArchiveMembers, damaged, naming, numbers_of, offsets_of
 
 __all__ = ["MEMORY", "ChainPages", "ExpandedMembers", "differing_pages"]
 
-MEMORY = 40 * 1024 * 1024
+MEMORY = 32 * 1024 * 1024
 """How many bytes of expanded members are kept."""
 
 _NUMBER = 4
