@@ -40,6 +40,7 @@ from .tables import (
     Relation,
     Unreadable,
     count_own_rows,
+    descendants,
     relations,
     resolve_tables,
     sum_rows,
@@ -153,12 +154,14 @@ class _Writing:
         """Return the tail of the file, the rows and the details; None if locks had to be given back to somebody."""
         session, shown, watch = self._session, self._address.shown, self._watch
         position = parse_position(session.value(POSITION_QUERY))
+        expected = forecast(session)
         with (
             locked_snapshot(session, self._readable, self._until, shown, watch) as snapshot,
             Program([*command, *self._excluding(), f"--snapshot={snapshot.name}"], environment, watch) as program,
         ):
             properties = read_properties(session, self._address.database)
             details = {"server": session.version, "pg_dump": self._tools.major, **properties.details}
+            details["tables"] = sum(not each.from_extension for each in snapshot.present)
             if position is not None:
                 details |= {"log": position.log, "position": position.offset}
             try:
@@ -167,7 +170,7 @@ class _Writing:
                 if time.monotonic() >= self._until:
                     raise
                 return None
-            details |= self._left_out(forecast(session))
+            details |= self._left_out(expected)
             watch.phase("compress", int(session.value("SELECT pg_database_size(current_database())")))
             stream = _Stream(program, session, snapshot.present, properties, self._tables, self._address)
             with closing(stream.pieces()) as pieces:
@@ -263,9 +266,20 @@ class _Stream:
             if each.kind == "r" and not each.from_extension
         }
         for each in self._present:
+            block = blocks.get(each.quoted)
+            if block is not None and block.partitions:
+                tables |= self._through_root(each, tables, blocks)
+        for each in self._present:
             if each.from_extension and each.quoted in blocks:
                 tables[each.quoted] = Table(blocks[each.quoted].rows, digests[each.quoted], own=False)
         return tables
+
+    def _through_root(self, root: Relation, tables: dict[str, Table], blocks: Mapping[str, Block]) -> dict[str, Table]:
+        """Take the partitions that are loaded through their root out of ``tables``, and return what that must hold."""
+        names = {each.oid: each.quoted for each in self._present}
+        partitions = [names[oid] for oid in descendants(self._session, root) if oid in names]
+        merged = [tables.pop(name) for name in partitions if name in tables and name not in blocks]
+        return {root.quoted: Table(sum(table.rows for table in merged), blocks[root.quoted].digest)}
 
     def _disagreement(self, problems: list[str]) -> SnapshotError:
         detail = "; ".join(problems[:5])

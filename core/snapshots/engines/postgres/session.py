@@ -86,14 +86,15 @@ class Session:
 
     def copy(self, schema: str, table: str, columns: Sequence[str], sink: Callable[[bytes], object]) -> None:
         """Pass the output of ``COPY schema.table (columns) TO STDOUT`` to ``sink``, piece by piece."""
-
-        async def take(piece: bytes) -> None:
-            sink(piece)
-
         # In the database's own encoding, so that bytes which are no text in another one come through as well.
         copying = self._connection.copy_from_table(
-            table, columns=list(columns) or None, schema_name=schema, output=take, encoding=self.encoding
+            table, columns=list(columns) or None, schema_name=schema, output=_passing_to(sink), encoding=self.encoding
         )
+        self._wait(copying)
+
+    def copy_query(self, query: str, sink: Callable[[bytes], object]) -> None:
+        """Pass the output of ``COPY (query) TO STDOUT`` to ``sink``, piece by piece."""
+        copying = self._connection.copy_from_query(query, output=_passing_to(sink), encoding=self.encoding)
         self._wait(copying)
 
     def copy_in(
@@ -162,6 +163,13 @@ class Session:
 
     def _wait(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
         return self._runner.run(_watched(coroutine, self._watch, self._shown))
+
+
+def _passing_to(sink: Callable[[bytes], object]) -> Callable[[bytes], Coroutine[Any, Any, None]]:
+    async def take(piece: bytes) -> None:
+        sink(piece)
+
+    return take
 
 
 async def _watched(coroutine: Coroutine[Any, Any, Value], watch: Watch, shown: str) -> Value:

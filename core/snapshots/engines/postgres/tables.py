@@ -13,12 +13,15 @@ __all__ = [
     "Unreadable",
     "count_own_rows",
     "count_rows",
+    "descendants",
     "relations",
     "resolve_tables",
     "sum_rows",
     "unreadable",
 ]
 
+_COUNTED_AT_ONCE = 100
+"""Tables per query: a round trip for each would take longer than counting small ones."""
 _READABLE = """
 pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND (
     CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
@@ -169,9 +172,20 @@ def sum_rows(session: Session, wanted: Mapping[str, Relation], own: Mapping[int,
     return known | count_rows(session, {name: each for name, each in wanted.items() if name not in known})
 
 
+def descendants(session: Session, table: Relation) -> tuple[int, ...]:
+    """Return the OIDs of a table's partitions and children, at whatever depth."""
+    return tuple(int(oid) for root, oid in session.rows(_DESCENDANTS, [table.oid]) if oid != root)
+
+
 def count_own_rows(session: Session, wanted: Iterable[Relation]) -> dict[int, int]:
     """Count the rows that are stored in the tables themselves, by OID; none are in a partitioned one."""
-    return {
-        each.oid: int(session.value(f"SELECT count(*) FROM ONLY {each.quoted}")) if each.kind == "r" else 0
-        for each in wanted
-    }
+    tables = list(wanted)
+    counts = {each.oid: 0 for each in tables}
+    stored = [each for each in tables if each.kind == "r"]
+    for start in range(0, len(stored), _COUNTED_AT_ONCE):
+        queries = (
+            f"SELECT {each.oid}::bigint, count(*) FROM ONLY {each.quoted}"
+            for each in stored[start : start + _COUNTED_AT_ONCE]
+        )
+        counts |= {int(oid): int(rows) for oid, rows in session.rows(" UNION ALL ".join(queries))}
+    return counts

@@ -38,6 +38,7 @@ _TOKEN = re.compile(
     rb"|(?P<dollar>\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$)|(?P<line>--)|(?P<block>/\*)|(?P<mark>[;()\\])|[^\s]"
 )
 _BLOCK_COMMENT = re.compile(rb"/\*|\*/")
+_SHOWN_IN_COMMENTS = str.maketrans("\n\r", "  ")
 _ROWS_END = b"\n\\.\n"
 _ESCAPED = b"\\'"
 """Stands for the end of a string in which a backslash escapes the next character."""
@@ -66,12 +67,16 @@ class Statement(NamedTuple):
 
 
 class CopyStart(NamedTuple):
-    """The rows of a table follow; ``columns`` are in the order of the rows, ``end`` is their offset in the dump."""
+    """The rows of a table follow; ``columns`` are in the order of the rows, ``end`` is their offset in the dump.
+
+    ``via_root`` is True for those of a partition that are loaded through the partitioned table, which is named here.
+    """
 
     schema: str
     name: str
     columns: tuple[str, ...]
     end: int
+    via_root: bool = False
 
 
 class Rows(NamedTuple):
@@ -230,9 +235,10 @@ class Lexer:
         columns = tuple(unquoted(column, self._codec) for column in _COLUMN.findall(found["columns"] or b""))
         # The line break after the statement stays with the rows, so that the end of an empty table looks like any.
         self._skip = 1
-        self.inside = CopyStart(
-            unquoted(found["schema"], self._codec), unquoted(found["name"], self._codec), columns, self._offset + at + 1
-        )
+        schema, name = (unquoted(found[part], self._codec) for part in ("schema", "name"))
+        entry = self._entry
+        via_root = entry is not None and entry.type == "TABLE DATA" and entry.name != name.translate(_SHOWN_IN_COMMENTS)
+        self.inside = CopyStart(schema, name, columns, self._offset + at + 1, via_root)
         return self.inside
 
     def _command(self, data: bytes, at: int) -> int:

@@ -17,6 +17,7 @@ from ..metadata.model import Metadata
 from ..session import quoted
 from .admission import is_admitted
 from .lexer import Comment, CopyEnd, CopyStart, Event, Lexer, Malformed, Rows, Statement
+from .row_set import RowSet
 
 __all__ = ["COMPLETE", "Block", "Manifest", "Scanner", "Table", "TableEnd", "differences", "manifest_lines"]
 
@@ -25,13 +26,18 @@ _MANIFEST = b"-- Savepoint manifest: "
 
 
 class Block(NamedTuple):
-    """The rows of one table of a dump, with its columns in the order of the dump."""
+    """The rows of one table of a dump, with its columns in the order of the dump.
+
+    ``partitions`` is True for the rows of a partitioned table that are loaded through it, all of its partitions
+    together; their digest is that of a RowSet.
+    """
 
     schema: str
     name: str
     columns: tuple[str, ...]
     rows: int
     digest: str
+    partitions: bool = False
 
     @property
     def quoted(self) -> str:
@@ -82,6 +88,7 @@ class Scanner:
         self._rows = 0
         self._digest = blake3()
         self._table: CopyStart | None = None
+        self._row_sets: dict[str, RowSet] = {}
 
     def feed(self, piece: bytes) -> list[Event | TableEnd]:
         """Read a further piece and return what it completes; nothing after what pg_dump does not write."""
@@ -112,13 +119,19 @@ class Scanner:
         if self.manifest is not None:
             raise Malformed("something follows its manifest")
         if isinstance(event, Rows):
-            self._digest.update(event.view)
-            self._rows += event.row_count
+            if self._table is not None and self._table.via_root:
+                self._row_sets.setdefault(quoted(*self._table[:2]), RowSet()).update(event.view)
+            else:
+                self._digest.update(event.view)
+                self._rows += event.row_count
         elif isinstance(event, CopyStart):
             self._table, self._rows, self._digest = event, 0, blake3()
         elif isinstance(event, CopyEnd):
             assert self._table is not None
             block = Block(*self._table[:3], self._rows, self._digest.hexdigest(16))
+            if self._table.via_root:
+                so_far = self._row_sets.setdefault(block.quoted, RowSet())
+                block = block._replace(rows=so_far.rows, digest=so_far.hexdigest(), partitions=True)
             self._table = None
             self.blocks[block.quoted] = block
             return TableEnd(event.end, block)
