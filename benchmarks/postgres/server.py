@@ -116,7 +116,7 @@ async def _begun(url: str) -> Any:
     """Create the tables, and return a connection that writes as fast as possible while still logging."""
     database: Database = PostgresDatabase(url)
     await database.open()
-    async with database.founding() as transaction:
+    async with database.creating() as transaction:
         await schema.create(transaction, database.identity)
         await schema.seed(transaction)
     await database.close()
