@@ -61,7 +61,7 @@ def status(invocation: Invocation) -> int:
 @click.option("--all", "everything", is_flag=True, help=f"Show all, not only the newest {SHOWN}.")
 @click.pass_obj
 def audit(invocation: Invocation, everything: bool) -> None:
-    """Show who did what: restores, pins, removals, and who was refused."""
+    """Show who restored, pinned or removed what."""
     with opened(invocation, reading=True) as session:
         lines = session.run(session.service.audit(None if everything else SHOWN))
     invocation.answer(documents.AuditDocument(lines=lines), text.audit_output(lines, invocation.now()))

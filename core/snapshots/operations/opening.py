@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from ..engines import Recovery
-from ..errors import AnotherDatabase, Busy, CatalogError, CatalogTooNew, SnapshotError
+from ..errors import AnotherDatabase, Busy, CatalogError, CatalogTooNew, RepositoryError, SnapshotError
 from ..files import translate_os_error
 from .context import Context
 from .exclusive import look_for_repository
@@ -76,6 +76,9 @@ async def open_for_reading(context: Context) -> str | None:
     repository is read-only, or CatalogTooNew.
     """
     repository = context.repository
+    if await context.in_thread(lambda: repository.root.exists() and not repository.root.is_dir()):
+        place = str(repository.root)
+        raise RepositoryError(f"{place} is a file where the folder of snapshots should be.", path=place)
     try:
         await context.in_thread(repository.refresh)
     except CatalogTooNew:

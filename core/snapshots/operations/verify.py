@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import RestoreTestUnavailable, SnapshotDamaged, SnapshotNotFound
+from ..errors import Busy, RestoreTestUnavailable, SnapshotDamaged, SnapshotNotFound
 from ..models import Check, Finding, Health, Level, OnProgress, Severity, Snapshot, Verification, VerifyReport
 from ..policies.chain import dependants_of
 from ..policies.health import health_of, readable
@@ -35,14 +35,22 @@ async def verify(
     snapshot = await current_entry(context, contents, contents.find(text))
     report, verified = await verify_bytes(context, contents, snapshot, level, on_progress)
     if not await context.in_thread(lambda: context.repository.is_read_only):
-        async with exclusive(context, "recording a verification"):
-            contents = await readable_contents(context)
-            if any(each.id == snapshot.id for each in contents.snapshots):
-                await record_outcome(context, contents.find(snapshot.id), level, verified, report.at)
+        await _record(context, snapshot, level, verified, report.at)
     if not report.ok:
         error = damaged_error(report)
         await context.notify(lambda listener: listener.failed("verification", error))
     return report
+
+
+async def _record(context: Context, snapshot: Snapshot, level: Level, verified: VerifyResult, at: dt.datetime) -> None:
+    """Record an outcome, unless retention removed the snapshot meanwhile or another operation goes on for too long."""
+    try:
+        async with exclusive(context, "recording a verification"):
+            contents = await readable_contents(context)
+            if any(each.id == snapshot.id for each in contents.snapshots):
+                await record_outcome(context, contents.find(snapshot.id), level, verified, at)
+    except Busy as error:
+        log.warning("That %s was verified could not be recorded: %s", snapshot.id, error)
 
 
 async def current_entry(context: Context, contents: Contents, snapshot: Snapshot) -> Snapshot:

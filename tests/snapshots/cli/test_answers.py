@@ -31,6 +31,7 @@ SNAPSHOT = [
     "fingerprint",
     "verification",
     "pinned",
+    "health",
 ]
 DETAILS = ["sequence", "began_at", "note", "requests", "rows", "restored_at"]
 
@@ -56,7 +57,7 @@ def assert_snapshot(snapshot: dict[str, Any], world: World, *, kind: str, reason
 def test_now_answers_with_the_snapshot_it_took(world: World) -> None:
     """The shape of a snapshot is complete, in order, and true of the file it names."""
     answer = world.answer("now", "--note", "before the update", "--pin")
-    assert list(answer) == ["snapshot", "unchanged"]
+    assert list(answer) == ["snapshot", "unchanged", "left_out"]
     assert answer["unchanged"] is False
     assert_snapshot(answer["snapshot"], world, kind="manual", reasons=["before the update"], pinned=True)
 
@@ -72,7 +73,7 @@ def test_now_without_options_takes_a_manual_snapshot(world: World) -> None:
 def test_now_says_unchanged_and_no_snapshot_where_the_newest_one_covers_it(world: World, kind: str) -> None:
     """A document has no snapshot that this command did not write."""
     world.snapshot()
-    assert world.answer("now", "--kind", kind) == {"snapshot": None, "unchanged": True}
+    assert world.answer("now", "--kind", kind) == {"snapshot": None, "unchanged": True, "left_out": []}
     world.execute("UPDATE users SET dust = dust + 1 WHERE id = 1")
     assert world.answer("now", "--kind", kind)["snapshot"]["kind"] == kind
 
@@ -123,7 +124,11 @@ def test_verify_answers_at_which_level_which_snapshot_was_proven(world: World, l
     """The answer names the snapshot by its whole id."""
     taken = world.snapshot()
     expected = {"id": taken["id"], "level": level, "ok": True, "findings": []}
-    assert world.answer("verify", taken["id"][:5], "--level", level) == expected
+    health = {"verdict": "sound", "findings": []} if level == "restored" else None
+    answer = world.answer("verify", taken["id"][:5], "--level", level)
+    found = answer.pop("health")
+    assert found is None or TIME.fullmatch(found.pop("checked_at"))
+    assert (answer, found) == (expected, health)
     assert world.answer("list")["snapshots"][0]["verification"]["level"] == level
 
 
@@ -131,7 +136,13 @@ def test_verify_without_an_id_proves_the_latest_by_its_checksum(world: World) ->
     """The defaults are the quick look at what matters most."""
     world.snapshot()
     second = world.snapshot()
-    assert world.answer("verify") == {"id": second["id"], "level": "checksum", "ok": True, "findings": []}
+    assert world.answer("verify") == {
+        "id": second["id"],
+        "level": "checksum",
+        "ok": True,
+        "findings": [],
+        "health": None,
+    }
 
 
 def test_verify_answers_with_what_is_wrong_with_a_damaged_snapshot(world: World) -> None:
@@ -139,9 +150,9 @@ def test_verify_answers_with_what_is_wrong_with_a_damaged_snapshot(world: World)
     taken = world.snapshot()
     flip_byte(world.path_of(taken))
     answer = world.answer("verify", taken["id"], code=4)
-    assert list(answer) == ["id", "level", "ok", "findings"]
+    assert list(answer) == ["id", "level", "ok", "findings", "health"]
     assert (answer["id"], answer["ok"]) == (taken["id"], False)
-    assert [list(found) for found in answer["findings"]] == [["check", "severity", "message", "table"]]
+    assert [list(found) for found in answer["findings"]] == [["check", "severity", "message", "table", "remedy"]]
     assert answer["findings"][0]["severity"] == "error"
     assert world.answer("list")["snapshots"][0]["verification"]["ok"] is False
 

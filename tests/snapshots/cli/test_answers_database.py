@@ -23,7 +23,7 @@ def test_restore_answers_what_it_restored_and_what_is_lost(world: World) -> None
     after = contents_of(world.database)
 
     answer = world.answer("restore", taken["id"], "--yes")
-    assert list(answer) == ["restored", "safety", "lost", "ok"]
+    assert list(answer) == ["restored", "safety", "lost", "ok", "left_out"]
     assert (answer["restored"], answer["ok"]) == (taken["id"], True)
     lost = answer["lost"]
     assert list(lost) == ["since", "until", "seconds", "rows", "events", "event_count"]
@@ -59,7 +59,7 @@ def test_restore_heals_a_database_that_cannot_be_opened(world: World, damage: st
 @pytest.mark.parametrize("options", [(), ("--quick",)])
 def test_integrity_of_a_sound_database_has_no_findings(world: World, options: tuple[str, ...]) -> None:
     """The shape is the same for both depths."""
-    assert world.answer("integrity", *options) == {"ok": True, "findings": []}
+    assert world.answer("integrity", *options) == {"ok": True, "verdict": "sound", "findings": []}
 
 
 def test_integrity_answers_with_warnings_and_still_is_ok(world: World) -> None:
@@ -67,7 +67,7 @@ def test_integrity_answers_with_warnings_and_still_is_ok(world: World) -> None:
     world.execute("UPDATE user_cards SET card_id = 12345 WHERE id = 1")
     answer = world.answer("integrity")
     assert answer["ok"] is True
-    assert [list(found) for found in answer["findings"]] == [["check", "severity", "message", "table"]]
+    assert [list(found) for found in answer["findings"]] == [["check", "severity", "message", "table", "remedy"]]
     found = answer["findings"][0]
     assert (found["check"], found["severity"], found["table"]) == ("foreign_keys", "warning", "user_cards")
 

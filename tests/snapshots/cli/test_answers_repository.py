@@ -32,9 +32,12 @@ def test_status_answers_with_counts_sizes_and_what_is_newest(world: World) -> No
         "newest_restored",
         "next_periodic",
         "remarks",
+        "live",
+        "audit",
     ]
     assert TIME.fullmatch(answer.pop("next_periodic"))
     assert answer.pop("free") > 0
+    assert answer.pop("live")["verdict"] == "sound"
     assert answer == {
         "engine": "sqlite",
         "database": f"sqlite:///{world.database}",
@@ -47,6 +50,7 @@ def test_status_answers_with_counts_sizes_and_what_is_newest(world: World) -> No
         "newest": newest,
         "newest_restored": newest,
         "remarks": [],
+        "audit": [],
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 from core.snapshots.cli import commands
 from core.snapshots.cli.commands import shell
 from core.snapshots.cli.json_output import checks, errors, history, maintenance, rescues, restores, snapshots
-from core.snapshots.models import Kind, Lost, Verification
+from core.snapshots.models import Actor, AuditLine, Kind, Lost, Verification
 
 DOCUMENTED = commands.__doc__ or ""
 FAMILIES = sorted(Path(commands.__file__).parent.glob("*_cmd.py"))
@@ -153,9 +153,13 @@ def test_the_docstring_names_exactly_the_members_of_what_documents_are_made_of()
     assert names_in(shape) == expected
     details = fields_of(snapshots.DetailedDocument) - fields_of(snapshots.SnapshotDocument)
     assert names_in(block_of("show")) == details | {"snapshot"}
-    finding = DOCUMENTED[DOCUMENTED.index("FINDING is") : DOCUMENTED.index("LOST\n")]
+    finding = DOCUMENTED[DOCUMENTED.index("FINDING is") : DOCUMENTED.index("HEALTH ``")]
     assert names_in(finding) == fields_of(checks.FindingDocument) | {"error", "warning"}
-    assert names_in(DOCUMENTED[DOCUMENTED.index("LOST\n") :]) == fields_of(Lost)
+    health = DOCUMENTED[DOCUMENTED.index("HEALTH ``") : DOCUMENTED.index("LINE ``")]
+    assert names_in(health) == fields_of(checks.HealthDocument)
+    line = DOCUMENTED[DOCUMENTED.index("LINE ``") : DOCUMENTED.index("LOST\n")]
+    assert names_in(line) == fields_of(AuditLine, Actor)
+    assert names_in(DOCUMENTED[DOCUMENTED.index("LOST\n") :]) >= fields_of(Lost)
 
 
 def test_a_safety_snapshot_cannot_be_taken_by_hand() -> None:

@@ -119,11 +119,12 @@ def test_a_damaged_snapshot_is_seen_in_the_list(world: World) -> None:
     assert "DAMAGED" in world.show("show", bad["id"])
 
 
-def test_a_damaged_database_is_said_to_be_damaged(world: World) -> None:
-    """With the finding, and exit code 4."""
+def test_a_missing_table_is_named_and_is_no_damage(world: World) -> None:
+    """With the finding, what to do, and exit code 4."""
     world.execute("DROP TABLE user_cards")
     said = world.show("integrity", code=4)
-    assert "DAMAGED" in said
+    assert "DAMAGED" not in said
+    assert "not as expected" in said
     assert "user_cards" in said
 
 
