@@ -307,7 +307,7 @@ def _without_identity(service: SnapshotService) -> None:
     async def unknown() -> None:
         return None
 
-    service._context.probe.identity = unknown  # type: ignore[method-assign, assignment]
+    service._context.probe.identity = unknown  # type: ignore[method-assign]
 
 
 def rows_of_gzip(archive: Path, scratch: Path) -> dict[str, list[tuple[Any, ...]]]:

@@ -58,7 +58,7 @@ async def test_a_restore_is_written_down_while_it_runs_and_its_outcome_afterward
                 seen.append(msgspec.json.decode(journal_of(world).read_bytes(), type=JournalEntry))
             return await original(kind, *arguments, **fields)
 
-        service._context.work = work  # type: ignore[method-assign, assignment]
+        service._context.work = work  # type: ignore[method-assign]
         report = await service.restore(world.older.id, actor=OWNER)
         (line,) = await service.audit()
     assert {(each.operation, each.actor, each.snapshot, each.method) for each in seen} == {

@@ -14,7 +14,7 @@ import pytest
 
 from core.snapshots.engines.sqlite import source as source_module
 from core.snapshots.engines.sqlite import wal
-from core.snapshots.engines.sqlite.connections import reading
+from core.snapshots.engines.sqlite.connections import read_transaction, reading
 from core.snapshots.engines.sqlite.engine import SqliteEngine
 from core.snapshots.engines.sqlite.replace import same_content
 from core.snapshots.engines.sqlite.source import NotRecognised, copy_pinned, open_copy, open_live
@@ -267,7 +267,7 @@ def test_the_descriptors_do_not_drop_the_locks_that_hold_the_state_still(tmp_pat
 @contextlib.contextmanager
 def changed_before(monkeypatch: pytest.MonkeyPatch, game: sqlite3.Connection, *statements: str) -> Iterator[None]:
     """Let another connection change the database right before the reader's transaction begins, once."""
-    begin, done = source_module.read_transaction, False
+    begin, done = read_transaction, False
 
     @contextlib.contextmanager
     def begin_late(connection: sqlite3.Connection) -> Iterator[None]:
