@@ -37,8 +37,8 @@ async def create_last(context: Context, events: EventCoverage, seconds: float | 
         if isinstance(error, SnapshotError):
             raise
         raise DeadlineExceeded(
-            f"The shutdown snapshot was not done within {duration_text(limit)} ([schedule] shutdown_deadline); the "
-            "newest one before it stands.",
+            f"The shutdown snapshot was not done in the {duration_text(limit)} that were left of [schedule] "
+            "shutdown_deadline.",
             seconds=limit,
         ) from error
     return created.snapshot if created else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import sys
 from pathlib import Path
 
 import aiosqlite
@@ -14,11 +16,22 @@ from ..base import Position
 __all__ = ["SqliteProbe"]
 
 
+_OTHER_LIBRARIES = ("apsw", "pysqlite3", "pysqlcipher3", "sqlcipher3", "libsql", "libsql_experimental")
+"""Packages that bring a SQLite library of their own into the process."""
+_KEPT_OPEN: list[aiosqlite.Connection] = []
+"""Connections that must not be closed, not even by the garbage collector, as long as the process lives."""
+
+
 class SqliteProbe:
     """Detects commits by ``PRAGMA data_version`` on one read-only connection that stays open.
 
     The values of two connections cannot be compared (https://www.sqlite.org/pragma.html#pragma_data_version), so the
     token begins with the number of the connection. Nothing is opened before the first call of ``token``.
+
+    POSIX locks belong to the process: whoever releases one, or closes any descriptor of the file, drops what others in
+    the process hold there. SQLite takes care of that among its own connections, but a second SQLite library in the
+    process (apsw and pysqlite3 bring their own) knows nothing of ours. So while such a library may have the file open,
+    the connection is neither used nor closed, and every state counts as changed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,6 +42,8 @@ class SqliteProbe:
 
     async def token(self) -> str | None:
         """Return a token that changes with every commit by any connection, or None if it is unknown."""
+        if await asyncio.to_thread(self._is_shared):
+            return None
         try:
             identity = await asyncio.to_thread(self._identify)
             if self._connection is None or identity != self._identity:
@@ -72,12 +87,33 @@ class SqliteProbe:
 
     async def close(self) -> None:
         """Close the connection; the next ``token`` opens another."""
+        shared = self._connection is not None and await asyncio.to_thread(self._is_shared)
         connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                await connection.close()
-            except (sqlite3.Error, ValueError):
-                return  # the connection was lost already
+        if connection is None:
+            return
+        if shared:
+            _KEPT_OPEN.append(connection)
+            return
+        try:
+            await connection.close()
+        except (sqlite3.Error, ValueError):
+            return  # the connection was lost already
+
+    def _is_shared(self) -> bool:
+        """Return True if another SQLite library in this process may have the file open."""
+        if sys.modules.keys().isdisjoint(_OTHER_LIBRARIES):
+            return False
+        try:
+            wanted = self._identify() if self._connection is None else self._identity
+        except OSError:
+            return False  # there is no file that anybody could have open
+        try:
+            descriptors = os.listdir("/proc/self/fd")  # noqa: PTH208 - only names are wanted
+        except OSError:
+            return True  # nobody can tell
+        # stat follows the link to the open file, and opens nothing itself.
+        found = sum(_identity_of(f"/proc/self/fd/{number}") == wanted for number in descriptors)
+        return found > (self._connection is not None)
 
     async def _open(self, identity: tuple[int, int]) -> None:
         await self.close()
@@ -100,3 +136,11 @@ class SqliteProbe:
             except FileNotFoundError:
                 continue
         return total
+
+
+def _identity_of(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a descriptor of this process, not a path
+    except OSError:
+        return None  # closed in the meantime
+    return status.st_dev, status.st_ino
