@@ -7,10 +7,15 @@ import re
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.snapshots import Level
+from core.snapshots.archive import full
+from core.snapshots.engines.postgres.metadata.model import DatabaseObject, Setting
+from core.snapshots.engines.postgres.plain_dump.scanner import Manifest, manifest_lines
 from core.snapshots.models import RestoreReport
+from core.snapshots.progress import Watch
 from demonstration import local_postgres
 from tests.worlds.postgres_everything import catalogs, make_everything, schema_text
 from tests.worlds.postgres_world import (
@@ -298,3 +303,36 @@ async def test_what_others_own_stays_where_nothing_of_it_is_in_the_way(tmp_path:
     before = catalogs(world.game)
     assert (await restored(world)).left_out == ()
     assert catalogs(world.game) == before
+
+
+async def test_names_in_a_manifest_are_never_statements(tmp_path: Path) -> None:
+    """An archive that somebody else wrote can name objects in any way: nothing of it is executed by itself."""
+    world = PostgresWorld(tmp_path)
+    async with world.opened() as service:
+        snapshot = (await service.create()).snapshot
+        path, text = world.file_of(snapshot), world.text_of(snapshot)
+        head = full.read_head(path)
+        evil = DatabaseObject(
+            "function",
+            "pg_catalog.now() TO PUBLIC; CREATE TABLE public.evil (); --",
+            "postgres",
+            ("=X/postgres",),
+            foreign=True,
+        )
+        found = text.rindex(b"-- Savepoint manifest: ")
+        manifest = msgspec.json.decode(text[found:].partition(b": ")[2], type=Manifest)
+        assert manifest.metadata is not None
+        metadata = msgspec.structs.replace(
+            manifest.metadata,
+            objects=(*manifest.metadata.objects, msgspec.structs.replace(evil, initial=("postgres=X/postgres",))),
+            database=msgspec.structs.replace(
+                manifest.metadata.database,
+                settings=(Setting("search_path", "public; CREATE TABLE public.evil ()"),),
+            ),
+        )
+        path.unlink()
+        lines = manifest_lines(msgspec.structs.replace(manifest, metadata=metadata))
+        full.write_full(path, [text[:found], lines.lstrip(b"\n")], head, snapshot.rows, Watch())
+        await service.rebuild_catalog()
+        await service.restore(snapshot.id)
+    assert ask(world.game.superuser, "SELECT to_regclass('public.evil')") == [(None,)]
