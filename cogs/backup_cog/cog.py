@@ -19,6 +19,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from . import controls, embeds, restore_embeds
+from .after_commit import AfterCommit
 from .alerts import LOGIN, Alerts
 from .command_groups import name_groups
 from .core_api import Kind, Level, RestorePlan, Snapshot, SnapshotError, SnapshotNotFound, SnapshotService
@@ -100,10 +101,6 @@ class BackupCog(commands.Cog):
             cog=self,
             monotonic=monotonic,
         )
-        self.triggers = tuple(Trigger(trigger, self._request) for trigger in settings.triggers)
-        counts = StoredDocument(service, "triggers", TriggerCounts)
-        self._memory = Memory(bot, outages, counts, self.alerts, self.outbox, self.triggers)
-        self._listeners = tuple((trigger.listener_name, trigger.listener()) for trigger in self.triggers)
         self._mentions = MentionCommands(
             bot,
             self.permissions,
@@ -111,6 +108,12 @@ class BackupCog(commands.Cog):
             settings.discord.admin_guild_ids,
             self._status_text,
         )
+        self._after_commit = AfterCommit(service, monotonic=monotonic)
+        later, concerns_us = self._after_commit.add, self._mentions.concerns
+        self.triggers = tuple(Trigger(each, self._request, later, concerns_us) for each in settings.triggers)
+        counts = StoredDocument(service, "triggers", TriggerCounts)
+        self._memory = Memory(bot, outages, counts, self.alerts, self.outbox, self.triggers)
+        self._listeners = tuple(each for trigger in self.triggers for each in trigger.listeners())
         self._views: set[RestoreConfirmation] = set()
         self._denials = Denials(monotonic)
         self._running: dict[asyncio.Task[Any], float] = {}
@@ -132,6 +135,7 @@ class BackupCog(commands.Cog):
         for view in self._views:
             view.stop()
         await self._wait_for_commands()
+        await self._after_commit.close()
         await self.lifecycle.stop()
         for name, listener in self._listeners:
             self.bot.remove_listener(listener, name)

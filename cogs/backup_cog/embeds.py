@@ -297,6 +297,8 @@ def _counts(count: TriggerCount) -> str:
     if not count.fired:
         return f"{name}: **{'never fired' if count.lasting else 'not fired since the bot started'}**"
     incomplete = f", {count.incomplete} incomplete" if count.incomplete else ""
+    if count.unmatched is not None:
+        incomplete += f", **{plain(count.unmatched, 60)} never matched**"
     return f"{name}: fired {count.fired}, asked for {count_text(count.requested, 'snapshot')}{incomplete}"
 
 
@@ -317,6 +319,11 @@ def status_text(state: Status | None, cog: CogState, commands: Sequence[str]) ->
     silent = [plain(count.event, 60) for count in cog.triggers if not count.fired]
     if silent:
         lines.append(f"Never fired: {', '.join(silent)}.")
+    unmatched = [
+        f"{plain(count.unmatched, 60)} of {plain(count.event, 60)}" for count in cog.triggers if count.unmatched
+    ]
+    if unmatched:
+        lines.append(f"Conditions that never matched: {', '.join(unmatched)}.")
     return listing([*lines, *commands], TEXT_LIMIT)
 
 

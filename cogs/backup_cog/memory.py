@@ -52,7 +52,7 @@ class Memory:
         fired: dict[str, int] = {}
         requested: dict[str, int] = {}
         for trigger in self._triggers:
-            name, (more_fired, more_requested) = trigger.settings.event, trigger.take_new()
+            name, (more_fired, more_requested) = trigger.settings.source, trigger.take_new()
             fired[name] = fired.get(name, 0) + more_fired
             requested[name] = requested.get(name, 0) + more_requested
         if any(fired.values()):

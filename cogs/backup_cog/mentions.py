@@ -56,6 +56,10 @@ class MentionCommands:
         except discord.HTTPException as error:
             log.warning("@bot %s %s could not be answered: %s", self._word, command, error)
 
+    def concerns(self, value: object) -> bool:
+        """Return True for a message with one of these commands, whoever wrote it."""
+        return isinstance(value, discord.Message) and self._command(value) is not None
+
     def _command(self, message: discord.Message) -> str | None:
         user = self._bot.user
         if user is None or message.author.bot:

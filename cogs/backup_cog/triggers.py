@@ -1,4 +1,6 @@
-"""Triggers: which of the game's events ask for a snapshot, and for what reason. Pure except for the counters.
+"""Triggers: which of the game's events, commands and clicks ask for a snapshot, and for what reason.
+
+Pure except for the counters. What Savepoint itself does never asks for one.
 
 The host's payload can be anything. What is missing or unreadable becomes ``unknown`` in the reason, and a condition
 that cannot be evaluated counts as met: one snapshot too many costs little.
@@ -14,6 +16,7 @@ from string import Formatter
 from typing import Any
 
 from .core_api import TriggerSettings
+from .trigger_events import DISCORD_EVENTS, EVENTS, PayloadOf, is_own
 
 __all__ = ["REASON_LIMIT", "UNKNOWN", "Reading", "Trigger", "TriggerCount", "read"]
 
@@ -31,13 +34,16 @@ class Reading:
     asks: bool
     reason: str
     missing: tuple[str, ...]
+    matched: bool = True
+    """True if the condition was looked at and met."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TriggerCount:
-    """How often an event fired, how often it requested a snapshot, and how often a field was missing.
+    """How often a trigger fired, how often it requested a snapshot, and how often a field was missing.
 
-    ``lasting`` is True if earlier processes are counted too.
+    ``lasting`` is True if earlier processes are counted too. ``unmatched`` is the field of the condition if that was
+    never found, or never had a value that is wanted.
     """
 
     event: str
@@ -45,6 +51,7 @@ class TriggerCount:
     requested: int
     incomplete: int
     lasting: bool = False
+    unmatched: str | None = None
 
 
 def read(settings: TriggerSettings, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Reading:
@@ -55,8 +62,12 @@ def read(settings: TriggerSettings, args: Sequence[Any], kwargs: Mapping[str, An
         literal if name is None else literal + _text(payload, name, missing)
         for literal, name in _parts(settings.reason)
     )
-    asks = settings.field is None or _holds(payload.get(settings.field, _ABSENT), settings, missing)
-    return Reading(asks=asks, reason=_cleaned(reason), missing=tuple(dict.fromkeys(missing)))
+    asks, matched = True, True
+    if settings.field is not None:
+        known = len(missing)
+        asks = _holds(_found(payload, settings.field), settings, missing)
+        matched = asks and len(missing) == known
+    return Reading(asks=asks, reason=_cleaned(reason), missing=tuple(dict.fromkeys(missing)), matched=matched)
 
 
 @functools.lru_cache(maxsize=256)
@@ -65,19 +76,26 @@ def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
 
 
 def _text(payload: Mapping[str, Any], path: str, missing: list[str]) -> str:
-    name, *attributes = path.split(".")
-    value = payload.get(name, _ABSENT)
-    if value is _ABSENT:
-        missing.append(name)
-        return UNKNOWN
+    value = _found(payload, path)
     try:
-        for attribute in attributes:
-            value = getattr(value, attribute)
-        # For a member of an enum the value, not "Class.NAME".
-        return str(_plain(value))[:REASON_LIMIT]
+        if value is not _ABSENT:
+            # For a member of an enum the value, not "Class.NAME".
+            return str(_plain(value))[:REASON_LIMIT]
     except Exception:  # noqa: BLE001 - the host's own objects can raise anything, and its game must not notice
-        missing.append(path)
-        return UNKNOWN
+        log.debug("The field %s cannot be shown", path)
+    missing.append(path if path.partition(".")[0] in payload else path.partition(".")[0])
+    return UNKNOWN
+
+
+def _found(payload: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a path of attributes and keys, or _ABSENT."""
+    value: Any = payload
+    try:
+        for name in path.split("."):
+            value = value[name] if isinstance(value, Mapping) else getattr(value, name)
+    except Exception:  # noqa: BLE001 - as above
+        return _ABSENT
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -112,53 +130,78 @@ def _cleaned(reason: str) -> str:
 
 
 class Trigger:
-    """One configured trigger: a listener for its event that counts and requests snapshots.
+    """One configured trigger: listeners that count and request snapshots.
 
-    ``request`` is called with each reason; it must return at once.
+    ``request`` is called with each reason, and must return at once. ``later`` is called with a function that makes the
+    request and with the event's arguments, where the game has not committed yet. ``concerns_us`` returns True for a
+    message with a command of Savepoint's.
     """
 
-    def __init__(self, settings: TriggerSettings, request: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        settings: TriggerSettings,
+        request: Callable[[str], object],
+        later: Callable[[Callable[[], None], Sequence[Any]], object] | None = None,
+        concerns_us: Callable[[object], bool] = lambda _: False,
+    ) -> None:
         self.settings = settings
         self.fired = 0
         self.requested = 0
         self.incomplete = 0
+        self._matched = False
         self._earlier = (0, 0)
         """How often it fired and requested a snapshot before this process."""
         self._lasting = False
         self._kept = (0, 0)
         """How much of the counts of this process is written down."""
         self._request = request
+        self._later = later if settings.buttons or settings.event in DISCORD_EVENTS else None
+        self._concerns_us = concerns_us
         self._warned: set[tuple[str, ...]] = set()
-
-    @property
-    def listener_name(self) -> str:
-        """The name under which discord.py calls listeners of the event."""
-        return f"on_{self.settings.event}"
 
     @property
     def count(self) -> TriggerCount:
         """The counts since the first start, as far as they are known."""
         fired, requested = self._earlier
+        unmatched = self.settings.field if self.fired and not self._matched and not requested else None
         return TriggerCount(
-            self.settings.event, fired + self.fired, requested + self.requested, self.incomplete, self._lasting
+            self.settings.source,
+            fired + self.fired,
+            requested + self.requested,
+            self.incomplete,
+            self._lasting,
+            unmatched,
         )
 
     def take_over(self, fired: Mapping[str, int], requested: Mapping[str, int]) -> None:
-        """Go on with the counts of earlier processes, by event."""
-        event = self.settings.event
+        """Go on with the counts of earlier processes, by source."""
+        source = self.settings.source
         self._lasting = True
-        self._earlier = (fired.get(event, 0), requested.get(event, 0))
+        self._earlier = (fired.get(source, 0), requested.get(source, 0))
 
     def take_new(self) -> tuple[int, int]:
         """Return how often it fired and requested a snapshot since this was last called."""
         (fired, requested), self._kept = self._kept, (self.fired, self.requested)
         return self.fired - fired, self.requested - requested
 
-    def listener(self) -> Callable[..., Coroutine[Any, Any, None]]:
-        """Return a function that discord.py accepts as a listener."""
+    def listeners(self) -> Iterator[tuple[str, Callable[..., Coroutine[Any, Any, None]]]]:
+        """Yield what discord.py accepts as listeners, each with the name under which it is called."""
+        for event, payload_of in EVENTS[self.settings.kind]:
+            yield f"on_{event or self.settings.event}", self._listener(payload_of)
 
+    def _listener(self, payload_of: PayloadOf) -> Callable[..., Coroutine[Any, Any, None]]:
         async def listener(*args: Any, **kwargs: Any) -> None:
-            self.handle(args, kwargs)
+            try:
+                named = None if payload_of is None else payload_of(self.settings, *args)
+                if any(is_own(value) or self._concerns_us(value) for value in (*args, *kwargs.values())):
+                    return
+            except Exception:
+                log.exception("An event could not be read for the trigger %s", self.settings.source)
+                return
+            if payload_of is None:
+                self.handle(args, kwargs)
+            elif named is not None:
+                self.handle((), named)
 
         return listener
 
@@ -167,13 +210,24 @@ class Trigger:
         try:
             self.fired += 1
             reading = read(self.settings, args, kwargs)
+            self._matched |= reading.matched
             if reading.missing:
                 self._warn(reading.missing)
-            if reading.asks:
-                self.requested += 1
+            if not reading.asks:
+                return
+            self.requested += 1
+            if self._later is None:
                 self._request(reading.reason)
+            else:
+                self._later(functools.partial(self._request_safely, reading.reason), (*args, *kwargs.values()))
         except Exception:
-            log.exception("The event %s could not be turned into a request for a snapshot", self.settings.event)
+            log.exception("The event %s could not be turned into a request for a snapshot", self.settings.source)
+
+    def _request_safely(self, reason: str) -> None:
+        try:
+            self._request(reason)
+        except Exception:
+            log.exception("The event %s could not be turned into a request for a snapshot", self.settings.source)
 
     def _warn(self, missing: tuple[str, ...]) -> None:
         """Log what was missing, as a warning only the first time: a busy game repeats its events thousands of times."""
@@ -183,7 +237,7 @@ class Trigger:
         log.log(
             level,
             "The event %s came without %s; a snapshot is taken all the same. Its trigger expects the fields %s.",
-            self.settings.event,
+            self.settings.source,
             ", ".join(missing),
             ", ".join(self.settings.fields) or "none",
         )

@@ -155,6 +155,15 @@ class SnapshotService(PastMethods):
             self._restore_points.add(reason)
         return self._events.request(kind, reason)
 
+    async def commit_token(self) -> str | None:
+        """Return a text that changes with every commit to the database, or None if it is unknown."""
+        return await self._context.probe.token()
+
+    @property
+    def covered_token(self) -> str | None:
+        """The token of the state that the newest snapshot holds, or None if it is unknown."""
+        return None if self._context.covered is None else self._context.covered[0]
+
     async def settled(self) -> None:
         """Wait until every request is covered, including requests that arrive in the meantime."""
         await self._events.settled()

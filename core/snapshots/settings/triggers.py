@@ -55,12 +55,14 @@ class TriggerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     any_of: tuple[str, ...] = ()
 
     @property
+    def kind(self) -> str:
+        """Which of ``event``, ``commands`` and ``buttons`` is set."""
+        return "commands" if self.commands else "buttons" if self.buttons else "event"
+
+    @property
     def source(self) -> str:
         """What requests the snapshot, in words: ``pack_opened``, ``commands shop buy, trade *``."""
-        for kind in ("commands", "buttons"):
-            if names := getattr(self, kind):
-                return f"{kind} {', '.join(names)}"
-        return self.event
+        return self.event or f"{self.kind} {', '.join(self.commands or self.buttons)}"
 
 
 DEFAULT_TRIGGERS = (

@@ -13,6 +13,7 @@ import pytest
 from core.snapshots.models import Kind
 from core.snapshots.settings.rules import RULES
 from core.snapshots.settings.schema import JsonColumn, Settings, TriggerSettings, defaults, load
+from core.snapshots.units import Duration
 
 CONFIG = Path(__file__).parents[3] / "config" / "backup.toml"
 SECTIONS = [field for field in msgspec.structs.fields(Settings) if field.name != "triggers"]
@@ -150,5 +151,5 @@ def test_settings_cannot_be_changed_by_their_readers() -> None:
 def test_a_short_interval_keeps_everything_for_less_long(tmp_path: Path, interval: str, kept: int) -> None:
     """A day of snapshots every ten seconds would be 8,640 files; whoever wants them says so."""
     text = f'[schedule]\nperiodic_interval = "{interval}"\n'
-    assert from_text(tmp_path, text).retention.keep_all == kept
-    assert from_text(tmp_path, text + '[retention]\nkeep_all = "2d"\n').retention.keep_all == 172800
+    assert float(from_text(tmp_path, text).retention.keep_all) == kept
+    assert from_text(tmp_path, text + '[retention]\nkeep_all = "2d"\n').retention.keep_all == Duration(172800)
