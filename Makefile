@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-postgres quick test check format benchmark benchmark-postgres clean
+.PHONY: campaign demo demo-postgres quick test check format benchmark benchmark-postgres clean
 
 demo: $(VENV)/.run
 	$(BIN)/python main.py demo
@@ -22,6 +22,11 @@ quick: $(VENV)/.dev
 # All tests.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -q
+
+# Kills and disturbs it at its file calls for MINUTES, and writes the table of docs/reliability.md.
+MINUTES ?= 15
+campaign: $(VENV)/.dev
+	$(BIN)/python -m tests.faults.campaign --minutes $(MINUTES)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

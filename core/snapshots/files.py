@@ -50,7 +50,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder that only its owner can enter, with its parents; leave an existing one as it is.
+    """Create a folder that only its owner can enter, with its parents, durably; leave an existing one as it is.
 
     What root creates is given to the owner of the folder around it; see ``give_to_owner``.
     """
@@ -63,6 +63,7 @@ def make_folder(path: Path) -> None:
         ) from error
     for folder in reversed(missing):
         give_to_owner(folder)
+        sync_folder(folder.parent)
 
 
 def device_of(path: Path) -> int:

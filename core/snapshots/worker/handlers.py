@@ -11,6 +11,7 @@ import msgspec
 from ..archive import full, incremental
 from ..engines import Engine
 from ..errors import RepositoryError, RestoreTestUnavailable, SnapshotDamaged
+from ..files import sync_folder
 from ..models import Check, Exported, Finding, Form, Level, Severity, Snapshot, Verification
 from ..progress import Watch
 from ..repository.names import parse_name
@@ -146,6 +147,7 @@ def _export(job: ExportJob, engine: Engine, scratch: Path, watch: Watch) -> msgs
         engine.export(job.chain, target, scratch, job.head, Path(job.record), watch)
     except FileExistsError as error:
         raise RepositoryError(f"{target} is there already; give a file that is not.", path=str(target)) from error
+    sync_folder(target.parent)
     return Exported(size=target.stat().st_size)
 
 
