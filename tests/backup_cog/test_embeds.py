@@ -172,6 +172,7 @@ def check(reply: Reply) -> None:
     assert reply.report is None or 0 < len(reply.report.encode()) < 10 * 1024**2
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(few_texts, few_texts, names, st.integers(0, 40))
 @example((NASTY,) * 6, (NASTY,) * 6, NASTY, 10_000)

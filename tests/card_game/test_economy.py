@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -125,6 +126,7 @@ PLAYED = settings(
 )
 
 
+@pytest.mark.slow
 def test_the_economy_is_sound_whatever_is_played(new_storage: Callable[[], Storage]) -> None:
     """Each game on an empty database; what holds after every action are the invariants above."""
 

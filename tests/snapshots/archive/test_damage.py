@@ -30,6 +30,7 @@ from tests.worlds.full_archives import (
 )
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_in_the_file_is_found(tmp_path: Path) -> None:
     """There is no bit in an archive, in headers, JSON, data or padding, that can change unnoticed."""
     path = tmp_path / "s.db.gz"
@@ -48,6 +49,7 @@ def test_every_flipped_bit_in_the_file_is_found(tmp_path: Path) -> None:
     assert missed == []
 
 
+@pytest.mark.slow
 def test_the_ends_of_a_flipped_file_are_as_written_or_damaged(tmp_path: Path) -> None:
     """The cheap looks at the head and the tail never give anything but what was written."""
     path = tmp_path / "s.db.gz"

@@ -111,6 +111,7 @@ def test_nothing_is_written_where_the_folder_cannot_be_made(tmp_path: Path) -> N
     assert ArchiveMembers.of(world.chains[0][0], in_the_way / "cache").snapshot == world.points[0].snapshot
 
 
+@pytest.mark.slow
 def test_damage_anywhere_in_a_chain_names_the_snapshot_and_gives_no_page(tmp_path: Path) -> None:
     """Every byte of a small archive in turn, before and after its members are known."""
     world = HistoryWorld(tmp_path, page_size=512)

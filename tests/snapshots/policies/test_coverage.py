@@ -174,6 +174,7 @@ def test_a_snapshot_that_fails_fails_the_tickets_of_its_group_and_no_others(sche
     assert asyncio.run(outcomes()) == {number: (simulation.runs[at - 1].ok, at) for number, at in first.items()}
 
 
+@pytest.mark.slow
 @STEADY
 @given(
     milliseconds=st.lists(st.integers(0, 1000), min_size=5, max_size=60),

@@ -230,6 +230,7 @@ def test_a_log_that_is_started_over_under_the_transaction_is_not_read(tmp_path: 
                 wal.is_backfilled(index.fileno(), state)
 
 
+@pytest.mark.slow
 def test_a_database_of_more_than_a_gib_is_its_twins_around_the_lock_byte(tmp_path: Path) -> None:
     """The real page, whatever stands there: SQLite takes its locks on it, and never reads or writes it."""
     game = tmp_path / "game.db"
