@@ -19,7 +19,7 @@ from ..models import Actor, AuditLine, JournalEntry
 from ..repository.audit import AuditLog
 from ..repository.state import StateFile
 from .context import Context
-from .restoring.settle import is_unsettled
+from .restoring.settle import forget_commit, is_unsettled
 
 __all__ = ["Journal", "audit", "journal_file", "journaled"]
 
@@ -79,16 +79,17 @@ async def journaled(context: Context, operation: str, actor: Actor, **fields: An
     finally:
         # What is neither finished nor undone stays in the journal, for the next start.
         if not await context.in_thread(is_unsettled, context):
-            await context.in_thread(_remove_quietly, journal_file(context))
+            await context.in_thread(_remove_quietly, context)
 
 
 def _text(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _remove_quietly(file: StateFile[JournalEntry]) -> None:
+def _remove_quietly(context: Context) -> None:
     try:
-        file.remove()
+        journal_file(context).remove()
+        forget_commit(context)
     except OSError as error:
         log.error("The journal could not be closed: %s", error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 from ..engines import Recovery
 from ..errors import AnotherDatabase, Busy, CatalogError, CatalogTooNew, RepositoryError, SnapshotError
@@ -18,6 +19,8 @@ from .restoring.settle import settle
 __all__ = ["open_for_reading", "open_repository"]
 
 log = logging.getLogger(__name__)
+
+_OTHERS_WRITE = 0o022
 
 
 async def open_repository(context: Context) -> str | None:
@@ -44,6 +47,7 @@ async def _open(context: Context) -> str | None:
     await context.in_thread(context.repository.prepare)
     try:
         async with context.lock.held("a start", 0.0):
+            await context.in_thread(_warn_of_others, context)
             # First, before anybody opens the database, and while what it needs in ``.work`` is there.
             settled = await _settle(context)
             if not await _is_own(context):
@@ -56,6 +60,19 @@ async def _open(context: Context) -> str | None:
     except Busy:
         await context.in_thread(context.repository.refresh)
         return None
+
+
+def _warn_of_others(context: Context) -> None:
+    """Log a warning if other users can write to the repository: whoever can put snapshots there decides what is
+    restored.
+    """
+    root = context.repository.root
+    if os.name != "nt" and root.stat().st_mode & _OTHERS_WRITE:
+        log.warning(
+            "Other users of this machine can write to the repository %s, and so to what is restored: chmod go-w %s",
+            root,
+            root,
+        )
 
 
 async def _settle(context: Context) -> Recovery | None:

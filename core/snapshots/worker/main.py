@@ -6,6 +6,7 @@ that blocks, that reads the file of a live database, or that could crash the pro
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -20,13 +21,13 @@ import msgspec
 
 from ..engines import engine_for
 from ..errors import NotEnoughSpace, SnapshotError, WorkerFailed
-from ..files import free_space, make_folder, translate_os_error
+from ..files import free_space, give_to_owner, make_folder, sync_folder, translate_os_error
 from ..models import Progress
 from ..progress import Watch
 from ..settings import database_url
 from ..units import size_text
 from . import handlers
-from .protocol import Committed, Failed, Job, Outcome
+from .protocol import Committed, Failed, Job, Outcome, ReplaceJob, commit_mark
 
 __all__ = ["main"]
 
@@ -81,7 +82,7 @@ def _run(job: Job, lines: Lines, stopping: threading.Event) -> int:
         seconds=job.deadline,
         progress=lambda phase, done, total: lines.write(Progress(phase, done, total)),
         cancelled=stopping.is_set,
-        committed=lambda: lines.write(Committed()),
+        committed=lambda: _commit(job, lines),
         space=_space_check(scratch.parent, job.min_free) if job.min_free else None,
     )
     try:
@@ -98,6 +99,18 @@ def _run(job: Job, lines: Lines, stopping: threading.Event) -> int:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return 0
+
+
+def _commit(job: Job, lines: Lines) -> None:
+    """Tell the parent that the change is made; a file tells it to the next start if the parent has died meanwhile."""
+    if isinstance(job, ReplaceJob):
+        mark = commit_mark(Path(job.record))
+        with contextlib.suppress(OSError):  # the change is made all the same
+            make_folder(mark.parent)
+            mark.touch(mode=0o600)
+            give_to_owner(mark)
+            sync_folder(mark.parent)
+    lines.write(Committed())
 
 
 def _space_check(folder: Path, minimum: int) -> Callable[[], None]:

@@ -7,6 +7,7 @@ worker to stop. Paths in jobs are made by the service, never by a person.
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -39,6 +40,7 @@ __all__ = [
     "SnapshotJob",
     "VerifyJob",
     "VerifyResult",
+    "commit_mark",
 ]
 
 
@@ -93,6 +95,11 @@ class ReplaceJob(Work, frozen=True, kw_only=True, tag=True):
     checks: Checks
     record: str
     stopped: bool = False
+
+
+def commit_mark(record: Path) -> Path:
+    """Return the file that a worker leaves when its replacement is committed, in case nobody hears it say so."""
+    return record.with_suffix(".committed")
 
 
 class DiscardJob(Work, frozen=True, kw_only=True, tag=True):

@@ -7,10 +7,10 @@ from pathlib import Path
 from ...engines import Recovery
 from ...files import short_name
 from ...repository.state import STATE
-from ...worker.protocol import Recovered, RecoverJob
+from ...worker.protocol import Recovered, RecoverJob, commit_mark
 from ..context import Context
 
-__all__ = ["is_unsettled", "record_path", "settle"]
+__all__ = ["forget_commit", "is_unsettled", "record_path", "settle"]
 
 _RECORD = "exchange.json"
 _DEADLINE = 600.0
@@ -31,16 +31,26 @@ def is_unsettled(context: Context) -> bool:
     return any(path.exists() for path in _candidates(context))
 
 
+def forget_commit(context: Context) -> None:
+    """Remove the marks that workers leave when a replacement is committed. Blocks."""
+    for path in _candidates(context):
+        commit_mark(path).unlink(missing_ok=True)
+
+
 async def settle(context: Context) -> Recovery | None:
     """Finish or undo what was begun; return what the database is now, None if nothing was begun.
 
-    Nobody else may be at it: the caller holds the exclusive lock, where there is one. Raises what a worker raises.
+    A worker that committed after its bot had died left a mark of that. Nobody else may be at it: the caller holds the
+    exclusive lock, where there is one. Raises what a worker raises.
     """
     for path in _candidates(context):
         if await context.in_thread(path.exists):
             found = await context.work(RecoverJob, Recovered, deadline=_DEADLINE, record=str(path))
             if found.recovery is not None:
                 return found.recovery
+    if any([await context.in_thread(commit_mark(path).exists) for path in _candidates(context)]):
+        await context.in_thread(forget_commit, context)
+        return Recovery(restored=True, message="The database had been replaced.")
     return None
 
 

@@ -39,7 +39,7 @@ from ..journal import Journal
 from ..latest import head_of
 from ..live import record_restore
 from ..verify import record_outcome
-from .settle import record_path, settle
+from .settle import forget_commit, record_path, settle
 
 __all__ = ["RestoreSteps", "release_image"]
 
@@ -261,6 +261,7 @@ class RestoreSteps:
     async def _replace(
         self, plan: RestorePlan, image: Path, quarantine: Path, journal: Journal | None = None
     ) -> ReplaceResult:
+        await self._context.in_thread(forget_commit, self._context)
         try:
             return await self._context.work(
                 ReplaceJob,

@@ -136,12 +136,12 @@ def _undo(steps: Steps, main: FileId | None) -> Recovery:
     record = steps.record
     same = main == record.old or (record.settling and main is not None and main.is_file(record.old))
     missing = [each for each in record.kept if each and identify(steps.side(each)) is None]
-    if (record.kept or record.old) and not same:
+    if record.clearing and (record.kept or record.old) and not same:
         steps.beside.unlink(missing_ok=True)
         records.remove(steps.file)
         kept = f" What was there before is in {steps.quarantine.name}." if record.kept else ""
         return Recovery(restored=None, message=f"Somebody used the database in the meantime; it is left as is.{kept}")
-    if not record.settling:
+    if record.clearing and not record.settling:
         for suffix in missing:
             if steps.kept(suffix).exists():
                 with contextlib.suppress(FileExistsError):

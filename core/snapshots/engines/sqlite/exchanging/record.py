@@ -23,7 +23,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     ``sides`` are the other files of the old database that go away, by suffix; ``kept`` are the suffixes of the files
     that ``quarantine`` keeps. ``settling`` is True once SQLite was told to move the old log into the old file, after
-    which that log must never come back. ``through`` is True if the content of ``image`` is written into the file
+    which that log must never come back. ``clearing`` is True once side files may have been removed; before that nothing
+    at the database's place was changed. ``through`` is True if the content of ``image`` is written into the file
     itself. ``back`` marks the way back, on which the files in ``quarantine`` are the new ones.
     """
 
@@ -37,6 +38,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     sides: dict[str, FileId] = {}
     kept: tuple[str, ...] = ()
     settling: bool = False
+    clearing: bool = False
     through: bool = False
     back: bool = False
 

@@ -188,6 +188,7 @@ class Steps:
 
     def clear(self) -> None:
         """Remove the side files that were looked at, so that nothing old is replayed into the new file."""
+        self.note(clearing=True)
         for suffix, known in self.record.sides.items():
             remove_known(self.side(suffix), known)
         if self.sides():

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.snapshots import DatabaseBusy, Kind, SnapshotError, StartupOutcome
-from core.snapshots.models import Snapshot
+from core.snapshots.models import NOBODY, JournalEntry, Snapshot
+from core.snapshots.operations.journal import journal_file
 from core.snapshots.operations.restoring.startup import candidates
 from core.snapshots.policies.health import BEFORE_HEALING
 from tests.worlds.database_harm import header_destroyed, header_destroyed_beside_a_log
@@ -105,3 +106,25 @@ async def test_where_nobody_can_know_a_person_must_say_that_the_bot_is_stopped(
         assert (await service.restore(world.older.id, stopped=True)).ok
         header_destroyed(world)
         assert (await service.start_up()).outcome is StartupOutcome.RESTORED
+
+
+async def test_a_worker_that_committed_after_its_bot_had_died_is_believed(tmp_path: Path) -> None:
+    """Nobody heard it say so, but it left a mark: the next start says what the database is, and enters the restore."""
+    world = await played_world(tmp_path)
+    async with world.opened() as service:
+        entry = JournalEntry(
+            operation="restore",
+            actor=NOBODY,
+            at=world.clock(),
+            pid=1,
+            snapshot=world.older.id,
+            sequence=world.older.sequence,
+            method="online",
+        )
+        journal_file(service._context).write(entry)
+    mark = world.repository / "state" / "exchange.committed"
+    mark.touch()
+    async with world.opened() as service:
+        assert f"the database is {world.older.id}" in str(service.interrupted)
+        assert [record.snapshot for record in service._context.repository.catalog.contents.restores] == [world.older.id]
+    assert not mark.exists()
