@@ -16,13 +16,15 @@ from tests.worlds.postgres_world import PostgresWorld, databases_of, run_sql
 pytestmark = pytest.mark.server
 
 
-async def test_a_missing_table_is_healed_at_the_start(tmp_path: Path) -> None:
-    """A critical table that is gone comes back from the newest snapshot before the game's cogs load."""
+async def test_a_missing_table_is_healed_at_the_start_where_the_settings_say_so(tmp_path: Path) -> None:
+    """A critical table that is gone comes back from the newest snapshot only with ``startup.restore = "errors"``."""
     world = PostgresWorld(tmp_path)
     before = world.game.contents()
     async with world.opened() as service:
         await service.create()
         world.game.execute("DROP TABLE user_cards")
+        assert (await service.start_up()).outcome is StartupOutcome.SUSPICIOUS
+    async with world.opened(startup={"restore": "errors"}) as service:
         report = await service.start_up()
     assert report.outcome is StartupOutcome.RESTORED
     assert "is kept as" in report.message
