@@ -33,8 +33,9 @@ def is_unsettled(context: Context) -> bool:
 
 def forget_commit(context: Context) -> None:
     """Remove the marks that workers leave when a replacement is committed. Blocks."""
-    for path in _candidates(context):
-        commit_mark(path).unlink(missing_ok=True)
+    for mark in map(commit_mark, _candidates(context)):
+        if mark.exists():  # in a read-only repository removing nothing fails too
+            mark.unlink()
 
 
 async def settle(context: Context) -> Recovery | None:
