@@ -36,8 +36,8 @@ class Bench:
         cog.outbox.post = self._take  # type: ignore[method-assign]
         cog.alerts._post = self._take
 
-    def _take(self, notice: discord.Embed, control: str = "", label: str = "") -> None:
-        self.told.append(notice.title or "")
+    def _take(self, embed: discord.Embed, control: str = "", label: str = "") -> None:
+        self.told.append(embed.title or "")
 
     async def tick(self, **amount: float) -> None:
         """Move the clock on, then run the cog's periodic check."""

@@ -139,4 +139,6 @@ async def test_a_corrupt_index_is_found_by_amcheck(tmp_path: Path) -> None:
             "UPDATE pg_index SET indisready = true, indisvalid = true WHERE indexrelid = 't_i'::regclass",
         )
         report = await service.integrity()
-    assert [(finding.check, finding.by_hand, finding.table) for finding in report.errors] == [(Check.INDEXES, True, "t")]
+    assert [(finding.check, finding.by_hand, finding.table) for finding in report.errors] == [
+        (Check.INDEXES, True, "t")
+    ]

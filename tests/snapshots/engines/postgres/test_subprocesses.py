@@ -11,6 +11,8 @@ from core.snapshots.engines.postgres import subprocesses
 from core.snapshots.engines.postgres.subprocesses import Program, bare_environment
 from core.snapshots.progress import Watch
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize("large", [True, False])
 def test_a_programs_output_comes_in_blocks(monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
