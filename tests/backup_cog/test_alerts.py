@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import discord
 import pytest
 
-from cogs.backup_cog.alerts import SNAPSHOT, VERIFICATION
-from core.snapshots import Level, NotEnoughSpace, SnapshotDamaged, StartupOutcome, StartupReport, VerifyReport
+from cogs.backup_cog.alerts import LOGIN, SNAPSHOT, VERIFICATION
+from cogs.backup_cog.notices.models import Outages
+from core.snapshots import (
+    Actor,
+    AnotherDatabase,
+    AuditLine,
+    Check,
+    Finding,
+    Health,
+    Level,
+    NotEnoughSpace,
+    Severity,
+    Snapshot,
+    SnapshotDamaged,
+    StartupOutcome,
+    StartupReport,
+    Verdict,
+    VerifyReport,
+)
 from tests.backup_cog.world import NOON, Clock, alerts_to, text_of
 from tests.worlds.snapshots import make_snapshot
 
@@ -149,3 +169,189 @@ def test_a_failed_shutdown_snapshot_is_told_with_the_newest_one(owner: Owner) ->
     owner.alerts.shutdown_failed(FULL, newest)
     assert f"The newest snapshot is `{newest.id}` of {discord.utils.format_dt(NOON, 'f')}" in owner.told[2]
     assert not [text for text in owner.told[1:] if "goes on" in text or "The disk is full." not in text]
+
+
+class Disk:
+    """The document of outages, which outlasts a process."""
+
+    def __init__(self) -> None:
+        self.document: Outages | None = None
+
+    def store(self, change: Callable[[Outages | None], Outages]) -> None:
+        """Change it at once."""
+        self.document = change(self.document)
+
+
+class Process(Owner):
+    """The alerts of one process of a bot, with what an earlier one left."""
+
+    def __init__(self, clock: Clock, disk: Disk, known: tuple[Snapshot, ...] = (), **options: Any) -> None:
+        super().__init__(clock)
+        self.alerts = alerts_to(self._post, clock, stale_after=2 * HOUR, store=disk.store, known=known, **options)
+        self.alerts.take_over(disk.document)
+
+
+@pytest.fixture
+def disk() -> Disk:
+    """An empty one."""
+    return Disk()
+
+
+def test_the_next_process_tells_that_it_works_again(clock: Clock, disk: Disk) -> None:
+    """The promise "you are notified when it works" is kept, with the whole length of the outage, and is told once."""
+    first = Process(clock, disk)
+    first.alerts.failed(SNAPSHOT, FULL)
+    clock.advance(hours=3)
+    second = Process(clock, disk)
+    assert "snapshot: failing for 3h" in second.alerts.open[0]
+    second.alerts.failed(SNAPSHOT, FULL)
+    second.alerts.covered()
+    assert second.told == ["Snapshots work again\nAfter 3h and 2 failed attempts.\n"]
+    third = Process(clock, disk)
+    third.alerts.covered()
+    assert third.told == []
+
+
+def test_an_outage_that_lasts_is_told_daily(clock: Clock, disk: Disk) -> None:
+    """Not more often, whichever process it is, and not after its end."""
+    Process(clock, disk).alerts.failed(SNAPSHOT, FULL)
+    reminded = 0
+    for _ in range(50):
+        clock.advance(hours=1)
+        process = Process(clock, disk)
+        process.alerts.watch(expected=True)
+        reminded += len(process.told)
+        assert all("Still: A snapshot failed" in text and "The disk is full." in text for text in process.told)
+    assert reminded == 2
+    process = Process(clock, disk)
+    process.alerts.covered()
+    clock.advance(days=3)
+    process.alerts.watch(expected=False)
+    assert len(process.told) == 1
+
+
+@pytest.mark.parametrize("operation", ["retention", "latest", "audit", "restore point"])
+def test_whatever_fails_ends_its_own_outage(owner: Owner, operation: str) -> None:
+    """A snapshot's success says nothing about the removal of expired ones."""
+    owner.alerts.failed(operation, FULL)
+    owner.alerts.covered()
+    assert len(owner.told) == 1
+    owner.alerts.succeeded(operation)
+    assert len(owner.told) == 2
+    assert owner.alerts.open == ()
+
+
+def test_a_bot_that_starts_in_vain_is_told_at_the_third_time(clock: Clock, disk: Disk) -> None:
+    """Once, not at every start of a crash loop; reaching Discord ends it."""
+    told = []
+    for _ in range(5):
+        process = Process(clock, disk)
+        process.alerts.count_start()
+        told.append(len(process.told))
+    assert told == [0, 0, 1, 0, 0]
+    last = Process(clock, disk)
+    assert "login: failing" in last.alerts.open[0]
+    last.alerts.succeeded(LOGIN)
+    assert "The bot reaches Discord again" in last.told[0]
+    ordinary = Process(clock, disk)
+    ordinary.alerts.count_start()
+    ordinary.alerts.succeeded(LOGIN)
+    assert ordinary.told == []
+
+
+def health_of(verdict: Verdict, *findings: Finding) -> Health:
+    """Make a verdict on the live database."""
+    return Health(verdict=verdict, findings=findings, checked_at=NOON)
+
+
+GONE = Finding(
+    check=Check.TABLES,
+    severity=Severity.ERROR,
+    message="The table users is missing; it had 3,000 rows in 0123456789ab of 2026-11-22 09:00 UTC.",
+    remedy="If it was meant, edit [database] critical_tables; if not, restore.",
+    table="users",
+)
+TORN = Finding(check=Check.PAGES, severity=Severity.ERROR, message="Page 7 of users cannot be read.")
+
+
+def test_a_missing_table_is_told_with_when_it_was_last_there_and_a_button(clock: Clock, disk: Disk) -> None:
+    """What was found, what to do in either case, and a look at the restore of that very snapshot."""
+    known = (make_snapshot(id="ffffffffffff"), make_snapshot(id="0123456789ab"))
+    process = Process(clock, disk, known)
+    process.alerts.health_changed(health_of(Verdict.SUSPICIOUS, GONE))
+    (text,) = process.told
+    assert all(part in text for part in ("is missing; it had 3,000 rows in 0123456789ab", "If it was meant"))
+    assert process.controls == ["savepoint:look:0123456789ab"]
+
+
+def test_unreadable_pages_are_told_with_the_newest_usable_snapshot(clock: Clock, disk: Disk) -> None:
+    """One whose own state cannot be read does not help; and its end is told."""
+    torn = make_snapshot(id="ffffffffffff", health=health_of(Verdict.UNREADABLE, TORN))
+    process = Process(clock, disk, (torn, make_snapshot(id="0123456789ab")), group="saves")
+    process.alerts.health_changed(health_of(Verdict.UNREADABLE, TORN))
+    assert "Page 7 of users cannot be read." in process.told[0]
+    assert "`/saves restore snapshot:0123456789ab`" in process.told[0]
+    assert process.controls == ["savepoint:look:0123456789ab"]
+    process.alerts.health_changed(health_of(Verdict.SOUND))
+    assert process.told[1].startswith("The database is sound again")
+
+
+def test_findings_at_a_start_are_told_by_its_own_notice_and_once(owner: Owner) -> None:
+    """Not twice in one start; and not at every start, if nothing is new."""
+    report = StartupReport(outcome=StartupOutcome.SUSPICIOUS, message="The table users is missing.")
+    owner.alerts.begin_start()
+    owner.alerts.health_changed(health_of(Verdict.SUSPICIOUS, GONE))
+    owner.alerts.started(report, checked=True)
+    assert len(owner.told) == 1
+    assert "The table users is missing." in owner.told[0]
+    owner.alerts.begin_start()
+    owner.alerts.started(report, checked=True)
+    assert len(owner.told) == 1
+    owner.alerts.begin_start()
+    owner.alerts.health_changed(health_of(Verdict.SOUND))
+    owner.alerts.started(StartupReport(outcome=StartupOutcome.CLEAN, message="fine"), checked=True)
+    assert owner.told[1].startswith("The database is sound again")
+
+
+def test_a_start_on_another_database_is_told_once_with_the_button_that_claims(clock: Clock, disk: Disk) -> None:
+    """Neither each start nor each snapshot that is refused tells it again."""
+    message = "The repository holds snapshots of the sqlite database /a, and the settings name /b."
+    report = StartupReport(outcome=StartupOutcome.REFUSED, message=message, another_database=True)
+    process = Process(clock, disk)
+    process.alerts.started(report, checked=True)
+    process.alerts.failed(SNAPSHOT, AnotherDatabase(message, recorded="/a", present="/b"))
+    again = Process(clock, disk)
+    again.alerts.started(report, checked=True)
+    assert process.controls == ["savepoint:claim:"]
+    assert "/a" in process.told[0]
+    assert again.told == []
+
+
+@pytest.mark.parametrize(
+    ("action", "source", "told"),
+    [
+        ("restore", "discord", True),
+        ("restore", "shell", True),
+        ("pin", "discord", True),
+        ("prune", "shell", False),
+        ("backup restore", "discord", False),
+        ("restore", "startup", False),
+    ],
+)
+def test_restores_and_pins_go_to_the_alert_channel(
+    clock: Clock, disk: Disk, action: str, source: str, told: bool
+) -> None:
+    """Who did it and to which snapshot; a restore at the start has its own notice."""
+    line = AuditLine(
+        at=NOON, actor=Actor(source=source, name="ada", id=7), action=action, outcome="done", snapshot="0123456789ab"
+    )
+    process = Process(clock, disk, tells_actors=True)
+    process.alerts.audited(line)
+    assert [("ada (7) by" in text, "0123456789ab" in text) for text in process.told] == [(True, True)] * told
+
+
+def test_without_an_alert_channel_an_owner_is_not_told_what_he_did_himself(owner: Owner) -> None:
+    """Only owners restore, and the direct message would go to them; what came from the shell is told."""
+    for source in ("discord", "shell"):
+        owner.alerts.audited(AuditLine(at=NOON, actor=Actor(source=source), action="restore", outcome="done"))
+    assert len(owner.told) == 1

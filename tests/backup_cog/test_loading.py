@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import shutil
@@ -17,8 +18,9 @@ import pytest
 from discord import app_commands
 from discord.ext import commands
 
+from cogs.backup_cog.cog import BackupCog
 from cogs.backup_cog.core_api import settings_for
-from core.snapshots import Kind, SettingsError, Snapshot
+from core.snapshots import Kind, SettingsError, Snapshot, SnapshotService
 from tests.backup_cog.stage import on_stage
 from tests.backup_cog.world import (
     EXTENSION,
@@ -291,3 +293,43 @@ async def test_a_wrong_setting_is_the_reason_the_load_fails(tmp_path: Path, monk
     async with commands.Bot(command_prefix="!", intents=HostBot(settings_for(object(), {})).intents) as bot:
         with pytest.raises(commands.ExtensionFailed, match=r"schedule\.periodic_interval"):
             await bot.load_extension(EXTENSION)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EIO, errno.EMFILE, errno.ENOLCK])
+@pytest.mark.parametrize("operation", ["open", "start_up", "join"])
+async def test_no_error_of_the_disk_keeps_the_bot_from_starting(world: World, operation: str, number: int) -> None:
+    """Whatever the repository's disk says: it is logged and alerted, and the game goes on without backups."""
+    clock = Clock()
+    async with world.bot() as bot:
+        service = SnapshotService(bot.backup_settings, clock=clock, monotonic=clock.monotonic)
+
+        async def fail(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        setattr(service, operation, fail)
+        cog = BackupCog(bot, service, monotonic=clock.monotonic)
+        await bot.add_cog(cog)
+        assert bot.get_cog("BackupCog") is cog
+        assert cog.outbox.waiting == 1
+        assert os.strerror(number) in str(cog.outbox._waiting[0].embed)
+
+
+async def test_the_counts_of_events_outlast_a_restart(world: World) -> None:
+    """An event that never fires is misspelt; "never" must not mean "not since the restart"."""
+    for fired in (1, 2):
+        async with world.bot() as bot:
+            await bot.load_extension(EXTENSION)
+            bot.dispatch("marketplace_sold", card_id=1)
+            await covered(bot)
+            counts = {trigger.count.event: trigger.count for trigger in cog_of(bot).triggers}
+            assert (counts["marketplace_sold"].fired, counts["marketplace_sold"].lasting) == (fired, True)
+            assert counts["pack_opened"].fired == 0
+
+
+async def test_a_frozen_bot_is_refused_with_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker would be the bot itself, which starts a worker, and so on."""
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    async with world.bot() as bot:
+        with pytest.raises(commands.ExtensionFailed, match="Run the bot with a Python of its own"):
+            await bot.load_extension(EXTENSION)
+    assert not world.repository.exists()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 
+from cogs.backup_cog import responses
 from cogs.backup_cog.formatting import Reply
 from cogs.backup_cog.responses import Answer, cannot_answer
 
@@ -88,3 +90,73 @@ async def test_another_failure_is_raised() -> None:
 def test_these_errors_say_that_nobody_can_answer_any_more(status: int, code: int, expected: bool) -> None:
     """Nothing else does: a missing permission or a fault of ours must not be swallowed."""
     assert cannot_answer(http_error(status, code)) is expected
+
+
+class Failing(Interaction):
+    """An interaction that is acknowledged, and whose edits and direct messages fail as often as the test says."""
+
+    def __init__(self, edits: list[BaseException], messages: list[BaseException]) -> None:
+        super().__init__(http_error(500, 0))
+        self._edits, self._messages = edits, messages
+
+    async def edit_original_response(self, *, embed: discord.Embed, **options: object) -> None:
+        """Fail, or accept the answer."""
+        if self._edits:
+            raise self._edits.pop(0)
+        await super().edit_original_response(embed=embed, **options)
+
+    async def _send(self, *, embed: discord.Embed, **options: object) -> None:
+        if self._messages:
+            raise self._messages.pop(0)
+        await super()._send(embed=embed, **options)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing wait between two attempts."""
+    monkeypatch.setattr(responses, "_PAUSES", (0.0, 0.0))
+
+
+RESET = ConnectionResetError(104, "Connection reset by peer")
+LOST = [http_error(401, 50027), http_error(404, 10015), http_error(404, 10008)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RESET, aiohttp.ServerDisconnectedError(), http_error(503, 0), TimeoutError()],
+    ids=lambda error: repr(error),
+)
+async def test_an_outcome_survives_a_moments_failure_in_place(at_once: None, error: BaseException) -> None:
+    """A reset, a dropped connection, a 5xx: it is sent again, and once only."""
+    interaction: Any = Failing([error], [])
+    await Answer(interaction).show(REPLY, outcome=True)
+    assert (interaction.edited, interaction.sent) == (["Snapshot taken"], [])
+
+
+@pytest.mark.parametrize("errors", [[http_error(502, 0)] * 10, LOST[:1], LOST[1:2], LOST[2:]], ids=len)
+async def test_an_outcome_that_cannot_be_shown_in_place_goes_by_direct_message(
+    at_once: None, errors: list[BaseException]
+) -> None:
+    """Ten 5xx or a token that has expired: nobody is told that the operation failed."""
+    interaction: Any = Failing(list(errors), [])
+    await Answer(interaction).show(REPLY, outcome=True)
+    assert (interaction.edited, interaction.sent) == ([], ["Snapshot taken"])
+
+
+async def test_an_outcome_that_nobody_takes_is_kept_for_the_owner_and_in_the_log(
+    at_once: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last way, with the ids of the person and the interaction; a list is not worth that."""
+    kept: list[tuple[str | None, int]] = []
+
+    def keep(reply: Reply, user_id: int) -> None:
+        kept.append((reply.embed.title, user_id))
+
+    closed = http_error(403, 50007)
+    interaction: Any = Failing([LOST[0]], [closed])
+    await Answer(interaction, keep).show(REPLY, outcome=True)
+    assert kept == [("Snapshot taken", 1)]
+    assert "user 1 (interaction 7" in caplog.text
+    interaction = Failing([LOST[0]], [closed])
+    await Answer(interaction, keep).show(REPLY)
+    assert len(kept) == 1

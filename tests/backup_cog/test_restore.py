@@ -253,18 +253,20 @@ async def test_a_plan_that_is_outdated_restores_nothing(stage: Stage) -> None:
     assert set(stage.errors()) <= {"PlanOutdated"}
 
 
-async def test_an_outcome_that_cannot_be_shown_goes_by_direct_message(stage: Stage) -> None:
+@pytest.mark.parametrize(("status", "code"), [(401, 50027), (404, 10015)])
+async def test_an_outcome_that_cannot_be_shown_goes_by_direct_message(stage: Stage, status: int, code: int) -> None:
     """A long restore outlives the interaction; the owner still learns which snapshot is the way back."""
     snapshot = await lose_something(stage)
     shown = await asked(stage, snapshot)
     modal = await click(stage, shown, "Confirm")
     stage.env.inject_error(
-        "PATCH", "/webhooks/*/messages/@original", status=401, code=50027, message="Invalid Webhook Token", times=None
+        "PATCH", "/webhooks/*/messages/@original", status=status, code=code, message="Injected", times=None
     )
     await stage.owner.submit_modal(modal, {"snapshot_id": snapshot.id})
     assert stage.world.names() == ["alice", "bob"]
     (message,) = stage.dms(stage.owner)
     assert stage.cog.service.known[0].id in message
+    assert "did not work" not in message
     assert stage.cog.alerts.open == ()
     assert stage.errors() == []
 

@@ -13,7 +13,7 @@ import discord
 import pytest
 from discord.ext import commands
 
-from cogs.backup_cog.shutdown import CloseHook
+from cogs.backup_cog.shutdown import CloseHook, unload_others
 from cogs.backup_cog.sigterm import SigtermHandler
 from tests.worlds.waiting import PATIENCE
 
@@ -179,3 +179,90 @@ async def test_a_later_handler_is_not_taken_away(sigterm: None) -> None:
     signal.signal(signal.SIGTERM, later)
     handler.remove()
     assert signal.getsignal(signal.SIGTERM) is later
+
+
+async def test_a_close_that_was_cancelled_can_be_called_again() -> None:
+    """A host that gives up waiting, or a second Ctrl-C, leaves a bot that can still be closed in good order."""
+    bot = SlowBot()
+    hook = CloseHook(bot, 5.0)
+    hook.install()
+    first = asyncio.create_task(bot.close())
+    await bot.entered.wait()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert (bot.is_closed(), hook.closing) == (False, True)
+    bot.gate.set()
+    await bot.close()
+    assert (bot.is_closed(), bot.closes) == (True, 2)
+    await bot.close()
+    assert bot.closes == 2
+
+
+@pytest.mark.skipif(ON_WINDOWS, reason="Windows has no SIGTERM")
+async def test_the_handlers_of_two_bots_close_both_at_once_then_call_the_earlier_one(sigterm: None) -> None:
+    """The second does not wait for the first, and the host's own handler runs once, after both."""
+    bots = [SlowBot(), SlowBot()]
+    seen: list[list[bool]] = []
+    called = asyncio.Event()
+
+    def hosts_own(number: int, frame: Any) -> None:
+        seen.append([bot.is_closed() for bot in bots])
+        called.set()
+
+    signal.signal(signal.SIGTERM, hosts_own)
+    handlers = [SigtermHandler(bot) for bot in bots]
+    for handler in handlers:
+        handler.install()
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(5):
+        for bot in bots:
+            await bot.entered.wait()
+        for bot in bots:
+            bot.gate.set()
+        await called.wait()
+    assert seen == [[True, True]]
+    for handler in reversed(handlers):
+        handler.remove()
+    assert signal.getsignal(signal.SIGTERM) is hosts_own
+
+
+class Last(commands.Cog):
+    """A cog of the host's that notes when it unloads."""
+
+    def __init__(self, order: list[str], wait: asyncio.Event | None = None) -> None:
+        self._order = order
+        self._wait = wait
+
+    async def cog_unload(self) -> None:
+        if self._wait is not None:
+            await self._wait.wait()
+        self._order.append("host")
+
+
+class Ours(commands.Cog):
+    """A cog that unloads the others first, as the backup cog does."""
+
+    def __init__(self, bot: commands.Bot, order: list[str], seconds: float) -> None:
+        self._bot, self._order, self._seconds = bot, order, seconds
+
+    async def cog_unload(self) -> None:
+        await unload_others(self._bot, self, self._seconds)
+        self._order.append("ours")
+
+
+@pytest.mark.parametrize(("hangs", "expected"), [(False, ["host", "ours"]), (True, ["ours", "host"])])
+async def test_the_others_unload_first_unless_one_hangs(hangs: bool, expected: list[str]) -> None:
+    """What the game commits at its end belongs into the last snapshot; but that is not put at risk for it."""
+    bot = SlowBot()
+    bot.gate.set()
+    order: list[str] = []
+    wait = asyncio.Event()
+    await bot.add_cog(Ours(bot, order, 0.05 if hangs else 5.0))
+    await bot.add_cog(Last(order, wait if hangs else None))
+    await bot.close()
+    wait.set()
+    async with asyncio.timeout(5):
+        while len(order) < 2:
+            await asyncio.sleep(0)
+    assert order == expected

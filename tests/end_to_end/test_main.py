@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from discord.ext import commands
 
-from main import make_bot
+from main import make_bot, settings_of_the_game
 from tests.worlds.waiting import PATIENCE
 
 pytestmark = pytest.mark.process
@@ -88,6 +88,18 @@ def test_a_wrong_setting_is_one_sentence_and_ends_with_2(tmp_path: Path) -> None
     last = done.stderr.splitlines()[-1]
     assert all(part in last for part in ("BACKUP_SCHEDULE_PERIODIC_INTERVAL", '"soon"', "20m"))
     assert "Traceback" not in done.stderr
+
+
+def test_the_games_own_tables_are_critical_unless_the_owner_names_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings' default names none, because it knows no game; this one knows its own."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("BACKUP_")]:
+        monkeypatch.delenv(name)
+    assert settings_of_the_game().database.critical_tables == ("users", "cards", "creator_packs", "user_cards")
+    monkeypatch.setenv("BACKUP_DATABASE_CRITICAL_TABLES", '["users"]')
+    assert settings_of_the_game().database.critical_tables == ("users",)
 
 
 @pytest.mark.kill

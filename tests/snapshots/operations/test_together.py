@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from core.snapshots import Kind, Snapshot, SnapshotService
+from core.snapshots import Busy, Kind, Snapshot, SnapshotService, StartupOutcome
 from tests.worlds.service_world import Heard, ServiceWorld
 
 pytestmark = pytest.mark.process
@@ -114,3 +115,37 @@ async def test_only_the_last_process_takes_the_shutdown_snapshot(
         taken = [each.kind for each in reversed(service.known)]
         assert taken[: len(kinds)] == kinds
         assert taken.count(Kind.SHUTDOWN) == last
+
+
+@pytest.mark.parametrize("operation", ["a start-up check", "a restore"])
+async def test_a_start_waits_for_the_healing_of_another_process(tmp_path: Path, operation: str) -> None:
+    """The game must not open a database that is being put into its place; ``lock_timeout`` is for other waits."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as one, world.opened(repository={"lock_timeout": 0.01}) as other:
+        async with one._context.lock.held(operation, 1.0):
+            start = asyncio.create_task(other.start_up())
+            done, _ = await asyncio.wait([start], timeout=0.3)
+            assert not done
+        report = await start
+    assert report.outcome is StartupOutcome.CLEAN
+
+
+async def test_a_start_waits_for_a_snapshot_of_another_process_as_usual(tmp_path: Path) -> None:
+    """It says nothing about the database, and can take minutes."""
+    world = ServiceWorld(tmp_path)
+    async with (
+        world.opened() as one,
+        world.opened(repository={"lock_timeout": 0.01}) as other,
+        one._context.lock.held("a snapshot", 1.0),
+    ):
+        with pytest.raises(Busy):
+            await other.start_up()
+
+
+async def test_a_start_gives_up_at_its_deadline(tmp_path: Path) -> None:
+    """The bot must start some time, and says that its database was not checked."""
+    world = ServiceWorld(tmp_path)
+    settings = {"repository": {"lock_timeout": 0.01}, "startup": {"deadline": 0.01}}
+    async with world.opened() as one, world.opened(**settings) as other, one._context.lock.held("a restore", 1.0):
+        with pytest.raises(Busy):
+            await other.start_up()
