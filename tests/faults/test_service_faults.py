@@ -34,6 +34,7 @@ async def test_killed_in_the_middle_the_next_start_finds_all_in_order(
         assert problem is None, f"call {round(part * calls)} of {calls}: {problem}"
 
 
+@pytest.mark.process
 async def test_a_bit_that_flips_in_the_repository_is_found(tmp_path: Path) -> None:
     """By the catalog's checksum or by an archive's: nothing that is damaged is believed."""
     rot = Rot(await played_world(tmp_path, newer=Form.INCREMENTAL))
