@@ -20,17 +20,17 @@ from discord.ext import commands
 
 from . import controls, embeds, restore_embeds
 from .after_commit import AfterCommit
-from .alerts import LOGIN, Alerts
 from .command_groups import name_groups
 from .core_api import Kind, Level, RestorePlan, Snapshot, SnapshotError, SnapshotNotFound, SnapshotService
 from .embeds import CogState
 from .formatting import CHOICES_LIMIT, Reply
 from .host_events import HostEvents
 from .lifecycle import Lifecycle
-from .memory import Memory
 from .mentions import MentionCommands
 from .notices import texts
+from .notices.alerts import LOGIN, Alerts
 from .notices.documents import StoredDocument
+from .notices.memory import Memory
 from .notices.models import Outages, TriggerCounts
 from .notices.outbox import Outbox
 from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, actor_of

@@ -11,7 +11,6 @@ import asyncio
 import logging
 from typing import Any
 
-from .alerts import Alerts
 from .core_api import (
     AuditLine,
     Health,
@@ -22,6 +21,7 @@ from .core_api import (
     SnapshotError,
     count_text,
 )
+from .notices.alerts import Alerts
 from .permissions import Bot
 
 __all__ = ["HostEvents"]

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 
 from discord.ext import commands, tasks
 
-from .alerts import SNAPSHOT, VERIFICATION, Alerts
 from .core_api import (
     Actor,
     Busy,
@@ -27,6 +26,7 @@ from .core_api import (
     StartupReport,
 )
 from .host_events import HostEvents
+from .notices.alerts import SNAPSHOT, VERIFICATION, Alerts
 from .permissions import Bot
 from .shutdown import CloseHook, unload_others
 from .sigterm import SigtermHandler

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 import pytest
 
-from cogs.backup_cog.alerts import LOGIN, SNAPSHOT, VERIFICATION
+from cogs.backup_cog.notices.alerts import LOGIN, SNAPSHOT, VERIFICATION
 from cogs.backup_cog.notices.models import Outages
 from core.snapshots import (
     Actor,

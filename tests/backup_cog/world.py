@@ -13,8 +13,8 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from cogs.backup_cog.alerts import Alerts
 from cogs.backup_cog.cog import BackupCog
+from cogs.backup_cog.notices.alerts import Alerts
 from core.snapshots import Kind, Settings, Snapshot, SnapshotService, load
 from tests.worlds.waiting import PATIENCE
 

@@ -13,6 +13,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -195,7 +196,7 @@ async def _heal(context: Context, contents: Contents, integrity: IntegrityReport
         except SnapshotError as error:
             message = f"{damage} The automatic restore of {snapshot.id} failed: {error}"
             return _report(StartupOutcome.DAMAGED, message, integrity, tried=tried)
-        message = f"{damage} {_restored_sentence(restored)}"
+        message = f"{damage} {_restored_sentence(restored, context.repository.root)}"
         return _report(StartupOutcome.RESTORED, message, integrity, restore=restored, tried=tried)
     message = f"{damage} There is no usable snapshot ({len(tried)} tried); nothing was touched."
     return _report(StartupOutcome.DAMAGED, message, integrity, tried=tried)
@@ -254,7 +255,7 @@ async def _restore(context: Context, snapshot: Snapshot, unfit: tuple[Finding, .
         return await restore_by(plan)
 
 
-def _restored_sentence(report: RestoreReport) -> str:
+def _restored_sentence(report: RestoreReport, root: Path) -> str:
     lost = report.lost
     events = ""
     if lost.event_count:
@@ -265,11 +266,13 @@ def _restored_sentence(report: RestoreReport) -> str:
         kept = (
             f" The database that was there is kept as {report.quarantine}."
             if report.method is Method.EXCHANGE
-            else f" The damaged files are in quarantine/{report.quarantine}."
+            else f" The damaged files are in {root / 'quarantine' / report.quarantine}."
         )
+    if report.safety is not None:
+        kept = f" What was there before is the safety snapshot {report.safety.id}.{kept}"
     return (
         f"Snapshot {report.restored.id} of {report.restored.began_at:%Y-%m-%d %H:%M:%S} UTC was restored and checked. "
-        f"Lost is what was written in the {duration_text(lost.seconds)} after it{events}.{kept}"
+        f"Lost is what was written after that{events}.{kept}"
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..permissions import Bot
+from ..triggers import Trigger
 from .alerts import Alerts
-from .notices.documents import StoredDocument
-from .notices.models import Outages, TriggerCounts, added_counts
-from .notices.outbox import Outbox
-from .permissions import Bot
-from .triggers import Trigger
+from .documents import StoredDocument
+from .models import Outages, TriggerCounts, added_counts
+from .outbox import Outbox
 
 __all__ = ["Memory"]
 

@@ -1,6 +1,6 @@
 """When to alert the owner: once when something fails, daily while it lasts, and once when it works again.
 
-``notices.texts`` has the texts. There is one table of outages: whatever can fail can succeed, and ends its own outage.
+``texts`` has the texts. There is one table of outages: whatever can fail can succeed, and ends its own outage.
 It is kept on disk, so that "you are notified when it works" is kept by the next process too. Staleness is measured with
 a monotonic clock, so that a change of the system's time is neither an outage nor a recovery.
 """
@@ -15,8 +15,8 @@ from typing import Protocol
 import discord
 import msgspec
 
-from .controls import CLAIM, LOOK, custom_id
-from .core_api import (
+from ..controls import CLAIM, LOOK, custom_id
+from ..core_api import (
     AnotherDatabase,
     AuditLine,
     Health,
@@ -30,8 +30,8 @@ from .core_api import (
     count_text,
     duration_text,
 )
-from .notices import texts
-from .notices.models import Outage, Outages
+from . import texts
+from .models import Outage, Outages
 
 __all__ = ["LOGIN", "SNAPSHOT", "VERIFICATION", "Alerts", "Changes", "Post"]
 
