@@ -12,9 +12,9 @@ from core.snapshots.errors import SnapshotError, WorkerFailed, from_wire
 
 
 def tree_of(root: type[SnapshotError]) -> dict[str, str | None]:
-    """Return each class's name with its parent's."""
+    """Return each class's name with its parent's. An engine's own errors are not part of the core's tree."""
     found: dict[str, str | None] = {}
-    for child in root.__subclasses__():
+    for child in (each for each in root.__subclasses__() if each.__module__ == errors.__name__):
         found[child.__name__] = root.__name__
         found |= tree_of(child)
     return found
