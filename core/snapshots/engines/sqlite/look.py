@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
@@ -30,8 +31,10 @@ class Look:
         self._connection = connection
         self._pool = pool
         self._met: list[Finding] = []
-        self._counting = None if tables is None else pool.submit(self._count, tables)
         self._checking: Future[_Findings] | None = None
+        self._once = threading.Lock()
+        # Last, because it uses the others at once, in another thread.
+        self._counting = None if tables is None else pool.submit(self._count, tables)
 
     def as_full(self) -> None:
         """Start what every full gets: a count of every table if none was wanted, and a check of the pages."""
@@ -41,8 +44,9 @@ class Look:
 
     def examine(self) -> None:
         """Start to check the pages."""
-        if self._checking is None:
-            self._checking = self._pool.submit(self._check)
+        with self._once:
+            if self._checking is None:
+                self._checking = self._pool.submit(self._check)
 
     def rows(self) -> dict[str, int]:
         """Return the counted rows by table, waiting for them."""
