@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUN := requirements.txt requirements-sqlite.txt requirements-postgresql.txt requirements-discord.txt
 
 .PHONY: campaign demo demo-postgres quick test check format benchmark benchmark-postgres clean
 
@@ -51,10 +52,10 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Savepoint needs Python 3.11 or newer, this is %d.%d; name another with make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+$(VENV)/.run: $(VENV)/bin/python $(RUN)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(RUN:%=-r %)
 	touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python requirements.txt requirements-dev.txt
+$(VENV)/.dev: $(VENV)/bin/python $(RUN) requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@

@@ -19,7 +19,6 @@ from discord import app_commands
 from discord.ext import commands
 
 from . import controls, embeds, restore_embeds
-from .after_commit import AfterCommit
 from .command_groups import name_groups
 from .core_api import Kind, Level, RestorePlan, Snapshot, SnapshotError, SnapshotNotFound, SnapshotService
 from .embeds import CogState
@@ -36,7 +35,7 @@ from .notices.outbox import Outbox
 from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, actor_of
 from .responses import Answer, ProgressDisplay, cannot_answer
 from .restore_view import RestoreConfirmation
-from .triggers import Trigger
+from .triggers import AfterCommit, Trigger
 
 __all__ = ["ANSWERED", "BackupCog"]
 

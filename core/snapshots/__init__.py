@@ -85,6 +85,7 @@ from .policies.health import judge
 from .service import SnapshotService
 from .settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
 from .units import Duration, Size, count_text, duration_text, size_text
+from .version import __version__ as __version__
 
 __all__ = [
     "Actor",

@@ -32,6 +32,7 @@ LAYERS = (
     "models",
     "errors",
     "units",
+    "version",
 )
 """The folders and modules of the core, from the top: each may import only what stands below it."""
 

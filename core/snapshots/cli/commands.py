@@ -86,6 +86,7 @@ import sys
 
 import click
 
+from ..version import __version__
 from . import check_cmd, history_cmd, maintenance_cmd, rescue_cmd, restore_cmd, show_cmd, take_cmd
 from .app import Shell
 
@@ -135,6 +136,7 @@ def _require_unicode() -> None:
 
 
 @click.group(cls=Shell, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="savepoint", message="%(prog)s %(version)s")
 def shell() -> None:
     """Snapshots of the game's database, from a shell.
 

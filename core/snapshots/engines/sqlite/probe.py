@@ -121,7 +121,8 @@ class SqliteProbe:
         self._identity = identity
         connection = aiosqlite.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=1.0)
         # Otherwise a bot that exits without closing this would never end: Python waits for threads that are no daemons.
-        connection._thread.daemon = True
+        # (Before aiosqlite 0.22 the connection is the thread.)
+        getattr(connection, "_thread", connection).daemon = True
         self._connection = await connection
 
     def _identify(self) -> tuple[int, int]:

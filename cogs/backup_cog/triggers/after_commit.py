@@ -15,7 +15,7 @@ from typing import Any
 
 import discord
 
-from .core_api import SnapshotService
+from ..core_api import SnapshotService
 
 __all__ = ["LONGEST", "AfterCommit"]
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, 
 from string import Formatter
 from typing import Any
 
-from .core_api import TriggerSettings
-from .trigger_events import DISCORD_EVENTS, EVENTS, PayloadOf, is_own
+from ..core_api import TriggerSettings
+from .events import DISCORD_EVENTS, EVENTS, PayloadOf, is_own
 
 __all__ = ["REASON_LIMIT", "UNKNOWN", "Reading", "Trigger", "TriggerCount", "read"]
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import discord
 from discord.ext import commands
 
-from .core_api import TriggerSettings
+from ..core_api import TriggerSettings
 
 __all__ = ["DISCORD_EVENTS", "EVENTS", "PayloadOf", "is_own"]
 
@@ -31,7 +31,7 @@ DISCORD_EVENTS = frozenset(_NAMES.split())
 """Events that come before the game has done anything about them. A game dispatches its own when it has committed."""
 
 _CLICKS = (discord.InteractionType.component, discord.InteractionType.modal_submit)
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __name__.removesuffix(".triggers.events")
 
 
 def is_own(value: object) -> bool:

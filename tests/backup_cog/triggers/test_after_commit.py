@@ -12,8 +12,8 @@ import pytest
 from discord import app_commands
 from discord.ext import commands
 
-from cogs.backup_cog.after_commit import LONGEST, AfterCommit
 from cogs.backup_cog.triggers import Trigger
+from cogs.backup_cog.triggers.after_commit import LONGEST, AfterCommit
 from core.snapshots import Kind, TriggerSettings
 from tests.backup_cog.world import EXTENSION, World, cog_of, of_kind
 
