@@ -89,8 +89,9 @@ def locked_snapshot(
         except BaseException:
             _roll_back(session)
             raise
-        if snapshot is None and time.monotonic() >= until:
-            raise DatabaseBusy(f"Tables of {shown} are made and dropped all the time. Try again.", path=shown)
+        else:
+            if snapshot is None and time.monotonic() >= until:
+                raise DatabaseBusy(f"Tables of {shown} are made and dropped all the time. Try again.", path=shown)
     try:
         with naming_holders(session):
             yield snapshot

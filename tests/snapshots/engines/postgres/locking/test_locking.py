@@ -271,3 +271,28 @@ def test_whoever_keeps_a_database_from_being_exchanged_is_named(
         pytest.raises(DatabaseBusy, match=rf"role {'postgres' if superuser else game.role} \(the panel\), pid \d+, "),
     ):
         exchange.exchange(address_of(game), game.name, f"{game.name}_kept", 0.5, bounded(60))
+
+
+def test_the_holder_is_named_also_where_the_time_ends_between_two_attempts(
+    game: PostgresGame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ended the last attempt is what the message is about."""
+    monkeypatch.setattr(shared_snapshot, "_RETRY_AFTER", 1.0)
+    chain = Chain(tmp_path / "locked", engine_for(parse(game.url), 0.5))
+    with game.session("BEGIN", "LOCK TABLE hoard"), pytest.raises(DatabaseBusy, match=rf"role {game.role}"):
+        chain.take(watch=bounded(60))
+
+
+def test_tables_that_never_stay_end_the_snapshot_with_a_sentence(
+    game: PostgresGame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A game that makes a table between every list and its locks cannot keep us for ever."""
+    original, made = shared_snapshot._lock, iter(range(10_000))
+
+    def lock(session: Any, tables: Any) -> None:
+        original(session, tables)
+        run_sql(game.url, f"CREATE TABLE another_{next(made)} ()")
+
+    monkeypatch.setattr(shared_snapshot, "_lock", lock)
+    with pytest.raises(DatabaseBusy, match="made and dropped all the time"):
+        Chain(tmp_path / "taken", engine_for(parse(game.url), 0.5)).take(watch=bounded(60))
