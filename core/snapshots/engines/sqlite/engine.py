@@ -25,7 +25,7 @@ from .connections import read_transaction, reading, reading_image
 from .exchanging.exchange import exchange_files, put_back, recover
 from .finish import write_back_log
 from .mount import not_mounted_report
-from .replace import same_content, write_online
+from .replace import NotConvertible, same_content, write_online
 from .source import NotRecognised, copy_pinned, open_copy, open_live
 from .structure import table_names
 
@@ -178,10 +178,13 @@ class SqliteEngine(Engine):
         stopped: bool = False,
     ) -> ReplaceResult:
         """Replace the content of the database by the image, and check it."""
-        identical: bool | None
-        if method is Method.ONLINE:
-            identical = write_online(self._path, image, image.parent, self._busy_timeout, watch)
-        else:
+        identical: bool | None = None
+        try:
+            if method is Method.ONLINE:
+                identical = write_online(self._path, image, image.parent, self._busy_timeout, watch)
+        except NotConvertible:
+            method = Method.SWAP  # the only other way, and refused while somebody has the database open
+        if method is not Method.ONLINE:
             timeout = self._busy_timeout
             exchange_files(self._path, image, quarantine, details, timeout, watch, record=record, stopped=stopped)
             identical = self._has_content_of(image, watch)

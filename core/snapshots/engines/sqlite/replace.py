@@ -20,7 +20,7 @@ from ...progress import Watch
 from .connections import attach_watch, read_transaction, reading_image, writing
 from .source import copy_pinned
 
-__all__ = ["same_content", "write_online"]
+__all__ = ["NotConvertible", "same_content", "write_online"]
 
 _STEP_PAGES = 256
 _LOCK_STEP = 200
@@ -30,12 +30,16 @@ _VOLATILE = ((18, 20), (24, 28), (40, 44), (92, 100))
 version-valid-for and the library's version (https://www.sqlite.org/fileformat2.html, 1.3)."""
 
 
+class NotConvertible(Exception):
+    """The image needs another page size, and only the host has the collation or module that this takes."""
+
+
 def write_online(path: Path, image: Path, scratch: Path, busy_timeout: float, watch: Watch) -> bool | None:
     """Write an image into a live database. Return True if the result is identical, None if that is unknown.
 
     It is unknown if another connection wrote in the meantime, or if the result could not be read. Raises DatabaseBusy
-    if another connection holds a lock for longer than ``busy_timeout`` seconds, and what the watch raises; the database
-    is unchanged then.
+    if another connection holds a lock for longer than ``busy_timeout`` seconds, NotConvertible, and what the watch
+    raises; the database is unchanged then.
     """
     with writing(path, busy_timeout, watch) as live:
         # Short waits from here on, so that the deadline is checked between them.
@@ -80,7 +84,12 @@ def _with_page_size(image: Path, page_size: int, live: sqlite3.Connection, scrat
     with contextlib.closing(sqlite3.connect(image, isolation_level=None)) as content:
         attach_watch(content, watch)
         content.execute(f"PRAGMA page_size = {page_size}")
-        content.execute("VACUUM INTO ?", (str(target),))
+        try:
+            content.execute("VACUUM INTO ?", (str(target),))
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith("no such "):
+                raise
+            raise NotConvertible(str(error)) from error
     watch.check()
     return target
 
