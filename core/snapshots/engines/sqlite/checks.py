@@ -32,8 +32,9 @@ from ..integrity import (
     vanished_findings,
 )
 from .connections import schema_problem, translating_errors
+from .constraints import broken_checks
 from .diagnosis import diagnosed
-from .structure import is_damage, needs_the_host, page_findings, quoted, table_names, unreadable_tables
+from .structure import is_damage, needs_the_host, page_findings, quoted, table_names, unreadable_tables, virtual_tables
 
 __all__ = ["check", "count_if_readable", "count_rows", "cut_findings", "refused_report"]
 
@@ -56,7 +57,7 @@ def count_rows(
         try:
             rows[table] = _count(connection, table)
         except sqlite3.DatabaseError as error:
-            finding = _why_uncounted(table, error)
+            finding = _why_uncounted(connection, table, error)
             if uncounted is not None:
                 uncounted.append(finding)
     return rows
@@ -80,13 +81,16 @@ def cut_findings(missing: int) -> tuple[Finding, ...]:
     return (Finding(check=Check.FILE, severity=Severity.ERROR, message=message),)
 
 
-def _why_uncounted(table: str, error: sqlite3.DatabaseError) -> Finding:
-    if needs_the_host(error):
-        return host_needed_finding(table, error)
+def _why_uncounted(connection: sqlite3.Connection, table: str, error: sqlite3.DatabaseError) -> Finding:
+    """Return the finding on a table that cannot be counted although no page of it is damaged; otherwise raise."""
     if error.sqlite_errorname == "SQLITE_CORRUPT_VTAB":
         message = f"The virtual table {table} contradicts itself: {error}."
         remedy = f"What it stores is in tables of its own. If it is a search index, rebuild it: {_rebuild(table)}"
         return Finding(check=Check.INDEXES, severity=Severity.ERROR, message=message, table=table, remedy=remedy)
+    # A module of a newer SQLite may store another format, and a view may no longer fit its tables.
+    stored = table.lower() not in {name.lower() for name in (*virtual_tables(connection), *_views(connection))}
+    if needs_the_host(error) or (error.sqlite_errorname == "SQLITE_ERROR" and not stored):
+        return host_needed_finding(table, error)
     raise error
 
 
@@ -96,8 +100,11 @@ def _rebuild(table: str) -> str:
 
 
 def _countable(connection: sqlite3.Connection) -> set[str]:
-    views = connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")
-    return table_names(connection) | {str(name) for (name,) in views}
+    return table_names(connection) | _views(connection)
+
+
+def _views(connection: sqlite3.Connection) -> set[str]:
+    return {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")}
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:
@@ -135,7 +142,7 @@ def check(connection: sqlite3.Connection, path: Path, checks: Checks, watch: Wat
         _tables(connection, checks, checked),
         _rows(connection, checks, checked, rows),
         _json(connection, checks, checked),
-        _foreign_keys(connection, checked),
+        _rules(connection, checked),
     )
     watch.phase("check", len(parts))
     for part in parts:
@@ -170,6 +177,8 @@ def _schema(connection: sqlite3.Connection) -> Iterator[Finding]:
 
 def _pages(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
     yield from _schema(connection)
+    # On a connection that may write, SQLite reports what ``broken_checks`` reports on any.
+    connection.execute("PRAGMA ignore_check_constraints = ON")
     checked["pages"] = int(connection.execute("PRAGMA page_count").fetchone()[0])
     yield from page_findings(connection, quick=checks.quick)
 
@@ -221,6 +230,11 @@ def _count_unexpected(connection: sqlite3.Connection, expectation: JsonColumn, t
     # CASE, because SQLite may evaluate the sides of AND in any order and json_type fails on what is not JSON.
     other = f"CASE WHEN {column} IS NULL OR NOT json_valid({text}) THEN 0 ELSE json_type({text}) <> '{wanted}' END"
     return int(connection.execute(f"SELECT count(*) FROM {table} WHERE {other}").fetchone()[0])
+
+
+def _rules(connection: sqlite3.Connection, checked: Counter[str]) -> Iterator[Finding]:
+    yield from broken_checks(connection)
+    yield from _foreign_keys(connection, checked)
 
 
 def _foreign_keys(connection: sqlite3.Connection, checked: Counter[str]) -> Iterator[Finding]:

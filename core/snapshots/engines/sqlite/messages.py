@@ -14,7 +14,7 @@ import re
 
 from ...models import Check, Finding, Severity
 
-__all__ = ["DUMP", "finding_of"]
+__all__ = ["DUMP", "ROWS", "finding_of"]
 
 _REINDEX = (
     "REINDEX builds the index anew from its table. If rows seem to be missing, compare their number with a snapshot's "
@@ -28,15 +28,15 @@ DUMP = (
     "Every table can be read: stop the bot, copy the file away, and let `sqlite3 game.db .dump | sqlite3 new.db` write "
     "a clean one (REINDEX and VACUUM fail at pages that cannot be read). Compare the numbers of rows with a snapshot's."
 )
-_ROWS = "The rows are older than the rule, or the rule was changed by hand: correct the rows or the schema."
+ROWS = "The rows are older than the rule, or the rule was changed by hand: correct the rows or the schema."
 
 _PATTERNS: tuple[tuple[re.Pattern[str], Check, Severity, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), check, severity, remedy)
     for pattern, check, severity, remedy in (
-        (r"non-unique entry in index", Check.UNIQUE, Severity.WARNING, _ROWS),
-        (r"^NULL value in ", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
-        (r"^CHECK constraint failed in ", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
-        (r"^(non-\w+|TEXT|NUMERIC|INT|INTEGER|REAL|BLOB) value in ", Check.CONSTRAINTS, Severity.WARNING, _ROWS),
+        (r"non-unique entry in index", Check.UNIQUE, Severity.WARNING, ROWS),
+        (r"^NULL value in ", Check.CONSTRAINTS, Severity.WARNING, ROWS),
+        (r"^CHECK constraint failed in ", Check.CONSTRAINTS, Severity.WARNING, ROWS),
+        (r"^(non-\w+|TEXT|NUMERIC|INT|INTEGER|REAL|BLOB) value in ", Check.CONSTRAINTS, Severity.WARNING, ROWS),
         (r"missing from index", Check.INDEXES, Severity.ERROR, _REINDEX),
         (r"wrong # of entries in index", Check.INDEXES, Severity.ERROR, _REINDEX),
         (r"values differ from index", Check.INDEXES, Severity.ERROR, _REINDEX),

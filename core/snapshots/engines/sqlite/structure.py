@@ -22,7 +22,15 @@ from ...units import count_text
 from .connections import schema_problem
 from .messages import DUMP, finding_of
 
-__all__ = ["is_damage", "needs_the_host", "page_findings", "quoted", "table_names", "unreadable_tables"]
+__all__ = [
+    "is_damage",
+    "needs_the_host",
+    "page_findings",
+    "quoted",
+    "table_names",
+    "unreadable_tables",
+    "virtual_tables",
+]
 
 LISTED = 50
 """So many page findings are named one by one; the rest is one finding with a count for each kind."""
@@ -150,11 +158,12 @@ def unreadable_tables(connection: sqlite3.Connection) -> Iterator[Finding]:
 
     Virtual tables are left out: what they store is in tables of its own, which are read.
     """
-    for table in ["sqlite_master", *sorted(table_names(connection) - _virtual_tables(connection))]:
+    for table in ["sqlite_master", *sorted(table_names(connection) - virtual_tables(connection))]:
         yield from _unreadable(connection, table)
 
 
-def _virtual_tables(connection: sqlite3.Connection) -> set[str]:
+def virtual_tables(connection: sqlite3.Connection) -> set[str]:
+    """Return the names of the virtual tables."""
     rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%'")
     return {str(name) for (name,) in rows}
 
