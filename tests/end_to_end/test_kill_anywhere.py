@@ -121,7 +121,7 @@ async def test_killed_while_it_restores_the_database_is_the_old_or_the_new_one(
         async with world.opened() as service:
             assert world.temporary_files() == set()
             assert (await service.start_up()).outcome is StartupOutcome.CLEAN
-        assert [path.name for path in tmp_path.glob(".*")] == []
+        assert world.beside_the_database() == []
     assert "a mixture" not in seen
 
 

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 
@@ -122,7 +123,8 @@ class SqliteProbe:
         connection = aiosqlite.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=1.0)
         # Otherwise a bot that exits without closing this would never end: Python waits for threads that are no daemons.
         # (Before aiosqlite 0.22 the connection is the thread.)
-        getattr(connection, "_thread", connection).daemon = True
+        thread: Any = getattr(connection, "_thread", connection)
+        thread.daemon = True
         self._connection = await connection
 
     def _identify(self) -> tuple[int, int]:
