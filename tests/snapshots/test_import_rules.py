@@ -18,6 +18,7 @@ TREES = ("core", "cogs", "demonstration", "benchmarks", "tests")
 
 LAYERS = (
     "cli",
+    "doctor",
     "service",
     "operations",
     "worker",

@@ -14,6 +14,7 @@
     python -m core.snapshots unpin ID
     python -m core.snapshots rebuild-catalog
     python -m core.snapshots claim
+    python -m core.snapshots doctor [--write]
     python -m core.snapshots look [TABLE KEY..] [--player ID] [--at WHEN]
     python -m core.snapshots history TABLE KEY.. [--column NAME]
     python -m core.snapshots diff WHEN [WHEN] [--rows]
@@ -51,6 +52,8 @@ With ``--json`` standard output is exactly one JSON document. These shapes are s
     pin, unpin        {"snapshot": SNAPSHOT}
     rebuild-catalog   {"snapshots": count, "damaged": [path, ..], "unreadable": [path, ..]}
     claim             {"engine", "location"}, what the repository belongs to now
+    doctor            {"database": url|null, "tables": {table: rows}, "problems": [{"check", "message", "fix"}, ..],
+                      "settings": {"section.key": value}, which --write writes}
     look              {"at": id or now, "tables": {table: [{column: value}, ..]}, "by": archives or rebuild}
     history           {"changes": [{"snapshot": id or now, "since": id|null, "at", "reasons": [..],
                       "before": {column: value}|null, "after": {column: value}|null}, ..], "points", "read",
@@ -87,7 +90,7 @@ import sys
 import click
 
 from ..version import __version__
-from . import check_cmd, history_cmd, maintenance_cmd, rescue_cmd, restore_cmd, show_cmd, take_cmd
+from . import check_cmd, doctor_cmd, history_cmd, maintenance_cmd, rescue_cmd, restore_cmd, show_cmd, take_cmd
 from .app import Shell
 
 __all__ = ["main", "shell"]
@@ -107,6 +110,7 @@ _COMMANDS = (
     take_cmd.unpin,
     maintenance_cmd.rebuild_catalog,
     maintenance_cmd.claim,
+    doctor_cmd.doctor,
     history_cmd.look,
     history_cmd.history,
     history_cmd.diff,

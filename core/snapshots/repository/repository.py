@@ -18,7 +18,16 @@ from pathlib import Path
 from ..archive import full
 from ..engines import ChainFile
 from ..errors import RepositoryError, SnapshotDamaged
-from ..files import free_space, give_to_owner, make_folder, remove, sync_file, sync_folder, translate_os_error
+from ..files import (
+    PRIVATE_FILE,
+    free_space,
+    give_to_owner,
+    make_folder,
+    remove,
+    sync_file,
+    sync_folder,
+    translate_os_error,
+)
 from ..models import Kind, Snapshot
 from ..policies.chain import chain_of
 from ..policies.health import readable, usable_state
@@ -83,10 +92,23 @@ class Repository:
             for folder in (self.root, self.work):
                 make_folder(folder)
             self.store.prepare()
+            self._keep_out_of_git()
         except RepositoryError:
             raise
         except OSError as error:
             raise translate_os_error(error, self.root) from error
+
+    def _keep_out_of_git(self) -> None:
+        """Make git leave the folder alone: snapshots are players' data, and a bot's folder is often pushed whole."""
+        ignored = self.root / ".gitignore"
+        try:
+            # Several processes of one bot may be the first at once.
+            descriptor = os.open(ignored, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+        except FileExistsError:
+            return
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(b"*\n")
+        give_to_owner(ignored)
 
     def clean(self) -> None:
         """Remove temporary files that a crash left; the caller holds the exclusive lock."""

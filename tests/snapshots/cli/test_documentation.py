@@ -13,7 +13,8 @@ import pytest
 
 from core.snapshots.cli import commands
 from core.snapshots.cli.commands import shell
-from core.snapshots.cli.json_output import checks, errors, history, maintenance, rescues, restores, snapshots
+from core.snapshots.cli.json_output import checks, doctor, errors, history, maintenance, rescues, restores, snapshots
+from core.snapshots.doctor import Problem
 from core.snapshots.models import Actor, AuditLine, Kind, Lost, Verification
 
 DOCUMENTED = commands.__doc__ or ""
@@ -34,6 +35,7 @@ COMMANDS = [
     "unpin",
     "rebuild-catalog",
     "claim",
+    "doctor",
     "look",
     "history",
     "diff",
@@ -52,6 +54,7 @@ SHAPES: dict[str, list[type[msgspec.Struct]]] = {
     "prune": [maintenance.PruneDocument, maintenance.DecisionDocument],
     "pin, unpin": [snapshots.SnapshotAnswer],
     "rebuild-catalog": [maintenance.CatalogDocument],
+    "doctor": [doctor.DoctorDocument, Problem],
     "look": [history.LookDocument],
     "history": [history.HistoryDocument, history.ChangeDocument],
     "diff": [history.DiffDocument, history.TableDiffDocument, history.RowsDocument],

@@ -48,8 +48,18 @@ def test_everything_in_it_is_private(repository: Repository) -> None:
     folders = {".work", "daily", "critical", "shutdown"}
     assert {found.pop(name) for name in folders} == {0o700}
     assert stat.S_IMODE(repository.root.stat().st_mode) == 0o700
-    assert set(found) == {FILE_NAME, f".work/{PREVIOUS}", snapshot(1).path, snapshot(2, Kind.CRITICAL).path}
+    ours = {".gitignore", FILE_NAME, f".work/{PREVIOUS}"}
+    assert set(found) == ours | {snapshot(1).path, snapshot(2, Kind.CRITICAL).path}
     assert set(found.values()) == {0o600}
+
+
+def test_git_leaves_it_alone(repository: Repository) -> None:
+    """Snapshots are players' data, and many a bot's folder is pushed whole; what the owner writes there stays."""
+    ignored = repository.root / ".gitignore"
+    assert ignored.read_text() == "*\n"
+    ignored.write_text("*\n!README\n")
+    repository.prepare()
+    assert ignored.read_text() == "*\n!README\n"
 
 
 def test_preparing_twice_changes_nothing(repository: Repository) -> None:

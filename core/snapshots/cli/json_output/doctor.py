@@ -1,0 +1,27 @@
+"""The document of ``doctor``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...doctor import Diagnosis, Problem
+
+__all__ = ["DoctorDocument", "doctor_document"]
+
+
+class DoctorDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``doctor`` found."""
+
+    database: str | None
+    tables: dict[str, int]
+    problems: tuple[Problem, ...]
+    settings: dict[str, Any]
+
+
+def doctor_document(found: Diagnosis) -> DoctorDocument:
+    """Return the document of a diagnosis."""
+    return DoctorDocument(
+        database=found.database, tables=found.contents.tables, problems=found.problems, settings=found.settings
+    )
