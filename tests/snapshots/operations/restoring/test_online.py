@@ -78,7 +78,7 @@ async def test_a_restore_gives_back_every_row_and_keeps_what_was_there(
         assert world.temporary_files() == set()
     with connected(world.database) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == (journal_mode,)
-    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+    assert world.beside_the_database() == []
 
 
 @MODES
