@@ -34,7 +34,8 @@ from .sigterm import SigtermHandler
 __all__ = ["Lifecycle"]
 
 log = logging.getLogger(__name__)
-_TICK_SECONDS = 15
+_TICK_SECONDS = 15.0
+_SHORTEST_TICK = 1.0
 _SECOND_CLOSE_SECONDS = 5.0
 """How much longer than the shutdown snapshot a second ``close`` of the bot waits for the first one."""
 _RELEASE_SECONDS = 10.0
@@ -91,7 +92,9 @@ class Lifecycle:
             monotonic=monotonic,
         )
         self._sigterm = SigtermHandler(bot)
-        self._loop = tasks.loop(seconds=_TICK_SECONDS)(self._tick_safely)
+        # Twice in an interval, or one of ten seconds would be one of fifteen.
+        interval = float(self._schedule.periodic_interval)
+        self._loop = tasks.loop(seconds=max(_SHORTEST_TICK, min(_TICK_SECONDS, interval / 2)))(self._tick_safely)
 
     @property
     def closing(self) -> bool:

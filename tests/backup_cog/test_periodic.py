@@ -73,6 +73,15 @@ async def bench(world: World, clock: Clock, variables: dict[str, str]) -> AsyncI
         yield Bench(bot, await add_cog(bot, clock), world, clock)
 
 
+@pytest.mark.parametrize(("interval", "seconds"), [("10s", 5.0), ("1s", 1.0), ("20m", 15.0)])
+async def test_the_clock_is_looked_at_twice_in_a_short_interval(
+    world: World, clock: Clock, interval: str, seconds: float
+) -> None:
+    """A bot without events can be protected by its clock alone, and ten seconds are ten seconds then."""
+    async with world.bot(**ALONE, SCHEDULE_PERIODIC_INTERVAL=interval) as bot:
+        assert (await add_cog(bot, clock)).lifecycle._loop.seconds == seconds
+
+
 async def test_the_first_one_comes_after_five_minutes_and_then_every_twenty(bench: Bench) -> None:
     """Neither earlier nor twice."""
     await bench.tick(minutes=4, seconds=59)
