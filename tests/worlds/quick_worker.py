@@ -45,6 +45,7 @@ class QuickWorker:
         result_type: type[Any],
         _on_progress: object = None,
         on_committed: Callable[[], None] | None = None,
+        inherited: int | None = None,
     ) -> Any:
         """Run a job and return its result, or raise its error."""
         answer = await asyncio.to_thread(self._ask, msgspec.json.encode(job), on_committed)

@@ -148,7 +148,8 @@ def _untouched(health: Health, integrity: IntegrityReport) -> StartupReport:
         return _report(StartupOutcome.SUSPICIOUS, f"{what}{remedy} Nothing was touched.", integrity)
     if verdict is Verdict.UNKNOWN and any(each.check is not Check.EXTENSION for each in findings):
         return _report(StartupOutcome.UNCHECKED, f"{what}{remedy} Nothing was touched.", integrity)
-    return _report(StartupOutcome.CLEAN, _clean_sentence(integrity), integrity)
+    unseen = f" Not looked at: {what}" if verdict is Verdict.UNKNOWN else ""
+    return _report(StartupOutcome.CLEAN, f"{_clean_sentence(integrity)}{unseen}", integrity)
 
 
 def _report(
