@@ -16,7 +16,7 @@ from ..files import remove, require_space, translate_os_error
 from ..models import Created, Form, Health, Kind, Level, OnProgress, Snapshot, Verification
 from ..policies.chain import chain_of, choose_form
 from ..policies.coverage import capped_reasons
-from ..policies.health import health_of
+from ..policies.health import health_of, readable
 from ..policies.schedule import last_periodic
 from ..policies.shrink import shrunk
 from ..policies.space import needed_for_snapshot
@@ -221,6 +221,7 @@ def _parent(
         full_id=None if full is None else full.id,
         incremental=choice.form is Form.INCREMENTAL,
         skip_unchanged=request.skip_unchanged,
+        unreadable=newest is not None and not readable(newest.health),
     )
     return parent, choice.reason
 

@@ -56,6 +56,8 @@ def capture(
         for finding in cut_findings(source.missing):
             look.add(finding)
             look.examine()
+        if parent.unreadable:
+            look.examine()  # the damage may have been mended since
         writer = _Writer(source, target, scratch, head, look, parent, watch)
         index = _load_index(parent, source)
         if index is not None:
