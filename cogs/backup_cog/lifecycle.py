@@ -94,7 +94,7 @@ class Lifecycle:
         self._sigterm = SigtermHandler(bot)
         # Twice in an interval, or one of ten seconds would be one of fifteen.
         interval = float(self._schedule.periodic_interval)
-        self._loop = tasks.loop(seconds=max(_SHORTEST_TICK, min(_TICK_SECONDS, interval / 2)))(self._tick_safely)
+        self._loop = tasks.loop(seconds=min(_TICK_SECONDS, max(_SHORTEST_TICK, interval / 2)))(self._tick_safely)
 
     @property
     def closing(self) -> bool:

@@ -48,6 +48,6 @@ def notify(service: Any) -> None:
 
 
 if __name__ == "__main__":
-    lifecycle._TICK_SECONDS = TICK_SECONDS  # type: ignore[assignment]
+    lifecycle._TICK_SECONDS = TICK_SECONDS
     discord.Client.login, discord.Client.connect = login, connect  # type: ignore[assignment, method-assign]
     sys.exit(main.main([]))

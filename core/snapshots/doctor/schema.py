@@ -37,12 +37,13 @@ SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), n.nspname
  ORDER BY n.nspname, c.relname, a.attnum
 """
 _PG_KEYS = """
-SELECT k.conrelid::regclass::text, k.contype::text, k.confrelid::regclass::text,
+SELECT c.relname, k.contype::text, f.relname,
        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(num, at)
                JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num ORDER BY u.at),
        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(num, at)
                JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num ORDER BY u.at)
-  FROM pg_constraint k WHERE k.contype IN ('p', 'f')
+  FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class f ON f.oid = k.confrelid
+ WHERE k.contype IN ('p', 'f')
 """
 
 
