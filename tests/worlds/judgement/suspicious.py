@@ -10,7 +10,6 @@ from tests.worlds.game_database import connected
 from tests.worlds.judgement.pages import rewrite_schema
 from tests.worlds.service_world import PlayedWorld
 
-
 Harm = Callable[[PlayedWorld], None]
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import sqlite3
 from collections.abc import Callable
 
 from core.snapshots import Check
