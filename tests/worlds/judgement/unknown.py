@@ -50,14 +50,6 @@ def condition_with_a_function_of_the_host(world: PlayedWorld) -> None:
         connection.execute("INSERT INTO odd VALUES (1)")
 
 
-def generated_column_with_a_function_of_the_host(world: PlayedWorld) -> None:
-    """Let a column be computed by what only the bot has."""
-    with connected(world.database) as connection:
-        connection.create_function("level", 1, abs, deterministic=True)
-        connection.execute("CREATE TABLE odd (value INTEGER, level INTEGER AS (level(value)) STORED)")
-        connection.execute("INSERT INTO odd (value) VALUES (1)")
-
-
 def _compare(one: str, other: str) -> int:
     return (one > other) - (one < other)
 
@@ -135,7 +127,6 @@ KINDS: dict[Harm, Check] = {
     table_of_a_newer_sqlite: Check.SCHEMA,
     index_with_a_function_of_the_host: Check.EXTENSION,
     condition_with_a_function_of_the_host: Check.EXTENSION,
-    generated_column_with_a_function_of_the_host: Check.EXTENSION,
     collation_of_the_host: Check.EXTENSION,
     collation_of_the_host_on_a_critical_table: Check.EXTENSION,
     module_of_the_host: Check.EXTENSION,
