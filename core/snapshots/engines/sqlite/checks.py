@@ -85,9 +85,8 @@ def _why_uncounted(connection: sqlite3.Connection, table: str, error: sqlite3.Da
     """Return the finding on a table that cannot be counted although no page of it is damaged; otherwise raise."""
     if error.sqlite_errorname == "SQLITE_CORRUPT_VTAB":
         message = f"The virtual table {table} contradicts itself: {error}."
-        remedy = (
-            f"Its rows are in tables of its own. If it is a search index, create it anew, or try: {_rebuild(table)}"
-        )
+        rebuild = f"INSERT INTO {quoted(table)} ({quoted(table)}) VALUES ('rebuild')"
+        remedy = f"Its rows are in tables of its own. If it is a search index, create it anew, or try: {rebuild}"
         return Finding(check=Check.INDEXES, severity=Severity.ERROR, message=message, table=table, remedy=remedy)
     # A module of a newer SQLite may store another format, and a view may no longer fit its tables.
     stored = table.lower() not in {name.lower() for name in (*virtual_tables(connection), *_views(connection))}
