@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from core.snapshots.models import (
+    Health,
     Kind,
     Level,
     PruneDecision,
     RetentionRules,
     Snapshot,
+    Verdict,
     Verification,
 )
 from tests.worlds.snapshots import make_snapshot
@@ -39,6 +41,12 @@ def ago(days: float) -> dt.datetime:
 def damaged(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot whose last verification failed."""
     return msgspec.structs.replace(snapshot, verification=Verification(level=Level.CHECKSUM, at=NOW, ok=False))
+
+
+def of_lost_rows(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot whose bytes are sound, of a database that could not be read."""
+    health = Health(verdict=Verdict.UNREADABLE, checked_at=snapshot.created_at)
+    return msgspec.structs.replace(snapshot, health=health)
 
 
 def kept(decisions: Sequence[PruneDecision]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -11,10 +12,11 @@ from core.snapshots.models import (
     Kind,
     RestoreRecord,
     RetentionRules,
+    Snapshot,
 )
 from core.snapshots.policies.retention import CLOCK_ERROR, decide, restorable
 from core.snapshots.units import Duration
-from tests.worlds.prune_decisions import DAY, NOW, RULES, TEN_YEARS, ago, damaged, kept, reasons, taken
+from tests.worlds.prune_decisions import DAY, NOW, RULES, TEN_YEARS, ago, damaged, kept, of_lost_rows, reasons, taken
 
 LINK = "source of the latest link: newest periodic, manual or shutdown snapshot"
 
@@ -173,16 +175,30 @@ def test_a_damaged_newest_snapshot_does_not_unprotect_the_good_one_before_it() -
     )
 
 
-def test_a_damaged_first_full_of_a_day_lets_the_next_one_stand_in() -> None:
-    """A damaged full does not push out a good one of the same day, and goes when its day goes."""
-    broken, good = damaged(taken(1, ago(5.4))), taken(2, ago(5.3))
+@pytest.mark.parametrize(
+    ("spoilt", "flaw"), [(damaged, "damaged"), (of_lost_rows, "its state cannot be read")], ids=["bytes", "state"]
+)
+def test_a_spoilt_first_full_of_a_day_lets_the_next_one_stand_in(
+    spoilt: Callable[[Snapshot], Snapshot], flaw: str
+) -> None:
+    """It does not push out a good one of the same day, and goes when its day goes."""
+    broken, good = spoilt(taken(1, ago(5.4))), taken(2, ago(5.3))
     extra, newest = taken(3, ago(5.2)), taken(4, ago(0))
     decisions = decide([broken, good, extra, newest], RULES, NOW)
-    assert reasons(decisions, broken) == (True, ("first full of 2026-11-18 (damaged)",))
+    assert reasons(decisions, broken) == (True, (f"first full of 2026-11-18 ({flaw})",))
     assert reasons(decisions, good) == (True, ("first full of 2026-11-18",))
     assert reasons(decisions, extra) == (False, ("older than 1d", "not the first full of 2026-11-18"))
     a_month_later = decide([broken, good, extra, newest], RULES, NOW + 31 * DAY)
     assert kept(a_month_later) == {newest.id}
+
+
+def test_a_hundred_events_of_lost_rows_push_out_no_good_one() -> None:
+    """A bot that plays on in a database that cannot be read fills the list, and the way back stays."""
+    good = [taken(number, ago(50 - number / 10), Kind.CRITICAL) for number in range(1, 101)]
+    lost = [of_lost_rows(taken(number, ago(20 - number / 50), Kind.CRITICAL)) for number in range(101, 301)]
+    decisions = decide([*good, *lost], RULES, NOW)
+    assert {snapshot.id for snapshot in good} <= kept(decisions)
+    assert "newest restorable snapshot" in reasons(decisions, good[-1])[1]
 
 
 def test_a_base_names_what_builds_on_it() -> None:

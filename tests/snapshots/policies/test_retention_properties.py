@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from core.snapshots.models import (
 )
 from core.snapshots.policies.retention import decide, restorable
 from core.snapshots.units import Duration
-from tests.worlds.prune_decisions import DAY, RULES, TEN_YEARS, ago, damaged, kept, reasons, taken
+from tests.worlds.prune_decisions import DAY, RULES, TEN_YEARS, ago, damaged, kept, of_lost_rows, reasons, taken
 
 History = tuple[list[Snapshot], dt.datetime]
 STEADY = settings(deadline=None, derandomize=True, max_examples=150)
@@ -109,13 +110,16 @@ def test_every_snapshot_is_decided_with_reasons_whatever_the_order_of_the_input(
     assert all(decision.reasons for decision in decisions)
 
 
+@pytest.mark.parametrize("marked", [damaged, of_lost_rows])
 @STEADY
 @given(history=histories(), rules=rule_sets, index=st.integers(0))
-def test_marking_a_snapshot_as_damaged_removes_nothing(history: History, rules: RetentionRules, index: int) -> None:
-    """A failed verification marks and alerts; whatever would have stayed without it still stays."""
+def test_marking_a_snapshot_removes_nothing(
+    marked: Callable[[Snapshot], Snapshot], history: History, rules: RetentionRules, index: int
+) -> None:
+    """Damage marks and alerts, of the bytes or of the state; whatever would have stayed without it still stays."""
     snapshots, now = history
     before = kept(decide(snapshots, rules, now))
-    snapshots[index % len(snapshots)] = damaged(snapshots[index % len(snapshots)])
+    snapshots[index % len(snapshots)] = marked(snapshots[index % len(snapshots)])
     assert before <= kept(decide(snapshots, rules, now))
 
 
