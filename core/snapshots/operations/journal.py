@@ -37,6 +37,8 @@ class Journal:
     def __init__(self, context: Context, entry: JournalEntry) -> None:
         self._context = context
         self.entry = entry
+        self.unfinished: str | None = None
+        """Why the operation is done and what comes after its change is not; None if all of it is."""
 
     async def note(self, **changes: Any) -> None:
         """Change the entry durably; raises OSError, for what cannot be written down must not be begun.
@@ -75,7 +77,8 @@ async def journaled(context: Context, operation: str, actor: Actor, **fields: An
         await audit(context, actor, operation, outcome, journal.entry.snapshot, _text(error))
         raise
     else:
-        await audit(context, actor, operation, "done", journal.entry.snapshot)
+        outcome = "done" if journal.unfinished is None else "done, not compared"
+        await audit(context, actor, operation, outcome, journal.entry.snapshot, journal.unfinished or "")
     finally:
         # What is neither finished nor undone stays in the journal, for the next start.
         if not await context.in_thread(is_unsettled, context):

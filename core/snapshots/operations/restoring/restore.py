@@ -6,6 +6,9 @@ The steps themselves are in ``restore_steps``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
 
 from ...errors import PlanOutdated
 from ...models import NOBODY, Actor, Finding, OnProgress, RestorePlan, RestoreReport
@@ -101,7 +104,8 @@ async def restore_locked(
                 if not journal.entry.committed:
                     raise
                 # The database is the snapshot's now, and that is what must be reported.
-                report = await asyncio.shield(work.finished_without_comparison(journal, error))
+                report = await _in_any_case(work.finished_without_comparison(journal, error))
+                journal.unfinished = report.error
                 if not isinstance(error, Exception):
                     raise  # a cancellation: the report goes to the listeners
         return report
@@ -114,3 +118,12 @@ async def restore_locked(
         if final is not None:
             await context.notify(lambda listener: listener.restore_finished(final))
         await release_image(context, image)
+
+
+async def _in_any_case(work: Coroutine[Any, Any, RestoreReport]) -> RestoreReport:
+    """Return the result of ``work``, however often the caller is cancelled meanwhile."""
+    future = asyncio.ensure_future(work)
+    while not future.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([future])
+    return future.result()
