@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import SnapshotError
 from ..models import Check, Finding, Health, IntegrityReport, Kind, OnProgress, Severity, Status
-from ..policies.health import health_of
+from ..policies.health import health_of, usable_state
 from ..repository.audit import AuditLog
 from ..worker.protocol import IntegrityJob
 from .context import Context
@@ -32,7 +32,7 @@ async def status(context: Context, events: EventCoverage, schedule: PeriodicSche
         size=sum(snapshot.size for snapshot in snapshots),
         free=await context.in_thread(repository.free),
         newest=next(iter(snapshots), None),
-        newest_restored=next((each for each in snapshots if each.restored_at is not None and not each.damaged), None),
+        newest_restored=next((each for each in snapshots if each.restored_at and usable_state(each)), None),
         pending=events.waiting,
         running=context.lock.operation is not None,
         next_periodic=schedule.due(),

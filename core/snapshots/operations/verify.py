@@ -189,7 +189,7 @@ def note_outcome(snapshot: Snapshot, level: Level, ok: bool, now: dt.datetime, h
     return msgspec.structs.replace(
         snapshot,
         verification=Verification(level=level, at=now, ok=ok),
-        restored_at=now if ok and level is Level.RESTORED else snapshot.restored_at,
+        restored_at=now if ok and level is Level.RESTORED and readable(health) else snapshot.restored_at,
         health=health,
     )
 

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from ..models import Kind, Snapshot
+from .health import usable_state
 
 __all__ = ["last_periodic", "next_periodic", "verification_due"]
 
@@ -40,15 +41,15 @@ def next_periodic(
 
 
 def verification_due(snapshots: Sequence[Snapshot], now: dt.datetime, interval: float) -> Snapshot | None:
-    """Return the newest sound snapshot if its turn for a test restore has come, else None.
+    """Return the newest usable snapshot if its turn for a test restore has come, else None.
 
     It has come if no snapshot passed a verification by ``restored`` for ``interval`` seconds; with 0 it never comes.
     """
-    sound = [snapshot for snapshot in snapshots if not snapshot.damaged]
-    if interval <= 0 or not sound:
+    usable = [snapshot for snapshot in snapshots if usable_state(snapshot)]
+    if interval <= 0 or not usable:
         return None
-    verified = [snapshot.restored_at for snapshot in sound if snapshot.restored_at is not None]
+    verified = [snapshot.restored_at for snapshot in usable if snapshot.restored_at is not None]
     verified = [at for at in verified if at <= now]
     if verified and (now - max(verified)).total_seconds() < interval:
         return None
-    return sound[-1]
+    return usable[-1]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.snapshots.models import Kind, Snapshot
 from core.snapshots.policies.schedule import last_periodic, next_periodic, verification_due
+from tests.worlds.prune_decisions import of_lost_rows
 from tests.worlds.snapshots import make_snapshot
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -141,6 +142,13 @@ def test_a_verification_of_a_snapshot_that_is_damaged_now_does_not_count() -> No
     """It does not show that anything could be restored today."""
     taken = [snapshot(1, NOON - DAY), snapshot(2, NOON, ok=False, restored_at=NOON)]
     assert verification_due(taken, NOON, 86400) == taken[0]
+
+
+def test_a_snapshot_of_lost_rows_is_not_what_a_test_restore_is_for() -> None:
+    """It would fail again and again; what must be known to work is the one that would be restored."""
+    taken = [snapshot(1, NOON - DAY), of_lost_rows(snapshot(2, NOON, restored_at=NOON))]
+    assert verification_due(taken, NOON, 86400) == taken[0]
+    assert verification_due(taken[1:], NOON, 86400) is None
 
 
 def test_a_verification_in_the_future_does_not_count() -> None:

@@ -53,6 +53,11 @@ def page_of_rows_that_nothing_uses(world: PlayedWorld) -> None:
     add_page(world.database, read_page(world.database, leaf_of(world.database, "cards")))
 
 
+def tables_gone_from_the_schema(world: PlayedWorld) -> None:
+    """Forget the tables and not their pages: nobody must be told just to VACUUM those."""
+    rewrite_schema(world.database, "DELETE FROM sqlite_master WHERE tbl_name IN ('cards', 'user_cards')")
+
+
 def _fill_freelist(world: PlayedWorld) -> int:
     """Make free pages, and return the number of the first trunk page of the freelist."""
     with connected(world.database) as connection:
@@ -106,6 +111,7 @@ KINDS: dict[Harm, tuple[Check, str]] = {
     leaf_of_an_index_zeroed: (Check.STRUCTURE, DUMP),
     page_that_nothing_uses: (Check.SPACE, VACUUM),
     page_of_rows_that_nothing_uses: (Check.SPACE, VACUUM),
+    tables_gone_from_the_schema: (Check.SPACE, VACUUM),
     freelist_broken: (Check.SPACE, VACUUM),
     freelist_broken_behind_a_view: (Check.SPACE, VACUUM),
     freelist_longer_than_it_is: (Check.SPACE, VACUUM),

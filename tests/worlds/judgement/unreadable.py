@@ -50,6 +50,12 @@ def packed_noise_in_its_place(world: PlayedWorld) -> None:
     world.database.write_bytes(gzip.compress(os.urandom(100_000)))
 
 
+def nothing_but_zeros(world: PlayedWorld) -> None:
+    """Leave as many zeros as there were bytes, as a file system does after a loss of power."""
+    sweep_into_file(world.database)
+    world.database.write_bytes(bytes(world.database.stat().st_size))
+
+
 def few_bytes_left(world: PlayedWorld) -> None:
     """Leave the first hundred bytes."""
     sweep_into_file(world.database)
@@ -143,6 +149,7 @@ KINDS = (
     page_of_the_web_in_its_place,
     packed_snapshot_in_its_place,
     packed_noise_in_its_place,
+    nothing_but_zeros,
     truncated,
     few_bytes_left,
     end_cut_off,

@@ -21,8 +21,8 @@ _REINDEX = (
     "first: the index may know of rows that the table has lost."
 )
 _VACUUM = (
-    "VACUUM mends it. Compare the numbers of rows with a snapshot's first: rows that are missing may be on such pages, "
-    "and VACUUM would remove them."
+    "If no rows are missing (compare their numbers with a snapshot's), VACUUM mends it. Otherwise they may be on such "
+    "pages: copy the file away first, for VACUUM removes them; `.recover` can read them."
 )
 DUMP = (
     "Every table can be read: stop the bot, copy the file away, and let `sqlite3 game.db .dump | sqlite3 new.db` write "

@@ -142,7 +142,10 @@ def _untouched(health: Health, integrity: IntegrityReport) -> StartupReport:
         message = f"{what} A new beginning: there is no snapshot of one either."
         return _report(StartupOutcome.NEW, message, integrity)
     if verdict is Verdict.INCONSISTENT:
-        message = f"Every table can be read, but the database is not in order: {what}{remedy} Nothing was touched."
+        changed = next((each.message for each in health.findings if means(each) is Verdict.SUSPICIOUS), "")
+        besides = f" Besides: {changed.rstrip('.')}." if changed else ""
+        message = f"Every table can be read, but the database is not in order: {what}{remedy}{besides}"
+        message += " Nothing was touched."
         return _report(StartupOutcome.INCONSISTENT, message, integrity)
     if verdict is Verdict.SUSPICIOUS:
         return _report(StartupOutcome.SUSPICIOUS, f"{what}{remedy} Nothing was touched.", integrity)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots import Check, Form, Kind, Severity, StartupOutcome, Verdict
+from core.snapshots import Check, Form, Kind, Level, Severity, StartupOutcome, Verdict
 from tests.worlds.game_database import OtherProcess
 from tests.worlds.judgement.pages import leaf_of, page_size_of, write_page, zero_page
 from tests.worlds.service_world import PlayedWorld, ServiceWorld, flip_byte, played_world, rows_of_gzip
@@ -83,6 +83,26 @@ async def test_health_is_in_the_file_and_comes_back_with_a_rebuilt_catalog(world
         assert new == old
         assert old[full.id] is not None
         assert (await service.get("latest")).id == world.newer.id
+
+
+async def test_a_verification_of_a_snapshot_of_damage_says_so_and_does_not_count(world: PlayedWorld) -> None:
+    """Its bytes are what they were, so it is not marked; it is no proof that a restore works either."""
+    async with world.opened() as service:
+        zero_page(world.database, leaf_of(world.database, "cards"))
+        bad = (await service.create()).snapshot
+        assert (await service.verify(bad.id)).ok
+        report = await service.verify(bad.id, Level.RESTORED)
+        assert not report.ok
+        assert report.health is not None
+        assert report.health.verdict is Verdict.UNREADABLE
+        remembered = await service.get(bad.id)
+        assert (remembered.damaged, remembered.restored_at) == (False, None)
+        ((operation, error),) = world.heard.failures
+        assert operation == "verification"
+        assert "the database was damaged when it was taken" in str(error)
+        due = await service.verify_due()
+        assert due is not None
+        assert (due.id, due.ok) == (world.newer.id, True)
 
 
 @pytest.fixture

@@ -72,7 +72,24 @@ async def test_what_is_not_in_order_is_not_touched_and_its_remedy_is_named(
     assert (finding.check, finding.severity) == (check, Severity.ERROR)
 
 
-@kinds({harm: found for harm, found in inconsistent.KINDS.items() if found[1] != inconsistent.REBUILD})
+async def test_tables_that_are_gone_are_named_beside_the_pages_that_nothing_uses(tmp_path: Path) -> None:
+    """Their rows are on those pages, so nobody must be told just to VACUUM them away."""
+    world = await played_world(tmp_path)
+    inconsistent.tables_gone_from_the_schema(world)
+    report = await judged(world, Verdict.INCONSISTENT)
+    assert "If no rows are missing" in report.message
+    assert "Besides: The critical table cards is missing" in report.message
+    assert world.newer.id in report.message
+
+
+MENDED = {
+    harm: found
+    for harm, found in inconsistent.KINDS.items()
+    if found[1] != inconsistent.REBUILD and harm is not inconsistent.tables_gone_from_the_schema
+}
+
+
+@kinds(MENDED)
 async def test_the_remedy_that_is_named_mends_it(tmp_path: Path, harm: Harm) -> None:
     """After a REINDEX, a VACUUM or a dump SQLite finds nothing any more, and every row is there."""
     world = await played_world(tmp_path, journal_mode="delete")
