@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -63,9 +64,15 @@ def sources(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> Iterator[tuple[int, str, tuple[str, ...]]]:
     """Yield (level, module, names) of each import in a file; level 0 is absolute."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from ((0, alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -77,7 +84,8 @@ def absolute(path: Path) -> set[str]:
     return {module.partition(".")[0] for level, module, _ in imports(path) if level == 0}
 
 
-def imported_files(path: Path) -> set[Path]:
+@cache
+def imported_files(path: Path) -> frozenset[Path]:
     """Return the files of the project that a file imports, at whatever place in it."""
     found = set()
     for level, module, names in imports(path):
@@ -88,7 +96,7 @@ def imported_files(path: Path) -> set[Path]:
                 if file.is_file():
                     found.add(file)
                     break
-    return found - {path}
+    return frozenset(found - {path})
 
 
 def layer(path: Path) -> str:
@@ -141,7 +149,7 @@ def test_decisions_know_no_clock_and_no_disk(path: Path) -> None:
     """They import values and each other, nothing that has an effect, and they never ask what time it is."""
     assert absolute(path).isdisjoint(WORLDLY)
     assert {layer(file) for file in imported_files(path)} <= {"policies", "models", "errors", "units"}
-    asked = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    asked = {node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
     assert asked.isdisjoint({"now", "utcnow", "today", "monotonic"})
 
 
@@ -172,7 +180,7 @@ def test_nobody_starts_processes_the_host_would_run_again_or_prints(folder: Path
     """``multiprocessing`` imports the host's main module again; ``print`` speaks into somebody else's terminal."""
     for path in sources(folder):
         assert absolute(path).isdisjoint({"multiprocessing"}), path
-        names = {call for node in ast.walk(ast.parse(path.read_text())) for call in _called(node)}
+        names = {call for node in ast.walk(parsed(path)) for call in _called(node)}
         assert "print" not in names, path
 
 

@@ -17,6 +17,8 @@ from cogs.backup_cog.triggers.after_commit import LONGEST, AfterCommit
 from core.snapshots import Kind, TriggerSettings
 from tests.backup_cog.world import EXTENSION, World, cog_of, of_kind
 
+pytestmark = pytest.mark.slow
+
 SHOP = TriggerSettings(commands=("shop buy", "trade *"), reason="{command}_by_{user.id}")
 BUY = TriggerSettings(buttons=("buy:*",), reason="{custom_id}_by_{user.id}")
 

@@ -230,6 +230,7 @@ async def test_nothing_is_written_on_the_mount_point_underneath(
         await service.close()
 
 
+@pytest.mark.socket
 async def test_a_database_of_another_engine_is_another_database(first: ServiceWorld) -> None:
     """SQLite's repository refuses a service whose settings name PostgreSQL, even before a server is asked."""
     async with first.opened() as service:

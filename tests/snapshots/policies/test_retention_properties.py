@@ -20,6 +20,8 @@ from core.snapshots.policies.retention import decide, restorable
 from core.snapshots.units import Duration
 from tests.worlds.prune_decisions import DAY, RULES, TEN_YEARS, ago, damaged, kept, of_lost_rows, reasons, taken
 
+pytestmark = pytest.mark.slow
+
 History = tuple[list[Snapshot], dt.datetime]
 STEADY = settings(deadline=None, derandomize=True, max_examples=150)
 

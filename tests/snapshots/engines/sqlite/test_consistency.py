@@ -122,7 +122,7 @@ def test_the_game_writes_on_while_a_wal_database_is_read(wal_game: Path, tmp_pat
     with Writer(wal_game, seconds=4 * PATIENCE):
         clock = iter(range(1_000_000))
         read_image(wal_game, tmp_path / "image.db", 10.0, Watch(progress=look, monotonic=lambda: float(next(clock))))
-    assert during[-1] - during[0] > 200
+    assert len(during) > 5
     assert cards_given(tmp_path / "image.db") <= during[0]
 
 
