@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.server
 import json
@@ -18,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.worlds.waiting import PATIENCE
+from tests.worlds.waiting import PATIENCE, wait_until
 
 pytestmark = [
     pytest.mark.process,
@@ -43,7 +44,7 @@ async def connect(self, *, reconnect=True):
         await asyncio.sleep(0.01)
 
 def say(line):
-    print(line, flush=True)
+    os.write(1, f"{line}\\n".encode())  # in one call, since two processes may speak at a time
 
 discord.Client.login, discord.Client.connect = login, connect
 
@@ -166,7 +167,16 @@ class Process:
     def line(self) -> str:
         """Return the next line that it prints."""
         assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
+        line = self._process.stdout.readline().strip()
+        assert line, self.errors.read_text()
+        return line
+
+    def text_of(self, file: Path) -> str:
+        """Return what is in a file, nothing if there is none at this instant; fail if the bot has ended."""
+        assert self._process.poll() is None, self.errors.read_text()
+        with contextlib.suppress(FileNotFoundError):
+            return file.read_text()
+        return ""
 
     def end(self) -> tuple[int, str]:
         """Send SIGTERM; return the exit status and the rest of what was printed."""
@@ -251,8 +261,7 @@ def test_sigterm_stops_a_start_up_check(tmp_path: Path, program: str) -> None:
             program, tmp_path, DISCORD_TOKEN="x", BACKUP_DATABASE_BUSY_TIMEOUT="1h", BACKUP_STARTUP_DEADLINE="1h"
         )
         lock = tmp_path / "backups" / ".work" / "operation.json"
-        while not (lock.exists() and "start-up check" in lock.read_text()):
-            assert bot._process.poll() is None, bot.errors.read_text()
+        wait_until(lambda: "start-up check" in bot.text_of(lock), "the check began")
         bot.end()
     assert "is closed before its database was checked" in bot.errors.read_text() or program != PLAIN
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from core.snapshots import Form, StartupOutcome
 from tests.worlds.game_database import assert_consistent, contents_of
 from tests.worlds.service_world import played_world
-from tests.worlds.workers import wait_until_gone
+from tests.worlds.workers import left_behind_by, wait_until_gone
 
 pytestmark = [
     pytest.mark.process,
@@ -47,17 +46,11 @@ def start(what: str, folder: Path, done: int) -> subprocess.Popen[str]:
 
 def kill(process: subprocess.Popen[str]) -> list[int]:
     """Kill the bot where it stands, and give the numbers of the workers that it leaves behind."""
-    process.send_signal(signal.SIGSTOP)
-    workers = [
-        int(number)
-        for children in Path(f"/proc/{process.pid}/task").glob("*/children")
-        for number in children.read_text().split()
-    ]
     process.kill()
     process.wait()
     assert process.stdout is not None
     process.stdout.close()
-    return workers
+    return left_behind_by(process)
 
 
 @pytest.mark.parametrize("journal_mode", ["wal", "delete"])

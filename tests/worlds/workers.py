@@ -7,10 +7,14 @@ the worker itself wait there.
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from core.snapshots.repository.orphans import PARENT_OPTION
 from tests.worlds.waiting import until, wait_until
 
 _HOLD = """
@@ -73,11 +77,56 @@ def workers_of(parent: int) -> list[int]:
     """Return the workers that a process started and that have not ended."""
     found = []
     for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, IndexError):
-            state, its_parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+        with contextlib.suppress(OSError, ValueError):
+            state, its_parent = _fields_of(int(entry.name))[:2]
             if int(its_parent) == parent and state != "Z" and b"bootstrap.py" in (entry / "cmdline").read_bytes():
                 found.append(int(entry.name))
     return found
+
+
+def left_behind_by(process: subprocess.Popen[Any]) -> list[int]:
+    """Return the workers that a process, which has ended, started and that have not ended.
+
+    One that the kernel was about to start has the command line of its parent until it has its own. (The parent's list
+    of children, read while it is stopped, would miss it: SIGSTOP takes effect some time after it was sent.)
+    """
+    command = [os.fsencode(argument) for argument in cast("list[str]", process.args)]
+    mark = f"{PARENT_OPTION}{process.pid}:".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            words = _command_of(int(entry.name))
+            if words is None or words == command or any(word.startswith(mark) for word in words):
+                found.append(int(entry.name))
+    return found
+
+
+def _command_of(process: int) -> list[bytes] | None:
+    """Return a process's command line: empty for one of the kernel's or one that has ended, None if it ends just now.
+
+    While the kernel exchanges the program of a process, that process has none for an instant.
+    """
+    with contextlib.suppress(OSError):
+        while is_running(process):
+            line = Path(f"/proc/{process}/cmdline").read_bytes()
+            if line:
+                return line.split(b"\0")[:-1]
+            if not _has_program(process):
+                return None if _fields_of(process)[0] == "Z" else []
+    return []
+
+
+def _has_program(process: int) -> bool:
+    """Return False for a thread of the kernel, and for a process that ends."""
+    try:
+        return bool(Path(f"/proc/{process}/exe").readlink())
+    except OSError:
+        return False
+
+
+def _fields_of(process: int) -> list[str]:
+    """Return what proc(5) says of a process, from its state on."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
 
 
 def only_worker(parent: int) -> int:
@@ -87,11 +136,12 @@ def only_worker(parent: int) -> int:
 
 
 def is_running(process: int) -> bool:
-    """Return True if there is such a process and it has not ended."""
+    """Return True if there is such a process and it has not ended, with all its threads: they may hold its files."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        fields = _fields_of(process)
     except OSError:
         return False
+    return fields[0] != "Z" or int(fields[17]) > 1
 
 
 def wait_until_gone(*processes: int) -> None:

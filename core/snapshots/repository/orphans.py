@@ -103,9 +103,13 @@ def _has_open(entry: Path, inode: tuple[int, int]) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """Return the start time of a process in the kernel's ticks, None if there is none or it has ended."""
+    """Return the start time of a process in the kernel's ticks, None if there is none or it has ended.
+
+    A process whose first thread has ended is a zombie already, while its other threads may still hold its files.
+    """
     try:
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else fields[19]
+    state, threads, started = fields[0], int(fields[17]), fields[19]
+    return None if state in "ZX" and threads <= 1 else started
