@@ -98,6 +98,15 @@ def leaf_replaced_by_a_leaf_of_an_index(world: PlayedWorld) -> None:
     write_page(world.database, leaf_of(world.database, "cards"), other)
 
 
+def rows_out_of_order(world: PlayedWorld) -> None:
+    """Exchange two rows in a leaf of a table: both can be read, and neither is found by its key any more."""
+    number = leaf_of(world.database, "cards")
+    page = bytearray(read_page(world.database, number))
+    assert int.from_bytes(page[3:5], "big") >= 2
+    page[8:10], page[10:12] = page[10:12], page[8:10]
+    write_page(world.database, number, bytes(page))
+
+
 def schema_zeroed(world: PlayedWorld) -> None:
     """Zero what follows the header on the first page."""
     sweep_into_file(world.database)
@@ -161,6 +170,7 @@ KINDS = (
     leaf_zeroed,
     leaf_overwritten,
     leaf_replaced_by_a_leaf_of_an_index,
+    rows_out_of_order,
     schema_zeroed,
     root_page_of_a_table_impossible,
     overflow_zeroed,

@@ -53,7 +53,9 @@ def is_foreign_schema(detail: str) -> bool:
     own message, which ends with the reason.
     """
     reason = detail.partition(") - ")[2]
-    return detail.startswith("malformed database schema") and bool(reason) and not reason.endswith(_DAMAGED_SCHEMA)
+    legible = "\ufffd" not in detail and all(letter.isprintable() or letter.isspace() for letter in detail)
+    understood = bool(reason) and legible and not reason.endswith(_DAMAGED_SCHEMA)
+    return detail.startswith("malformed database schema") and understood
 
 
 def diagnosed(path: Path, detail: str) -> Finding:

@@ -5,7 +5,8 @@ its lines are sorted by what they mean for the data. The texts are those of SQLi
 ``checkList``, ``checkPtrmap``) and pragma.c, versions 3.7 to 3.53; a line that none of the patterns knows counts as
 ``structure``, which is reported and never rolls anything back.
 
-Whether table pages can be read is not decided here: see ``structure``, which reads every table where SQLite complains.
+Rows in the wrong order count as lost: SQLite finds a row by its key and does not look elsewhere. Whether table pages
+can be read at all is not decided here: see ``structure``, which reads every table where SQLite complains.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import re
 
 from ...models import Check, Finding, Severity
 
-__all__ = ["DUMP", "ROWS", "finding_of"]
+__all__ = ["DUMP", "RESTORE", "ROWS", "finding_of"]
 
+RESTORE = "Rows are lost here: restore a snapshot, or let `.recover` save what it can."
 _REINDEX = (
     "REINDEX builds the index anew from its table. If rows seem to be missing, compare their number with a snapshot's "
     "first: the index may know of rows that the table has lost."
 )
-_VACUUM = (
+_VACUUM = "No row is affected: VACUUM mends it."
+_UNUSED = (
     "If no rows are missing (compare their numbers with a snapshot's), VACUUM mends it. Otherwise they may be on such "
     "pages: copy the file away first, for VACUUM removes them; `.recover` can read them."
 )
@@ -43,7 +46,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Check, Severity, str], ...] = tuple(
         (r"rowid not at end-of-record", Check.INDEXES, Severity.ERROR, _REINDEX),
         (r"row not in PRIMARY KEY order", Check.INDEXES, Severity.ERROR, _REINDEX),
         (r"inverted index for FTS", Check.INDEXES, Severity.ERROR, "The rows are all there: rebuild the search index."),
-        (r"never used", Check.SPACE, Severity.ERROR, _VACUUM),
+        (r"Rowid -?\d+ out of order", Check.PAGES, Severity.ERROR, RESTORE),
+        (r"never used", Check.SPACE, Severity.ERROR, _UNUSED),
         (r"^(Main )?freelist", Check.SPACE, Severity.ERROR, _VACUUM),
         (r"freelist leaf count", Check.SPACE, Severity.ERROR, _VACUUM),
         (r"^size is \d+ but should be", Check.SPACE, Severity.ERROR, _VACUUM),

@@ -2,7 +2,7 @@
 
 SQLite's integrity_check and quick_check find what is wrong (https://www.sqlite.org/pragma.html#pragma_integrity_check);
 whether data is lost is another question. So wherever SQLite complains of a b-tree, every table is read from its first
-row to its last, and only a table that cannot be read makes the database unreadable.
+row to its last, and only a table that cannot be read, or whose rows are out of order, makes the database unreadable.
 
 Two things are worked round. SQLite leaves the freelist out of its check if a view or virtual table was created last
 (seen in 3.40 to 3.51): the check of ``sqlite_schema`` alone includes it. And one collation, function or module that
@@ -20,7 +20,7 @@ import msgspec
 from ...models import Check, Finding, Severity
 from ...units import count_text
 from .connections import schema_problem
-from .messages import DUMP, finding_of
+from .messages import DUMP, RESTORE, finding_of
 
 __all__ = [
     "is_damage",
@@ -36,7 +36,6 @@ LISTED = 50
 """So many page findings are named one by one; the rest is one finding with a count for each kind."""
 COUNTED = 100_000
 """So many page problems SQLite is asked to count."""
-_RESTORE = "Its rows are lost here: restore a snapshot, or let `.recover` save what it can."
 _HOST = (
     "no such collation",
     "unknown function",
@@ -83,7 +82,7 @@ def page_findings(connection: sqlite3.Connection, *, quick: bool) -> Iterator[Fi
     unlisted: Counter[tuple[Check, Severity, str | None]] = Counter()
     for number, finding in enumerate(found):
         if lost and finding.check is Check.STRUCTURE:
-            finding = msgspec.structs.replace(finding, remedy=_RESTORE)
+            finding = msgspec.structs.replace(finding, remedy=RESTORE)
         if number < LISTED:
             yield finding
         else:
@@ -177,7 +176,7 @@ def _unreadable(connection: sqlite3.Connection, table: str) -> Iterator[Finding]
     except sqlite3.DatabaseError as error:
         if is_damage(error):
             message = f"The table {table} cannot be read: {error}."
-            yield Finding(check=Check.PAGES, severity=Severity.ERROR, message=message, table=table, remedy=_RESTORE)
+            yield Finding(check=Check.PAGES, severity=Severity.ERROR, message=message, table=table, remedy=RESTORE)
         elif not needs_the_host(error) and _name(error) != "SQLITE_ERROR":
             raise  # interrupted, busy, input/output
 
