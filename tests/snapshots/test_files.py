@@ -206,6 +206,8 @@ def test_a_disk_that_would_get_too_full_is_refused_with_the_figures(
         (errno.EACCES, RepositoryError, "No permission"),
         (errno.EROFS, RepositoryError, "read-only file system"),
         (errno.EIO, RepositoryError, "cannot be used"),
+        (errno.EMFILE, RepositoryError, "Too many files are open"),
+        (errno.ENOLCK, RepositoryError, "File locks do not work"),
     ],
 )
 def test_errors_of_the_operating_system_become_sentences(number: int, kind: type[RepositoryError], words: str) -> None:

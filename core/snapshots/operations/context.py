@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from ..engines import Checks, probe_for, suffix_for
-from ..files import free_space, remove
+from ..errors import SnapshotError
+from ..files import free_space, remove, translate_os_error
 from ..models import Identity, Listener, OnProgress, Snapshot
 from ..policies.health import of_damage
 from ..policies.timeline import timeline
@@ -94,7 +95,7 @@ class Context:
         """The probe's token from before the newest snapshot began, and that snapshot's id."""
         self.identity: Identity | None = None
         """The database of the settings, once it is known; see ``identity``."""
-        self.told_gone = False
+        self.told_gone = self.told_of_others = False
         """True once the listeners know that the repository lost its snapshots."""
         self.closed = False
         self.first_start = True
@@ -114,10 +115,21 @@ class Context:
         """Call a blocking function in one of the service's own threads, which leaves the host's threads free.
 
         A cancelled caller waits for the function to end before it raises CancelledError, because the function must not
-        go on after the lock is released. A second cancellation waits too.
+        go on after the lock is released. A second cancellation waits too. An OSError is raised as a RepositoryError.
         """
         call = functools.partial(function, *args, **kwargs)
-        return await to_the_end(asyncio.get_running_loop().run_in_executor(self._pool, call))
+        with self.translating_errors():
+            return await to_the_end(asyncio.get_running_loop().run_in_executor(self._pool, call))
+
+    @contextlib.contextmanager
+    def translating_errors(self) -> Iterator[None]:
+        """Raise each OSError of the block, whatever the disk has said, as a RepositoryError with the owner's text."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, SnapshotError):
+                raise
+            raise translate_os_error(error, self.repository.root) from error
 
     async def work(
         self,
@@ -144,7 +156,7 @@ class Context:
         in_use = InUseLock(in_use_lock(scratch))
         try:
             await self.in_thread(in_use.hold)
-            with self._lock_to_inherit() as inherited:
+            with self.translating_errors(), self._lock_to_inherit() as inherited:
                 return await client.run(
                     self._workers,
                     job,  # type: ignore[arg-type]

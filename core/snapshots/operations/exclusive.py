@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
-from ..errors import OperationCancelled, SnapshotError
-from ..files import translate_os_error
+from ..errors import OperationCancelled
 from .context import Context
 from .whereabouts import require_there
 
@@ -42,11 +41,7 @@ async def exclusive(
         await look_for_repository(context)
     timeout = float(context.settings.repository.lock_timeout) if wait is None else wait
     await context.in_thread(context.repository.prepare)
-    try:
+    with context.translating_errors():
         async with context.lock.held(operation, timeout):
             require_open(context)
             yield
-    except OSError as error:
-        if isinstance(error, SnapshotError):
-            raise
-        raise translate_os_error(error, context.repository.root) from error

@@ -38,13 +38,22 @@ def _file(context: Context) -> StateFile[_Live]:
     return StateFile(context.repository.root, "live", _Live)
 
 
+async def _recorded(context: Context) -> _Live | None:
+    """Return what is recorded; None also if that cannot be read, because what was found now counts all the same."""
+    try:
+        return await context.in_thread(_file(context).read)
+    except OSError as error:
+        log.error("What is known of the database could not be read: %s", error)
+        return None
+
+
 async def record_check(context: Context, findings: tuple[Finding, ...], *, quick: bool) -> Health:
     """Record the outcome of a check of the live database and return the verdict.
 
     A quick check does not compare indexes with their tables, so it leaves what a full one found about them. A check
     that could not look at the database leaves everything.
     """
-    before = await context.in_thread(_file(context).read)
+    before = await _recorded(context)
     if before is not None and findings and all(each.check in _NOT_LOOKED for each in findings):
         findings = _with_others(findings, before.health.findings if before.health.verdict in _LASTING else ())
     if quick and before is not None:
@@ -58,7 +67,7 @@ async def record_capture(context: Context, findings: tuple[Finding, ...] | None)
     """Record what a snapshot met while it was taken; None if it did not look."""
     if findings is None:
         return
-    before = await context.in_thread(_file(context).read)
+    before = await _recorded(context)
     if before is not None and before.health.verdict in _LASTING:
         if judge(findings) is Verdict.SOUND:
             return
@@ -75,7 +84,7 @@ async def record_restore(context: Context, report: RestoreReport, rebuilt: tuple
     else:
         message = f"The database was restored from {report.restored.id} and not checked since."
         unchecked = Finding(check=Check.ACCESS, severity=Severity.WARNING, message=message)
-        before = await context.in_thread(_file(context).read)
+        before = await _recorded(context)
         await _record(context, before, health_of((unchecked,), context.clock()))
 
 
@@ -88,7 +97,7 @@ def _with_others(findings: Sequence[Finding], others: Sequence[Finding]) -> tupl
 async def record_refusal(context: Context, message: str) -> None:
     """Record that the database could not be read at all."""
     finding = Finding(check=Check.FILE, severity=Severity.ERROR, message=message)
-    before = await context.in_thread(_file(context).read)
+    before = await _recorded(context)
     await _record(context, before, health_of((finding,), context.clock()))
 
 
@@ -133,7 +142,7 @@ async def live_health(context: Context) -> Health:
         return health_of((state.finding,), context.clock())
     if not state.exists:
         return await _health_of_missing(context)
-    recorded = await context.in_thread(_file(context).read)
+    recorded = await _recorded(context)
     if recorded is not None and recorded.health.verdict is not Verdict.MISSING:
         return recorded.health
     return Health(verdict=Verdict.UNKNOWN, checked_at=context.clock())

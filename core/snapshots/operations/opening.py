@@ -7,7 +7,7 @@ import os
 
 from ..engines import Recovery
 from ..errors import AnotherDatabase, Busy, CatalogError, CatalogTooNew, RepositoryError, SnapshotError
-from ..files import translate_os_error
+from ..repository.names import FOLDERS
 from .context import Context
 from .exclusive import look_for_repository
 from .identity import require_own
@@ -30,12 +30,8 @@ async def open_repository(context: Context) -> str | None:
     lock, or the repository is read-only, only the catalog is read. Raises RepositoryError (for every OSError too) or
     CatalogTooNew.
     """
-    try:
+    with context.translating_errors():
         return await _open(context)
-    except OSError as error:
-        if isinstance(error, SnapshotError):
-            raise
-        raise translate_os_error(error, context.repository.root) from error
 
 
 async def _open(context: Context) -> str | None:
@@ -66,12 +62,14 @@ def _warn_of_others(context: Context) -> None:
     """Log a warning if other users can write to the repository: whoever can put snapshots there decides what is
     restored.
     """
-    root = context.repository.root
-    if os.name != "nt" and root.stat().st_mode & _OTHERS_WRITE:
+    repository = context.repository
+    folders = [repository.root, repository.work, *(repository.root / name for name in FOLDERS)]
+    opened = [str(folder) for folder in folders if folder.stat().st_mode & _OTHERS_WRITE]
+    if opened and os.name != "nt" and not context.told_of_others:
+        context.told_of_others = True
         log.warning(
-            "Other users of this machine can write to the repository %s, and so to what is restored: chmod go-w %s",
-            root,
-            root,
+            "Other users of this machine can write to the repository, and so to what is restored: chmod go-w %s",
+            " ".join(opened),
         )
 
 
