@@ -23,7 +23,7 @@ _CHECK_EVERY = 0.2
 _PIPE_BYTES = 1 << 20
 _GATHER_SECONDS = 0.001
 """A pipe that is read as soon as it holds something gives 16 KiB at a time, and each time wakes two processes. In a
-millisecond a program fills or empties some hundred KiB; only a large pipe lets it go on meanwhile."""
+millisecond a program fills some hundred KiB; only a large pipe lets it go on meanwhile."""
 _STDERR_KEPT = 8000
 _TERMINATE_SECONDS = 5.0
 
@@ -34,24 +34,18 @@ def bare_environment() -> dict[str, str]:
 
 
 class Program:
-    """A running program, which is ended when its ``with`` block is left.
+    """A running program without input, which is ended when its ``with`` block is left."""
 
-    With ``feed`` its standard input is a pipe for ``write``.
-    """
-
-    def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], watch: Watch, *, feed: bool = False
-    ) -> None:
+    def __init__(self, command: Sequence[str | bytes], environment: Mapping[str, str], watch: Watch) -> None:
         self._command = tuple(command)
         self._environment = dict(environment)
         self._watch = watch
-        self._feed = feed
         self._stderr = b""
 
     def __enter__(self) -> Program:
         self._process = subprocess.Popen(
             self._command,
-            stdin=subprocess.PIPE if self._feed else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self._environment,
@@ -60,11 +54,9 @@ class Program:
         assert self._process.stderr is not None
         self._reader = threading.Thread(target=self._read_stderr, args=(self._process.stderr,), daemon=True)
         self._reader.start()
-        streams = [stream for stream in (self._process.stdin, self._process.stdout) if stream is not None]
-        for stream in streams:
-            os.set_blocking(stream.fileno(), False)
-        enlarged = [_enlarged(stream) for stream in streams]
-        self._gathers = all(enlarged)
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._gathers = _enlarged(self._process.stdout)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -77,7 +69,7 @@ class Program:
                 process.kill()
         process.wait()
         self._reader.join()
-        for stream in (process.stdin, process.stdout, process.stderr):
+        for stream in (process.stdout, process.stderr):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
@@ -99,7 +91,8 @@ class Program:
         block = b""
         while (piece := source.read(BLOCK - len(block))) != b"":
             if piece is None:
-                self._ready(source, reading=True)
+                while not self.has_output(_CHECK_EVERY):
+                    self._watch.check()
                 continue
             block += piece
             if len(block) == BLOCK:
@@ -115,37 +108,13 @@ class Program:
         assert self._process.stdout is not None
         return bool(select.select([self._process.stdout], [], [], seconds)[0])
 
-    def write(self, data: bytes) -> bool:
-        """Write to its standard input; return False if the program has closed it."""
-        target = self._process.stdin
-        assert target is not None
-        rest = memoryview(data)
-        while rest:
-            self._ready(target, reading=False)
-            try:
-                rest = rest[target.write(rest) or 0 :]
-            except BrokenPipeError:
-                return False
-            if rest:
-                self._gather()
-        return True
-
     def wait(self) -> int:
-        """Close its standard input, wait for the program to end, and return its exit status."""
-        if self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
+        """Wait for the program to end, and return its exit status."""
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 status = self._process.wait(_CHECK_EVERY)
                 self._reader.join()
                 return status
-            self._watch.check()
-
-    def _ready(self, stream: IO[bytes], *, reading: bool) -> None:
-        while True:
-            if any(select.select([stream] * reading, [stream] * (not reading), [], _CHECK_EVERY)):
-                return
             self._watch.check()
 
     def _gather(self) -> None:
