@@ -36,7 +36,7 @@ _SERVICE = "savepoint"
 _SERVICE_FILE = "pg_service.conf"
 _SYSTEM_FOLDER = "/etc/postgresql-common"
 _ASYNCPG_TEXT = """
-host port user password dbname passfile sslmode sslcert sslkey sslrootcert sslnegotiation sslcrl
+host port user dbname sslmode sslcert sslkey sslrootcert sslnegotiation sslcrl
 sslpassword ssl_min_protocol_version ssl_max_protocol_version target_session_attrs krbsrvname gsslib options
 """
 _ASYNCPG = frozenset(_ASYNCPG_TEXT.split())
@@ -46,10 +46,15 @@ _OLDEST = 13
 
 
 class Address:
-    """The parameters of a connection, by libpq's names; libpq itself adds the environment's (PGHOST, ~/.pgpass)."""
+    """The parameters of a connection, by libpq's names; libpq itself adds the environment's (PGHOST).
 
-    def __init__(self, parameters: Mapping[str, str]) -> None:
+    A role has one password for all databases of a server: the password file is asked for that of the database
+    ``stored_for``, by default the address's own.
+    """
+
+    def __init__(self, parameters: Mapping[str, str], *, stored_for: str | None = None) -> None:
         self._parameters = dict(parameters)
+        self._stored_for = stored_for
 
     @property
     def server(self) -> tuple[str, str, str]:
@@ -79,19 +84,20 @@ class Address:
 
     @property
     def _password(self) -> str | None:
-        return self._parameters.get("password") or os.environ.get("PGPASSWORD")
+        return self._parameters.get("password") or os.environ.get("PGPASSWORD") or self._stored_password()
 
     def _stored_password(self) -> str | None:
-        """Return the password of the password file, which asyncpg would read without its escapes."""
+        """Return the password of the password file, which asyncpg would read in another way than libpq."""
         host, address, port = self.server
         names, ports = (host or address).split(","), (port or "5432").split(",")
         ports = ports * len(names) if len(ports) == 1 else ports
         hosts = [(name, number or "5432") for name, number in zip(names, ports, strict=False)]
-        return find_password(passfile_path(self._parameters.get("passfile")), hosts, self.database, self._user)
+        database = self._stored_for or self.database
+        return find_password(passfile_path(self._parameters.get("passfile")), hosts, database, self._user)
 
     def with_database(self, name: str) -> Address:
         """Return the address of another database on the same server."""
-        return Address({**self._parameters, "dbname": name})
+        return Address({**self._parameters, "dbname": name}, stored_for=self._stored_for or self.database)
 
     def for_asyncpg(self, connect_timeout: float, settings: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return the arguments for ``asyncpg.connect``, whose own parser interprets the parameters.
@@ -102,11 +108,9 @@ class Address:
         given["dbname"] = self.database
         if "hostaddr" in self._parameters:
             given["host"] = self._parameters["hostaddr"]
-        password = self._password or self._stored_password()
-        if password is not None:
-            given["password"] = password
         return {
             "dsn": "postgresql://?" + urlencode(given),
+            "password": self._password or "",  # with None it would look into the password file itself
             "timeout": connect_timeout,
             "server_settings": {"application_name": APPLICATION, **(settings or {})},
             # A pooler between us and the server (PgBouncer) need not keep statements for us.
@@ -122,7 +126,8 @@ class Address:
         """
         with tempfile.TemporaryDirectory(prefix="libpq-", dir=folder) as private:  # made 0700
             service = dict(self._parameters)
-            password = service.pop("password", None) or os.environ.get("PGPASSWORD")
+            service.pop("password", None)
+            password = self._password
             service |= {"application_name": APPLICATION}
             environment = bare_environment()
             names = service | {"dbname": self.database}

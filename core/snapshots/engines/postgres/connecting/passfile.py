@@ -1,8 +1,9 @@
 r"""Read a password file as libpq does (https://www.postgresql.org/docs/current/libpq-pgpass.html).
 
 A line is ``host:port:database:user:password``; ``\:`` and ``\\`` stand for the character after the backslash, ``*``
-alone matches everything, and nothing is stripped but the end of the line. asyncpg reads it too, but leaves the escapes
-in and strips blanks.
+alone matches everything, and nothing is stripped but the end of the line. The first line that matches decides, also
+with an empty password, and a password ends at a colon without a backslash (``passwordFromFile`` in ``fe-connect.c``).
+asyncpg reads the file too, but leaves the escapes in and strips blanks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 
 __all__ = ["find_password", "passfile_path"]
 
+_DEFAULT_SOCKETS = frozenset(("", "/tmp", "/var/run/postgresql"))
+"""Where a server listens by default, as it is or as a distribution builds it; libpq calls that ``localhost``."""
 _FIELD = re.compile(r"((?:[^:\\]|\\.|\\$)*)(?::|$)", re.DOTALL)
 
 
@@ -38,25 +41,26 @@ def find_password(path: Path, hosts: Sequence[tuple[str, str]], database: str, u
         return None
     entries = list(_entries(lines))
     for host, port in hosts:
-        names = {host, "localhost"} if not host or host.startswith("/") else {host}
+        names = {host, "localhost"} if host in _DEFAULT_SOCKETS else {host}
         for line_host, *rest, password in entries:
             matches = zip(rest, (port, database, user), strict=True)
             if (line_host == "*" or _unescaped(line_host) in names) and all(
                 field == "*" or _unescaped(field) == value for field, value in matches
             ):
-                return _unescaped(password)
+                ends = _FIELD.match(password)
+                return _unescaped(ends[1] if ends else password)
     return None
 
 
 def _entries(lines: Sequence[str]) -> Iterator[tuple[str, str, str, str, str]]:
     for line in lines:
-        text = line.removesuffix("\r")
+        text = line.rstrip("\r")
         if not text or text.startswith("#"):
             continue
         fields, at = [], 0
         for _ in range(4):
             field = _FIELD.match(text, at)
-            if field is None or field.end() == len(text):
+            if field is None or field.end(1) == len(text):
                 break
             fields.append(field[1])
             at = field.end()

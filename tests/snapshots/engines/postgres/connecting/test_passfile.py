@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.snapshots.engines import engine_for
 from core.snapshots.engines.postgres.connecting.passfile import find_password
+from core.snapshots.engines.postgres.connection import Address
 from core.snapshots.models import Level
 from core.snapshots.settings.database_url import parse
 from tests.worlds.chain_world import Chain
@@ -34,7 +35,11 @@ def write(folder: Path, text: str, mode: int = 0o600) -> Path:
         ("db:5432:game:bot:simple", "simple"),
         ("*:*:*:*:simple", "simple"),
         (r"db:5432:game:bot:a\:b\\c", r"a:b\c"),
-        (r"db:5432:game:bot:a:b", "a:b"),
+        (r"db:5432:game:bot:a:b", "a"),
+        ("db:5432:game:bot:\n*:*:*:*:second", ""),
+        ("*:5432:game:bot:wildcard\ndb:5432:game:bot:exact", "wildcard"),
+        ("db:5432:other:bot:no\ndb:5432:game:other:no\ndb:*:game:bot:first\ndb:5432:game:bot:second", "first"),
+        ("\ndb:5432:game:bot:after an empty line\r\r", "after an empty line"),
         ("db:5432:game:bot:ends in a blank ", "ends in a blank "),
         ("db:5432:game:bot: begins with one", " begins with one"),
         ("db:5432:game:bot:\ttab\t", "\ttab\t"),
@@ -52,6 +57,29 @@ def write(folder: Path, text: str, mode: int = 0o600) -> Path:
 def test_a_line_of_a_password_file_is_read_as_libpq_reads_it(tmp_path: Path, line: str, password: str | None) -> None:
     """Escapes are taken out, blanks stay, the first line that matches counts."""
     assert find_password(write(tmp_path, f"{line}\n"), HOSTS, "game", "bot") == password
+
+
+@pytest.mark.parametrize(
+    ("host", "password"),
+    [("", "local"), ("/tmp", "local"), ("/var/run/postgresql", "local"), ("/home/me/run", "mine"), ("db", None)],
+)
+def test_only_the_default_sockets_are_called_localhost(tmp_path: Path, host: str, password: str | None) -> None:
+    """A socket elsewhere is named by its folder."""
+    file = write(tmp_path, "localhost:*:*:*:local\n/home/me/run:*:*:*:mine\n")
+    assert find_password(file, [(host, "5432")], "game", "bot") == password
+
+
+def test_the_password_for_the_games_database_is_that_for_the_others_of_its_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role has one password: a line for the game alone, or a wrong one for the rest, keeps nobody from a restore."""
+    lines = "db:*:game:bot:right\n*:*:*:*:wrong\n"
+    monkeypatch.setenv("PGPASSFILE", str(write(tmp_path, lines)))
+    game = Address({"host": "db", "user": "bot", "dbname": "game"})
+    assert game.with_database("postgres").with_database("scratch").for_asyncpg(1.0)["password"] == "right"
+    with game.for_programs(tmp_path) as environment:
+        assert "right" in Path(environment["PGPASSFILE"]).read_text()
+    assert Address({"host": "db", "user": "bot", "dbname": "postgres"}).for_asyncpg(1.0)["password"] == "wrong"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
