@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from ...errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, DeadlineExceeded, SnapshotError
 from ...progress import Watch
 from .connection import Address
-from .locking.holders import sessions_in
+from .locking.holders import sessions_in, ways_out
 from .scratch import drop, exists
 from .session import Session, literal, maintenance_session, quoted
 
@@ -115,7 +115,9 @@ def _ending_sessions(address: Address, databases: set[str]) -> Iterator[None]:
             while not done.is_set():
                 second.rows(
                     f"""SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-                         WHERE datname IN ({names}) AND pg_catalog.pg_has_role(usesysid, 'USAGE')
+                         WHERE datname IN ({names})
+                           AND (pg_catalog.pg_has_role(usesysid, 'USAGE')
+                                OR pg_catalog.pg_has_role('pg_signal_backend', 'USAGE'))
                            AND (NOT (SELECT rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = usesysid)
                                 OR (SELECT rolsuper FROM pg_catalog.pg_roles r WHERE rolname = current_user))"""
                 )
@@ -133,6 +135,6 @@ def _ending_sessions(address: Address, databases: set[str]) -> Iterator[None]:
 def _blocked_by(session: Session, databases: set[str], shown: str) -> str:
     return (
         f"{shown} cannot be exchanged while these are connected, and their sessions cannot be ended from here: "
-        f"{sessions_in(session, databases) or 'a process of the server'}. Close them, or grant the role "
-        "pg_signal_backend, and restore again."
+        f"{sessions_in(session, databases) or 'a process of the server'}. {ways_out(session, databases)} Then restore "
+        "again."
     )

@@ -12,9 +12,9 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 
 from ....errors import DatabaseBusy, SnapshotError
-from ..session import Session
+from ..session import Session, quoted
 
-__all__ = ["blockers_of", "exclusive_holders", "naming_holders", "sessions_in"]
+__all__ = ["blockers_of", "exclusive_holders", "naming_holders", "sessions_in", "ways_out"]
 
 _NAMED = 5
 _SESSION = """
@@ -49,6 +49,25 @@ SELECT NULL, NULL, NULL, NULL, NULL, NULL, x.gid, x.owner::text, x.prepared, NUL
  ORDER BY 1
 """
 
+_WHOSE = """
+SELECT 'superuser' FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
+ WHERE a.datname = ANY ($1) AND a.pid <> pg_backend_pid() AND r.rolsuper
+UNION SELECT 'other' FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
+ WHERE a.datname = ANY ($1) AND a.pid <> pg_backend_pid() AND NOT r.rolsuper
+UNION SELECT 'prepared' FROM pg_catalog.pg_prepared_xacts WHERE database = ANY ($1)
+"""
+_WAYS_OUT = {
+    "superuser": (
+        "A superuser's session can be ended only there or by a superuser (SELECT pg_terminate_backend(pid)): no grant "
+        "lets {role} do it."
+    ),
+    "other": "Other roles' sessions can be ended by {role} after a superuser's GRANT pg_signal_backend TO {role}.",
+    "prepared": (
+        "A prepared transaction is ended by its owner or a superuser, connected to that database: ROLLBACK PREPARED "
+        "'its name'."
+    ),
+}
+
 
 def exclusive_holders(session: Session) -> str:
     """Return who holds or awaits ACCESS EXCLUSIVE locks on tables of this database, "" if nobody does."""
@@ -63,6 +82,13 @@ def blockers_of(session: Session, pid: int) -> str:
 def sessions_in(session: Session, databases: Iterable[str]) -> str:
     """Return who is connected to databases, or has a prepared transaction there, "" if nobody is."""
     return _listed(session.rows(_SESSIONS, list(databases)))
+
+
+def ways_out(session: Session, databases: Iterable[str]) -> str:
+    """Return who must do what about those that ``sessions_in`` names."""
+    found = {str(whose) for (whose,) in session.rows(_WHOSE, list(databases))}
+    role = quoted(str(session.value("SELECT current_user")))
+    return " ".join(text.format(role=role) for whose, text in _WAYS_OUT.items() if whose in found)
 
 
 @contextlib.contextmanager

@@ -268,9 +268,14 @@ def test_whoever_keeps_a_database_from_being_exchanged_is_named(
     monkeypatch.setattr(exchange, "_ending_sessions", lambda _address, _databases: contextlib.nullcontext())
     with (
         game.session("SET application_name = 'the panel'", superuser=superuser),
-        pytest.raises(DatabaseBusy, match=rf"role {'postgres' if superuser else game.role} \(the panel\), pid \d+, "),
+        pytest.raises(
+            DatabaseBusy, match=rf"role {'postgres' if superuser else game.role} \(the panel\), pid \d+, "
+        ) as caught,
     ):
         exchange.exchange(address_of(game), game.name, f"{game.name}_kept", 0.5, bounded(60))
+    # No grant lets an ordinary role end a superuser's session, so none is suggested.
+    assert ("GRANT pg_signal_backend" in str(caught.value)) is not superuser
+    assert ("only there or by a superuser" in str(caught.value)) is superuser
 
 
 def test_the_holder_is_named_also_where_the_time_ends_between_two_attempts(
