@@ -1,12 +1,12 @@
 # Everything a newcomer needs; each target makes what it needs first.
-# Without make: see "Without make" in README.md.
+# Without make: see "Without make" in docs/installing.md.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := requirements.txt requirements-sqlite.txt requirements-postgresql.txt requirements-discord.txt
 
-.PHONY: campaign demo demo-postgres quick test check format benchmark benchmark-postgres clean
+.PHONY: campaign demo demo-postgres documents quick test check format benchmark benchmark-postgres clean
 
 demo: $(VENV)/.run
 	$(BIN)/python main.py demo
@@ -28,6 +28,10 @@ test: $(VENV)/.dev
 MINUTES ?= 15
 campaign: $(VENV)/.dev
 	$(BIN)/python -m tests.faults.campaign --minutes $(MINUTES)
+
+# The generated parts of README.md and docs/.
+documents: $(VENV)/.dev
+	$(BIN)/python -m documentation
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What README, ARCHITECTURE and the settings file say, compared with the code."""
+"""What README, docs/, ARCHITECTURE and the settings file say, compared with the code."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from discord import app_commands
 from cogs.backup_cog import BackupCog
 from core.snapshots import defaults
 from core.snapshots.cli.commands import shell
+from documentation import tables
 
 PROJECT = Path(__file__).resolve().parents[2]
-README = (PROJECT / "README.md").read_text()
 SETTINGS_FILE = (PROJECT / "config" / "backup.toml").read_text()
+SETTINGS, COMMANDS, HOSTS = "docs/settings.md", "docs/commands.md", "docs/hosts.md"
+DOCUMENTS = sorted(
+    path.relative_to(PROJECT).as_posix()
+    for path in (*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), PROJECT / "benchmarks" / "README.md")
+)
 
 
-def table(*heading: str) -> list[list[str]]:
-    """Return the cells of the README's table with this heading, without their code marks."""
-    lines = iter(README.splitlines())
+def table(document: str, *heading: str) -> list[list[str]]:
+    """Return the cells of a document's table with this heading, without their code marks."""
+    lines = iter((PROJECT / document).read_text().splitlines())
     wanted = "| " + " | ".join(heading) + " |"
     for line in lines:
         if line == wanted:
             break
     else:
-        raise AssertionError(f"the README has no table {heading}")
+        raise AssertionError(f"{document} has no table {heading}")
     next(lines)
     rows = []
     for line in lines:
@@ -38,32 +43,22 @@ def table(*heading: str) -> list[list[str]]:
     return rows
 
 
-def settings_lines() -> Iterator[tuple[str, str, str]]:
-    """Yield (section.key, value as written, comment) of the settings file, without the triggers."""
-    section = ""
-    for line in SETTINGS_FILE.splitlines():
-        if line.startswith("[["):
-            return
-        if heading := re.fullmatch(r"\[(\w+)]", line):
-            section = heading[1]
-        elif entry := re.fullmatch(r"(\w+) = (.+?)  # (.+)", line):
-            yield f"{section}.{entry[1]}", entry[2], entry[3]
-
-
-def test_the_settings_table_is_the_settings_file() -> None:
-    """Every setting stands in the README with its default and its comment, in the file's order, and nothing else."""
-    assert table("setting", "default", "what") == [list(line) for line in settings_lines()]
+@pytest.mark.parametrize("name", list(tables.BLOCKS))
+def test_what_is_generated_is_up_to_date(name: str) -> None:
+    """Settings with their defaults and comments, and the figures of the campaign: ``make documents`` writes them."""
+    there, made = tables.block(name)
+    assert there == made, "run: python -m documentation tables"
 
 
 def test_the_settings_table_has_every_setting() -> None:
-    """A setting that the code has and the README lacks would be a secret."""
+    """A setting that the code has and the page lacks would be a secret."""
     sections = {name for name in defaults().__struct_fields__ if name != "triggers"}
     every = {f"{section}.{key}" for section in sections for key in getattr(defaults(), section).__struct_fields__}
-    assert {row[0] for row in table("setting", "default", "what")} == every
+    assert {row[0] for row in table(SETTINGS, "setting", "default", "what")} == every
 
 
 def test_the_events_table_is_the_default_triggers() -> None:
-    """The events, their payloads, reasons and conditions in the README are those of the settings file."""
+    """The events, their payloads, reasons and conditions on the page are those of the settings file."""
     rows = []
     for trigger in tomllib.loads(SETTINGS_FILE)["triggers"]:
         names = trigger.get("any_of")
@@ -73,18 +68,18 @@ def test_the_events_table_is_the_default_triggers() -> None:
             else "always"
         )
         rows.append([f"{trigger['event']}({', '.join(trigger['fields'])})", trigger["reason"], when])
-    assert table("event", "reason of the snapshot", "when") == rows
+    assert table(SETTINGS, "event", "reason of the snapshot", "when") == rows
 
 
 def test_the_dispatched_events_are_those_of_the_code() -> None:
-    """What the README says the cog dispatches is what its code dispatches."""
+    """What the page says the cog dispatches is what its code dispatches."""
     code = (PROJECT / "cogs" / "backup_cog" / "host_events.py").read_text()
-    documented = {row[0].partition("(")[0] for row in table("event", "when")}
+    documented = {row[0].partition("(")[0] for row in table(HOSTS, "event", "waits for your listener", "when")}
     assert documented == set(re.findall(r'"(backup_\w+)"', code))
 
 
 def slash_commands() -> Iterator[str]:
-    """Yield the cog's slash commands as the README writes them: optional parameters in brackets."""
+    """Yield the cog's slash commands as the page writes them: optional parameters in brackets."""
     for group in (BackupCog.backup, BackupCog.database):
         for command in group.commands:
             assert isinstance(command, app_commands.Command)
@@ -94,21 +89,52 @@ def slash_commands() -> Iterator[str]:
 
 def test_the_commands_table_is_the_cog() -> None:
     """Every slash command with its parameters, and the two by mention."""
-    documented = {row[0] for row in table("command", "who", "what")}
+    documented = {row[0] for row in table(COMMANDS, "command", "who", "what")}
     assert documented == {*slash_commands(), "@bot backup sync", "@bot backup status"}
 
 
 def test_the_shell_table_is_the_shell() -> None:
     """Every command of the shell, and no other."""
-    words = [row[0].removeprefix("python -m core.snapshots ").split()[0] for row in table("command", "what")]
+    words = [row[0].removeprefix("python -m core.snapshots ").split()[0] for row in table(COMMANDS, "command", "what")]
     assert sorted(words) == sorted(shell.commands)
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"])
+def test_the_readme_can_be_read_in_one_go() -> None:
+    """What it is, how to begin, what to do at three in the morning; the rest has pages of its own."""
+    assert len((PROJECT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    """A page that nothing links to is not read."""
+    text = (PROJECT / "README.md").read_text()
+    assert [path.name for path in sorted(PROJECT.glob("docs/*.md")) if f"(docs/{path.name}" not in text] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    """To a file that is there, and to a heading that it has."""
+    broken = []
+    for target in re.findall(r"]\(([^)\s]+)\)", (PROJECT / document).read_text()):
+        name, _, anchor = target.partition("#")
+        page = (PROJECT / document).parent / name if name else PROJECT / document
+        if "://" not in target and not (page.exists() and (not anchor or anchor in anchors(page))):
+            broken.append(target)
+    assert broken == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_paths_that_documents_name_exist(document: str) -> None:
     """A reader who follows a path finds something there."""
     text = (PROJECT / document).read_text()
-    named = set(re.findall(r"`((?:benchmarks|cogs|config|core|demonstration|tests)/[\w./*]+)`", text))
+    named = set(
+        re.findall(r"`((?:benchmarks|cogs|config|core|demonstration|docs|documentation|tests)/[\w./*]+)`", text)
+    )
     assert [path for path in sorted(named) if not list(PROJECT.glob(path.rstrip("/")))] == []
 
 

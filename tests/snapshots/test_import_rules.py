@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 CORE = PROJECT / "core" / "snapshots"
 COG = PROJECT / "cogs" / "backup_cog"
 GAME = PROJECT / "cogs" / "card_game"
-TREES = ("core", "cogs", "demonstration", "benchmarks", "tests")
+TREES = ("core", "cogs", "demonstration", "documentation", "benchmarks", "tests")
 
 LAYERS = (
     "cli",

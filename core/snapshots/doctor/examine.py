@@ -99,7 +99,7 @@ def _looked_into(url: DatabaseUrl, settings: Settings) -> tuple[Contents, list[F
         return Contents(tables={}), [problem]
     except SnapshotError as error:
         fix = (
-            "See README.md, PostgreSQL."
+            "See docs/postgresql.md of Savepoint."
             if url.engine == "postgresql"
             else "Look at it: python -m core.snapshots integrity"
         )

@@ -176,10 +176,10 @@ async def test_an_administrators_extensions_in_the_games_schema_survive_in_place
     assert catalogs(world.game)["schemas"] == before["schemas"]
 
 
-async def test_the_line_in_the_readme_loads_a_dump_with_large_objects(tmp_path: Path) -> None:
+async def test_the_documented_line_loads_a_dump_with_large_objects(tmp_path: Path) -> None:
     """Into a new database, without Savepoint, and without claiming to be one transaction."""
-    readme = (Path(__file__).parents[4] / "README.md").read_text()
-    line = re.search(r"gunzip -c backups/latest.sql.gz \| psql (?P<options>[^`]*)-d restored`", readme)
+    page = (Path(__file__).parents[4] / "docs" / "postgresql.md").read_text()
+    line = re.search(r"gunzip -c backups/latest.sql.gz \| psql (?P<options>[^`]*)-d restored`", page)
     assert line is not None
     world = PostgresWorld(tmp_path)
     run_sql(world.game.url, "SELECT lo_from_bytea(4711, '\\xdeadbeef')")

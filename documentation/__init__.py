@@ -1,0 +1,1 @@
+"""What the documents hold that is generated: the settings' table and the figures of the campaign."""
