@@ -118,7 +118,7 @@ DATA = b"data" * 500
         pytest.param([], {"head": b'{"format": ' + b"9" * 6000 + b"}"}, "JSON|format 9", id="enormous format"),
         pytest.param(
             [],
-            {"head": msgspec.json.encode(HEAD)[:-3] + b'{"a":' * 9000 + b"1" + b"}" * 9001},
+            {"head": msgspec.json.encode(HEAD)[:-3] + b'{"a":' + b"[" * 29_000 + b"]" * 29_000 + b"}}"},
             "the JSON",
             id="details nested deeply",
         ),
