@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 import subprocess
@@ -10,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..engines.drivers import DRIVERS, is_older, version_of
 from ..files import free_space
 from ..units import size_text
 from .models import Problem
@@ -21,10 +21,6 @@ Finding = str | Problem
 
 _LOWEST_DISCORD = (2, 6)
 _FORKS = ("py-cord", "disnake", "nextcord")
-_DRIVERS = {
-    "sqlite": ("aiosqlite", (0, 20), "requirements-sqlite.txt"),
-    "postgresql": ("asyncpg", (0, 30), "requirements-postgresql.txt"),
-}
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse", "ceph")
 _PASSING = ("overlay", "aufs", "tmpfs", "ramfs")
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
@@ -36,7 +32,7 @@ _GIT_SECONDS = 10.0
 def packages(engine: str) -> Iterator[Finding]:
     """Look at Python, the bot's library, and the driver of the engine."""
     yield f"Python {sys.version.split()[0]} at {sys.executable}."
-    library, forks = _version("discord.py"), [name for name in _FORKS if _version(name)]
+    library, forks = version_of("discord.py"), [name for name in _FORKS if version_of(name)]
     if library and "py-cord" in forks:
         yield Problem(
             check="library",
@@ -52,7 +48,7 @@ def packages(engine: str) -> Iterator[Finding]:
             else "Activate the bot's environment and run the doctor again."
         )
         yield Problem(check="library", message=f"{named}: the cog cannot be loaded in it.", fix=fix)
-    elif _numbers(library) < _LOWEST_DISCORD:
+    elif is_older(library, _LOWEST_DISCORD):
         yield Problem(
             check="library",
             message=f"discord.py {library} is too old for the cog, which needs 2.6.",
@@ -60,9 +56,9 @@ def packages(engine: str) -> Iterator[Finding]:
         )
     else:
         yield f"discord.py {library}."
-    name, lowest, file = _DRIVERS[engine]
-    driver = _version(name)
-    if driver is None or _numbers(driver) < lowest:
+    name, lowest, file = DRIVERS[engine]
+    driver = version_of(name)
+    if driver is None or is_older(driver, lowest):
         yield Problem(
             check="driver",
             message=f"{name} is {'missing' if driver is None else f'too old ({driver})'}.",
@@ -197,14 +193,3 @@ def _filesystem(path: Path) -> str:
 def _existing(path: Path) -> Path:
     """Return the path, or the nearest folder above it that exists."""
     return next((each for each in (path, *path.parents) if each.exists()), Path("/"))
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(digits) for digits in re.findall(r"\d+", version)[:2])

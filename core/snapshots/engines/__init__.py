@@ -7,12 +7,8 @@ To add one, write a package with ``make_engine``, ``make_probe``, ``SUFFIX`` and
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
-import re
-import sys
 from typing import Any
 
-from ..errors import DatabaseUnavailable
 from ..settings.database_url import ENGINES, DatabaseUrl
 from .base import ChainFile, Checks, Engine, ParentSnapshot, Position, Probe, Recovery, ReplaceResult, SnapshotResult
 
@@ -33,13 +29,6 @@ __all__ = [
     "suffix_for",
 ]
 
-_DRIVERS = {
-    "sqlite": ("aiosqlite", (0, 20), "requirements-sqlite.txt"),
-    "postgresql": ("asyncpg", (0, 30), "requirements-postgresql.txt"),
-}
-"""By engine: the driver, the lowest version that works, and the file that lists it."""
-_TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-
 
 def engine_for(url: DatabaseUrl, busy_timeout: float, *, exclude_unreadable: bool = True) -> Engine:
     """Return the working side for a database; it waits up to ``busy_timeout`` seconds for locks of others.
@@ -52,7 +41,10 @@ def engine_for(url: DatabaseUrl, busy_timeout: float, *, exclude_unreadable: boo
 
 def probe_for(url: DatabaseUrl) -> Probe:
     """Return the watching side for a database."""
-    _require_driver(url.engine)
+    # Imported here: a worker never needs it, and it loads the modules for reading e-mail.
+    from .drivers import require_driver
+
+    require_driver(url.engine)
     probe: Probe = _package(url.engine).make_probe(url)
     return probe
 
@@ -67,23 +59,6 @@ def creates_databases(url: DatabaseUrl) -> bool:
     """Return True if the engine creates databases outside the repository, which must be discarded and cleaned up."""
     creates: bool = _package(url.engine).CREATES_DATABASES
     return creates
-
-
-def _require_driver(engine: str) -> None:
-    """Raise DatabaseUnavailable if the engine's driver is not installed, or too old."""
-    name, lowest, file = _DRIVERS[engine]
-    wanted = f"{name} {'.'.join(map(str, lowest))} or newer"
-    try:
-        found = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        found = ""
-    numbers = tuple(int(digits) for digits in re.findall(r"\d+", found)[: len(lowest)])
-    if numbers < lowest:
-        there = f"has {found}" if found else "lacks it"
-        raise DatabaseUnavailable(
-            f"A {_TITLES[engine]} database needs {wanted}, and this Python ({sys.executable}) {there}. Activate the "
-            f"bot's environment, or: pip install -U -r {file}"
-        )
 
 
 def _package(engine: str) -> Any:

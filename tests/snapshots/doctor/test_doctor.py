@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from core.snapshots.doctor import Diagnosis, examine, surroundings
+from core.snapshots.engines.drivers import DRIVERS
 from core.snapshots.settings.schema import load
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -189,6 +190,13 @@ def test_packages_that_do_not_fit_are_named(
     else:
         assert found[0].check == check
         assert said in found[0].message
+
+
+@pytest.mark.parametrize("engine", DRIVERS)
+def test_the_lowest_drivers_are_those_that_pip_is_told(engine: str) -> None:
+    """The code asks for what the requirements ask for."""
+    name, lowest, file = DRIVERS[engine]
+    assert f"{name}>={'.'.join(map(str, lowest))}," in (PROJECT / file).read_text()
 
 
 def test_a_full_disk_and_a_container_are_seen(bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:

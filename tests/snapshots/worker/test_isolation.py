@@ -92,6 +92,11 @@ def test_a_renamed_core_inside_a_package_starts_its_worker_without_the_host(
     modules = (tmp_path / "modules").read_text().split()
     assert "savepoint_snapshots.worker.handlers" in modules
     assert {name.partition(".")[0] for name in modules}.isdisjoint({"vendor", "core", "cogs", "discord", "aiosqlite"})
+    # Every snapshot waits for this process to begin.
+    assert {"savepoint_snapshots.settings.schema", "savepoint_snapshots.engines.sqlite.replace"}.isdisjoint(modules)
+    assert set(modules).isdisjoint(
+        {"asyncio", "email", "importlib.metadata", "inspect", "tomllib", "typing_extensions"}
+    )
 
 
 @pytest.mark.parametrize("folder", ["host", "host/vendor/snapshots", "."])

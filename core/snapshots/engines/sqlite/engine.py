@@ -1,4 +1,8 @@
-"""The working side of the SQLite engine: the steps of ``base.Engine``, built from the other modules here."""
+"""The working side of the SQLite engine: the steps of ``base.Engine``, built from the other modules here.
+
+What only a restore needs is imported where it is used: most workers take a snapshot, and everybody waits for them to
+begin.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,6 @@ from . import checks as integrity_checks
 from . import rebuild
 from .capture import capture
 from .connections import read_transaction, reading, reading_image
-from .exchanging.exchange import exchange_files, put_back, recover
-from .finish import write_back_log
-from .mount import not_mounted_report
-from .replace import NotConvertible, same_content, write_online
 from .source import NotRecognised, copy_pinned, open_copy, open_live
 from .structure import table_names
 
@@ -153,6 +153,8 @@ class SqliteEngine(Engine):
             report = self.check_image(image.path, checks, watch)
             return msgspec.structs.replace(report, findings=cut + report.findings)
         except DatabaseMissing as error:
+            from .mount import not_mounted_report
+
             return not_mounted_report(self._path, checks, started) or missing_report(error, checks, started)
         except DatabaseDamaged as error:
             return integrity_checks.refused_report(self._path, error, started)
@@ -178,6 +180,9 @@ class SqliteEngine(Engine):
         stopped: bool = False,
     ) -> ReplaceResult:
         """Replace the content of the database by the image, and check it."""
+        from .exchanging.exchange import exchange_files
+        from .replace import NotConvertible, write_online
+
         identical: bool | None = None
         try:
             if method is Method.ONLINE:
@@ -198,6 +203,8 @@ class SqliteEngine(Engine):
         return ReplaceResult(integrity=report, identical=identical, quarantine=moved)
 
     def _has_content_of(self, image: Path, watch: Watch) -> bool | None:
+        from .replace import same_content
+
         try:
             return same_content(image, self._path, watch)
         except (SnapshotError, OSError):
@@ -205,15 +212,21 @@ class SqliteEngine(Engine):
 
     def put_back(self, quarantine: Path, watch: Watch, *, record: Path | None = None) -> None:
         """Undo a swap."""
+        from .exchanging.exchange import put_back
+
         watch.check()
         put_back(self._path, quarantine, watch, record=record)
 
     def recover(self, record: Path | None, watch: Watch) -> Recovery | None:
         """Finish or undo an exchange of files that was interrupted."""
+        from .exchanging.exchange import recover
+
         return recover(self._path, record, watch)
 
     def finish(self, watch: Watch) -> bool:
         """Write the write-ahead log into the file."""
+        from .finish import write_back_log
+
         return write_back_log(self._path, watch)
 
     def _identity(self) -> tuple[str, int]:
