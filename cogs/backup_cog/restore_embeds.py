@@ -74,7 +74,7 @@ def _rows(lost: Lost, *, readable: bool) -> str:
         f"{plain(table)}: {_count(then, 'no table')} → {_count(now, absent)}"
         for table, (then, now) in lost.rows.items()
     ]
-    return f"{listing(lines, _ROWS_LIMIT)}\n{_ROWS_ONLY}" if lines else "no critical tables"
+    return f"{listing(lines, _ROWS_LIMIT)}\n{_ROWS_ONLY}" if lines else "were not counted in this snapshot"
 
 
 def _count(rows: int | None, otherwise: str) -> str:

@@ -16,7 +16,8 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore loses: everything written between ``since`` (the snapshot) and ``until`` (now).
 
     ``rows`` has the number of rows in the snapshot and now, by critical table; None means that the table is missing or
-    cannot be read. ``events`` are the reasons recorded after the snapshot, ``event_count`` is the number of events.
+    cannot be read. It is empty if the snapshot's rows were not counted. ``events`` are the reasons recorded after the
+    snapshot, ``event_count`` is the number of events.
     """
 
     since: dt.datetime

@@ -24,7 +24,7 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> 
         InspectJob,
         DatabaseState,
         deadline=float(context.settings.schedule.integrity_deadline),
-        tables=context.settings.database.critical_tables,
+        tables=_compared_tables(context, snapshot),
     )
     method = database.method or (Method.ONLINE if database.openable else Method.SWAP)
     now = context.clock()
@@ -58,9 +58,17 @@ async def _another_database(context: Context, contents: Contents) -> str | None:
     return None
 
 
+def _compared_tables(context: Context, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the tables to count now: the critical ones, and what the snapshot counted when others were critical."""
+    critical = context.settings.database.critical_tables
+    return tuple(dict.fromkeys((*critical, *snapshot.rows))) if critical else ()
+
+
 def _rows_then_and_now(
     context: Context, snapshot: Snapshot, database: DatabaseState
 ) -> dict[str, tuple[int | None, int | None]]:
+    if not snapshot.rows and not context.settings.database.critical_tables:
+        return {}  # an event counts nothing then, which does not mean that it has no tables
     tables = dict.fromkeys((*context.settings.database.critical_tables, *snapshot.rows, *database.rows))
     return {table: (snapshot.rows.get(table), database.rows.get(table)) for table in tables}
 
