@@ -159,12 +159,14 @@ def catalogs(game: PostgresGame) -> dict[str, list[tuple[Any, ...]]]:
     return {name: ask(game.superuser, query) for name, query in _CATALOGS.items()}
 
 
-def schema_text(game: PostgresGame, major: int) -> str:
+def schema_text(game: PostgresGame, major: int, *options: str) -> str:
     """Return what ``pg_dump --schema-only`` writes of the database, owners and rights included."""
     command: list[str] = [
         str(local_postgres.binaries(major) / "pg_dump"),
         "--schema-only",
         "--restrict-key=x",
+        *options,
         game.superuser,
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(command, capture_output=True, check=True).stdout
+    return output.decode(errors="surrogateescape")

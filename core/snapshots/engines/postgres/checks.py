@@ -219,7 +219,7 @@ def _json_column(
         yield missing_column_finding(expectation)
         return
     column, kind = quoted(found[0][0]), found[0][1]
-    checked["json_values"] += int(session.value(f"SELECT count({column}) FROM {relation.quoted}"))
+    checked["json_values"] += int(session.rows_of_game(f"SELECT count({column}) FROM {relation.quoted}")[0][0])
     broken, strange = _count_json(session, relation, column, kind, JSON_TYPES.get(expectation.expects))
     yield from json_findings(expectation, broken, strange)
 
@@ -230,7 +230,8 @@ def _count_json(session: Session, relation: Relation, column: str, kind: str, wa
         if wanted is None:
             return 0, 0
         other = f"pg_catalog.{kind}_typeof({column}) <> {literal(wanted)}"
-        return 0, int(session.value(f"SELECT count(*) FROM {relation.quoted} WHERE {column} IS NOT NULL AND {other}"))
+        query = f"SELECT count(*) FROM {relation.quoted} WHERE {column} IS NOT NULL AND {other}"
+        return 0, int(session.rows_of_game(query)[0][0])
     if session.version >= 16:
         text = f"{column}::text"
         is_json = f"{text} IS JSON"
@@ -239,7 +240,7 @@ def _count_json(session: Session, relation: Relation, column: str, kind: str, wa
             f"SELECT count(*) FILTER (WHERE NOT {is_json}), count(*) FILTER (WHERE {is_json} AND NOT {right}) "
             f"FROM {relation.quoted} WHERE {column} IS NOT NULL"
         )
-        broken, strange = session.rows(query)[0]
+        broken, strange = session.rows_of_game(query)[0]
         return int(broken), int(strange)
     return _count_json_in_python(session, relation, column, wanted)
 

@@ -13,8 +13,10 @@ import asyncpg
 from ...errors import DatabaseDamaged, DatabaseMissing, DatabaseUnavailable, SnapshotError
 from ...progress import Watch
 from .connecting.opening import Opened, close_session, open_session
+from .connecting.raw_bytes import received, sent
 from .connection import Address
 from .errors import from_exception, is_transient
+from .plain_dump.encodings import ANY_BYTES
 
 __all__ = ["Session", "connected", "literal", "maintenance_session", "quoted"]
 
@@ -47,6 +49,7 @@ class Session:
         self._facts = opened.facts
         self._shown = shown
         self._watch = watch
+        self._in_bytes = opened.facts.encoding == ANY_BYTES
 
     @property
     def version(self) -> int:
@@ -74,15 +77,75 @@ class Session:
 
     def execute(self, statement: str, *arguments: object) -> None:
         """Execute one statement, or several if there are no arguments."""
-        self._wait(self._connection.execute(statement, *arguments))
+        self._wait(self._connection.execute(statement, *self._sent(arguments)))
 
     def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
-        return [tuple(row) for row in self._wait(self._connection.fetch(query, *arguments))]
+        found = self._wait(self._connection.fetch(query, *self._sent(arguments)))
+        if self._in_bytes:
+            return [tuple(map(received, row)) for row in found]
+        return [tuple(row) for row in found]
+
+    def described(self, query: str, most: int) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Return the columns of a single query and at most so many of its rows; it must be in a transaction."""
+        statement = self._wait(self._connection.prepare(query))
+        rows = self._wait(self._first_rows(statement, most))
+        return tuple(str(each.name) for each in statement.get_attributes()), [tuple(row) for row in rows]
+
+    async def _first_rows(self, statement: Any, most: int) -> list[Any]:
+        cursor = await statement.cursor()
+        return list(await cursor.fetch(most))
+
+    def roll_back(self) -> None:
+        """End a transaction without its changes, if there is one; if the connection is lost, the server does."""
+        with contextlib.suppress(Exception):
+            if self._connection.is_in_transaction():
+                self._runner.run(self._connection.execute("ROLLBACK"))
 
     def value(self, query: str, *arguments: object) -> Any:
         """Return the first column of the first row of a query, or None if there is no row."""
-        return self._wait(self._connection.fetchval(query, *arguments))
+        rows = self.rows(query, *arguments)
+        return rows[0][0] if rows else None
+
+    def rows_of_game(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the game's tables.
+
+        The server evaluates expressions of indexes without columns while it plans the query. A function of the game in
+        them may find its own tables by the role's search path only, so that is used where the empty one does not do.
+        """
+        try:
+            with self.savepoint():
+                return self.rows(query)
+        except DatabaseUnavailable as error:
+            if "code" not in error.data:
+                raise
+            first = error
+        try:
+            with self.savepoint():
+                self.value("SELECT pg_catalog.set_config('search_path', $1, false)", self.search_path)
+                return self.rows(query)
+        except DatabaseUnavailable:
+            raise first from None
+        finally:
+            self.execute("SET search_path = ''")
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Keep the transaction, if there is one, as it was before the block if the server refuses something in it."""
+        if not self._connection.is_in_transaction():
+            yield
+            return
+        self.execute("SAVEPOINT before_block")
+        try:
+            yield
+        except DatabaseUnavailable as error:
+            if "code" in error.data:
+                self.execute("ROLLBACK TO SAVEPOINT before_block")
+            raise
+        self.execute("RELEASE SAVEPOINT before_block")
+
+    def _sent(self, arguments: Sequence[object]) -> Iterable[object]:
+        return map(sent, arguments) if self._in_bytes else arguments
 
     def copy(self, schema: str, table: str, columns: Sequence[str], sink: Callable[[bytes], object]) -> None:
         """Pass the output of ``COPY schema.table (columns) TO STDOUT`` to ``sink``, piece by piece."""

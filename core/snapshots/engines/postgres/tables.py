@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
+from ...errors import DatabaseUnavailable
+from .plain_dump.encodings import ANY_BYTES, bytes_of
 from .session import Session, quoted
 
 __all__ = [
@@ -68,6 +72,15 @@ WITH RECURSIVE tree (root, oid) AS (
 )
 SELECT root, oid FROM tree
 """
+_STORED = """
+SELECT n.nspname::text, c.relname::text,
+       (SELECT a.attname::text FROM pg_catalog.pg_attribute a
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+         ORDER BY a.attlen < 0, a.attnum LIMIT 1)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND c.oid = ANY ($1::bigint[]::pg_catalog.oid[])
+"""
+"""Tables with rows of their own, and the column that is copied fastest."""
 _SEARCH_PATH = """
 SELECT nspname FROM pg_catalog.pg_namespace,
        pg_catalog.unnest(pg_catalog.string_to_array($1, ',')) WITH ORDINALITY AS p (part, n)
@@ -94,23 +107,28 @@ class Relation(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """What this role may not read: a schema if ``name`` is None, else a table or a sequence in it; and its owner."""
+    """What this role may not read: a schema if ``name`` is None, else a table or a sequence in it; and its owner.
+
+    ``pattern`` is the name for the arguments of pg_dump, as a pattern that matches nothing else.
+    """
 
     schema: str
     name: str | None
     kind: str
     owner: str
     shown: str
-
-    @property
-    def pattern(self) -> str:
-        """The name as a pattern of pg_dump that matches nothing else."""
-        return quoted(self.schema) if self.name is None else quoted(self.schema, self.name)
+    pattern: str
 
 
 def unreadable(session: Session) -> tuple[Unreadable, ...]:
     """Return what others keep to themselves, so that it cannot be in a dump by this role."""
-    return tuple(Unreadable(*row) for row in session.rows(_UNREADABLE))
+    found = []
+    for schema, name, kind, owner, shown in session.rows(_UNREADABLE):
+        pattern = quoted(schema) if name is None else quoted(schema, name)
+        if session.encoding == ANY_BYTES:
+            pattern = os.fsdecode(bytes_of(pattern, ANY_BYTES))
+        found.append(Unreadable(schema, name, kind, owner, shown, pattern))
+    return tuple(found)
 
 
 def relations(session: Session) -> tuple[Relation, ...]:
@@ -156,7 +174,29 @@ def _fits(name: str, relation: Relation) -> bool:
 
 def count_rows(session: Session, wanted: Mapping[str, Relation]) -> dict[str, int]:
     """Count the rows of tables, with those of their partitions and children."""
-    return {name: int(session.value(f"SELECT count(*) FROM {each.quoted}")) for name, each in wanted.items()}
+    return {name: _count(session, each.quoted, partial(_family, session, each)) for name, each in wanted.items()}
+
+
+def _family(session: Session, table: Relation) -> tuple[int, ...]:
+    return (table.oid, *descendants(session, table))
+
+
+def _count(session: Session, table: str, stored_in: Callable[[], Iterable[int]]) -> int:
+    """Count the rows of a table; if no query on it can be planned, copy the tables that ``stored_in`` lists by OID."""
+    try:
+        return int(session.rows_of_game(f"SELECT count(*) FROM {table}")[0][0])
+    except DatabaseUnavailable as error:
+        if "code" not in error.data:
+            raise
+        rows = 0
+
+        def take(piece: bytes) -> None:
+            nonlocal rows
+            rows += piece.count(b"\n")
+
+        for schema, name, column in session.rows(_STORED, list(stored_in())):
+            session.copy(schema, name, [column] if column else [], take)
+        return rows
 
 
 def sum_rows(session: Session, wanted: Mapping[str, Relation], own: Mapping[int, int]) -> dict[str, int]:
@@ -183,9 +223,13 @@ def count_own_rows(session: Session, wanted: Iterable[Relation]) -> dict[int, in
     counts = {each.oid: 0 for each in tables}
     stored = [each for each in tables if each.kind == "r"]
     for start in range(0, len(stored), _COUNTED_AT_ONCE):
-        queries = (
-            f"SELECT {each.oid}::bigint, count(*) FROM ONLY {each.quoted}"
-            for each in stored[start : start + _COUNTED_AT_ONCE]
-        )
-        counts |= {int(oid): int(rows) for oid, rows in session.rows(" UNION ALL ".join(queries))}
+        names = [(each.oid, each.quoted) for each in stored[start : start + _COUNTED_AT_ONCE]]
+        queries = (f"SELECT {oid}::bigint, count(*) FROM ONLY {name}" for oid, name in names)
+        try:
+            with session.savepoint():
+                counts |= {int(oid): int(rows) for oid, rows in session.rows(" UNION ALL ".join(queries))}
+        except DatabaseUnavailable as error:
+            if "code" not in error.data:
+                raise
+            counts |= {oid: _count(session, f"ONLY {name}", partial(tuple, [oid])) for oid, name in names}
     return counts

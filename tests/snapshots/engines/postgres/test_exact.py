@@ -255,6 +255,15 @@ async def test_one_object_that_cannot_be_made_is_no_reason_to_lose_the_others(tm
         "AS 'begin return exists (select from public.limits where a > i); end'",
         "CREATE TABLE checked (a int CHECK (known(a)))",
         "INSERT INTO checked VALUES (5)",
+        "CREATE FUNCTION fits(i int) RETURNS bool LANGUAGE plpgsql "
+        "AS 'begin return i <= (select max(a) from limits); end'",
+        "CREATE DOMAIN amount AS int CONSTRAINT small CHECK (fits(value))",
+        "COMMENT ON CONSTRAINT small ON DOMAIN amount IS 'as the limits have it'",
+        "CREATE TABLE amounts (a amount)",
+        "INSERT INTO amounts VALUES (7)",
+        "CREATE FUNCTION most() RETURNS int IMMUTABLE LANGUAGE plpgsql "
+        "AS 'begin return (select max(a) from limits); end'",
+        "CREATE INDEX by_most ON cards ((id + most()))",
         "CREATE MATERIALIZED VIEW capped_users AS SELECT capped(dust) FROM users",
         "CREATE TABLE ruled (a int)",
         "ALTER TABLE ruled ENABLE ROW LEVEL SECURITY",
@@ -273,6 +282,8 @@ async def test_one_object_that_cannot_be_made_is_no_reason_to_lose_the_others(tm
     said = {each.partition(":")[0]: each for each in report.left_out}
     assert set(said) == {
         "index public.by_cap",
+        "index public.by_most",
+        "check constraint public.amount.small",
         "check constraint public.users.under",
         "content of the materialized view public.capped_users",
         "policy public.ruled theirs",
@@ -280,6 +291,7 @@ async def test_one_object_that_cannot_be_made_is_no_reason_to_lose_the_others(tm
     }
     assert "To add it: CREATE INDEX by_cap ON public.users" in said["index public.by_cap"]
     assert "VALIDATE CONSTRAINT" in said["check constraint public.users.under"]
+    assert 'ALTER DOMAIN "public"."amount" VALIDATE CONSTRAINT "small"' in said["check constraint public.amount.small"]
     assert f"TO {gone} USING (true);" in said["policy public.ruled theirs"]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,14 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.snapshots import Level
-from core.snapshots.engines import engine_for
+from core.snapshots.engines import Checks, engine_for
+from core.snapshots.engines.postgres.plain_dump.encodings import ANY_BYTES, bytes_of, text_of
 from core.snapshots.engines.postgres.plain_dump.row_set import RowSet
 from core.snapshots.errors import SnapshotDamaged
+from core.snapshots.models import Check
 from core.snapshots.settings.database_url import parse
+from demonstration import local_postgres
 from tests.worlds.chain_world import Chain
 from tests.worlds.engine_cases import bounded
+from tests.worlds.postgres_everything import schema_text
 from tests.worlds.postgres_world import (
     EXPECTED,
+    NEWEST,
     PostgresGame,
     PostgresWorld,
     ask,
@@ -157,6 +164,84 @@ def test_a_database_in_another_encoding_comes_back_byte_by_byte(
     assert rows == {table: 1}
     assert rebuilt(chain) is Level.RESTORED
     assert value in chain_text(chain)
+
+
+STATEMENTS = rb"""
+SET client_encoding = 'SQL_ASCII';
+CREATE SCHEMA "gr\F6\DFe";
+CREATE TABLE "gr\F6\DFe"."stra\DFe" ("n\E4me" text CHECK ("n\E4me" <> '\FC'), "\C3\A4" int);
+INSERT INTO "gr\F6\DFe"."stra\DFe" VALUES ('\E4', 1), ('\C3\A4', 2);
+CREATE INDEX "sp\E4t" ON "gr\F6\DFe"."stra\DFe" ("n\E4me");
+COMMENT ON TABLE "gr\F6\DFe"."stra\DFe" IS 'f\FCr alle \EE\BF\BF';
+CREATE FUNCTION "\E4"() RETURNS text LANGUAGE sql AS $$select '\E4\C3\A4'$$;
+"""
+OF_OTHERS = rb'CREATE TABLE "\E4ndern" (id int);'
+
+
+def in_bytes(psql: list[str], statements: bytes) -> None:
+    """Execute statements in which hexadecimal digits after a backslash stand for a byte."""
+    text = re.sub(rb"\\([0-9A-F]{2})", lambda found: bytes([int(found[1], 16)]), statements)
+    subprocess.run(psql, input=text, check=True, capture_output=True)
+
+
+@pytest.mark.server
+async def test_names_and_texts_that_are_no_utf_8_come_back_byte_by_byte(tmp_path: Path) -> None:
+    """SQL_ASCII says nothing of an encoding: names of two encodings are in one database, and in messages on it."""
+    game = PostgresGame()
+    options = f"ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0 OWNER {game.role}"
+    world = PostgresWorld(tmp_path, game)
+    game.remove()
+    run_sql(game.server, f"CREATE DATABASE {game.quoted} {options}")
+    psql = [str(local_postgres.binaries(NEWEST) / "psql"), "-Xqv", "ON_ERROR_STOP=1"]
+    in_bytes([*psql, game.url], STATEMENTS)
+    before = schema_text(game, NEWEST, "-n", "gr*")
+    in_bytes([*psql, game.superuser], OF_OTHERS)
+    async with world.opened(database={"json_columns": (), "critical_tables": ()}) as service:
+        snapshot = (await service.create()).snapshot
+        assert snapshot.rows == {"stra\uefdfe": 2}
+        assert any('table public."\uefe4ndern" of postgres' in said for said in snapshot.left_out)
+        assert (await service.verify(snapshot.id, Level.RESTORED)).ok
+        in_bytes([*psql, game.url], STATEMENTS[:35] + rb'DROP SCHEMA "gr\F6\DFe" CASCADE; DROP FUNCTION "\E4"();')
+        assert (await service.restore(snapshot.id)).left_out == ('table public."\uefe4ndern" is missing.',)
+    assert schema_text(game, NEWEST, "-n", "gr*") == before
+    ((body,),) = ask(game.superuser, "SELECT convert_to(prosrc, 'SQL_ASCII') FROM pg_proc WHERE oid >= 16384")
+    assert body == b"select '\xe4\xc3\xa4'"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("found", [True, False], ids=["by the role's search path", "by none"])
+@pytest.mark.parametrize("major", [needs(16)])  # newer servers refuse such an index
+def test_rows_are_counted_where_the_planner_calls_functions_of_the_game(
+    game: PostgresGame, tmp_path: Path, found: bool
+) -> None:
+    """An index's expression without columns is evaluated when a query on its table is planned; pg_dump plans none."""
+    run_sql(
+        game.url,
+        "CREATE SCHEMA rules; CREATE TABLE rules.limits (a int); SET search_path = public, rules; "
+        "CREATE FUNCTION most() RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'begin return (select max(a) from limits); "
+        "end'; CREATE TABLE odd (); CREATE TABLE kind (id int) PARTITION BY LIST (id); "
+        "CREATE TABLE one PARTITION OF kind DEFAULT; INSERT INTO kind VALUES (1), (2); INSERT INTO odd DEFAULT VALUES; "
+        "CREATE INDEX ON users ((dust + most())); CREATE INDEX ON odd ((most())); CREATE INDEX ON one ((most()))",
+    )
+    if found:
+        run_sql(game.superuser, f"ALTER ROLE {game.role} SET search_path = public, rules")
+    chain, rows = taken(tmp_path, game.url, "users", "odd", "kind", "one", "limits")
+    assert rows == {"users": 60, "odd": 1, "kind": 2, "one": 2, "limits": 0}
+    assert chain.engine.inspect(("users", "kind", "odd"), bounded(60)).rows == {"users": 60, "kind": 2, "odd": 1}
+    report = chain.engine.integrity(Checks(critical_tables=("users", "kind")), tmp_path, bounded(60))
+    assert report.ok
+    assert {finding.check for finding in report.findings} == (set() if found else {Check.ACCESS})
+    assert rebuilt(chain) is Level.RESTORED
+
+
+@given(data=st.binary())
+def test_any_bytes_are_a_text_and_come_back_from_it(data: bytes) -> None:
+    """Also those of the very characters that stand for bytes; what is UTF-8 is read as that."""
+    data += "ö\uef80\uefff".encode() + b"\xff"
+    text = text_of(data, ANY_BYTES)
+    assert bytes_of(text, ANY_BYTES) == data
+    assert text.encode().decode() == text
+    assert text_of("größe".encode(), ANY_BYTES) == "größe"
 
 
 def chain_text(chain: Chain) -> bytes:

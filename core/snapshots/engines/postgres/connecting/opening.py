@@ -16,9 +16,11 @@ import asyncpg
 
 from ....errors import DatabaseUnavailable
 from ..connection import Address, known_server, learn_server
+from ..plain_dump.encodings import ANY_BYTES
 from .closing import close
 from .pinned import VALUES, pinned_settings
 from .pooler import refuse_by_name, refuse_shared
+from .raw_bytes import CLIENT_ENCODING, send_bytes
 
 __all__ = ["Facts", "Opened", "close_session", "open_session"]
 
@@ -102,6 +104,8 @@ async def _open(address: Address, within: float, facts: Facts, settings: Mapping
     known = known_server(address)
     assert known is not None
     pinned = {**pinned_settings(known.version), "search_path": ""}
+    if facts.encoding == ANY_BYTES:
+        pinned["client_encoding"] = CLIENT_ENCODING
     pinned = {name: value for name, value in pinned.items() if name not in settings}
     connection = None
     if known.accepts_settings:
@@ -113,6 +117,8 @@ async def _open(address: Address, within: float, facts: Facts, settings: Mapping
     except BaseException:
         await close(connection)
         raise
+    if facts.encoding == ANY_BYTES:
+        send_bytes(connection)
     return Opened(connection, facts, set_here)
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from ....errors import DatabaseUnavailable
-from ..plain_dump.encodings import codec_of
+from ..plain_dump.encodings import text_of
 from ..plain_dump.lexer import CopyStart, Entry, Rows, Statement, unquoted
 from ..plain_dump.scanner import TableEnd
 from ..session import Session, quoted
@@ -73,10 +73,6 @@ class Loader:
         self._checks: HeldChecks | None = None
         self._extensions = {str(name) for (name,) in session.rows(_AVAILABLE)}
 
-    @property
-    def _codec(self) -> str:
-        return codec_of(self._encoding)
-
     def run(self, events: Iterable[DumpEvent]) -> None:
         """Execute a whole dump; raises what the server says of rows, and of anything that concerns all objects."""
         stream = iter(events)
@@ -103,11 +99,11 @@ class Loader:
             return
         space = _TABLESPACE.fullmatch(text)
         if space and not self._may_use(space["name"]):
-            self.left_out.append(LeftOut.tablespace(unquoted(space["name"].strip(b"'"), self._codec)))
+            self.left_out.append(LeftOut.tablespace(unquoted(space["name"].strip(b"'"), self._encoding)))
             text = b"SET default_tablespace = '';"
         try:
             with self._savepoint():
-                self._session.rows(text.decode(self._codec))
+                self._session.rows(text_of(text, self._encoding))
         except UnicodeDecodeError:
             self._leave_out(statement, f"it is not written in {self._encoding}")
         except DatabaseUnavailable as error:
@@ -115,7 +111,7 @@ class Loader:
         else:
             created = _CREATED.match(text)
             if created:
-                names = (unquoted(created[part], self._codec) for part in ("schema", "name"))
+                names = (unquoted(created[part], self._encoding) for part in ("schema", "name"))
                 self._created.add(quoted(*names))
 
     def _refused(self, statement: Statement, error: DatabaseUnavailable) -> None:
@@ -129,7 +125,9 @@ class Loader:
 
     def _leave_out(self, statement: Statement, reason: str) -> None:
         entry = statement.entry or Entry("STATEMENT", "-", "")
-        self.left_out.append(LeftOut.of_statement(entry, statement.text.decode(self._codec, errors="replace"), reason))
+        self.left_out.append(
+            LeftOut.of_statement(entry, text_of(statement.text, self._encoding, errors="replace"), reason)
+        )
 
     def _table(self, table: CopyStart, stream: Iterator[DumpEvent]) -> None:
         name = quoted(table.schema, table.name)
@@ -217,10 +215,10 @@ class Loader:
 
     def _is_available(self, text: bytes) -> bool:
         found = _EXTENSION.match(text)
-        return found is None or unquoted(found["name"], self._codec) in self._extensions
+        return found is None or unquoted(found["name"], self._encoding) in self._extensions
 
     def _may_use(self, tablespace: bytes) -> bool:
-        name = unquoted(tablespace.strip(b"'"), self._codec)
+        name = unquoted(tablespace.strip(b"'"), self._encoding)
         return not name or bool(self._session.value(_MAY_USE_TABLESPACE, name))
 
 

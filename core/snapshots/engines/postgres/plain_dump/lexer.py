@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, TypeAlias
 
-from .encodings import codec_of
+from .encodings import text_of
 
 __all__ = ["Comment", "CopyEnd", "CopyStart", "Entry", "Event", "Lexer", "Malformed", "Rows", "Statement", "unquoted"]
 
@@ -128,7 +128,7 @@ class Lexer:
         self._blocks = 0
         self._routine: bool | None = None
         self._escapes = False
-        self._codec = "utf-8"
+        self._encoding = "UTF8"
         self._skip = 0
         self._entry: Entry | None = None
 
@@ -226,16 +226,16 @@ class Lexer:
         if strings:
             self._escapes = strings["value"] == b"off"
         elif encoding:
-            self._codec = codec_of(encoding["name"].decode())
+            self._encoding = encoding["name"].decode()
         if not text.startswith(b"COPY "):
             return Statement(text, self._entry)
         found = _COPY.fullmatch(text)
         if found is None:
             raise Malformed(f"it holds a COPY that pg_dump does not write: {text[:80].decode(errors='replace')}")
-        columns = tuple(unquoted(column, self._codec) for column in _COLUMN.findall(found["columns"] or b""))
+        columns = tuple(unquoted(column, self._encoding) for column in _COLUMN.findall(found["columns"] or b""))
         # The line break after the statement stays with the rows, so that the end of an empty table looks like any.
         self._skip = 1
-        schema, name = (unquoted(found[part], self._codec) for part in ("schema", "name"))
+        schema, name = (unquoted(found[part], self._encoding) for part in ("schema", "name"))
         entry = self._entry
         via_root = entry is not None and entry.type == "TABLE DATA" and entry.name != name.translate(_SHOWN_IN_COMMENTS)
         self.inside = CopyStart(schema, name, columns, self._offset + at + 1, via_root)
@@ -276,7 +276,7 @@ class Lexer:
         entry = _ENTRY.fullmatch(line)
         if entry:
             self._entry = Entry(
-                *(entry[part].decode(self._codec, errors="replace") for part in ("type", "schema", "name"))
+                *(text_of(entry[part], self._encoding, errors="replace") for part in ("type", "schema", "name"))
             )
         events.append(Comment(line))
 
@@ -327,10 +327,10 @@ def _begun(data: bytes) -> int:
     return next((length for length in range(len(_ROWS_END) - 1, 0, -1) if data.endswith(_ROWS_END[:length])), 0)
 
 
-def unquoted(name: bytes, codec: str = "utf-8") -> str:
+def unquoted(name: bytes, encoding: str = "UTF8") -> str:
     """Return an identifier as it is called, from how pg_dump writes it; raises Malformed if it has no such letters."""
     try:
-        text = name.decode(codec)
+        text = text_of(name, encoding)
     except UnicodeDecodeError as error:
-        raise Malformed(f"it names something in letters that are not {codec}") from error
+        raise Malformed(f"it names something in letters that are not {encoding}") from error
     return text[1:-1].replace('""', '"') if text.startswith('"') else text
