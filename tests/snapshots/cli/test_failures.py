@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import filelock
 import msgspec
 import pytest
@@ -68,10 +69,14 @@ def test_a_prefix_of_several_ids_is_refused_and_a_unique_one_is_enough(world: Wo
     assert world.answer("show", random[:9].upper())["snapshot"]["id"] == random
 
 
+_NO_SUCH_COMMAND = getattr(click.exceptions, "NoSuchCommand", click.UsageError).__name__
+"""Older versions of click have no error of its own for that."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["unheard-of"], "NoSuchCommand"),
+        (["unheard-of"], _NO_SUCH_COMMAND),
         (["list", "--unheard-of"], "NoSuchOption"),
         (["now", "--kind", "safety"], "BadParameter"),
         (["now", "--kind", "hourly"], "BadParameter"),
