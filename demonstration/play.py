@@ -95,11 +95,13 @@ async def _demonstrate(stage: Stage, host: _Host) -> int:
     for line in await stage.damage():
         console.print(line, markup=False)
     console.rule("3. The bot starts again", align="left")
+    _explain("Its first extension looks at the database, before the game opens it. What it tells the owner:")
     async with host.running() as bot:
         report = _backup(bot).lifecycle.startup
         console.print(report.message, markup=False)
         after = await stage.rows()
     console.rule("4. Every row is compared", align="left")
+    _explain("With the rows from before the damage, both read without Savepoint:")
     different = _differences(before, after)
     restored = report.outcome == "restored"
     _summary(events, before, different, restored, time.perf_counter() - started)
@@ -119,17 +121,31 @@ async def _play(bot: commands.Bot) -> collections.Counter[str]:
     game: Any = bot.get_cog("CardGame").game  # type: ignore[union-attr]
     for number in range(1, PLAYERS + 1):
         await game.register(number, f"Player {number}")
-    console.print(f"{PLAYERS} players registered.")
+    _explain(
+        f"A bot that never logs in, the real cogs, {PLAYERS} players. Sales, published packs and rare cards are "
+        "critical: each must be in a snapshot that began after it and was proven. The players wait for none."
+    )
     chance = random.Random(SEED)
     for number in range(1, ROUNDS + 1):
+        known = {snapshot.id for snapshot in _backup(bot).service.known}
         began = time.perf_counter()
         for _ in range(ACTIONS):
             await _act(game, chance)
         played = time.perf_counter() - began
         await _covered(bot)
         waited = time.perf_counter() - began - played
-        console.print(f"Round {number}: {ACTIONS} actions in {played:.2f} s, all covered {waited:.2f} s later.")
+        new = [snapshot for snapshot in _backup(bot).service.known if snapshot.id not in known]
+        critical = sum(snapshot.requests for snapshot in new)
+        console.print(
+            f"Round {number}: {ACTIONS} actions in {played:.2f} s, {critical} of them critical. "
+            f"Proven {waited:.2f} s later, by {len(new)} snapshot{'' if len(new) == 1 else 's'}."
+        )
     return events
+
+
+def _explain(text: str) -> None:
+    """Print what the next lines mean."""
+    console.print(text, style="italic", markup=False)
 
 
 def _counting(events: collections.Counter[str], name: str) -> Any:
@@ -169,18 +185,14 @@ async def _covered(bot: commands.Bot) -> None:
 
 
 def _show_coverage(bot: commands.Bot) -> None:
-    table = Table(
-        "snapshot", "kind", "taken (UTC)", "events", "for example", "size", "database", box=None, pad_edge=False
-    )
+    _explain("Each snapshot with the number of events that it covers, and what it costs on the disk:")
+    table = Table("snapshot", "events", "the first of them", "on the disk", box=None, pad_edge=False)
     for snapshot in reversed(_backup(bot).service.known):
         table.add_row(
             snapshot.id,
-            snapshot.kind,
-            f"{snapshot.created_at:%H:%M:%S}",
             str(snapshot.requests),
             snapshot.reasons[0],
-            _kib(snapshot.size),
-            _kib(snapshot.database_size),
+            f"{_kib(snapshot.size)} (database {_kib(snapshot.database_size)})",
         )
     console.print(table)
 
@@ -217,8 +229,10 @@ def _summary(
 
 
 def _paths(stage: Stage, report: Any) -> None:
-    """Show where the snapshots and the damaged database are."""
+    """Show where the snapshots and the damaged database are, if they stay."""
     console.print(f"The snapshots are in {REPOSITORY.absolute()}; {stage.by_hand}", markup=False)
+    if stage.temporary:
+        console.print("The server was made for this and is removed now, with the damaged database.", markup=False)
     if report.restore is None or report.restore.quarantine is None:
         return
     kept = stage.kept(report.restore.quarantine, REPOSITORY.absolute())

@@ -46,6 +46,9 @@ class Stage(Protocol):
     settings: Mapping[str, str]
     """The settings of Savepoint that this accident needs, as variables of the environment."""
 
+    temporary: bool
+    """Whether the database is removed after the demonstration."""
+
     async def prepare(self) -> str:
         """Remove what is left of an earlier demonstration and return the URL. Raises StageError."""
 
@@ -75,6 +78,7 @@ class FileStage:
     accident = "The disk damages the database"
     by_hand = "gunzip turns latest.db.gz into the database."
     settings: Mapping[str, str] = {}
+    temporary = False
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -131,7 +135,7 @@ class ServerStage:
 
     def __init__(self, url: str, *, temporary: bool = False) -> None:
         parts = urlsplit(url)
-        self._temporary = temporary
+        self.temporary = temporary
         self._server = parts._replace(scheme="postgresql").geturl()
         self._url = parts._replace(scheme="postgresql", path=f"/{DATABASE}").geturl()
 
@@ -182,7 +186,7 @@ class ServerStage:
 
     def kept(self, name: str, repository: Path) -> str | None:
         """Return its new name on the server, unless that is removed."""
-        return None if self._temporary else f"the database {name} on the same server"
+        return None if self.temporary else f"the database {name} on the same server"
 
 
 @asynccontextmanager

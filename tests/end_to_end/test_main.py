@@ -134,6 +134,8 @@ def test_the_demonstration_ends_well_and_says_so(tmp_path: Path) -> None:
     assert "restored at start-up yes" in lines
     assert "tables that differ none" in lines
     assert any(line.startswith("users 600 identical") for line in lines)
-    assert any(re.search(r" \d+ KiB \d+ KiB$", line) for line in lines)
+    assert any(re.search(r" \d+ KiB \(database \d+ KiB\)$", line) for line in lines)
+    rounds = [re.search(r"(\d+) of them critical\. Proven .* by [1-9]", line) for line in lines]
+    assert sum(int(each[1]) for each in rounds if each) >= 4
     (kept,) = (tmp_path / "demo" / "backups" / "quarantine").iterdir()
     assert lines[-1] == f"The damaged database is in {kept}."

@@ -1,0 +1,68 @@
+"""The pictures of the documents show what the code shows today; ``python -m documentation`` makes them anew."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import discord
+
+from cogs.backup_cog.restore_embeds import preview
+from documentation import dialogue, terminal
+from documentation.pictures import PICTURES
+from documentation.tables import PROJECT
+from tests.backup_cog.test_embeds import plan
+
+AGAIN = "run: python -m documentation"
+
+
+def words_of(picture: str) -> str:
+    """Return all text of a picture."""
+    return " ".join(" ".join(ElementTree.fromstring(picture).itertext()).split())
+
+
+def test_the_recording_is_of_this_demonstration() -> None:
+    """Its headings and explanations, and an end that went well."""
+    shown = words_of((PICTURES / "demo.svg").read_text())
+    source = (PROJECT / "demonstration" / "play.py").read_text()
+    said = re.findall(r"console\.rule\(\"(.+?)\"|_explain\(\"(.+?)\"\)", source)
+    assert len(said) >= 5
+    for text in ("".join(each) for each in said):
+        assert text in shown, AGAIN
+    assert "restored at start-up yes" in shown
+    assert "tables that differ none" in shown
+    assert "/tmp" not in shown
+
+
+def test_the_dialogue_is_of_this_cog() -> None:
+    """The names of the fields, the footer and the buttons are those that are sent."""
+    shown = words_of((PICTURES / "restore.svg").read_text())
+    embed = preview(plan()).embed
+    names = [field.name for field in embed.fields]
+    for text in (embed.title, embed.footer.text, "Confirm", "Cancel", *names):
+        assert text is not None
+        assert text in shown, AGAIN
+
+
+def test_a_recording_keeps_the_time_and_the_look_of_each_line() -> None:
+    """Lines appear when they appeared, long ones are broken, and what XML would take for a mark is text."""
+    long = "word " * 40
+    lines = [terminal.Line(0.5, "\x1b[32mgreen\x1b[0m <&>"), terminal.Line(2.0, long)]
+    picture = terminal.picture("make it", lines)
+    assert words_of(picture).count("word") == 40
+    assert "green" in words_of(picture)
+    assert "<&>" in words_of(picture)
+    [first, second] = re.findall(r"@keyframes at\d+\{from,([\d.]+)%", picture)
+    assert float(second) == 4 * float(first)
+
+
+def test_a_dialogue_shows_marks_as_discord_does() -> None:
+    """Bold and code without their marks, a timestamp as a date, and every word on some line."""
+    embed = discord.Embed(title="A <title>", description="**bold words** and `code` of <t:1764288000:f> a\\_b " * 5)
+    button = {"type": 2, "style": 4, "label": "Go & see"}
+    picture = dialogue.picture({"embeds": [embed.to_dict()], "components": [{"type": 1, "components": [button]}]})
+    shown = words_of(picture)
+    assert (shown.count("bold"), shown.count("code"), shown.count("a_b")) == (5, 5, 5)
+    assert "28 November 2025 00:00" in shown
+    assert "Go & see" in shown
+    assert "**" not in shown
