@@ -1,6 +1,7 @@
 """Holds every test to its marks: what it does not say it needs, it may not use.
 
-So ``make quick`` stays what it is, whoever adds a test. See the markers in ``pyproject.toml``.
+So ``make quick`` stays what it is, whoever adds a test. See the markers in ``pyproject.toml``. Workers are forks where
+that makes no difference (``tests.worlds.forked_workers``), which takes a quarter of the time of the whole suite away.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
+from core.snapshots.worker import client
+from tests.worlds.forked_workers import ForkedWorkers
 
 _ALLOWED_BY = {
     "subprocess.Popen": {"process", "kill", "server"},
@@ -63,3 +67,18 @@ def _marked() -> Iterator[None]:
     yield
     if _guard.missing:
         pytest.fail(_guard.missing)
+
+
+@pytest.fixture(scope="session")
+def _forked_workers() -> Iterator[ForkedWorkers]:
+    workers = ForkedWorkers()
+    yield workers
+    workers.close()
+
+
+@pytest.fixture(autouse=True)
+def _workers_are_forks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the workers of this test be forks, unless it kills, or looks at what only a new Python has."""
+    marks = {mark.name for mark in request.node.iter_markers()}
+    if marks & {"process", "server"} and not marks & {"kill", "real_workers"} and sys.platform == "linux":
+        monkeypatch.setattr(client, "_start", request.getfixturevalue("_forked_workers").start)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import gzip
-import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,8 @@ from core.snapshots.engines.sqlite import rebuild
 from core.snapshots.policies.chain import dependants_of
 from core.snapshots.progress import Watch
 from core.snapshots.units import Duration
-from core.snapshots.worker import client
 from tests.worlds.chain_world import rows_of_image
 from tests.worlds.game_database import connected
-from tests.worlds.quick_worker import QuickWorker
 from tests.worlds.service_world import FOLDER_OF, PlayedWorld, flip_byte, ids, played_world
 
 pytestmark = pytest.mark.process
@@ -249,22 +246,12 @@ async def carry_out(steps: list[tuple[Any, ...]], seen: Counter[str]) -> None:
             await model.service.close()
 
 
-@pytest.fixture
-def _quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    worker = QuickWorker()
-    monkeypatch.setattr(client, "run", worker.run)
-    yield
-    worker.close()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="does its jobs in forks")
-@pytest.mark.usefixtures("_quickly")
 def test_what_is_listed_as_sound_restores_and_the_newest_never_goes() -> None:
     """Snapshots, pins, pruning, clocks that jump, damaged files, restarts and rebuilds, in any order."""
     seen: Counter[str] = Counter()
 
     @settings(
-        max_examples=8,
+        max_examples=5,
         deadline=dt.timedelta(seconds=60),
         derandomize=True,
         database=None,

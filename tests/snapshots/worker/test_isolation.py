@@ -18,7 +18,7 @@ from core.snapshots.worker.protocol import InspectJob
 from tests.worlds.game_database import CRITICAL_TABLES, OtherProcess, make_game_database, url_of
 from tests.worlds.waiting import until
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.real_workers]
 
 SNAPSHOTS = Path(core.snapshots.worker.client.__file__).parents[1]
 SECRET = "NzkyNzE1NDU0MTk2MDg4ODQy.X-hvzA.Ovy4MCQywSkoMRRclStW4xAYK7I"

@@ -37,7 +37,7 @@ from tests.worlds.engine_cases import HEAD
 from tests.worlds.game_database import CRITICAL_TABLES, connected, make_game_database, url_of
 from tests.worlds.waiting import PATIENCE
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.real_workers]
 
 LAUNCHER = Path(core.snapshots.worker.client.__file__).with_name("bootstrap.py")
 Message = Progress | Outcome | Failed

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import sys
 
 import pytest
 
 from core.snapshots.worker import client
-from tests.worlds.quick_worker import QuickWorker
-
-
-@pytest.fixture(scope="session")
-def _quick_worker() -> Iterator[QuickWorker | None]:
-    worker = QuickWorker() if hasattr(os, "fork") else None
-    yield worker
-    if worker is not None:
-        worker.close()
+from tests.worlds.forked_workers import ForkedWorkers
 
 
 @pytest.fixture(autouse=True)
-def _jobs_in_forks(_quick_worker: QuickWorker | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do jobs in forks of one process where that is possible: Python need not start for each of hundreds."""
-    if _quick_worker is not None:
-        monkeypatch.setattr(client, "run", _quick_worker.run)
+def _workers_are_forks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all workers be forks: what is killed here is the game, never a worker."""
+    if sys.platform == "linux":
+        workers: ForkedWorkers = request.getfixturevalue("_forked_workers")
+        monkeypatch.setattr(client, "_start", workers.start)
