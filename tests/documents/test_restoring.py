@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 
 from core.snapshots import Kind, SnapshotService, load
-from core.snapshots.worker import client
-from tests.worlds.quick_worker import QuickWorker
 
 pytestmark = pytest.mark.process
 
@@ -41,13 +39,10 @@ async def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)")
         database.executemany("INSERT INTO users VALUES (?, ?)", PLAYERS)
         database.commit()
-        worker = QuickWorker()
-        monkeypatch.setattr(client, "run", worker.run)
         service = SnapshotService(load(None, {"BACKUP_REPOSITORY_MIN_FREE": "1 MiB"}))
         await service.open()
         await service.create(Kind.MANUAL)
         await service.close()
-        worker.close()
         database.execute("DELETE FROM users")
         database.commit()
         shutil.copy(game.with_name("game.db-wal"), tmp_path / "log")

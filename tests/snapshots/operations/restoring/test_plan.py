@@ -8,19 +8,13 @@ from typing import Any
 import pytest
 
 from core.snapshots import Kind
-from core.snapshots.worker import client
-from tests.worlds.quick_worker import QuickWorker
 from tests.worlds.service_world import ServiceWorld
 
 pytestmark = pytest.mark.process
 
 
-async def test_no_table_is_called_missing_because_nobody_counted_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_table_is_called_missing_because_nobody_counted_it(tmp_path: Path) -> None:
     """An event counts nothing where no table is critical, and what is critical may have changed since a snapshot."""
-    worker = QuickWorker()
-    monkeypatch.setattr(client, "run", worker.run)
     world = ServiceWorld(tmp_path)
     every: dict[str, Any] = {"database": {"critical_tables": ()}}
     async with world.opened(**every) as service:
@@ -33,4 +27,3 @@ async def test_no_table_is_called_missing_because_nobody_counted_it(
         assert set(full.rows) > {"users"}
         rows = (await service.restore_plan(full.id)).lost.rows
         assert rows == {table: (count, count) for table, count in full.rows.items()}
-    worker.close()
