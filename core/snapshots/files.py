@@ -14,6 +14,7 @@ import shutil
 import stat
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import NotEnoughSpace, RepositoryError
 from .units import size_text
@@ -26,6 +27,7 @@ __all__ = [
     "make_private",
     "move",
     "open_regular",
+    "open_to_read",
     "read_at",
     "read_regular",
     "remove",
@@ -121,17 +123,24 @@ def _no_file(path: Path) -> RepositoryError:
     )
 
 
+def open_to_read(path: Path, buffering: int = -1) -> BinaryIO:
+    """Open a file of the repository for reading; see ``open_regular``."""
+    # Unlike os.fdopen, this gives the file its name.
+    return open(path, "rb", buffering, opener=lambda name, flags: open_regular(Path(name), flags))
+
+
 def read_regular(path: Path) -> bytes:
     """Return the content of a file of the repository; see ``open_regular``."""
-    with os.fdopen(open_regular(path), "rb") as file:
+    with open_to_read(path) as file:
         return file.read()
 
 
-def short_name(path: Path, ending: str) -> Path:
-    """Return a hidden name beside ``path`` that no file system finds too long; it is always the same one."""
-    name = f".{path.name}.{ending}"
+def short_name(path: Path, ending: str, *, hidden: bool = True) -> Path:
+    """Return a name beside ``path`` that no file system finds too long; it is always the same one."""
+    before = "." if hidden else ""
+    name = f"{before}{path.name}.{ending}"
     if len(os.fsencode(name)) > _LONGEST_NAME:
-        name = f".{hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.{ending}"
+        name = f"{before}{hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.{ending}"
     return path.with_name(name)
 
 
@@ -208,7 +217,7 @@ def move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        part = target.with_name(f".{target.name}.part")
+        part = short_name(target, "part")
         try:
             shutil.copy2(source, part)
             sync_file(part)

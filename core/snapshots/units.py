@@ -1,4 +1,4 @@
-"""Sizes, durations and counts as people write them: "500 MiB", "20m", "1h 30m", "3 rows".
+"""Sizes, durations, counts and texts as people write them: "500 MiB", "20m", "1h 30m", "3 rows".
 
 ``Size`` is an int in bytes, and ``Duration`` a float in seconds. KB, MB and GB are powers of 1000; KiB, MiB and GiB are
 powers of 1024 (IEC 80000-13).
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeVar
 
-__all__ = ["Duration", "Size", "count_text", "duration_text", "size_text"]
+__all__ = ["Duration", "Size", "count_text", "duration_text", "printable", "size_text"]
 
 _Unit = TypeVar("_Unit", int, Fraction)
 
@@ -107,3 +107,13 @@ def count_text(count: int, singular: str, plural: str | None = None) -> str:
     """Return a count with its noun: "1 row", "1,024 rows". The plural is the singular and an "s" unless it is given."""
     noun = singular if count == 1 else plural or f"{singular}s"
     return f"{count:,} {noun}"
+
+
+def printable(text: str) -> str:
+    """Return a text in which every character that is not printable is written as an escape sequence.
+
+    A terminal obeys escapes, carriage returns and changes of the direction of writing.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )

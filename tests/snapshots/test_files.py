@@ -8,12 +8,18 @@ import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from core.snapshots import files
+from core.snapshots.engines import Engine
 from core.snapshots.errors import NotEnoughSpace, RepositoryError
+from core.snapshots.models import Exported
+from core.snapshots.progress import Watch
+from core.snapshots.worker import handlers
+from core.snapshots.worker.protocol import ExportJob
+from tests.worlds.engine_cases import HEAD
 
 
 @pytest.fixture
@@ -234,3 +240,18 @@ def test_pieces_are_read_and_written_where_they_belong(
             future.result()
         read = [pool.submit(files.read_at, file.fileno(), 3000, 3000 * at) for at in range(101)]
         assert [future.result() for future in read] == [*pieces, b""]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="sees what is synced in Linux's /proc")
+def test_the_folder_of_an_export_is_synced(tmp_path: Path, synced: list[str]) -> None:
+    """Otherwise a power cut takes back the name of a file that was reported as written."""
+
+    class Exporting:
+        def export(self, _chain: object, target: Path, *_: object) -> None:
+            target.write_bytes(b"exported")
+
+    (tmp_path / "out").mkdir()
+    target = str(tmp_path / "out" / "a")
+    job = ExportJob(url="", busy_timeout=1.0, deadline=1.0, scratch="", chain=(), head=HEAD, record="", target=target)
+    assert handlers.do(job, cast(Engine, Exporting()), tmp_path, Watch()) == Exported(size=8)
+    assert synced[-1] == "out"

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 from blake3 import blake3
 
-from ..files import give_to_owner
+from ..files import give_to_owner, read_regular
 
 __all__ = ["load", "save"]
 
@@ -21,7 +21,7 @@ _DIGEST = 32
 def load(path: Path, magic: bytes, kind: type[Value]) -> Value | None:
     """Return the value saved at ``path``, or None if it cannot be read, is damaged or has another format."""
     try:
-        content = memoryview(path.read_bytes())
+        content = memoryview(read_regular(path))
     except OSError:
         return None
     start = len(magic) + _DIGEST

@@ -23,6 +23,7 @@ from operator import lt
 from pathlib import Path
 from typing import BinaryIO
 
+from ..files import open_to_read
 from ..models import Health
 from ..progress import Watch
 from . import members
@@ -72,7 +73,7 @@ def write_pages(
 
 def read_delta(path: Path) -> tuple[Head, Delta]:
     """Return the head and its delta, reading only the first member. Raises SnapshotDamaged, OSError."""
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         cursor = Cursor(file, path)
         head, _ = members.read_head(cursor)
         return head, _require_delta(cursor, head.delta, None)
@@ -85,7 +86,7 @@ def verify_pages(path: Path, *, delta: Delta | None, watch: Watch) -> Tail:
     Reads from the disk rather than from memory if the platform allows it. The watch's phase is ``check``, in bytes of
     the numbers and pages. Raises SnapshotDamaged, OSError, and what the watch raises.
     """
-    with path.open("rb", buffering=_BUFFER) as file:
+    with open_to_read(path, _BUFFER) as file:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return _read(file, path, "check", delta, lambda number, page: None, watch)[1]
@@ -99,7 +100,7 @@ def apply_pages(path: Path, image: Path, *, delta: Delta | None, watch: Watch) -
     whether it was the right parent. The watch's second phase is ``apply``. Raises like ``verify_pages``.
     """
     verify_pages(path, delta=delta, watch=watch)
-    with path.open("rb", buffering=_BUFFER) as file, image.open("r+b", buffering=_BUFFER) as target:
+    with open_to_read(path, _BUFFER) as file, image.open("r+b", buffering=_BUFFER) as target:
         found, _ = _read(file, path, "apply", delta, _page_writer(target, watch), watch)
         target.truncate(found.size)
     return found
@@ -119,7 +120,7 @@ def spool_pages(path: Path, spooled: BinaryIO, offsets: dict[int, int], *, watch
         offsets[number] = offset
         offset += len(page)
 
-    with path.open("rb", buffering=_BUFFER) as file:
+    with open_to_read(path, _BUFFER) as file:
         return _read(file, path, "gather", None, keep, watch)[0]
 
 

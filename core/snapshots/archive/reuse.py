@@ -22,6 +22,7 @@ import msgspec
 from blake3 import blake3
 
 from ..errors import SnapshotDamaged
+from ..files import open_to_read
 from ..models import Health
 from ..progress import Watch
 from . import cache_file, compression, framing, members
@@ -178,7 +179,7 @@ def write_reusing(
     its digest, OSError, and what the watch raises.
     """
     _require_same(plan.record, plan.previous)
-    with new_file(target) as file, plan.previous.open("rb", buffering=0) as previous:
+    with new_file(target) as file, open_to_read(plan.previous, 0) as previous:
         seal = members.write_head(file, head)
         _write_members(file, previous, plan, watch)
         fingerprint = of_digests(plan.digests, plan.size)

@@ -23,7 +23,7 @@ from ..archive.incremental import payload_size
 from ..archive.members import Delta, Expectation
 from ..engines import ChainFile
 from ..errors import SnapshotDamaged
-from ..files import read_at
+from ..files import open_to_read, read_at
 from ..models import Form
 
 __all__ = ["ArchiveMembers", "damaged", "naming", "numbers_of", "offsets_of"]
@@ -73,7 +73,7 @@ class ArchiveMembers(msgspec.Struct, frozen=True, kw_only=True):
         identity = (part.snapshot, part.fingerprint, status.st_size, status.st_mtime_ns)
         if known is not None and (known.snapshot, known.fingerprint, known.file_size, known.modified) == identity:
             return known
-        with naming(part), path.open("rb") as file:
+        with naming(part), open_to_read(path) as file:
             found = _found(file, path, part, status.st_mtime_ns)
         if kept is not None:
             with suppress(OSError):  # a read-only repository: found again next time

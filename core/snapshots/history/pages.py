@@ -24,7 +24,7 @@ from ..archive.members import PAGE_SIZES
 from ..archive.page_index import PAGE_DIGEST, PageIndex
 from ..engines import ChainFile
 from ..errors import SnapshotDamaged
-from ..files import read_at
+from ..files import open_regular, read_at
 from ..progress import Watch
 from .members import ArchiveMembers, damaged, naming, numbers_of, offsets_of
 
@@ -73,7 +73,7 @@ class ExpandedMembers:
             self._files.move_to_end(part.path)
             return self._files[part.path]
         try:
-            descriptor = os.open(part.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            descriptor = open_regular(Path(part.path))
         except FileNotFoundError:
             raise damaged(part, "its file is missing") from None
         self._files[part.path] = descriptor

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import RepositoryVanished
-from ..files import device_of
+from ..files import device_of, read_regular, short_name, write_atomically
 from .context import Context
 
 __all__ = ["forget_whereabouts", "remember_whereabouts", "require_there"]
@@ -59,7 +59,7 @@ def remember_whereabouts(context: Context) -> None:
     if known is not None and (known.repository, known.device) == (found.repository, found.device):
         return  # the number need not be exact
     try:
-        path.write_bytes(msgspec.json.encode(found))
+        write_atomically(path, msgspec.json.encode(found), scratch=short_name(path, "new"))
     except OSError as error:
         log.debug("Where the repository is could not be remembered: %s", error)
 
@@ -75,13 +75,13 @@ def _path(context: Context) -> Path | None:
     if context.url.path is None:
         return None
     database = Path(context.url.path)
-    return database.with_name(f".{database.name}.savepoint")
+    return short_name(database, "savepoint")
 
 
 def _read(context: Context) -> _Whereabouts | None:
     path = _path(context)
     try:
-        return None if path is None else msgspec.json.decode(path.read_bytes(), type=_Whereabouts)
+        return None if path is None else msgspec.json.decode(read_regular(path), type=_Whereabouts)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 

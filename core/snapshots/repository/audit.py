@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..files import PRIVATE_FILE, give_to_owner
+from ..files import give_to_owner, open_regular, open_to_read
 from ..models import AuditLine
 
 __all__ = ["FILE_NAME", "AuditLog"]
@@ -29,8 +29,7 @@ class AuditLog:
         encoded = msgspec.json.encode(line)
         if len(encoded) > _LONGEST_LINE:
             encoded = msgspec.json.encode(msgspec.structs.replace(line, detail=line.detail[:500] + "…"))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(self.path, flags, PRIVATE_FILE)
+        descriptor = open_regular(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             os.write(descriptor, encoded + b"\n")
             os.fsync(descriptor)
@@ -41,7 +40,7 @@ class AuditLog:
     def last(self, count: int | None = None) -> tuple[AuditLine, ...]:
         """Return the newest ``count`` lines, or all of them, oldest first. Lines that cannot be read are skipped."""
         try:
-            with self.path.open("rb") as file:
+            with open_to_read(self.path) as file:
                 lines = deque(file, maxlen=count)
         except FileNotFoundError:
             return ()

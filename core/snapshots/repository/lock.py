@@ -22,6 +22,7 @@ import msgspec
 
 from ..errors import Busy, RepositoryError
 from ..files import PRIVATE_FILE, give_to_owner, read_regular
+from ..units import printable
 from .file_lock import FileLock
 from .orphans import end_orphans
 
@@ -30,6 +31,7 @@ __all__ = ["InUseLock", "RepositoryLock", "is_abandoned"]
 _POLL_FIRST, _POLL_LONGEST = 0.02, 0.25
 """Seconds."""
 _TURN = "turn-"
+_LONGEST_OPERATION = 80
 
 
 class _Owner(msgspec.Struct, frozen=True):
@@ -119,9 +121,11 @@ class RepositoryLock:
 
     def _read_owner(self) -> _Owner | None:
         try:
-            return msgspec.json.decode(read_regular(self._work / "operation.json"), type=_Owner)
-        except (OSError, RepositoryError, msgspec.DecodeError):
+            found = msgspec.json.decode(read_regular(self._work / "operation.json"), type=_Owner)
+        except (OSError, RepositoryError, msgspec.DecodeError, UnicodeDecodeError):
             return None
+        # Whoever could write there also wrote this, and it goes into messages and logs.
+        return msgspec.structs.replace(found, operation=printable(found.operation[:_LONGEST_OPERATION]))
 
 
 class _Turn:

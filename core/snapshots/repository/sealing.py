@@ -18,6 +18,7 @@ import msgspec
 from blake3 import blake3
 
 from ..models import RestoreRecord, Snapshot
+from ..units import printable
 
 __all__ = ["is_sealed", "problem_of", "restores_in", "seal", "snapshots_in", "unseal"]
 
@@ -77,11 +78,11 @@ def snapshots_in(raw: Iterable[msgspec.Raw]) -> Iterator[Snapshot | str]:
         try:
             snapshot = msgspec.json.decode(each, type=Snapshot)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            yield str(error)
+            yield printable(str(error))
             continue
         problem = problem_of(snapshot)
         if problem is None and snapshot.id in seen:
-            problem = f"the id {snapshot.id}, which another entry has"
+            problem = f"the id {snapshot.id!r}, which another entry has"
         seen.add(snapshot.id)
         yield snapshot if problem is None else problem
 
@@ -92,6 +93,6 @@ def restores_in(raw: Iterable[msgspec.Raw]) -> Iterator[RestoreRecord | str]:
         try:
             record = msgspec.json.decode(each, type=RestoreRecord)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            yield str(error)
+            yield printable(str(error))
             continue
         yield record if _is_aware(record.at) else "a time without a zone"

@@ -6,16 +6,18 @@ missing, because none of them is important enough to stop the bot.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import filelock
 import msgspec
 
-from ..errors import Busy
-from ..files import PRIVATE_FILE, make_folder, write_atomically
+from ..errors import Busy, RepositoryError
+from ..files import make_folder, read_regular, write_atomically
+from .file_lock import FileLock
 
 __all__ = ["STATE", "StateFile"]
 
@@ -24,8 +26,8 @@ log = logging.getLogger(__name__)
 STATE = "state"
 """The folder in the repository."""
 
-_LOCK_SECONDS = 10.0
-"""How long a change waits for one by another process; each takes milliseconds."""
+_LOCK_SECONDS, _POLL = 10.0, 0.005
+"""How long a change waits for one by another process, and how often it looks; each takes milliseconds."""
 
 Document = TypeVar("Document", bound=msgspec.Struct)
 
@@ -40,12 +42,10 @@ class StateFile(Generic[Document]):
     def read(self) -> Document | None:
         """Return the document, or None if it is missing or unreadable. Raises OSError if the disk fails."""
         try:
-            content = self.path.read_bytes()
+            return msgspec.json.decode(read_regular(self.path), type=self._kind)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        try:
-            return msgspec.json.decode(content, type=self._kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, RepositoryError) as error:
             log.warning("%s cannot be read and is set aside: %s", self.path, error)
             self.path.replace(self.path.with_suffix(".unreadable"))
             return None
@@ -62,17 +62,25 @@ class StateFile(Generic[Document]):
         Raises OSError, or Busy if another process holds the file for too long.
         """
         make_folder(self.path.parent)
-        lock = filelock.FileLock(self.path.with_suffix(".lock"), timeout=_LOCK_SECONDS, mode=PRIVATE_FILE)
+        with self._locked():
+            before = self.read()
+            after = change(before)
+            if after != before:
+                self.write(after)
+            return after
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock, until = FileLock(self.path.with_suffix(".lock")), time.monotonic() + _LOCK_SECONDS
+        while not lock.acquire():
+            if time.monotonic() > until:
+                message = f"Another process holds {self.path.name} for too long."
+                raise Busy(message, operation="a change of its state", pid=None)
+            time.sleep(_POLL)
         try:
-            with lock:
-                before = self.read()
-                after = change(before)
-                if after != before:
-                    self.write(after)
-                return after
-        except filelock.Timeout as error:
-            message = f"Another process holds {self.path.name} for too long."
-            raise Busy(message, operation="a change of its state", pid=None) from error
+            yield
+        finally:
+            lock.release()
 
     def remove(self) -> None:
         """Remove the document, if there is one."""

@@ -47,6 +47,25 @@ async def main():
 asyncio.run(main())
 """
 
+IN_TURN = """
+import asyncio, os, sys
+from pathlib import Path
+from core.snapshots.repository.lock import RepositoryLock
+from tests.worlds.service_world import TickingClock
+
+async def main():
+    folder, name = Path(sys.argv[1]), sys.argv[2]
+    lock, order = RepositoryLock(folder, asyncio.to_thread, TickingClock()), folder / "order"
+    print("ready", flush=True)
+    sys.stdin.readline()
+    while not order.exists() or order.stat().st_size < 80:
+        async with lock.held("a snapshot", 60.0):
+            with order.open("a") as file:
+                file.write(name)
+
+asyncio.run(main())
+"""
+
 
 def lock_in(folder: Path) -> RepositoryLock:
     """Return a lock like that of another service."""
@@ -181,6 +200,32 @@ async def test_whoever_waited_longest_is_next(tmp_path: Path) -> None:
     await asyncio.gather(*waiting)
     assert order == [0, 1, 2, 3, 4]
     assert list(tmp_path.glob("turn-*")) == []
+
+
+@pytest.mark.process
+def test_four_processes_each_get_their_turn(tmp_path: Path) -> None:
+    """Whoever has just had it stands behind those who wait: nobody gets it twice as often as another one."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", IN_TURN, str(tmp_path), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in "abcd"
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
+    order = (tmp_path / "order").read_text()
+    counts = sorted(order.count(name) for name in "abcd")
+    assert counts[-1] <= 2 * counts[0], order
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])

@@ -13,7 +13,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ...units import duration_text
+from ...units import duration_text, printable
+from .sizes import SHOWN
 
 __all__ = [
     "BAD",
@@ -35,17 +36,13 @@ __all__ = [
 Shown = tuple[RenderableType, ...]
 """What one command shows, from top to bottom."""
 
-SHOWN = 50
-"""How many rows of a long table are shown without ``--all``."""
 GOOD, BAD, WARNING, QUIET = "green", "bold red", "yellow", "dim"
 """Styles."""
 
 
 def plain(text: str) -> str:
-    """Return a text in which every character that is not printable is written as an escape sequence."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
+    """Return a text with nothing in it that a terminal would obey."""
+    return printable(text)
 
 
 def sentence(text: str, style: str = "") -> Text:

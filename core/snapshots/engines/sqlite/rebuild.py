@@ -22,7 +22,7 @@ from ...archive.fingerprint import BLOCK, DIGEST, of_digests
 from ...archive.members import Delta, Head
 from ...archive.reuse import MemberRecord, ReusePlan, write_reusing
 from ...errors import SnapshotDamaged
-from ...files import read_at, sync_file
+from ...files import open_to_read, read_at, sync_file
 from ...models import Form
 from ...progress import Watch
 from ..base import ChainFile
@@ -134,7 +134,7 @@ def assemble(
     The chain has at least one incremental. Raises SnapshotDamaged, OSError, and what the watch raises.
     """
     spool = scratch / "pages"
-    with spool.open("w+b") as spooled, Path(chain[0].path).open("rb") as base:
+    with spool.open("w+b") as spooled, open_to_read(Path(chain[0].path)) as base:
         offsets, delta = _spool(chain, spooled, watch)
         blocks = _TouchedBlocks(record, base, spooled, offsets, delta)
         digests = _digests(record, blocks, watch)

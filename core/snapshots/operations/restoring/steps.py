@@ -15,7 +15,7 @@ import msgspec
 
 from ...engines import ParentSnapshot, ReplaceResult, SnapshotResult, creates_databases
 from ...errors import RestoreFailed, SnapshotDamaged, SnapshotError, StateUnfit
-from ...files import remove, require_space
+from ...files import remove, require_space, short_name
 from ...models import (
     Check,
     Finding,
@@ -219,10 +219,10 @@ class RestoreSteps:
             return context.repository.work / "unused"  # a server keeps the database that is replaced
         database = Path(context.url.path)
         stamp = f"{context.clock():%Y%m%dT%H%M%SZ}"
-        folder = database.with_name(f"{database.name}.before-restore-{stamp}")
+        folder = short_name(database, f"before-restore-{stamp}", hidden=False)
         self._kept = folder
         if self._plan.database.openable:
-            self._kept = database.with_name(f"{folder.name}.db.gz")
+            self._kept = short_name(folder, "db.gz", hidden=False)
             nothing = ParentSnapshot(
                 id=None,
                 fingerprint=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,26 +38,27 @@ class LocalStore:
         move(source, target)
 
     def fetch(self, name: str) -> Path:
-        """Return the path of a published file; raise SnapshotNotFound if it is missing."""
+        """Return the path of a published file; raise SnapshotNotFound if it is missing, or a link or a pipe."""
         path = self._path(name)
-        if not path.is_file():
+        if self.size(name) is None:
             raise SnapshotNotFound(f"The snapshot file {name} is not there any more.", snapshot_id=name)
         return path
 
     def size(self, name: str) -> int | None:
-        """Return the size of a published file in bytes, or None if it is missing."""
+        """Return the size of a published file in bytes, or None if it is missing, or a link or a pipe."""
         try:
-            return self._path(name).stat().st_size
+            status = self._path(name).lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def names(self) -> Iterator[str]:
-        """Yield the names of all files in the three folders."""
+        """Yield the names of all files in the three folders; links are not followed."""
         for folder in FOLDERS:
             path = self.root / folder
             if path.is_dir():
                 with os.scandir(path) as entries:
-                    yield from (f"{folder}/{entry.name}" for entry in entries if entry.is_file())
+                    yield from (f"{folder}/{entry.name}" for entry in entries if entry.is_file(follow_symlinks=False))
 
     def remove(self, name: str) -> None:
         """Remove a published file and sync the folder."""

@@ -90,8 +90,12 @@ def _other_processes() -> list[Path]:
 
 
 def _is_visible(process: Path) -> bool:
+    """Return True if it can be seen which files a process has open: a list of numbers does not tell that."""
     try:
-        next((process / "fd").iterdir(), None)
+        for link in (process / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed in this moment
+                link.readlink()
+                return True
     except PermissionError:
         return _is_kernel_thread(process)
     except OSError:
