@@ -14,14 +14,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..files import open_to_read, write_at
+from ..files import write_at
 from ..models import Health
 from ..progress import Watch
 from . import members
 from .compression import Deflate
 from .fingerprint import BLOCK
 from .framing import Cursor, cursor_at_last_label
-from .members import BlockObserver, Expectation, Head, MemberObserver, Tail
+from .members import BlockObserver, Expectation, Head, MemberObserver, TableSpan, Tail
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -43,22 +43,32 @@ def write_full(
     block_observer: BlockObserver | None = None,
     deflate: Deflate | None = None,
     health: Callable[[], Health | None] = members.no_health,
+    tables: Callable[[], tuple[TableSpan, ...]] = members.no_tables,
 ) -> Tail:
     """Write a full snapshot to a new file (mode 0600, synced) and return its tail. On any error no file is left.
 
     ``image`` is a file, or the image's bytes in pieces of any length, read in this thread. Its bytes count as progress
-    of the watch's current phase. ``block_observer`` hashes each block, ``deflate`` compresses it. ``health`` is called
-    last, for the tail. Raises what the image and the watch raise, FileExistsError if the target exists, and OSError.
+    of the watch's current phase. ``block_observer`` hashes each block, ``deflate`` compresses it. ``health`` and
+    ``tables`` are called last, for the tail. Raises what the image and the watch raise, FileExistsError if the target
+    exists, and OSError.
     """
     with new_file(target) as file:
         return members.write(
-            file, image, head, rows, watch, block_observer=block_observer, deflate=deflate, health=health
+            file,
+            image,
+            head,
+            rows,
+            watch,
+            block_observer=block_observer,
+            deflate=deflate,
+            health=health,
+            tables=tables,
         )
 
 
 def read_head(path: Path) -> Head:
     """Return the head of a snapshot file, reading only its first member. Raises SnapshotDamaged, OSError."""
-    with open_to_read(path) as file:
+    with path.open("rb") as file:
         return members.read_head(Cursor(file, path))[0]
 
 
@@ -67,7 +77,7 @@ def read_tail(path: Path) -> Tail:
 
     What it says of the blocks is not verified.
     """
-    with open_to_read(path) as file:
+    with path.open("rb") as file:
         return _tail(file, path, Expectation(), whole=False)
 
 
@@ -88,7 +98,7 @@ def verify(
     bytes of the image. ``sink`` gets the image block by block, and ``member_observer`` each member; what they receive
     is verified only once this returns. Raises SnapshotDamaged, OSError, and what the sink and the watch raise.
     """
-    with open_to_read(path, _BUFFER) as file:
+    with path.open("rb", buffering=_BUFFER) as file:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         tail = _tail(file, path, Expectation(fingerprint, size))
@@ -104,7 +114,7 @@ def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | No
     The watch's phase is ``extract``, in bytes of the image. Raises like ``verify``, and FileExistsError if the target
     exists.
     """
-    with open_to_read(path, _BUFFER) as file:
+    with path.open("rb", buffering=_BUFFER) as file:
         tail = _tail(file, path, Expectation(fingerprint, size))
         watch.phase("extract", tail.size)
         file.seek(0)
@@ -126,7 +136,7 @@ def copy(path: Path, target: Path, watch: Watch) -> None:
     The watch's phase is ``export``, in bytes of the file. Raises OSError, and what the watch raises.
     """
     watch.phase("export", path.stat().st_size)
-    with open_to_read(path) as content, new_file(target) as output:
+    with path.open("rb") as content, new_file(target) as output:
         while piece := content.read(_BUFFER):
             output.write(piece)
             watch.wrote(len(piece))

@@ -36,8 +36,10 @@ __all__ = [
     "Expectation",
     "Head",
     "MemberObserver",
+    "TableSpan",
     "Tail",
     "no_health",
+    "no_tables",
     "read",
     "read_head",
     "read_tail",
@@ -61,6 +63,8 @@ PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 """The sizes that a page can have, in bytes."""
 
 _PAGE_COUNT_MAX = 0xFFFFFFFE
+TableSpan = tuple[str, Count, Count]
+"""The name of a table, and where its rows begin and end in the image."""
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +121,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Tail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The content of an archive: ``size`` bytes in ``members`` blocks, their fingerprint, and the row counts by table.
 
-    ``health`` is what a look at the state showed while it was written; None if nobody looked.
+    ``health`` is what a look at the state showed while it was written; None if nobody looked. ``tables`` says where the
+    rows of each table of a dump begin and end, in bytes of the image; it is empty if that is unknown or does not fit.
 
     The content of a full snapshot is the image, that of an incremental one the changed pages (see ``incremental``).
     """
@@ -127,11 +132,17 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fingerprint: Text
     rows: dict[str, int]
     health: Health | None = None
+    tables: tuple[TableSpan, ...] = ()
 
 
 def no_health() -> Health | None:
     """Return None: nobody looked at the state."""
     return None
+
+
+def no_tables() -> tuple[TableSpan, ...]:
+    """Return nothing: the image is no dump."""
+    return ()
 
 
 class Expectation(NamedTuple):
@@ -178,6 +189,7 @@ def write(
     block_observer: BlockObserver | None = None,
     deflate: Deflate | None = None,
     health: Callable[[], Health | None] = no_health,
+    tables: Callable[[], tuple[TableSpan, ...]] = no_tables,
 ) -> Tail:
     """Write the archive of an image (a file, or its bytes in pieces of any length) and return the tail.
 
@@ -207,7 +219,10 @@ def write(
         fingerprint=fingerprint.text(),
         rows=dict(rows),
         health=health(),
+        tables=tables(),
     )
+    if len(msgspec.json.encode(tail)) > framing.LABEL_MAX:
+        tail = msgspec.structs.replace(tail, tables=())  # they are found again by reading the dump
     write_tail(target, tail, seal)
     return tail
 

@@ -5,7 +5,7 @@ Rows are told by their key, or by their number where a table has none. Only colu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..models import DiffMethod, TableDiff
@@ -13,10 +13,12 @@ from .databases import Database, Row, Value, quoted
 from .past import LATER
 from .tables import Table, json_record, same_value
 
-__all__ = ["TablePair", "compare_all", "compare_some", "count_all"]
+__all__ = ["OnDifference", "TablePair", "Tally", "compare_all", "compare_some", "count_all"]
 
 _AT_ONCE = 500
 Record = dict[str, Value]
+OnDifference = Callable[[str, Record | None, Record | None], object]
+"""Called with a table's name and a row that differs, as it is in each of two states."""
 
 
 class TablePair(NamedTuple):
@@ -59,11 +61,12 @@ class TablePair(NamedTuple):
         )
 
 
-class _Tally:
+class Tally:
     """Counts what differs in a table, and keeps as many rows of each kind as are shown."""
 
-    def __init__(self, pair: TablePair, shown: int) -> None:
+    def __init__(self, pair: TablePair, shown: int, found: OnDifference | None = None) -> None:
         self._pair = pair
+        self._found = found
         self._shown = shown
         self._counts = {"added": 0, "removed": 0, "changed": 0}
         self._added: list[Record] = []
@@ -72,6 +75,8 @@ class _Tally:
 
     def take(self, before: Record | None, after: Record | None) -> None:
         """Take a row as it is in each of the two states."""
+        if self._found is not None:
+            self._found(self._pair.after.name, before, after)
         if before is not None and after is not None:
             self._counts["changed"] += 1
             if len(self._changed) < self._shown:
@@ -107,7 +112,7 @@ def compare_some(
     database: Database, pair: TablePair, before: Iterable[int], after: Iterable[int], shown: int
 ) -> TableDiff | None:
     """Compare the rows with these numbers, before and after; all others must be the same in both."""
-    tally = _Tally(pair, shown)
+    tally = Tally(pair, shown)
     first = _numbered(database, "main", pair.before, before)
     second = _numbered(database, LATER, pair.after, after)
     _match(pair, first, second, tally)
@@ -116,7 +121,7 @@ def compare_some(
 
 def compare_all(database: Database, pair: TablePair, shown: int) -> TableDiff | None:
     """Compare all rows of a table."""
-    tally = _Tally(pair, shown)
+    tally = Tally(pair, shown)
     if pair.before.rowid is None or pair.after.rowid is None:
         _match(pair, _only_in(database, pair, "main"), _only_in(database, pair, LATER), tally)
         return tally.result(DiffMethod.COMPARISON)
@@ -147,7 +152,7 @@ def count_all(database: Database, schema: str, table: Table, shown: int) -> Tabl
 
 
 def _match(
-    pair: TablePair, before: Iterable[tuple[int, Record]], after: Iterable[tuple[int, Record]], tally: _Tally
+    pair: TablePair, before: Iterable[tuple[int, Record]], after: Iterable[tuple[int, Record]], tally: Tally
 ) -> None:
     """Tell which rows are the same one by their keys, and take those that differ."""
     first = {_identity(pair, number, row): row for number, row in before}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import QueryError
 from ..models import Key, Look, Point
 from .past import Past, name_of
-from .player import find_player, player_key, player_rows
+from .player import find_player, player_key, player_rows, sqlite_matching
 from .questions import PlayerSettings
 from .tables import find_table, json_record, key_values, read_tables, rows_by_key
 
@@ -33,8 +33,9 @@ def look_at_player(past: Past, point: Point | None, player: str, settings: Playe
     with past.opened(point) as database:
         tables = read_tables(database)
         found = find_player(tables, settings)
-        key = player_key(database, tables, found, player)
-        rows = player_rows(database, tables, found, key)
+        matching = sqlite_matching(database)
+        key = player_key(tables, found, player, database.name, matching)
+        rows = player_rows(tables, found, key, matching)
         if not rows:
             raise QueryError(f"No row in {database.name} belongs to a player {player!r}.", player=player)
         return Look(at=name_of(point), time=past.time(point), tables=rows, by=past.by, player=found)

@@ -7,7 +7,8 @@ column name that recurs and looks like a key (``user_id``), and the table that i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from ..errors import QueryError
 from ..models import PlayerTables
@@ -15,7 +16,11 @@ from .databases import Database, Value, quoted
 from .questions import PlayerSettings
 from .tables import Table, find_table, json_record, selected, typed
 
-__all__ = ["find_player", "player_key", "player_rows", "raw_player_rows"]
+__all__ = ["Matching", "find_player", "player_key", "player_rows", "sqlite_matching"]
+
+Record = dict[str, Value]
+Matching = Callable[[Table, Sequence[str], Value], Iterator[Record]]
+"""Finds the rows of a table in which any of these columns has a value."""
 
 _NAMES = ("name", "username", "user_name", "display_name", "player_name", "nick", "nickname")
 _HINTS = ("user", "player", "member", "profile", "account")
@@ -119,62 +124,57 @@ def _unknown(tables: Mapping[str, Table]) -> tuple[str, str, str]:
     )
 
 
-def player_key(database: Database, tables: dict[str, Table], found: PlayerTables, given: str) -> Value:
-    """Return the key of the player whom a person names by it or by the player's name.
+def player_key(tables: Mapping[str, Table], found: PlayerTables, given: str, where: str, matching: Matching) -> Value:
+    """Return the key of the player whom a person names by it or by the player's name, in the state called ``where``.
 
     Raises QueryError if nobody is called that or several are. A key that is of the right type is taken as it is, also
     if nobody has it: rows of other tables can outlive the player's own.
     """
-    table = find_table(tables, found.table, database.name)
+    table = find_table(tables, found.table, where)
     column = table.column(found.column)
     if column is None:
-        raise QueryError(f"{table.name} has no column {found.column!r} in {database.name}.", table=table.name)
-    named = [each for each in table.columns if each.name.lower() in _NAMES]
+        raise QueryError(f"{table.name} has no column {found.column!r} in {where}.", table=table.name)
+    named = [each.name for each in table.columns if each.name.lower() in _NAMES]
     try:
         value = typed(column, given, table.name)
     except QueryError:
         if not named:
             raise
     else:
-        there = f"SELECT 1 FROM {quoted(table.name)} WHERE {quoted(column.name)} = ?"
-        if not named or database.one(there, (value,)) or column.affinity != "TEXT":
+        if not named or column.affinity != "TEXT" or any(True for _ in matching(table, [column.name], value)):
             return value
-    condition = " OR ".join(f"{quoted(each.name)} = ?" for each in named)
-    sql = f"SELECT {quoted(column.name)} FROM {quoted(table.name)} WHERE {condition} LIMIT 11"
-    matches = [row[0] for row in database.rows(sql, [given] * len(named))]
+    matches = [row[column.name] for row in islice(matching(table, named, given), 11)]
     if not matches:
-        raise QueryError(f"There is no player {given!r} in {database.name}.", player=given)
+        raise QueryError(f"There is no player {given!r} in {where}.", player=given)
     if len(matches) > 1:
         keys = ", ".join(map(str, matches[:10])) + (", …" if len(matches) > 10 else "")
-        raise QueryError(f"{given!r} is the name of several players in {database.name}: name one by {keys}.")
+        raise QueryError(f"{given!r} is the name of several players in {where}: name one by {keys}.")
     return matches[0]
 
 
-def raw_player_rows(
-    database: Database, tables: dict[str, Table], found: PlayerTables, key: Value
-) -> dict[str, list[dict[str, Value]]]:
-    """Return every row of every table that is the player's; tables that this state does not have are left out."""
-    rows: dict[str, list[dict[str, Value]]] = {}
+def player_rows(
+    tables: Mapping[str, Table], found: PlayerTables, key: Value, matching: Matching
+) -> dict[str, list[dict[str, object]]]:
+    """Return the player's rows by table, as answers hold them; tables that have none are left out."""
+    rows: dict[str, list[dict[str, object]]] = {}
     for name in dict.fromkeys(table for table, _ in found.references):
         table = tables.get(name)
-        columns = (
-            [] if table is None else [each for pair, each in found.references if pair == name and table.column(each)]
-        )
-        if table is None or not columns:
+        if table is None:
             continue
-        condition = " OR ".join(f"{quoted(column)} = ?" for column in columns)
-        order = ", ".join(quoted(column) for column in table.identity)
-        sql = f"SELECT {selected(table)} FROM {quoted(name)} WHERE {condition} ORDER BY {order}"
-        rows[name] = [dict(zip(table.names, row, strict=True)) for row in database.rows(sql, [key] * len(columns))]
+        columns = [each for pair, each in found.references if pair == name and table.column(each)]
+        there = [json_record(row) for row in matching(table, columns, key)] if columns else []
+        if there:
+            rows[name] = there
     return rows
 
 
-def player_rows(
-    database: Database, tables: dict[str, Table], found: PlayerTables, key: Value
-) -> dict[str, list[dict[str, object]]]:
-    """Return the player's rows as answers hold them, without tables that have none."""
-    return {
-        name: [json_record(row) for row in rows]
-        for name, rows in raw_player_rows(database, tables, found, key).items()
-        if rows
-    }
+def sqlite_matching(database: Database) -> Matching:
+    """Return what finds rows in an open SQLite database."""
+
+    def matching(table: Table, columns: Sequence[str], value: Value) -> Iterator[Record]:
+        condition = " OR ".join(f"{quoted(column)} = ?" for column in columns)
+        order = ", ".join(quoted(column) for column in table.identity)
+        sql = f"SELECT {selected(table)} FROM {quoted(table.name)} WHERE {condition} ORDER BY {order}"
+        return (dict(zip(table.names, row, strict=True)) for row in database.rows(sql, [value] * len(columns)))
+
+    return matching

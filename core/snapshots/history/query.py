@@ -10,18 +10,18 @@ from ..models import ChangePoint, FindChange, Point, QueryResult
 from .past import Past, name_of
 from .tables import json_value
 
-__all__ = ["find_change", "query"]
+__all__ = ["ONLY_QUERIES", "STEPS", "as_query", "find_change", "query", "search"]
 
 STEPS = 2_000_000_000
 """How many steps of SQLite a query may take: about half a minute."""
 
 _PROBES = 8
-_ONLY_QUERIES = re.compile(r"\s*(select|with|values)\b", re.IGNORECASE)
+ONLY_QUERIES = re.compile(r"\s*(select|with|values)\b", re.IGNORECASE)
 
 
 def query(past: Past, point: Point | None, sql: str, *, most: int = 1000, steps: int = STEPS) -> QueryResult:
     """Return the rows of a query at a point (None: now), at most so many; raise QueryError for anything but reading."""
-    if not _ONLY_QUERIES.match(sql):
+    if not ONLY_QUERIES.match(sql):
         raise QueryError("Only a query can be asked: it begins with SELECT, WITH or VALUES.")
     with past.opened(point) as database:
         database.allow_only_reading(steps)
@@ -44,17 +44,7 @@ def find_change(past: Past, condition: str, *, now: bool = True, steps: int = ST
     """
     points: list[Point | None] = [*past.points, *([None] if now else [])]
     asked = _Condition(past, points, condition, steps)
-    if not points:
-        raise QueryError("There is no snapshot yet, so there is no past to read.")
-    last = len(points) - 1
-    probes = sorted({last * number // _PROBES for number in range(_PROBES + 1)})
-    answers = [asked.holds(number) for number in probes]
-    if answers == sorted(answers):
-        first = _bisect(probes, answers, asked.holds)
-        by = "bisection"
-    else:
-        first = next((number for number in range(len(points)) if asked.holds(number)), None)
-        by = "all"
+    first, by = search(len(points), asked.holds)
     asked.raise_if_never_asked()
     return FindChange(
         condition=condition,
@@ -64,6 +54,18 @@ def find_change(past: Past, condition: str, *, now: bool = True, steps: int = ST
         points=len(points),
         read=asked.read,
     )
+
+
+def search(count: int, holds: Callable[[int], bool]) -> tuple[int | None, str]:
+    """Return the first of so many points at which something holds, and whether by "bisection" or by asking "all"."""
+    if not count:
+        raise QueryError("There is no snapshot yet, so there is no past to read.")
+    last = count - 1
+    probes = sorted({last * number // _PROBES for number in range(_PROBES + 1)})
+    answers = [holds(number) for number in probes]
+    if answers == sorted(answers):
+        return _bisect(probes, answers, holds), "bisection"
+    return next((number for number in range(count) if holds(number)), None), "all"
 
 
 def _bisect(probes: list[int], answers: list[bool], holds: Callable[[int], bool]) -> int | None:
@@ -83,7 +85,7 @@ class _Condition:
     def __init__(self, past: Past, points: list[Point | None], condition: str, steps: int) -> None:
         self._past = past
         self._points = points
-        self._sql = _as_query(condition)
+        self._sql = as_query(condition)
         self._steps = steps
         self._answers: dict[int, bool] = {}
         self._problem: QueryError | None = None
@@ -124,9 +126,9 @@ class _Condition:
         return bool(rows and rows[0][0])
 
 
-def _as_query(condition: str) -> str:
+def as_query(condition: str) -> str:
     """Turn "count(*) < 1000 FROM users" into a query for its truth."""
-    if _ONLY_QUERIES.match(condition):
+    if ONLY_QUERIES.match(condition):
         return condition
     expression, found, rest = (
         re.split(r"(?i)(\sfrom\s)", condition, maxsplit=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -35,15 +35,21 @@ _EXACT_AS_FLOAT = 1 << 53
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column: its declared type, and whether its values are computed from others."""
+    """A column: its declared type, and whether its values are computed from others.
+
+    ``kind`` is what its values are, for an engine in which the declared type does not say it by its letters.
+    """
 
     name: str
     type: str
     generated: bool = False
+    kind: str | None = None
 
     @property
     def affinity(self) -> str:
         """The type that SQLite prefers for it (https://www.sqlite.org/datatype3.html, 3.1)."""
+        if self.kind is not None:
+            return self.kind
         declared = self.type.upper()
         if "INT" in declared:
             return "INTEGER"
@@ -154,7 +160,7 @@ def _foreign_keys(database: Database, schema: str, name: str) -> tuple[ForeignKe
     )
 
 
-def find_table(tables: dict[str, Table], name: str, where: str) -> Table:
+def find_table(tables: Mapping[str, Table], name: str, where: str) -> Table:
     """Return a table by its name, whatever its case; raise QueryError that lists those there are ``where``."""
     for table in tables.values():
         if table.name.lower() == name.lower():

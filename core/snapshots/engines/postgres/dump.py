@@ -21,7 +21,7 @@ import msgspec
 
 from ...archive import full
 from ...archive.compression import default_deflate
-from ...archive.members import Head, Tail
+from ...archive.members import Head, TableSpan, Tail
 from ...errors import DatabaseDamaged, DatabaseUnavailable, SnapshotError
 from ...progress import Watch
 from ...units import count_text
@@ -33,7 +33,8 @@ from .locking.shared_snapshot import QueueBehindUs, locked_snapshot, wait_for_st
 from .metadata.forecast import forecast
 from .metadata.model import DatabaseProperties, Metadata
 from .metadata.read import read_objects, read_properties
-from .plain_dump.scanner import Block, Manifest, Scanner, Table, manifest_lines
+from .plain_dump.lexer import CopyStart, Event
+from .plain_dump.scanner import Block, Manifest, Scanner, Table, TableEnd, manifest_lines
 from .session import Session, connected
 from .subprocesses import Program
 from .tables import (
@@ -175,7 +176,10 @@ class _Writing:
             stream = _Stream(program, session, snapshot.present, properties, self._tables, self._address)
             with closing(stream.pieces()) as pieces:
                 head = msgspec.structs.replace(head, details=details)
-                tail = full.write_full(target, pieces, head, {}, watch, deflate=default_deflate(rows=True))
+                deflate = default_deflate(rows=True)
+                tail = full.write_full(
+                    target, pieces, head, {}, watch, deflate=deflate, tables=lambda: tuple(stream.spans)
+                )
             return tail, stream.rows, details
 
     def _readable(self) -> tuple[Relation, ...]:
@@ -230,6 +234,8 @@ class _Stream:
         self._address = address
         self._shown = address.shown
         self.rows: dict[str, int] = {}
+        self.spans: list[TableSpan] = []
+        self._begun = 0
 
     def pieces(self) -> Generator[bytes, None, None]:
         scanner = Scanner()
@@ -237,7 +243,7 @@ class _Stream:
             # The session is idle while pg_dump runs, so one other thread may use it.
             counting = pool.submit(self._count)
             for piece in self._program.pieces():
-                scanner.feed(piece)
+                self._note_spans(scanner.feed(piece))
                 yield piece
             status = self._program.wait()
             # If counting met damage, pg_dump lost the snapshot as a consequence and knows less about the reason.
@@ -249,6 +255,14 @@ class _Stream:
         if problems:
             raise self._disagreement(problems)
         yield manifest_lines(manifest)
+
+    def _note_spans(self, events: list[Event | TableEnd]) -> None:
+        """Note where the rows of a table begin and end."""
+        for event in events:
+            if isinstance(event, CopyStart):
+                self._begun = event.end
+            elif isinstance(event, TableEnd):
+                self.spans.append((event.block.quoted, self._begun, event.end))
 
     def _count(self) -> tuple[dict[int, int], Metadata]:
         """Count the rows of every table and read the metadata, all in the snapshot that pg_dump reads."""

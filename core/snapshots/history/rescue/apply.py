@@ -4,88 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-
-import msgspec
 
 from ...engines.sqlite.connections import writing
 from ...errors import PlanOutdated, QueryError, RestoreFailed
-from ...models import ConflictRule, PlayerTables, RescuePlan
-from ...units import count_text
+from ...models import Point, RescuePlan
 from ..databases import Database, Row, quoted
 from ..past import Past
-from ..player import find_player
-from ..questions import AskRescue, PlayerSettings
-from .plan import Planned, Planner
-from .states import State
+from ..questions import AskRescue
+from ..tables import read_tables
+from .asked import AskedRescue
+from .states import SqliteState, State
 from .steps import Step
 
 __all__ = ["perform_rescue", "plan_rescue"]
 
 
-class _Asked:
-    """A rescue as it was asked for, with the states of the past open: the first point, and that after the damage."""
-
-    def __init__(self, past: Past, question: AskRescue) -> None:
-        if question.options.only_missing and question.options.exact:
-            raise QueryError("A rescue is either of what is missing only, or exact.")
-        self._past = past
-        self._question = question
-        self._point = past.points[0]
-        self._damaged = past.points[1] if len(past.points) > 1 else None
-        self._stack = ExitStack()
-
-    def __enter__(self) -> _Asked:
-        self._then = State(self._stack.enter_context(self._past.opened(self._point)))
-        self._after_damage = None
-        if self._damaged is not None:
-            self._after_damage = State(self._stack.enter_context(self._past.opened(self._damaged)))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def planned(self, database: Database) -> tuple[Planned, RescuePlan]:
-        """Compare the past with the live database; return the steps and the plan to show."""
-        now, then, asked = State(database), self._then, self._question
-        scope, options = asked.scope, asked.options
-        player = None if scope.player is None else _player_in(now, then, asked.settings)
-        planner = Planner(then, now, self._after_damage, scope, options, player)
-        planned = planner.plan([] if scope.rows else then.wanted(scope, player))
-        if not planner.found and not scope.rows:
-            whose = f"a player {scope.player!r}" if player else "what was asked for"
-            raise QueryError(f"No row in {then.name} belongs to {whose}.")
-        damaged_at = None if self._damaged is None else self._damaged.snapshot
-        return planned, RescuePlan(
-            token=planned.token(self._point.snapshot, damaged_at, options, scope),
-            then=self._point.snapshot,
-            at=self._point.at,
-            damaged_at=damaged_at,
-            options=options,
-            tables=planned.tables(),
-            conflicts=planned.conflicts,
-            left_out=planned.left_out,
-            notes=planned.notes,
-            player=player,
-            rows=planned.rows(),
-        )
-
-
-def _player_in(now: State, then: State, settings: PlayerSettings) -> PlayerTables:
-    """Return who the player is now, and what referred to him in either state."""
-    found = find_player(now.tables, settings)
-    earlier = find_player(then.tables, settings)
-    if (earlier.table, earlier.column) != (found.table, found.column):
-        return found
-    return msgspec.structs.replace(found, references=tuple(dict.fromkeys((*found.references, *earlier.references))))
-
-
 def plan_rescue(past: Past, question: AskRescue) -> RescuePlan:
     """Return what a rescue would do now; changes nothing. Raises QueryError, SnapshotDamaged, DatabaseError."""
-    with _Asked(past, question) as asked, past.opened(None) as database:
-        return asked.planned(database)[1]
+    with AskedRescue(question, past.points, _opener(past)) as asked, past.opened(None) as database:
+        return asked.planned(SqliteState(database))[1]
 
 
 def perform_rescue(past: Past, question: AskRescue, path: Path, busy_timeout: float) -> RescuePlan:
@@ -95,20 +35,24 @@ def perform_rescue(past: Past, question: AskRescue, path: Path, busy_timeout: fl
     constraint does; nothing is changed then.
     """
     options = question.options
-    with _Asked(past, question) as asked, _live(path, busy_timeout, past, triggers=options.triggers) as database:
-        planned, plan = asked.planned(database)
-        if question.agreed not in (None, plan.token):
-            raise PlanOutdated(
-                "The rows changed since this rescue was shown. Look at it again, then decide; nothing was changed."
-            )
-        if plan.conflicts and options.conflicts is ConflictRule.FAIL:
-            first = plan.conflicts[0]
-            conflicts = count_text(len(plan.conflicts), "row")
-            raise RestoreFailed(f"{conflicts} in conflict, first of {first.table}: {first.why}. Nothing was changed.")
+    with (
+        AskedRescue(question, past.points, _opener(past)) as asked,
+        _live(path, busy_timeout, past, triggers=options.triggers) as database,
+    ):
+        planned, plan = asked.agreed(SqliteState(database))
         _apply(database, planned.steps)
         database.connection.execute("COMMIT")
         past.watch.commit()
         return plan
+
+
+def _opener(past: Past) -> Callable[[Point], AbstractContextManager[State]]:
+    @contextmanager
+    def opened(point: Point) -> Iterator[State]:
+        with past.opened(point) as database:
+            yield SqliteState(database)
+
+    return opened
 
 
 @contextmanager
@@ -166,14 +110,14 @@ def _statement(step: Step) -> tuple[str, tuple[object, ...]]:
     if step.kind == "update":
         changed = ", ".join(f"{quoted(name)} = ?" for name in step.values)
         return f"UPDATE {table} SET {changed} WHERE {told}", (*step.values.values(), *step.key)
-    values = dict(zip(step.columns, step.key, strict=True)) | step.values
+    values = step.written
     names = ", ".join(map(quoted, values))
     return f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", tuple(values.values())
 
 
 def _broken_references(database: Database, steps: Sequence[Step]) -> Counter[Row]:
     """Return the broken references of the tables that are written, and of those that refer to rows that change."""
-    tables = State(database).tables
+    tables = read_tables(database)
     written = {step.table.lower() for step in steps}
     changed = {step.table.lower() for step in steps if step.kind != "insert"}
     checked = [

@@ -84,6 +84,8 @@ class Planner:
         self._owned = {} if player is None else columns_of(player)
         self._constraints = Constraints(now)
         self._steps: dict[tuple[str, tuple[Value, ...]], Step] = {}
+        self._copies: Counter[tuple[str, tuple[Value, ...]]] = Counter()
+        """How many equal rows without a key are in the steps."""
         self._conflicts: list[RescueConflict] = []
         self._left_out: dict[str, None] = {}
         self._notes: dict[str, None] = {}
@@ -106,14 +108,13 @@ class Planner:
 
     def _table(self, wanted: Wanted) -> None:
         then_table, table = self._then.table(wanted.table), self._now.table(wanted.table)
-        owned = self._owned.get(wanted.table)
-        rows = self._rows(self._then, wanted, owned)
+        rows = self._rows(self._then, wanted)
         self.found += len(rows)
         if table is None:
             if rows:
                 self._left_out[f"{wanted.table} is no more: {count_text(len(rows), 'row')} cannot be put back."] = None
             return
-        present = self._rows(self._now, wanted, owned)
+        present = self._rows(self._now, wanted)
         if then_table is None:
             self._notes[f"{table.name} did not exist then, so its rows stay as they are."] = None
             return
@@ -131,18 +132,13 @@ class Planner:
             if key not in keys and self._then.by_key(table.name, table.key, key) is None:
                 self._remove(table, table.key, key, row)
 
-    def _rows(self, state: State, wanted: Wanted, owned: list[str] | None) -> list[Stored]:
+    def _rows(self, state: State, wanted: Wanted) -> list[Stored]:
         """Return the wanted rows of a state, which may lack some of the columns that refer to the player."""
         table = state.table(wanted.table)
-        if table is None:
-            return []
-        if owned is None:
-            return state.rows(wanted.table, wanted.condition, wanted.values)
-        there = [column for column in owned if table.column(column)]
-        if not there:
-            return []
-        condition = " OR ".join(f'"{column}" = ?' for column in there)
-        return state.rows(wanted.table, condition, wanted.values[:1] * len(there))
+        if table is None or not wanted.any:
+            return state.rows(wanted)
+        there = tuple(column for column in wanted.columns if table.column(column))
+        return state.rows(wanted._replace(columns=there, values=wanted.values[: len(there)])) if there else []
 
     def _single_rows(self) -> None:
         """Plan for rows that are told one by one: each becomes what it was then, gone included."""
@@ -152,12 +148,29 @@ class Planner:
                 self._left_out[f"{each.table} is no more."] = None
                 continue
             key = tuple(map(value_of, each.key))
+            if not table.key and table.rowid is None:
+                self._single_content(table, key)
+                continue
             then = self._then.by_key(table.name, table.identity, key)
             present = self._now.by_key(table.name, table.identity, key)
             if then is not None:
                 self._row(table, table.identity, key, then, present)
             elif present is not None:
                 self._remove(table, table.identity, key, present)
+
+    def _single_content(self, table: Table, key: tuple[Value, ...]) -> None:
+        """Plan for a row that only its content tells: one more or one less of it, if there were so many then."""
+        values = dict(zip((column.name for column in table.columns if not column.generated), key, strict=False))
+        if self._then.table(table.name) is None or len(values) != len(key):
+            self._left_out[f"{table.name} has other columns now."] = None
+            return
+        present = self._now.with_content(table, values)
+        then, now = len(self._then.with_content(table, values)), len(present)
+        planned = self._copies[table.name, key]
+        if then > now + planned:
+            self._content_back(table, values, None)
+        elif then < now - planned:
+            self._content_away(table, present[0])
 
     def _row(
         self, table: Table, columns: tuple[str, ...], key: tuple[Value, ...], then: Stored, present: Stored | None
@@ -214,32 +227,52 @@ class Planner:
 
     def _without_key(self, table: Table, rows: list[Stored], present: list[Stored]) -> None:
         """Plan for rows that only their content tells: as many of each as there were then."""
-        names = [name for row in rows[:1] for name in _common(table, row)]
-        if not names or table.rowid is None:
-            return
+        names = [name for row in rows[:1] or present[:1] for name in _common(table, row)]
         have = Counter(tuple(row.values[name] for name in names) for row in present)
         for row in rows:
             content = tuple(row.values[_named(row.values, name)] for name in names)
             if have[content]:
                 have[content] -= 1
-                continue
-            free = row.number is not None and self._now.by_key(table.name, (table.rowid,), (row.number,)) is None
-            number = row.number if free else self._constraints.next_number(table)
-            values = dict(zip(names, content, strict=True))
-            columns = (table.rowid,)
-            step = Step(kind="insert", table=table.name, columns=columns, key=(number,), values=values, before=None)
-            self._write(table, step)
+            elif names:
+                self._content_back(table, dict(zip(names, content, strict=True)), row.number)
         for row in present if self._options.exact else ():
             content = tuple(row.values[name] for name in names)
             if have[content]:
                 have[content] -= 1
-                self._remove(table, (table.rowid,), (row.number,), row)
+                self._content_away(table, row)
 
-    def _write(self, table: Table, step: Step, *, forced: bool = False) -> None:
-        """Add a step if nothing stands against it."""
-        if (table.name, step.key) in self._steps:
+    def _content_back(self, table: Table, values: Values, number: int | None) -> None:
+        if table.rowid is None:
+            key, columns = tuple(values.values()), tuple(values)
+            place = (*key, self._copies[table.name, key])
+            self._copies[table.name, key] += 1
+            step = Step(kind="insert", table=table.name, columns=columns, key=key, values={}, before=None)
+            self._write(table, step, place)
             return
-        problem = self._constraints.missing_value(table, step.values) if step.kind == "insert" else None
+        free = number is not None and self._now.by_key(table.name, (table.rowid,), (number,)) is None
+        told = number if free else self._constraints.next_number(table)
+        columns = (table.rowid,)
+        self._write(
+            table, Step(kind="insert", table=table.name, columns=columns, key=(told,), values=values, before=None)
+        )
+
+    def _content_away(self, table: Table, row: Stored) -> None:
+        if table.rowid is not None:
+            self._remove(table, (table.rowid,), (row.number,), row)
+            return
+        key = tuple(row.values.values())
+        place = (*key, self._copies[table.name, key])
+        self._copies[table.name, key] += 1
+        self._steps[table.name, place] = Step(
+            kind="delete", table=table.name, columns=tuple(row.values), key=key, values={}, before=row.values
+        )
+
+    def _write(self, table: Table, step: Step, place: tuple[Value, ...] | None = None) -> None:
+        """Add a step if nothing stands against it; ``place`` tells it from others, where its key does not."""
+        told = table.name, step.key if place is None else place
+        if told in self._steps:
+            return
+        problem = self._constraints.missing_value(table, step.written) if step.kind == "insert" else None
         if problem is not None:
             self._left_out[f"{_title(step)}: {problem}."] = None
             return
@@ -247,14 +280,14 @@ class Planner:
         if holder is not None:
             self._conflict(step, f"a value that must be unique is that of {holder} now", holder, takeable=False)
             return
-        self._steps[table.name, step.key] = step
+        self._steps[told] = step
         if not self._bring_parents(table, step):
-            del self._steps[table.name, step.key]
+            del self._steps[told]
             self._left_out[f"{_title(step)}: what it refers to is gone, and was not there then either."] = None
 
     def _bring_parents(self, table: Table, step: Step) -> bool:
         """Put back the rows that a row refers to, if they are gone; return False if one cannot be."""
-        for parent, columns, values in self._constraints.parents(table, step.values):
+        for parent, columns, values in self._constraints.parents(table, step.written):
             if self._now.by_key(parent.name, columns, values) is not None:
                 continue
             there = self._then.by_key(parent.name, columns, values)

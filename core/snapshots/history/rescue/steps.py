@@ -23,3 +23,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[Value, ...]
     values: Values
     before: Values | None
+
+    @property
+    def written(self) -> Values:
+        """All values of a row that is put back."""
+        return dict(zip(self.columns, self.key, strict=True)) | self.values

@@ -19,7 +19,17 @@ from .admission import is_admitted
 from .lexer import Comment, CopyEnd, CopyStart, Event, Lexer, Malformed, Rows, Statement
 from .row_set import RowSet
 
-__all__ = ["COMPLETE", "Block", "Manifest", "Scanner", "Table", "TableEnd", "differences", "manifest_lines"]
+__all__ = [
+    "COMPLETE",
+    "Block",
+    "Manifest",
+    "Scanner",
+    "Table",
+    "TableEnd",
+    "differences",
+    "manifest_in",
+    "manifest_lines",
+]
 
 COMPLETE = b"-- PostgreSQL database dump complete"
 _MANIFEST = b"-- Savepoint manifest: "
@@ -74,6 +84,16 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
 def manifest_lines(manifest: Manifest) -> bytes:
     """Return the comment that ends a dump."""
     return b"\n" + _MANIFEST + msgspec.json.encode(manifest) + b"\n"
+
+
+def manifest_in(comment: bytes) -> Manifest | None:
+    """Return the manifest that a comment of a dump holds, None if it is another comment; raises Malformed."""
+    if not comment.startswith(_MANIFEST):
+        return None
+    try:
+        return msgspec.json.decode(comment[len(_MANIFEST) :], type=Manifest)
+    except msgspec.DecodeError as error:
+        raise Malformed(f"its manifest cannot be read: {error}") from error
 
 
 class Scanner:
@@ -145,11 +165,8 @@ class Scanner:
     def _comment(self, text: bytes) -> None:
         if text == COMPLETE:
             self._complete = True
-        elif text.startswith(_MANIFEST):
-            try:
-                self.manifest = msgspec.json.decode(text[len(_MANIFEST) :], type=Manifest)
-            except msgspec.DecodeError as error:
-                raise Malformed(f"its manifest cannot be read: {error}") from error
+        else:
+            self.manifest = manifest_in(text)
 
 
 def differences(found: Mapping[str, Table], expected: Mapping[str, Table]) -> Iterator[str]:

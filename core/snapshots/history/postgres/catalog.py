@@ -1,0 +1,88 @@
+"""The tables of the live database, as its own catalog describes them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...engines.postgres.session import Session, quoted
+from ..tables import Column, ForeignKey, Table
+from .schema import named_tables
+from .values import column_of
+
+__all__ = ["LiveTable", "read_live_tables"]
+
+_COLUMNS = """
+SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text, a.attname::text,
+       pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated::text <> '',
+       a.attnotnull AND NOT a.atthasdef AND a.attidentity::text = ''
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+   AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+                      AND d.deptype = 'e')
+ ORDER BY 2, 3, a.attnum
+"""
+_KEYS = """
+SELECT k.conrelid::bigint, k.contype::text, k.confrelid::bigint,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY u (num, at)
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num ORDER BY u.at),
+       ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY u (num, at)
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num ORDER BY u.at)
+  FROM pg_catalog.pg_constraint k WHERE k.contype IN ('p', 'f') AND k.conparentid = 0
+ ORDER BY k.oid
+"""
+
+
+class LiveTable(NamedTuple):
+    """A table as answers call it, and as SQL does; ``source`` reads its rows without those of tables that inherit."""
+
+    table: Table
+    oid: int
+    quoted: str
+    source: str
+    needed: tuple[str, ...]
+    """The columns that a new row must have a value for."""
+
+
+def read_live_tables(session: Session) -> dict[str, LiveTable]:
+    """Return the tables that the role can read, by the names that people call them; partitions are none."""
+    columns: dict[int, list[Column]] = {}
+    needed: dict[int, list[str]] = {}
+    names: dict[int, tuple[str, str]] = {}
+    for oid, schema, name, kind, column, declared, generated, must in session.rows(_COLUMNS):
+        names[oid] = quoted(schema, name), kind
+        there = columns.setdefault(oid, [])
+        if column is not None:
+            there.append(column_of(column, declared, generated=generated))
+        if must:
+            needed.setdefault(oid, []).append(column)
+    keys: dict[int, tuple[str, ...]] = {}
+    foreign: dict[int, list[tuple[tuple[str, ...], int, tuple[str, ...]]]] = {}
+    for oid, kind, target, own, theirs in session.rows(_KEYS):
+        if kind == "p":
+            keys[oid] = tuple(own)
+        elif oid in names and target in names:
+            foreign.setdefault(oid, []).append((tuple(own), target, tuple(theirs)))
+    called = named_tables(name for name, _ in names.values())
+    found = {}
+    for oid, (name, kind) in names.items():
+        table = Table(
+            name=called[name],
+            sql="",
+            root=0,
+            columns=tuple(columns[oid]),
+            key=keys.get(oid, ()),
+            rowid=None,
+            without_rowid=False,
+            integer_key=False,
+            foreign_keys=tuple(
+                ForeignKey(own, called[names[to][0]], theirs) for own, to, theirs in foreign.get(oid, [])
+            ),
+        )
+        source = name if kind == "p" else f"ONLY {name}"
+        found[table.name] = LiveTable(table, oid, name, source, tuple(needed.get(oid, ())))
+    return found

@@ -1,0 +1,184 @@
+"""A rescue in PostgreSQL: one transaction, in which the plan is made once more and carried out, or nothing is.
+
+It sees one state from its beginning to its end (REPEATABLE READ): a row that somebody else changes meanwhile makes the
+server refuse the write. Foreign keys are checked by the server; so rows that are referred to are written first and
+removed last, and constraints that can wait do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from ...engines.postgres.session import quoted
+from ...errors import DatabaseUnavailable, PlanOutdated, RestoreFailed
+from ...models import Point, RescuePlan
+from ..questions import AskRescue
+from ..rescue.asked import AskedRescue, Opener
+from ..rescue.states import State
+from ..rescue.steps import Step, Values
+from ..tables import Table
+from .past import PostgresPast, transaction
+from .states import LiveState
+from .values import sql_value
+
+__all__ = ["perform_rescue", "plan_rescue"]
+
+_WRITING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE"
+_TRIGGERS = """
+SELECT tgname::text, tgenabled::text FROM pg_catalog.pg_trigger
+ WHERE tgrelid = $1::bigint::pg_catalog.oid AND NOT tgisinternal AND tgenabled <> 'D'
+"""
+_ENABLED = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
+_SEQUENCES = """
+SELECT a.attname::text, pg_catalog.format('%I.%I', n.nspname, s.relname), q.seqincrement > 0
+  FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+  JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+  JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+ WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')
+   AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::bigint::pg_catalog.oid
+"""
+_SERIALIZATION = ("40001", "40P01")
+_REFUSED = ("09", "22", "23", "25", "27", "2B", "42", "44", "55", "P0")
+"""Classes of codes that say that this statement is refused: a constraint, a right, a trigger of the game."""
+
+
+def plan_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
+    """Return what a rescue would do now; changes nothing. Raises QueryError, SnapshotDamaged, DatabaseError."""
+    with transaction(past.session), AskedRescue(question, past.points, _opener(past)) as asked:
+        return asked.planned(LiveState(past.session))[1]
+
+
+def perform_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
+    """Put the rows back in one transaction; return the plan that was carried out.
+
+    Raises PlanOutdated if the plan is not the one that was agreed to, RestoreFailed if conflicts are to fail or a
+    constraint does; nothing is changed then.
+    """
+    session = past.session
+    with transaction(session, _WRITING), AskedRescue(question, past.points, _opener(past)) as asked, _refusals():
+        now = LiveState(session)
+        planned, plan = asked.agreed(now)
+        triggers: AbstractContextManager[None] = nullcontext()
+        if not question.options.triggers:
+            triggers = _without_triggers(now, {step.table for step in planned.steps})
+        with triggers:
+            _apply(now, planned.steps)
+        _move_sequences(now, planned.steps)
+        session.execute("COMMIT")
+        past.watch.commit()
+        return plan
+
+
+def _opener(past: PostgresPast) -> Opener:
+    def opened(point: Point) -> AbstractContextManager[State]:
+        return nullcontext(past.state(point))
+
+    return opened
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what the server refuses into our errors; the transaction is rolled back by whoever holds it."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        code, detail = str(error.data.get("code", "")), error.data.get("detail", str(error))
+        if code in _SERIALIZATION:
+            raise PlanOutdated(
+                "Somebody changed rows of this rescue while they were put back. Look at it again, then decide; nothing "
+                "was changed."
+            ) from error
+        if code.startswith(_REFUSED):
+            raise RestoreFailed(f"The rows cannot be put back: {detail}. Nothing was changed.") from error
+        raise
+
+
+@contextmanager
+def _without_triggers(now: LiveState, tables: set[str]) -> Iterator[None]:
+    """Keep the game's triggers of some tables from firing; those of foreign keys do."""
+    switched: list[str] = []
+    for name in sorted(tables):
+        live = now.live[name]
+        for trigger, enabled in now.session.rows(_TRIGGERS, live.oid):
+            now.session.execute(f"ALTER TABLE {live.quoted} DISABLE TRIGGER {quoted(trigger)}")
+            switched.append(f"ALTER TABLE {live.quoted} {_ENABLED[enabled]} TRIGGER {quoted(trigger)}")
+    yield
+    now.session.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks that wait cannot be altered
+    for statement in switched:
+        now.session.execute(statement)
+
+
+def _apply(now: LiveState, steps: Sequence[Step]) -> None:
+    """Write the rows: first those that go, then those that change, then those that come back."""
+    session, order = now.session, _parents_first(now.tables)
+    session.execute("SET CONSTRAINTS ALL DEFERRED")
+    going = sorted((step for step in steps if step.kind == "delete"), key=lambda each: -order[each.table])
+    changing = [step for step in steps if step.kind == "update"]
+    coming = sorted((step for step in steps if step.kind == "insert"), key=lambda each: order[each.table])
+    for step in (*going, *changing, *coming):
+        if session.value(_statement(now, step)) != 1:
+            raise PlanOutdated(f"A row of {step.table} is not as the plan said. Nothing was changed.")
+    session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def _parents_first(tables: dict[str, Table]) -> dict[str, int]:
+    """Return for each table how deep below those that it refers to it stands; circles end somewhere."""
+    depth: dict[str, int] = dict.fromkeys(tables, 0)
+    for _ in tables:
+        before = dict(depth)
+        for name, table in tables.items():
+            for key in table.foreign_keys:
+                if key.table in depth and key.table != name:
+                    depth[name] = max(depth[name], min(before[key.table] + 1, len(tables)))
+        if depth == before:
+            break
+    return depth
+
+
+def _statement(now: LiveState, step: Step) -> str:
+    """Return the statement for a step, which returns how many rows it wrote."""
+    table, name, source = now.tables[step.table], now.live[step.table].quoted, now.live[step.table].source
+    types = {column.name: column.type for column in table.columns}
+    if step.kind == "insert":
+        columns, values = ", ".join(map(quoted, step.written)), _values(step.written, types)
+        done = f"INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})"
+    else:
+        told = " AND ".join(
+            f"{quoted(column)} = {sql_value(value, types[column])}"
+            for column, value in zip(step.columns, step.key, strict=True)
+        )
+        if not table.key:
+            same = " AND ".join(
+                f"{quoted(column)}::text IS NOT DISTINCT FROM {sql_value(value, types[column])}::text"
+                for column, value in zip(step.columns, step.key, strict=True)
+            )
+            told = f"(tableoid, ctid) = (SELECT tableoid, ctid FROM {source} WHERE {same} LIMIT 1)"
+        if step.kind == "delete":
+            done = f"DELETE FROM {source} WHERE {told}"
+        else:
+            changed = ", ".join(
+                f"{quoted(column)} = {sql_value(value, types[column])}" for column, value in step.values.items()
+            )
+            done = f"UPDATE {source} SET {changed} WHERE {told}"
+    return f"WITH done AS ({done} RETURNING 1) SELECT count(*) FROM done"
+
+
+def _values(written: Values, types: dict[str, str]) -> str:
+    return ", ".join(sql_value(value, types[column]) for column, value in written.items())
+
+
+def _move_sequences(now: LiveState, steps: Sequence[Step]) -> None:
+    """Let numbers that are given out next begin after those that came back."""
+    session = now.session
+    for table in {step.table for step in steps if step.kind == "insert"}:
+        for column, sequence, upwards in session.rows(_SEQUENCES, now.live[table].oid):
+            extreme = "max" if upwards else "min"
+            last, called = session.rows(f"SELECT last_value, is_called FROM {sequence}")[0]
+            reached = session.value(f"SELECT {extreme}({quoted(column)}) FROM {now.live[table].quoted}")
+            if reached is None or (reached == last and called):
+                continue
+            if reached == last or (reached > last) == upwards:
+                session.value("SELECT pg_catalog.setval($1::text::pg_catalog.regclass, $2)", sequence, reached)

@@ -1,0 +1,166 @@
+"""The tables of a dump, read from the statements that pg_dump writes: the schema of that day, not of today."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from ...engines.postgres.plain_dump.lexer import Statement, unquoted
+from ...engines.postgres.session import quoted
+from ..tables import Column, ForeignKey, Table
+from .values import column_of
+
+__all__ = ["DumpSchema", "named_tables", "pieces"]
+
+_NAME = r'(?:"(?:[^"]|"")*"|[^\s"(),;.]+)'
+_QUALIFIED = rf"(?P<schema>{_NAME})\.(?P<name>{_NAME})"
+_CREATE = re.compile(rf"CREATE (?:UNLOGGED )?TABLE {_QUALIFIED} \(\n")
+_INHERITS = re.compile(rf"\)\s*INHERITS \((?P<parents>{_NAME}\.{_NAME}(?:, {_NAME}\.{_NAME})*)\)")
+_COLUMN = re.compile(rf"(?P<name>{_NAME}) (?P<rest>.+)", re.DOTALL)
+_TYPE_ENDS = re.compile(r"\s(?:COLLATE|DEFAULT|NOT NULL|NULL|GENERATED|CONSTRAINT|STORAGE|COMPRESSION)\b")
+_GENERATED = re.compile(r"\bGENERATED ALWAYS AS \(")
+_ALTER = re.compile(rf"ALTER (?:FOREIGN )?TABLE (?:ONLY )?{_QUALIFIED}\s+(?P<what>.*);", re.DOTALL)
+_PRIMARY = re.compile(rf"ADD CONSTRAINT {_NAME} PRIMARY KEY \((?P<columns>[^;]*?)\)", re.DOTALL)
+_FOREIGN = re.compile(
+    rf"ADD CONSTRAINT {_NAME} FOREIGN KEY \((?P<columns>.*?)\) REFERENCES {_QUALIFIED}\((?P<to>.*?)\)", re.DOTALL
+)
+_ATTACH = re.compile(rf"ATTACH PARTITION {_QUALIFIED} ")
+_ONE = re.compile(_NAME)
+
+
+class _Found(msgspec.Struct):
+    """What the statements say of one table so far."""
+
+    columns: list[Column] = []
+    key: tuple[str, ...] = ()
+    foreign_keys: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = []
+    parts: list[str] = []
+
+
+class DumpSchema:
+    """Collects the tables; they are told by their quoted names, as in a manifest."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, _Found] = {}
+        self._attached: set[str] = set()
+
+    def take(self, statement: Statement, codec: str) -> None:
+        """Take a statement, if it says something about a table."""
+        if statement.text.startswith((b"CREATE TABLE ", b"CREATE UNLOGGED TABLE ")):
+            self._create(statement.text.decode(codec, "surrogateescape"))
+        elif statement.text.startswith(b"ALTER TABLE "):
+            self._alter(statement.text.decode(codec, "surrogateescape"))
+
+    def parts(self, name: str) -> list[str]:
+        """Return the quoted names under which the rows of a table are stored: its own, and those of its partitions."""
+        return [name, *(each for part in self._tables[name].parts for each in self.parts(part))]
+
+    def tables(self) -> dict[str, tuple[str, Table]]:
+        """Return by quoted name what each table is called, and the table; partitions are not tables of their own."""
+        whole = [name for name in self._tables if name not in self._attached]
+        called = named_tables(whole)
+        return {
+            name: (
+                called[name],
+                Table(
+                    name=called[name],
+                    sql="",
+                    root=0,
+                    columns=tuple(self._tables[name].columns),
+                    key=self._tables[name].key,
+                    rowid=None,
+                    without_rowid=False,
+                    integer_key=False,
+                    foreign_keys=tuple(
+                        ForeignKey(columns, called.get(to, to), there)
+                        for columns, to, there in self._tables[name].foreign_keys
+                    ),
+                ),
+            )
+            for name in whole
+        }
+
+    def _create(self, text: str) -> None:
+        found = _CREATE.match(text)
+        if found is None:
+            return
+        columns: list[Column] = []
+        inherited = _INHERITS.search(text)
+        for parent in pieces(inherited["parents"]) if inherited else ():
+            there = self._tables.get(quoted(*map(unquoted_text, _ONE.findall(parent))))
+            columns += there.columns if there is not None else []
+        for piece in pieces(text[found.end() :]):
+            column = _column(piece.strip())
+            if column is not None and column.name not in {each.name for each in columns}:
+                columns.append(column)
+        self._tables[_called(found)] = _Found(columns=columns)
+
+    def _alter(self, text: str) -> None:
+        found = _ALTER.match(text)
+        table = None if found is None else self._tables.get(_called(found))
+        if found is None or table is None:
+            return
+        what = found["what"]
+        if primary := _PRIMARY.match(what):
+            table.key = _columns(primary["columns"])
+        elif foreign := _FOREIGN.match(what):
+            table.foreign_keys.append((_columns(foreign["columns"]), _called(foreign), _columns(foreign["to"])))
+        elif part := _ATTACH.match(what):
+            table.parts.append(_called(part))
+            self._attached.add(_called(part))
+
+
+def named_tables(names: Iterable[str]) -> dict[str, str]:
+    """Return what people call tables, by quoted name: without the schema if no other one has that name."""
+    split = {name: tuple(map(unquoted_text, _ONE.findall(name))) for name in names}
+    shared = Counter(parts[1] for parts in split.values())
+    return {name: parts[1] if shared[parts[1]] == 1 else ".".join(parts) for name, parts in split.items()}
+
+
+def unquoted_text(name: str) -> str:
+    """Return an identifier as it is called."""
+    return unquoted(name.encode("utf-8", "surrogateescape"))
+
+
+def pieces(text: str) -> list[str]:
+    """Split at the commas that are in no parentheses, quotes or brackets, up to a bracket that closes nothing."""
+    found, depth, quote, start = [], 0, "", 0
+    for at, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "([":
+            depth += 1
+        elif letter in ")]":
+            depth -= 1
+            if depth < 0:
+                text = text[:at]
+                break
+        elif letter == "," and depth == 0:
+            found.append(text[start:at])
+            start = at + 1
+    return [*found, text[start:]] if text.strip() else []
+
+
+def _column(text: str) -> Column | None:
+    if text.startswith("CONSTRAINT "):
+        return None
+    found = _COLUMN.match(text)
+    if found is None:
+        return None
+    end = _TYPE_ENDS.search(found["rest"])
+    declared = found["rest"][: end.start()] if end else found["rest"]
+    generated = _GENERATED.search(found["rest"]) is not None
+    return column_of(unquoted_text(found["name"]), declared.strip(), generated=generated)
+
+
+def _called(found: re.Match[str]) -> str:
+    return quoted(unquoted_text(found["schema"]), unquoted_text(found["name"]))
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    return tuple(unquoted_text(each.strip()) for each in pieces(text))
