@@ -50,7 +50,9 @@ async def _add(bot: Bot) -> None:
     from .cog import BackupCog
     from .command_groups import require_free_names
     from .core_api import SnapshotError, SnapshotService, settings_for
+    from .logs import follow_library
 
+    follow_library((__name__, SnapshotService.__module__.rpartition(".")[0]))
     try:
         # In a thread: settings and libpq's connection services are files.
         cog = BackupCog(bot, await asyncio.to_thread(lambda: SnapshotService(settings_for(bot))))

@@ -126,11 +126,13 @@ class BackupCog(commands.Cog):
         """Check the database, then listen to the game's events; returns when the host's cogs may use the database."""
         self.service.listen(self.host_events)
         await self.lifecycle.start()
+        self._mentions.install()
         for name, listener in self._listeners:
             self.bot.add_listener(listener, name)
 
     async def cog_unload(self) -> None:
         """Wait for running commands, take the last snapshot if the bot shuts down, and release everything."""
+        self._mentions.remove()
         for view in self._views:
             view.stop()
         await self._wait_for_commands()

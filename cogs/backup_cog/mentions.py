@@ -4,12 +4,16 @@
 messages that mention the bot without the message content intent. This is a listener and not prefix commands, because
 the host's prefix can be anything, and the host may have a ``backup`` command. The word is the setting
 ``discord.backup_group``, so that a host can rename ours. Only the owner gets an answer.
+
+A host whose prefix is its mention would look for a command of that name too, and log that there is none. So
+``process_commands`` of this one bot is wrapped, and leaves these messages out.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 import discord
 
@@ -42,6 +46,28 @@ class MentionCommands:
         self._word = word
         self._guild_ids = tuple(guild_ids)
         self._status = status
+        self._original: Callable[[discord.Message], Coroutine[Any, Any, None]] | None = None
+        self._was_on_instance = False
+
+    def install(self) -> None:
+        """Wrap the bot's ``process_commands``."""
+        self._was_on_instance = "process_commands" in vars(self._bot)
+        self._original = self._bot.process_commands
+        self._bot.process_commands = self._process_commands  # type: ignore[method-assign]
+
+    def remove(self) -> None:
+        """Put the original back, unless somebody has wrapped ours since: then ours stays and passes calls on."""
+        if self._original is None or vars(self._bot).get("process_commands") != self._process_commands:
+            return
+        if self._was_on_instance:
+            self._bot.process_commands = self._original  # type: ignore[method-assign]
+        else:
+            del self._bot.process_commands
+
+    async def _process_commands(self, message: discord.Message, /) -> None:
+        assert self._original is not None
+        if self._command(message) is None or self._bot.get_command(self._word) is not None:
+            await self._original(message)
 
     async def handle(self, message: discord.Message) -> None:
         """Run the owner's command in a mention of the bot; ignore anything else."""

@@ -10,7 +10,7 @@ from discord.ext import commands
 from discord.ext import test as dpytest
 
 from tests.backup_cog.stage import on_stage
-from tests.backup_cog.world import HostBot, World, cog_of, covered
+from tests.backup_cog.world import EXTENSION, HostBot, World, cog_of, covered
 
 pytestmark = pytest.mark.process
 
@@ -102,3 +102,35 @@ async def test_sync_registers_nothing_it_was_not_asked_for(world: World, monkeyp
             "Guild 12: not registered. the bot is not in it\n"
             "Guild 13: registered /backup, /db."
         ]
+
+
+async def test_a_bot_whose_prefix_is_its_mention_logs_no_unknown_command(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The message is ours and no command of the host, whose other mentions are its own business, as before."""
+    host = world.bot()
+    host.command_prefix = commands.when_mentioned
+    async with on_stage(host) as bot:
+        await dpytest.message(f"{mention(bot)} backup status")
+        await dpytest.message(f"{mention(bot)} backup status", member=1)
+        assert len(answers()) == 1
+        assert [record for record in caplog.records if record.name.startswith("discord")] == []
+        with pytest.raises(commands.CommandNotFound):
+            await dpytest.message(f"{mention(bot)} hello")
+        await bot.unload_extension(EXTENSION)
+        assert "process_commands" not in vars(bot)
+        await bot.load_extension(EXTENSION)
+
+
+async def test_a_command_of_the_host_with_that_name_still_runs(world: World) -> None:
+    """Both answer: the word is a setting, so the host can rename ours."""
+    host = world.bot()
+    host.command_prefix = commands.when_mentioned
+
+    @host.command(name="backup")
+    async def backup(ctx: commands.Context[HostBot], word: str) -> None:
+        await ctx.send(f"the host's own {word}")
+
+    async with on_stage(host) as bot:
+        await dpytest.message(f"{mention(bot)} backup status")
+        assert "the host's own status" in answers()

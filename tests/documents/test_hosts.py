@@ -12,9 +12,9 @@ import discord
 import pytest
 from discord.ext import commands
 
-from core.snapshots import Kind, SnapshotError
+from core.snapshots import Kind, SnapshotError, load
 from core.snapshots.settings.triggers import OWN_EVENTS
-from tests.backup_cog.world import EXTENSION, World, cog_of, settings_in
+from tests.backup_cog.world import EXTENSION, World, cog_of, covered, settings_in
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "hosts.md").read_text()
 
@@ -27,6 +27,7 @@ def snippets() -> dict[str, Any]:
         "asyncio": asyncio,
         "Kind": Kind,
         "SnapshotError": SnapshotError,
+        "load": load,
     }
     for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
         exec(block, names)
@@ -62,6 +63,28 @@ async def test_a_guard_in_on_ready_lets_the_game_load(snippets: dict[str, Any], 
         await bot.on_ready()
         await bot.on_ready()
         assert list(bot.cogs) == ["BackupCog", "OwnGame"]
+
+
+@pytest.mark.process
+async def test_several_bots_in_one_process_keep_to_themselves(snippets: dict[str, Any], tmp_path: Path) -> None:
+    """Each has its own settings, its own repository, and hears only its own events."""
+    bots: dict[commands.Bot, Path] = {}
+    for name in ("red", "blue"):
+        (tmp_path / name).mkdir()
+        World(tmp_path / name)
+        file = tmp_path / name / "backup.toml"
+        file.write_text(
+            f'[database]\nurl = "sqlite:///{tmp_path / name}/game.db"\n'
+            f'[repository]\npath = "{tmp_path / name}/backups"\nmin_free = "1 MiB"\n'
+        )
+        bots[commands.Bot(command_prefix="!", intents=discord.Intents.none())] = file
+    red, blue = bots
+    async with red, blue:
+        await snippets["load_all"](bots)
+        red.dispatch("marketplace_sold", card_id=1)
+        await covered(red)
+        assert [snapshot.reasons for snapshot in cog_of(red).service.known] == [("marketplace_buy_1",)]
+        assert cog_of(blue).service.known == ()
 
 
 def test_the_folder_says_what_to_load(snippets: dict[str, Any], tmp_path: Path) -> None:
