@@ -145,6 +145,8 @@ async def _scan(
 def _list_all(context: Context, base: Contents, found: tuple[ScannedFile, ...], old: Contents | None = None) -> None:
     remembered = {snapshot.id: snapshot for snapshot in (old.snapshots if old else ())}
     snapshots = {snapshot.id: snapshot for snapshot in base.snapshots}
+    unread = {archived.name for archived in found if archived.unread}
+    snapshots |= {each.id: each for each in remembered.values() if each.path in unread}
     for archived in found:
         if archived.snapshot is not None:
             known = remembered.get(archived.snapshot.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import functools
 from pathlib import Path
 
@@ -39,6 +40,9 @@ from .protocol import (
 )
 
 __all__ = ["do"]
+
+_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT)
+"""Errors that say nothing about the file at which they come."""
 
 
 @functools.singledispatch
@@ -171,8 +175,17 @@ def _scan(job: ScanJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.
 
 def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> ScannedFile:
     try:
+        return _scan_readable(name, path, at, watch)
+    except OSError as error:
+        if error.errno in _OF_THE_MACHINE:
+            raise
+        return ScannedFile(name=name, snapshot=None, problem=str(error), unread=True)
+
+
+def _scan_readable(name: str, path: Path, at: dt.datetime, watch: Watch) -> ScannedFile:
+    try:
         head = full.read_head(path)
-    except (SnapshotDamaged, OSError) as error:
+    except SnapshotDamaged as error:
         return ScannedFile(name=name, snapshot=None, problem=str(error))
     named = parse_name(path.name)
     if named is None or named.id != head.id:
@@ -184,7 +197,7 @@ def _scan_one(name: str, path: Path, at: dt.datetime, watch: Watch) -> ScannedFi
             full.verify(path, fingerprint=tail.fingerprint, size=tail.size, watch=watch)
         else:
             incremental.verify_pages(path, delta=delta, watch=watch)
-    except (SnapshotDamaged, OSError) as error:
+    except SnapshotDamaged as error:
         problem = str(error)
     whole = tail if delta is None else None
     snapshot = Snapshot(

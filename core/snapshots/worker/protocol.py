@@ -213,11 +213,15 @@ class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScannedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file that a ScanJob read. ``problem`` says why it is no snapshot, or why the snapshot is damaged."""
+    """One file that a ScanJob read. ``problem`` says why it is no snapshot, or why the snapshot is damaged.
+
+    ``unread`` is True if the disk or its rights did not let it be read, which tells nothing about its bytes.
+    """
 
     name: str
     snapshot: Snapshot | None
     problem: str | None = None
+    unread: bool = False
     identity: Identity | None = None
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from core.snapshots import CatalogError, CatalogTooNew, Kind, Level, RepositoryError, Snapshot
+from core.snapshots import CatalogError, CatalogTooNew, Form, Kind, Level, RepositoryError, Snapshot
+from core.snapshots.archive import full
+from core.snapshots.engines import Engine
+from core.snapshots.progress import Watch
 from core.snapshots.repository.lock import InUseLock
-from tests.worlds.service_world import CATALOG, ServiceWorld, flip_byte, ids, played_world
+from core.snapshots.worker import handlers
+from core.snapshots.worker.protocol import ScanJob, ScannedFile, ScanResult
+from tests.worlds.service_world import CATALOG, NOON, ServiceWorld, flip_byte, ids, played_world
 
 pytestmark = pytest.mark.process
 
@@ -77,6 +83,50 @@ async def test_a_rebuild_marks_damaged_files_and_names_what_it_cannot_read(tmp_p
         }
         assert (await service.get(world.older.id)).path == world.older.path
         assert world.files() == files
+
+
+async def test_a_file_that_could_not_be_read_keeps_its_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the disk tells nothing about the bytes, so nothing is marked damaged and no pin is lost."""
+    world = await played_world(tmp_path, newer=Form.INCREMENTAL)
+    async with world.opened() as service:
+        await service.pin(world.older.id)
+        before = await service.get(world.older.id)
+        work = service._context.work
+
+        async def scan(*arguments: Any, **options: Any) -> Any:
+            found = await work(*arguments, **options)
+            files = [
+                ScannedFile(name=each.name, snapshot=None, problem="Input/output error", unread=True)
+                if each.name == world.older.path
+                else each
+                for each in found.files
+            ]
+            return msgspec.structs.replace(found, files=tuple(files))
+
+        monkeypatch.setattr(service._context, "work", scan)
+        report = await service.rebuild_catalog()
+        assert report.unreadable == (world.older.path,)
+        assert await service.get(world.older.id) == before
+        assert [each.damaged for each in await service.list()] == [False, False]
+
+
+@pytest.mark.parametrize(("number", "raised"), [(errno.EIO, False), (errno.EACCES, False), (errno.EMFILE, True)])
+def test_what_the_machine_lacks_is_no_property_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raised: bool
+) -> None:
+    """A worker without a free descriptor has looked at nothing; a disk that fails hides one file and no other."""
+
+    def fail(_path: Path) -> None:
+        raise OSError(number, "as if")
+
+    monkeypatch.setattr(full, "read_head", fail)
+    job = ScanJob(url="", busy_timeout=1.0, deadline=1.0, scratch="", files=(("a", str(tmp_path / "a")),), at=NOON)
+    if raised:
+        with pytest.raises(OSError, match="as if"):
+            handlers.do(job, cast(Engine, None), tmp_path, Watch())
+    else:
+        scanned = cast(ScanResult, handlers.do(job, cast(Engine, None), tmp_path, Watch()))
+        assert [(each.snapshot, each.unread) for each in scanned.files] == [(None, True)]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", None])
