@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -156,6 +157,18 @@ class _Server:
 
 def _become(request: _Request, descriptors: list[int], not_ours: list[int]) -> None:
     """Be the worker, and end."""
+    try:
+        _take_over(request, descriptors, not_ours)
+        os._exit(work())
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(1)
+
+
+def _take_over(request: _Request, descriptors: list[int], not_ours: list[int]) -> None:
+    """Have what a worker has, and nothing else of the server."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for descriptor in (*not_ours, descriptors[3]):
@@ -170,10 +183,6 @@ def _become(request: _Request, descriptors: list[int], not_ours: list[int]) -> N
     os.chdir(request.folder)
     os.environ.clear()
     os.environ.update(request.environment)
-    try:
-        os._exit(work())
-    finally:
-        os._exit(1)
 
 
 if __name__ == "__main__":
