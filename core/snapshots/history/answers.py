@@ -13,8 +13,19 @@ from ..settings import database_url
 from .diff import diff
 from .look import look, look_at_player
 from .past import Past
-from .query import find_change, query
-from .questions import AskDiff, AskFindChange, AskHistory, AskLook, AskPlayer, AskQuery, AskRescue, PastFiles, Question
+from .query import find_change, query, sums
+from .questions import (
+    AskDiff,
+    AskFindChange,
+    AskHistory,
+    AskLook,
+    AskPlayer,
+    AskQuery,
+    AskRescue,
+    AskSums,
+    PastFiles,
+    Question,
+)
 from .rescue.apply import perform_rescue, plan_rescue
 from .row_history import row_history
 
@@ -80,6 +91,11 @@ def _find_change(question: AskFindChange, past: Past) -> msgspec.Struct:
 @_answer.register
 def _query(question: AskQuery, past: Past) -> msgspec.Struct:
     return query(past, _point(question, past), question.sql, most=question.most)
+
+
+@_answer.register
+def _sums(question: AskSums, past: Past) -> msgspec.Struct:
+    return sums(past, _point(question, past), question.questions)
 
 
 def _point(question: Question, past: Past) -> Point | None:

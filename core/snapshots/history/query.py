@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..errors import QueryError
-from ..models import ChangePoint, FindChange, Point, QueryResult
+from ..models import ChangePoint, FindChange, Point, QueryResult, Sums
 from .past import Past, name_of
 from .tables import json_value
 
-__all__ = ["ONLY_QUERIES", "STEPS", "as_query", "find_change", "query", "search"]
+__all__ = ["ONLY_QUERIES", "STEPS", "add_number", "as_query", "find_change", "query", "search", "sums"]
 
 STEPS = 2_000_000_000
 """How many steps of SQLite a query may take: about half a minute."""
@@ -54,6 +54,33 @@ def find_change(past: Past, condition: str, *, now: bool = True, steps: int = ST
         points=len(points),
         read=asked.read,
     )
+
+
+def sums(past: Past, point: Point | None, questions: Sequence[str], *, steps: int = STEPS) -> Sums:
+    """Return the number that each question gives at a point; one that gives none is among the problems."""
+    values: dict[str, float] = {}
+    problems: dict[str, str] = {}
+    for question in questions:
+        with past.opened(point) as database:
+            database.allow_only_reading(steps)
+            try:
+                _, rows = database.query(as_query(question), 1)
+            except QueryError as error:
+                problems[question] = str(error)
+                continue
+        add_number(question, rows, values, problems)
+    return Sums(values=values, problems=problems)
+
+
+def add_number(
+    question: str, rows: Sequence[Sequence[object]], values: dict[str, float], problems: dict[str, str]
+) -> None:
+    """Add the number that a question gave, 0 for none; what is no number is a problem."""
+    first = rows[0][0] if rows else None
+    try:
+        values[question] = 0 if first is None else float(str(first))
+    except ValueError:
+        problems[question] = f"it gives {first!r}, which is no number."
 
 
 def search(count: int, holds: Callable[[int], bool]) -> tuple[int | None, str]:

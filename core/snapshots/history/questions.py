@@ -17,6 +17,7 @@ __all__ = [
     "AskPlayer",
     "AskQuery",
     "AskRescue",
+    "AskSums",
     "PastFiles",
     "PlayerSettings",
     "Question",
@@ -94,6 +95,12 @@ class AskQuery(_Question, frozen=True, kw_only=True, tag="query"):
     most: int = 1000
 
 
+class AskSums(_Question, frozen=True, kw_only=True, tag="sums"):
+    """The number that each question gives at the one point: "sum(gold) FROM users"."""
+
+    questions: tuple[str, ...]
+
+
 class AskRescue(_Question, frozen=True, kw_only=True, tag="rescue"):
     """What putting rows back would do, or with ``perform`` to do it, if the plan is still the one ``agreed`` to.
 
@@ -107,4 +114,4 @@ class AskRescue(_Question, frozen=True, kw_only=True, tag="rescue"):
     agreed: str | None = None
 
 
-Question = AskRescue | AskLook | AskPlayer | AskHistory | AskDiff | AskFindChange | AskQuery
+Question = AskRescue | AskSums | AskLook | AskPlayer | AskHistory | AskDiff | AskFindChange | AskQuery

@@ -21,6 +21,7 @@ from .history import (
     Point,
     QueryResult,
     RowHistory,
+    Sums,
     TableDiff,
 )
 from .identity import Identity
@@ -95,6 +96,7 @@ __all__ = [
     "StartupOutcome",
     "StartupReport",
     "Status",
+    "Sums",
     "TableDiff",
     "TableRescue",
     "Verdict",

@@ -25,6 +25,7 @@ __all__ = [
     "Point",
     "QueryResult",
     "RowHistory",
+    "Sums",
     "TableDiff",
 ]
 
@@ -155,6 +156,13 @@ class FindChange(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     points: int
     read: int
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers to watched questions at a point, and why others have none."""
+
+    values: dict[str, float]
+    problems: dict[str, str] = {}
 
 
 class QueryResult(msgspec.Struct, frozen=True, kw_only=True):

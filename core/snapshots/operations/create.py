@@ -30,6 +30,7 @@ from .exclusive import exclusive
 from .identity import identified, require_own
 from .latest import refresh_latest
 from .live import record_capture, record_refusal
+from .past.watch import look_for_jumps
 from .prune import expired, prune_locked
 from .rebuild_catalog import readable_contents
 from .whereabouts import remember_whereabouts
@@ -150,6 +151,7 @@ async def create_locked(
     await record_capture(context, result.findings)
     await context.in_thread(remember_whereabouts, context)
     await _look_for_losses(context, contents, snapshot)
+    await look_for_jumps(context, contents, snapshot)
     await _after_publishing(context, snapshot)
     context.covered = (token, snapshot.id) if token is not None else None
     return Created(snapshot=snapshot, unchanged=False)

@@ -31,6 +31,10 @@ def _is_column_or_nothing(value: str) -> bool:
     return not value or _is_column(value)
 
 
+def _is_sum(value: str) -> bool:
+    return re.search(r"\S\s+from\s+\S", value, re.IGNORECASE) is not None and ";" not in value
+
+
 def _is_group(value: str) -> bool:
     return re.fullmatch(r"[-_a-z0-9]{1,32}", value) is not None
 
@@ -86,6 +90,7 @@ def _read_kind(value: object) -> Kind:
 _URL = Validator(allowed='a URL like "sqlite:///data/game.db"', read=_read_url)
 _TABLE = text("a table's name", _is_name)
 _COLUMN = text('a column like "users.id"', _is_column)
+_SUM = text('a number of a table, like "sum(gold) FROM users"', _is_sum)
 _JSON_COLUMN = Validator(
     allowed='"table.column", or with ":list", ":object" or ":any" after it', read=_read_json_column
 )
@@ -135,6 +140,8 @@ RULES: Mapping[str, Validator] = {
     "history.player": text('a column like "users.id", or "" to let the schema tell', _is_column_or_nothing),
     "history.also": list_of(_COLUMN, '["trades.buyer_id"]'),
     "history.never": list_of(_TABLE, '["bans"]'),
+    "history.watch": list_of(_SUM, '["sum(gold) FROM users"]'),
+    "history.watch_jump": count(),
     "discord.admin_guild_ids": list_of(snowflake(), "[123456789012345678]"),
     "discord.alert_channel_id": snowflake(none="direct messages to the owner"),
     "discord.alert_webhook_url": text('a webhook\'s URL, https://…, or "" for none', _is_webhook),

@@ -121,15 +121,18 @@ class StartupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class HistorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who the player is, for looking at the past and for putting rows back.
+    """Who the player is, for looking at the past and for putting rows back, and which numbers are watched.
 
     ``player`` is "table.column", "" to let the schema tell. ``also`` are more columns that refer to it, ``never``
-    tables or columns that do not.
+    tables or columns that do not. ``watch`` are questions such as "sum(gold) FROM users", asked of each snapshot;
+    a change by more than ``watch_jump`` percent is an alert, 0 for none.
     """
 
     player: str = ""
     also: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
+    watch_jump: int = 50
 
 
 class DiscordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,11 +11,22 @@ from ...engines.postgres.connection import Address, resolve_service
 from ...models import Point
 from ...progress import Watch
 from ...settings.conninfo import parse_conninfo
-from ..questions import AskDiff, AskFindChange, AskHistory, AskLook, AskPlayer, AskQuery, AskRescue, PastFiles, Question
+from ..questions import (
+    AskDiff,
+    AskFindChange,
+    AskHistory,
+    AskLook,
+    AskPlayer,
+    AskQuery,
+    AskRescue,
+    AskSums,
+    PastFiles,
+    Question,
+)
 from .diff import diff
 from .look import look, look_at_player, row_history
 from .past import PostgresPast
-from .query import find_change, query
+from .query import find_change, query, sums
 from .rescue import perform_rescue, plan_rescue
 
 __all__ = ["answer"]
@@ -71,6 +82,11 @@ def _find_change(question: AskFindChange, past: PostgresPast) -> msgspec.Struct:
 @_answer.register
 def _query(question: AskQuery, past: PostgresPast) -> msgspec.Struct:
     return query(past, _point(question, past), question.sql, most=question.most)
+
+
+@_answer.register
+def _sums(question: AskSums, past: PostgresPast) -> msgspec.Struct:
+    return sums(past, question.questions)
 
 
 def _point(question: Question, past: PostgresPast) -> Point | None:

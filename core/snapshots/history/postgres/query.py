@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,16 +17,16 @@ from ...engines.postgres.rebuild import drop_quietly, rebuild
 from ...engines.postgres.scratch import Image
 from ...engines.postgres.session import Session, connected
 from ...errors import QueryError
-from ...models import ChangePoint, FindChange, Point, QueryResult
+from ...models import ChangePoint, FindChange, Point, QueryResult, Sums
 from ...units import size_text
 from ..past import ARCHIVES, REBUILD, name_of
-from ..query import ONLY_QUERIES, as_query, search
+from ..query import ONLY_QUERIES, add_number, as_query, search
 from ..tables import json_value
 from .conditions import Relation, holds, relation_of, require_bare_names, tables_in, translated
 from .past import PostgresPast, transaction
 from .states import DumpState, LiveState, PostgresState
 
-__all__ = ["find_change", "query"]
+__all__ = ["find_change", "query", "sums"]
 
 _SECONDS = 60
 """How long the server may work on one question."""
@@ -73,6 +73,21 @@ def find_change(past: PostgresPast, condition: str, *, now: bool) -> FindChange:
         points=len(points),
         read=asked.read,
     )
+
+
+def sums(past: PostgresPast, questions: Sequence[str]) -> Sums:
+    """Return the number that each question gives now; one that gives none is among the problems.
+
+    Asked of the live database, where it costs one scan: the snapshot that was just taken is moments older.
+    """
+    values: dict[str, float] = {}
+    problems: dict[str, str] = {}
+    for question in questions:
+        try:
+            add_number(question, query(past, None, as_query(question), most=1).rows, values, problems)
+        except QueryError as error:
+            problems[question] = str(error)
+    return Sums(values=values, problems=problems)
 
 
 def _require_reading(sql: str) -> None:
