@@ -17,9 +17,8 @@ import socket
 import subprocess
 import sys
 import threading
-import traceback
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NoReturn, cast
 
 import msgspec
 
@@ -155,16 +154,10 @@ class _Server:
             os.close(descriptor)
 
 
-def _become(request: _Request, descriptors: list[int], not_ours: list[int]) -> None:
-    """Be the worker, and end."""
-    try:
-        _take_over(request, descriptors, not_ours)
-        os._exit(work())
-    except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-    finally:
-        os._exit(1)
+def _become(request: _Request, descriptors: list[int], not_ours: list[int]) -> NoReturn:
+    """Be the worker, and end; an exception ends the interpreter as in a worker."""
+    _take_over(request, descriptors, not_ours)
+    os._exit(work())
 
 
 def _take_over(request: _Request, descriptors: list[int], not_ours: list[int]) -> None:
