@@ -11,6 +11,7 @@ import discord
 from .core_api import (
     AuditLine,
     Created,
+    Doing,
     Finding,
     Health,
     Identity,
@@ -264,7 +265,7 @@ def claimed(identity: Identity) -> Reply:
 
 def _repository(state: Status) -> list[tuple[str, str]]:
     kinds = ", ".join(f"{count} {kind}" for kind, count in state.kinds.items() if count)
-    doing = "a snapshot or a check is running" if state.running else "idle"
+    doing = listing([_doing(each) for each in state.doing], 600) or "nothing is running"
     waits = "waits" if state.pending == 1 else "wait"
     waiting = f", {count_text(state.pending, 'event')} {waits}" if state.pending else ""
     return [
@@ -279,11 +280,16 @@ def _repository(state: Status) -> list[tuple[str, str]]:
         ("Size", size_text(state.size)),
         ("Free", size_text(state.free)),
         ("Next periodic", discord.utils.format_dt(state.next_periodic, "R")),
-        ("Now", doing + waiting),
+        ("Now", f"{doing}{waiting}"),
         ("Database", plain(state.database, 200)),
         ("Repository", plain(state.repository, 200)),
         *([("Engine", listing([plain(remark, 300) for remark in state.remarks], 900))] if state.remarks else []),
     ]
+
+
+def _doing(each: Doing) -> str:
+    whom = f" for {plain(str(each.actor), 100)}" if each.actor is not None else ""
+    return f"{plain(each.operation, 100)}{whom}, begun {discord.utils.format_dt(each.since, 'R')}"
 
 
 def _audit_line(line: AuditLine) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .core_api import Lost, Method, RestorePlan, RestoreReport, Snapshot, duration_text
+from .core_api import Lost, Method, RestorePlan, RestoreReport, Snapshot, count_text, duration_text
 from .embeds import AMBER, GREEN, RED, when
 from .formatting import Reply, embed, listing, plain
 
@@ -41,11 +41,10 @@ def confirms(typed: str, snapshot: Snapshot) -> bool:
 def preview(plan: RestorePlan) -> Reply:
     """Show what a restore would do, before anybody agrees to it."""
     snapshot = plan.snapshot
-    text = (
-        f"The database goes back to snapshot `{snapshot.id}` ({snapshot.kind.value}) of {when(snapshot.began_at)}. "
-        f"**Everything written in the {duration_text(plan.age)} since then is lost** for players, "
-        f"and can be had back only from the safety snapshot."
-    )
+    text = f"The database goes back to snapshot `{snapshot.id}` ({snapshot.kind.value}) of {when(snapshot.began_at)}. "
+    text += "Nothing was written since then." if plan.unchanged else _what_is_lost(plan)
+    if plan.another_database is not None:
+        text += f"\n\n**{plain(plan.another_database, 500)}**"
     if snapshot.damaged:
         text += "\n\n**The last verification of this snapshot failed.** The restore stops if it fails again."
     fields = [
@@ -56,6 +55,13 @@ def preview(plan: RestorePlan) -> Reply:
     ]
     footer = "Confirm asks for the first characters of the id. Nothing has been done yet."
     return Reply(embed("Restore this snapshot?", text, fields=fields, footer=footer, colour=AMBER))
+
+
+def _what_is_lost(plan: RestorePlan) -> str:
+    return (
+        f"**Everything written in the {duration_text(plan.age)} since then is lost** for players, and can be had back "
+        "only from the safety snapshot."
+    )
 
 
 def _way_back(plan: RestorePlan) -> str:
@@ -99,12 +105,9 @@ def restored(report: RestoreReport, repository: Path) -> Reply:
     snapshot = report.restored
     text = f"The database is back at snapshot `{snapshot.id}` of {when(snapshot.began_at)}."
     safety = f"`{report.safety.id}` holds what was there before" if report.safety else "none could be taken"
-    checked = "checked, and equal to the snapshot"
-    if not report.identical:
-        checked = "checked; the game wrote before it could be compared with the snapshot"
     fields = [
         ("Safety snapshot", safety),
-        ("Verified", checked),
+        ("Verified", _compared(report)),
         ("How", _METHODS[report.method]),
         ("Took", duration_text(report.seconds)),
         ("Lost", f"what was written in {duration_text(report.lost.seconds)}"),
@@ -115,9 +118,25 @@ def restored(report: RestoreReport, repository: Path) -> Reply:
         fields.append(("Kept on the server as", plain(report.quarantine, 200)))
     elif report.quarantine:
         fields.append(("Quarantine", plain(str(repository / "quarantine" / report.quarantine), 500)))
+    if report.left_out:
+        count = f"Not as in the snapshot ({len(report.left_out)})"
+        fields.append((count, listing([plain(each, 300) for each in report.left_out], 1000)))
     if report.integrity is not None and report.integrity.warnings:
         fields.append(("Warnings", listing([plain(w.message, 200) for w in report.integrity.warnings], 500)))
-    return Reply(embed("Restored", text, fields=fields, colour=GREEN))
+    complete = report.error is None and not report.left_out
+    return Reply(embed("Restored", text, fields=fields, colour=GREEN if complete else AMBER))
+
+
+def _compared(report: RestoreReport) -> str:
+    """Return how far the result was checked."""
+    if report.error is not None:
+        return plain(report.error, 500)
+    if not report.identical:
+        return "checked; the game wrote before it could be compared with the snapshot"
+    if report.restored.path.endswith(".sql.gz"):
+        tables = report.integrity.checked.get("tables", 0) if report.integrity is not None else 0
+        return f"checked; every row of {count_text(tables, 'table')} was compared with the snapshot"
+    return "checked, and equal to the snapshot page by page"
 
 
 def cancelled() -> Reply:

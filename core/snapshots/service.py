@@ -193,7 +193,7 @@ class SnapshotService(PastMethods):
             after=(self._periodic.last or _NEVER) if kind is Kind.PERIODIC else None,
             deadline=deadline or float(self.settings.schedule.snapshot_deadline),
         )
-        created = await create(self._context, request, on_progress=on_progress)
+        created = await create(self._context, request, actor=actor, on_progress=on_progress)
         if actor is not NOBODY:
             await audit(self._context, actor, "pinned snapshot" if pin else "snapshot", "done", created.snapshot.id)
         return created

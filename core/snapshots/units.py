@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeVar
 
-__all__ = ["Duration", "Size", "count_text", "duration_text", "printable", "size_text"]
+__all__ = ["Duration", "Size", "count_text", "duration_text", "printable", "size_text", "stopped"]
 
 _Unit = TypeVar("_Unit", int, Fraction)
 
@@ -90,6 +90,11 @@ def duration_text(seconds: float) -> str:
         if count:
             parts.append(f"{count}{letter}")
     return " ".join(parts[:2])
+
+
+def stopped(text: str) -> str:
+    """Return a text that ends as a sentence does, where another program wrote it and more follows."""
+    return text if text.rstrip().endswith((".", "!", "?")) else f"{text.rstrip()}."
 
 
 def size_text(size: float) -> str:

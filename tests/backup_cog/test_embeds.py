@@ -19,9 +19,11 @@ from cogs.backup_cog.formatting import Reply, clip, embed, listing, plain
 from cogs.backup_cog.notices import texts
 from cogs.backup_cog.triggers import TriggerCount
 from core.snapshots import (
+    Actor,
     Check,
     Created,
     DatabaseState,
+    Doing,
     Finding,
     IntegrityReport,
     Level,
@@ -97,6 +99,20 @@ def report(reasons: tuple[str, ...], tables: tuple[str, ...], text: str) -> Rest
         seconds=1.0,
         ok=True,
     )
+
+
+def after_restore(path: str = "daily/x.db.gz", **changes: Any) -> Reply:
+    """Make the answer after a restore of three tables."""
+    made = report((), (), "q")
+    integrity = IntegrityReport(findings=(), checked={"tables": 3}, rows={}, seconds=1.0)
+    restored = structs.replace(made.restored, path=path)
+    return restore_embeds.restored(structs.replace(made, restored=restored, integrity=integrity, **changes), BACKUPS)
+
+
+def busy_status() -> Reply:
+    """Make the status while Ann's restore is running."""
+    doing = Doing(operation="a restore", since=NOON, actor=Actor(source="discord", name="Ann", id=7))
+    return embeds.status(structs.replace(status_with("x", 0), doing=(doing,)), health("", ()))
 
 
 def status_with(text: str, pending: int = 5) -> Status:
@@ -244,6 +260,17 @@ def test_fields_that_do_not_fit_are_counted() -> None:
         (lambda: restore_embeds.preview(plan(("marketplace_buy_42",), ("users",))), "marketplace\\_buy\\_42"),
         (lambda: restore_embeds.preview(plan((), ("users",))), f"users: no table → {2**40}"),
         (lambda: restore_embeds.preview(plan()), "safety snapshot"),
+        (lambda: restore_embeds.preview(structs.replace(plan(), unchanged=True)), "Nothing was written since then."),
+        (lambda: restore_embeds.preview(structs.replace(plan(), another_database="Of b.db.")), "**Of b.db.**"),
+        (lambda: after_restore(identical=True), "checked, and equal to the snapshot page by page"),
+        (lambda: after_restore(identical=True, path="daily/x.sql.gz"), "every row of 3 tables was compared"),
+        (lambda: after_restore(error="Not compared: killed."), "Verified: Not compared: killed."),
+        (
+            lambda: after_restore(left_out=("GRANT x", "EXTENSION y")),
+            "Not as in the snapshot (2): GRANT x\nEXTENSION y",
+        ),
+        (lambda: embeds.status(status_with("x", 0), health("", ())), "Now: nothing is running\n"),
+        (lambda: busy_status(), f"Now: a restore for Ann (7) by discord, begun {discord.utils.format_dt(NOON, 'R')}\n"),
         (lambda: restore_embeds.restored(report((), (), "q"), BACKUPS), "`3fa9c1d2e4b5` holds what was there before"),
         (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=True)), "Nothing changed"),
         (lambda: restore_embeds.restored(report((), (), "q"), BACKUPS), "Quarantine: /srv/backups/quarantine/q"),

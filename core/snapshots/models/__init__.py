@@ -27,7 +27,7 @@ from .history import (
 from .identity import Identity
 from .integrity import Check, DatabaseState, Finding, IntegrityReport, Method, Severity
 from .listener import Listener, OnProgress, Progress
-from .reports import Created, Exported, RebuildReport, StartupOutcome, StartupReport, Status, VerifyReport
+from .reports import Created, Doing, Exported, RebuildReport, StartupOutcome, StartupReport, Status, VerifyReport
 from .rescues import (
     ConflictRule,
     RescueConflict,
@@ -56,6 +56,7 @@ __all__ = [
     "DatabaseState",
     "Diff",
     "DiffMethod",
+    "Doing",
     "Exported",
     "FindChange",
     "Finding",

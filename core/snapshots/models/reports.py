@@ -7,13 +7,13 @@ from enum import StrEnum
 
 import msgspec
 
-from .audit import AuditLine
+from .audit import Actor, AuditLine
 from .health import Health
 from .integrity import Finding, IntegrityReport
 from .restores import RestoreReport
 from .snapshots import Level, Snapshot
 
-__all__ = ["Created", "Exported", "RebuildReport", "StartupOutcome", "StartupReport", "Status", "VerifyReport"]
+__all__ = ["Created", "Doing", "Exported", "RebuildReport", "StartupOutcome", "StartupReport", "Status", "VerifyReport"]
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,10 +82,19 @@ class StartupReport(msgspec.Struct, frozen=True, kw_only=True):
     another_database: bool = False
 
 
+class Doing(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a process is doing; ``actor`` is who asked for it, None if it was due by itself."""
+
+    operation: str
+    since: dt.datetime
+    actor: Actor | None = None
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The repository at a glance. Counts are snapshots; sizes are bytes. ``remarks`` are the engine's own sentences.
 
-    ``live`` is what is known of the database itself, ``audit`` the newest lines of the audit log, oldest first.
+    ``live`` is what is known of the database itself, ``audit`` the newest lines of the audit log, oldest first, and
+    ``doing`` what runs in this process.
     """
 
     engine: str
@@ -105,3 +114,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
     live: Health | None = None
     audit: tuple[AuditLine, ...] = ()
+    doing: tuple[Doing, ...] = ()

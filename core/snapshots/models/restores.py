@@ -31,7 +31,8 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore would do, shown before anyone agrees to it.
 
-    ``age`` is the snapshot's, in seconds. ``token`` binds an agreement to the state that the plan shows.
+    ``age`` is the snapshot's, in seconds. ``unchanged`` is True if it is known that nothing was written since then.
+    ``token`` binds an agreement to the state that the plan shows.
     """
 
     snapshot: Snapshot
@@ -41,6 +42,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     database: DatabaseState
     token: str
     another_database: str | None = None
+    unchanged: bool = False
 
 
 class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from ..engines import Checks, probe_for, suffix_for
-from ..errors import SnapshotError
+from ..errors import DeadlineExceeded, SnapshotError
 from ..files import free_space, remove, translate_os_error
-from ..models import Identity, Listener, OnProgress, Snapshot
+from ..models import NOBODY, Actor, Doing, Identity, Listener, OnProgress, Snapshot
 from ..policies.health import of_damage
 from ..policies.timeline import timeline
 from ..repository.catalog import Contents
@@ -27,6 +27,7 @@ from ..repository.repository import Repository, in_use_lock
 from ..settings.database_url import DatabaseUrl
 from ..settings.schema import Settings
 from ..worker import client
+from ..worker.deadlines import overdue
 from ..worker.protocol import Work
 
 __all__ = ["Context", "to_the_end"]
@@ -97,6 +98,8 @@ class Context:
         """The database of the settings, once it is known; see ``identity``."""
         self.told_gone = self.told_of_others = False
         """True once the listeners know that the repository lost its snapshots."""
+        self.doing: list[Doing] = []
+        """What this process does at the moment, for the status; the last one began last."""
         self.closed = False
         self.first_start = True
         """False once the start-up check of this process is over, after which the game may use the database."""
@@ -137,13 +140,23 @@ class Context:
         result_type: type[Value],
         on_progress: OnProgress | None = None,
         on_committed: Callable[[], None] | None = None,
+        deadline_key: str | None = None,
         **fields: Any,
     ) -> Value:
         """Run a job in a worker and return its result.
 
         ``fields`` are the job's own fields and its ``deadline`` in seconds; the database and the scratch folder are
-        filled in. See ``client.run`` for the callbacks and the errors.
+        filled in. ``deadline_key`` is the setting of the deadline, if it is not the usual one of such a job. See
+        ``client.run`` for the callbacks and the errors.
         """
+        committed = False
+
+        def note_commit() -> None:
+            nonlocal committed
+            committed = True
+            if on_committed is not None:
+                on_committed()
+
         scratch = (await self.in_thread(self.scratch_root)) / f"job-{self.token_hex(6)}"
         job = kind(
             url=self.url.text,
@@ -162,9 +175,11 @@ class Context:
                     job,  # type: ignore[arg-type]
                     result_type,
                     on_progress,
-                    on_committed,
+                    note_commit,
                     inherited=inherited,
                 )
+        except DeadlineExceeded as error:
+            raise overdue(kind, fields["deadline"], deadline_key, committed=committed) from error
         finally:
             # The worker removes its folder itself, unless it was killed.
             await to_the_end(self.in_thread(remove, scratch))
@@ -212,6 +227,16 @@ class Context:
             quick=quick,
             wait_for_server=wait_for_server,
         )
+
+    @contextlib.contextmanager
+    def shown(self, operation: str, actor: Actor | None = None) -> Iterator[None]:
+        """Show in the status, while the block runs, what is done and for whom; None if nobody asked for it."""
+        doing = Doing(operation=operation, since=self.clock(), actor=None if actor == NOBODY else actor)
+        self.doing.append(doing)
+        try:
+            yield
+        finally:
+            self.doing.remove(doing)
 
     async def notify(self, event: Callable[[Listener], Any]) -> None:
         """Call ``event`` with every listener, one after another. A listener's exception is logged, never raised."""

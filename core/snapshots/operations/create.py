@@ -13,7 +13,7 @@ from ..archive.members import Head
 from ..engines import ParentSnapshot, Position, SnapshotResult, creates_databases
 from ..errors import DatabaseDamaged, NotEnoughSpace, SnapshotDamaged, SnapshotError
 from ..files import remove, require_space, translate_os_error
-from ..models import Created, Form, Health, Kind, Level, OnProgress, Snapshot, Verification
+from ..models import NOBODY, Actor, Created, Form, Health, Kind, Level, OnProgress, Snapshot, Verification
 from ..policies.chain import chain_of, choose_form
 from ..policies.coverage import capped_reasons
 from ..policies.health import health_of, readable
@@ -67,14 +67,19 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create(
-    context: Context, request: CreateRequest, *, wait: float | None = None, on_progress: OnProgress | None = None
+    context: Context,
+    request: CreateRequest,
+    *,
+    actor: Actor = NOBODY,
+    wait: float | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Created:
     """Take a snapshot, or return the newest one if it covers the request.
 
-    ``wait`` is how long to wait for another operation, in seconds; None means the setting. Raises a SnapshotError if it
-    fails, and leaves no file behind then.
+    ``actor`` is who asked for it, ``wait`` how long to wait for another operation, in seconds; None means the setting.
+    Raises a SnapshotError if it fails, and leaves no file behind then.
     """
-    async with exclusive(context, "a snapshot", wait=wait):
+    async with exclusive(context, "a snapshot", actor=actor, wait=wait):
         contents = await readable_contents(context)
         await require_own(context, contents)
         contents = await identified(context, contents)
@@ -131,6 +136,7 @@ async def create_locked(
             SnapshotResult,
             on_progress,
             deadline=request.deadline,
+            deadline_key="schedule.shutdown_deadline" if request.kind is Kind.SHUTDOWN else None,
             min_free=int(context.settings.repository.min_free),
             target=str(target),
             head=head,

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from ..errors import OperationCancelled
+from ..models import NOBODY, Actor
 from .context import Context
 from .whereabouts import require_there
 
@@ -28,13 +29,18 @@ async def look_for_repository(context: Context) -> None:
 
 @contextlib.asynccontextmanager
 async def exclusive(
-    context: Context, operation: str, *, wait: float | None = None, beginning_anew: bool = False
+    context: Context,
+    operation: str,
+    *,
+    actor: Actor = NOBODY,
+    wait: float | None = None,
+    beginning_anew: bool = False,
 ) -> AsyncIterator[None]:
     """Hold the repository's lock for an operation, after creating the folders that are missing.
 
-    ``wait`` is how long to wait for another holder, in seconds; None means the setting. ``beginning_anew`` allows that
-    the repository had snapshots and has none now. Raises Busy, RepositoryError (RepositoryVanished too) and
-    OperationCancelled. An OSError of the operation itself is raised as a RepositoryError.
+    ``actor`` is who asked for it. ``wait`` is how long to wait for another holder, in seconds; None means the setting.
+    ``beginning_anew`` allows that the repository had snapshots and has none now. Raises Busy, RepositoryError
+    (RepositoryVanished too) and OperationCancelled. An OSError of the operation itself is raised as a RepositoryError.
     """
     require_open(context)
     if not beginning_anew:
@@ -44,4 +50,5 @@ async def exclusive(
     with context.translating_errors():
         async with context.lock.held(operation, timeout):
             require_open(context)
-            yield
+            with context.shown(operation, actor):
+                yield

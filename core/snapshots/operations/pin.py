@@ -15,7 +15,7 @@ __all__ = ["pin"]
 
 async def pin(context: Context, text: str, pinned: bool, *, actor: Actor = NOBODY) -> Snapshot:
     """Pin or unpin a snapshot, and return it with the change."""
-    async with exclusive(context, "a change of a pin"):
+    async with exclusive(context, "a change of a pin", actor=actor):
         snapshot = (await readable_contents(context)).find(text)
         changed = msgspec.structs.replace(snapshot, pinned=pinned)
         await context.in_thread(context.repository.update, changed)

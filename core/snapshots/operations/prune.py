@@ -36,7 +36,7 @@ async def prune(context: Context, *, dry_run: bool, actor: Actor = NOBODY) -> Pr
         contents = await context.in_thread(context.repository.refresh)
         decisions = await context.in_thread(expired, context, contents)
         return PruneReport(decisions=tuple(decisions), dry_run=True, freed=0)
-    async with exclusive(context, "pruning"):
+    async with exclusive(context, "pruning", actor=actor):
         contents = await readable_contents(context)
         await require_own(context, contents)
         async with journaled(context, "prune", actor):

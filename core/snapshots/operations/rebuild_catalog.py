@@ -80,7 +80,10 @@ async def rebuild_catalog(
 ) -> RebuildReport:
     """Rebuild the catalog from the snapshot files; the old one is kept under another name."""
     # No ``readable_contents`` here: it would rebuild an unreadable catalog first, for nothing.
-    async with exclusive(context, "a rebuild of the catalog"), journaled(context, "rebuild of the catalog", actor):
+    async with (
+        exclusive(context, "a rebuild of the catalog", actor=actor),
+        journaled(context, "rebuild of the catalog", actor),
+    ):
         return await rebuild_locked(context, on_progress)
 
 

@@ -40,6 +40,7 @@ async def status(context: Context, events: EventCoverage, schedule: PeriodicSche
         remarks=await context.probe.remarks(),
         live=await _live(context),
         audit=await context.in_thread(AuditLog(repository.root).last, _AUDIT_LINES),
+        doing=tuple(context.doing),
     )
 
 
@@ -57,12 +58,13 @@ async def check_integrity(
 ) -> IntegrityReport:
     """Check the database as it is now. Damage is a finding; raises DatabaseBusy and DatabaseUnavailable."""
     contents = await context.in_thread(context.repository.refresh)
-    report = await context.work(
-        IntegrityJob,
-        IntegrityReport,
-        on_progress,
-        deadline=float(context.settings.schedule.integrity_deadline),
-        checks=context.checks(contents, quick=quick),
-    )
+    with context.shown("an integrity check"):
+        report = await context.work(
+            IntegrityJob,
+            IntegrityReport,
+            on_progress,
+            deadline=float(context.settings.schedule.integrity_deadline),
+            checks=context.checks(contents, quick=quick),
+        )
     await record_check(context, report.findings, quick=quick)
     return report

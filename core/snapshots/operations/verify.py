@@ -15,6 +15,7 @@ from ..policies.chain import dependants_of
 from ..policies.health import health_of, readable
 from ..policies.schedule import verification_due
 from ..repository.catalog import Contents
+from ..units import stopped
 from ..worker.protocol import ScanJob, ScanResult, VerifyJob, VerifyResult
 from .context import Context
 from .exclusive import exclusive
@@ -33,7 +34,8 @@ async def verify(
     # The long part runs without the lock, so that it holds up no event and no shutdown.
     contents = await context.in_thread(context.repository.refresh)
     snapshot = await current_entry(context, contents, contents.find(text))
-    report, verified = await verify_bytes(context, contents, snapshot, level, on_progress)
+    with context.shown(f"a verification of {snapshot.id}"):
+        report, verified = await verify_bytes(context, contents, snapshot, level, on_progress)
     if not await context.in_thread(lambda: context.repository.is_read_only):
         await _record(context, snapshot, level, verified, report.at)
     if not report.ok:
@@ -149,12 +151,12 @@ def damaged_error(report: VerifyReport) -> SnapshotDamaged:
     first = report.findings[0].message if report.findings else "it failed its check."
     if report.health is not None:
         return SnapshotDamaged(
-            f"The state in snapshot {report.id} cannot be read: {first} Its bytes are as they were written, so the "
-            "database was damaged when it was taken. It is kept, and never restored by itself.",
+            f"The state in snapshot {report.id} cannot be read: {stopped(first)} Its bytes are as they were written, "
+            "so the database was damaged when it was taken. It is kept, and never restored by itself.",
             snapshot_id=report.id,
         )
     return SnapshotDamaged(
-        f"Snapshot {report.id} did not pass {report.level.value}: {first} It is marked damaged and kept.",
+        f"Snapshot {report.id} did not pass {report.level.value}: {stopped(first)} It is marked damaged and kept.",
         snapshot_id=report.id,
     )
 

@@ -49,11 +49,13 @@ def left_by_a_crash(world: PlayedWorld, **changes: Any) -> JournalEntry:
 async def test_a_restore_is_written_down_while_it_runs_and_its_outcome_afterwards(world: PlayedWorld) -> None:
     """The journal names who, what and how; the audit log keeps the outcome; the journal is gone."""
     seen: list[JournalEntry] = []
+    running: set[tuple[str, Actor | None]] = set()
 
     async with world.opened() as service:
         original = service._context.work
 
         async def work(kind: Any, *arguments: Any, **fields: Any) -> Any:
+            running.update((each.operation, each.actor) for each in service._context.doing)
             if journal_of(world).exists():
                 seen.append(msgspec.json.decode(journal_of(world).read_bytes(), type=JournalEntry))
             return await original(kind, *arguments, **fields)
@@ -61,6 +63,10 @@ async def test_a_restore_is_written_down_while_it_runs_and_its_outcome_afterward
         service._context.work = work  # type: ignore[method-assign]
         report = await service.restore(world.older.id, actor=OWNER)
         (line,) = await service.audit()
+        assert (await service.status()).doing == ()
+    assert running == {
+        ("a restore", OWNER),
+    }
     assert {(each.operation, each.actor, each.snapshot, each.method) for each in seen} == {
         ("restore", OWNER, world.older.id, "online")
     }

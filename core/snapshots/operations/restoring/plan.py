@@ -20,6 +20,7 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> 
 
     Raises DatabaseBusy or DatabaseUnavailable; neither means damage.
     """
+    token = await context.probe.token()
     database = await context.work(
         InspectJob,
         DatabaseState,
@@ -47,6 +48,7 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> 
         database=database,
         token=_token(contents, snapshot, method, database),
         another_database=await _another_database(context, contents),
+        unchanged=token is not None and context.covered == (token, snapshot.id),
     )
 
 

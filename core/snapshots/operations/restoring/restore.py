@@ -52,7 +52,7 @@ async def restore(
 
     if await context.in_thread(lambda: context.repository.is_read_only):
         return await from_contents(await context.in_thread(context.repository.refresh))
-    async with exclusive(context, "a restore"):
+    async with exclusive(context, "a restore", actor=actor):
         return await from_contents(await readable_contents(context))
 
 

@@ -24,6 +24,7 @@ from ...models import (
     Finding,
     Health,
     IntegrityReport,
+    Lost,
     Method,
     RestorePlan,
     RestoreRecord,
@@ -52,6 +53,7 @@ __all__ = ["candidates", "recent_automatic", "start_up", "start_up_locked"]
 log = logging.getLogger(__name__)
 
 _EVENTS_NAMED = 5
+_TABLES_NAMED = 5
 _OPERATION = "a start-up check"
 _WAIT_AGAIN = 5.0
 """Seconds between two looks at what the other process is doing."""
@@ -171,6 +173,7 @@ async def _check(context: Context, contents: Contents, quick: bool) -> Integrity
         IntegrityJob,
         IntegrityReport,
         deadline=float(context.settings.startup.deadline),
+        deadline_key="startup.deadline",
         checks=context.checks(contents, quick=quick, wait_for_server=True),
     )
 
@@ -265,6 +268,7 @@ def _restored_sentence(report: RestoreReport, root: Path) -> str:
     if lost.event_count:
         named = ", ".join(lost.events[:_EVENTS_NAMED]) + (", …" if len(lost.events) > _EVENTS_NAMED else "")
         events = f" and {count_text(lost.event_count, 'recorded event')} ({named})"
+    rows = _lost_rows(lost)
     kept = ""
     if report.quarantine:
         kept = (
@@ -276,8 +280,20 @@ def _restored_sentence(report: RestoreReport, root: Path) -> str:
         kept = f" What was there before is the safety snapshot {report.safety.id}.{kept}"
     return (
         f"Snapshot {report.restored.id} of {report.restored.began_at:%Y-%m-%d %H:%M:%S} UTC was restored and checked. "
-        f"Lost is what was written after that{events}.{kept}"
+        f"Lost is what was written after that{events}. {rows}{kept}"
     )
+
+
+def _lost_rows(lost: Lost) -> str:
+    """Return how many rows a restore took away, by table, in one sentence."""
+    both = {table: now - then for table, (then, now) in lost.rows.items() if then is not None and now is not None}
+    fewer = [f"{table} {count:,}" for table, count in both.items() if count > 0]
+    if fewer:
+        more = f" and {count_text(len(fewer) - _TABLES_NAMED, 'more table')}" if len(fewer) > _TABLES_NAMED else ""
+        return f"In rows: {', '.join(fewer[:_TABLES_NAMED])}{more}."
+    if both:
+        return "No table has fewer rows than before."
+    return "How many rows that is cannot be counted any more."
 
 
 def candidates(

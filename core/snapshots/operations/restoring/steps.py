@@ -32,6 +32,7 @@ from ...models import (
 from ...policies.health import BEFORE_HEALING, judge
 from ...policies.space import needed_for_restore
 from ...repository.catalog import Contents
+from ...units import stopped
 from ...worker.protocol import DiscardJob, PutBackJob, RebuildJob, ReplaceJob, SnapshotJob, VerifyResult
 from ..context import Context, to_the_end
 from ..create import CreateRequest, create_locked
@@ -184,8 +185,8 @@ class RestoreSteps:
         if not verified.ok:
             first = verified.findings[0].message if verified.findings else "it failed its check."
             raise SnapshotDamaged(
-                f"Snapshot {snapshot.id} cannot be restored: {first} It is marked damaged; nothing was changed. Choose "
-                "another one.",
+                f"Snapshot {snapshot.id} cannot be restored: {stopped(first)} It is marked damaged; nothing was "
+                "changed. Choose another one.",
                 snapshot_id=snapshot.id,
                 findings=[finding.message for finding in verified.findings],
             )

@@ -37,6 +37,9 @@ async def test_a_plan_says_what_a_restore_would_do_and_changes_nothing(tmp_path:
         assert plan.lost.event_count == 3
         assert plan.database.openable
         assert plan.database.rows["users"] == PLAYERS + 2
+        assert not plan.unchanged
+        known = await service.commit_token() is not None  # not beside a second SQLite library in this process
+        assert (await service.restore_plan("latest")).unchanged is known
         assert (await service.restore_plan(world.older.id)).token == plan.token
         assert (await service.restore_plan(world.newer.id)).token != plan.token
         assert (world.files(), world.rows()) == (files, rows)

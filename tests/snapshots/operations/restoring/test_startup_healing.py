@@ -60,7 +60,9 @@ async def test_a_damaged_database_is_restored_from_the_newest_snapshot(
         assert (restored.ok, restored.automatic, restored.restored.id) == (True, True, world.newer.id)
         assert (restored.method, restored.identical) == (Method.SWAP, True)
         assert world.newer.id in report.message
-        assert "Lost is what was written after that" in report.message
+        assert "Lost is what was written after that. " in report.message
+        rows = [count for pair in restored.lost.rows.values() for count in pair]
+        assert ("How many rows that is cannot be counted" in report.message) is (None in rows)
         assert 590 < restored.lost.seconds < 660
         if damaged is not None:
             assert restored.quarantine is not None
