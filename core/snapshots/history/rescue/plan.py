@@ -251,6 +251,8 @@ class Planner:
             return
         free = number is not None and self._now.by_key(table.name, (table.rowid,), (number,)) is None
         told = number if free else self._constraints.next_number(table)
+        while (table.name, (told,)) in self._steps:
+            told = self._constraints.next_number(table)
         columns = (table.rowid,)
         self._write(
             table, Step(kind="insert", table=table.name, columns=columns, key=(told,), values=values, before=None)
