@@ -1,0 +1,92 @@
+"""The cog on a real PostgreSQL server: what the owner is told and shown, which SQLite's tests do not show."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cogs.backup_cog import embeds, restore_embeds
+from cogs.backup_cog.cog import BackupCog
+from core.snapshots import Actor, Kind, SnapshotService
+from tests.backup_cog.world import HostBot, text_of
+from tests.worlds.game_database import CRITICAL_TABLES
+from tests.worlds.postgres_world import PostgresWorld
+
+pytestmark = pytest.mark.server
+
+OWNER = Actor(source="discord", name="Ann", id=7)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> PostgresWorld:
+    """A game on the server of this test process."""
+    return PostgresWorld(tmp_path)
+
+
+@pytest.fixture
+async def cog(world: PostgresWorld) -> AsyncIterator[BackupCog]:
+    """The cog of a bot that never logs in, so that its notices wait."""
+    settings = world.settings(discord={"handle_sigterm": False, "alert_channel_id": 5})
+    async with HostBot(settings) as bot:
+        service = SnapshotService(settings, clock=world.clock, token_hex=world.ids)
+        made = BackupCog(bot, service)
+        await bot.add_cog(made)
+        yield made
+
+
+def told(cog: BackupCog) -> list[str]:
+    """Return the notices that wait, each as its title and text in one."""
+    return [f"{notice.embed.get('title')}: {notice.embed.get('description')}" for notice in cog.outbox._waiting]
+
+
+async def status_of(cog: BackupCog) -> str:
+    """Return what ``/backup status`` shows."""
+    return text_of(embeds.status(await cog.service.status(), cog._cog_state()).embed)
+
+
+async def test_a_table_that_is_gone_is_told_shown_restored_and_written_down(
+    cog: BackupCog, world: PostgresWorld
+) -> None:
+    """One notice with the way back, the status until a check passes, and the restore by name in log and channel."""
+    assert "The database is sound" in await status_of(cog)
+    before = world.game.contents()
+    snapshot = (await cog.service.create(Kind.MANUAL, actor=OWNER)).snapshot
+    world.game.execute("DROP TABLE user_cards")
+    assert not (await cog.service.integrity()).ok
+    assert not (await cog.service.integrity()).ok
+    (notice,) = told(cog)
+    assert notice.startswith("The database is not what it was: ")
+    assert "user\\_cards is missing" in notice
+    assert f"/backup restore snapshot:{snapshot.id}" in notice
+    assert (await status_of(cog)).index("The database is not what it was") < (await status_of(cog)).index("Newest")
+
+    plan = await cog.service.restore_plan(snapshot.id)
+    assert f"user\\_cards: {len(before['user_cards'])} → no table" in text_of(restore_embeds.preview(plan).embed)
+    report = await cog.service.restore(snapshot.id, agreed=plan.token, actor=OWNER)
+    shown = text_of(restore_embeds.restored(report, world.repository).embed)
+    assert f"every row of {len(CRITICAL_TABLES)} tables was compared with the snapshot" in shown
+    assert "Kept on the server as: " in shown
+    assert world.game.contents() == before
+    assert [each.partition(":")[0] for each in told(cog)[1:]] == [
+        "Many rows are gone",
+        "The database is sound again",
+        "Restore",
+    ]
+    status = await status_of(cog)
+    assert "The database is sound" in status
+    assert f"Ann (7) by discord: restore {snapshot.id}, done" in status
+
+
+async def test_damage_that_the_server_reports_is_told_and_red_until_a_check_passes(
+    cog: BackupCog, world: PostgresWorld
+) -> None:
+    """Nothing is restored by itself: the notice says what to do at the server first."""
+    await cog.service.create(Kind.MANUAL)
+    world.game.destroy()
+    report = await cog.service.start_up()
+    assert report.restore is None
+    assert [each.partition(":")[0] for each in told(cog)] == ["The database cannot be read"]
+    assert "copy the server's data directory" in told(cog)[0]
+    assert "The database cannot be read" in await status_of(cog)
