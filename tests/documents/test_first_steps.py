@@ -40,9 +40,7 @@ def test_the_steps_end_with_settings_that_protect_the_database(tmp_path: Path) -
     programs = tmp_path / "programs"
     programs.mkdir()
     # In place of pip, which has its own tests: every file that it is given is there.
-    (programs / "pip").write_text(
-        '#!/bin/sh -e\nshift\nfor each; do [ "$each" = -r ] || cat "$each"; done >installed\n'
-    )
+    (programs / "pip").write_text('#!/bin/sh -e\nshift\nfor each; do [ "$each" = -r ] || cat "$each"; done >got\n')
     (programs / "pip").chmod(0o755)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("BACKUP_", "DATABASE_"))}
     environment["PATH"] = os.pathsep.join((str(programs), str(Path(sys.executable).parent), environment["PATH"]))
