@@ -17,13 +17,17 @@ from ..plain_dump.lexer import CopyStart, Entry, Rows, Statement, unquoted
 from ..plain_dump.scanner import TableEnd
 from ..session import Session, quoted
 from .archive_events import DumpEvent
+from .fresh_tables import fresh_table, transaction
 from .held_checks import HeldChecks
+from .index_groups import IndexGroups
 from .left_out import LeftOut
+from .second_loader import SecondLoader
 
 __all__ = ["Loader"]
 
 _CREATED = re.compile(rb'CREATE (?:UNLOGGED )?TABLE (?P<schema>"(?:[^"]|"")*"|[^\s.]+)\.(?P<name>"(?:[^"]|"")*"|\S+) ')
 _ENCODING = re.compile(rb"SET client_encoding = '(?P<name>\w+)';")
+_SETTING = re.compile(rb"SET (?!client_encoding)\w+ ")
 _EXTENSION = re.compile(rb'CREATE EXTENSION IF NOT EXISTS (?P<name>"(?:[^"]|"")*"|\S+) ')
 _TABLESPACE = re.compile(rb"SET default_tablespace = (?P<name>[^;]*);")
 
@@ -52,7 +56,8 @@ class Loader:
 
     ``in_transaction`` keeps everything in the transaction that the session has begun, which the dump's own statements
     then do not end. Otherwise each statement and each table is a transaction of its own, and ``loaded`` is called with
-    each table whose rows are committed, and with where they begin and end in the dump.
+    each table whose rows are committed, and with where they begin and end in the dump, and a ``second`` loader may load
+    other tables and build indexes at the same time.
     """
 
     def __init__(
@@ -61,12 +66,17 @@ class Loader:
         *,
         in_transaction: bool = False,
         loaded: Callable[[CopyStart, TableEnd], object] = lambda _start, _end: None,
+        second: SecondLoader | None = None,
     ) -> None:
         self.left_out: list[LeftOut] = []
         self.left_out_tables: set[str] = set()
         self._session = session
         self._in_transaction = in_transaction
         self._loaded = loaded
+        self._second = second
+        self._rows_end = False
+        self._settings: dict[bytes, Statement] = {}
+        self._counts: dict[str, int] = {}
         self._created: set[str] = set()
         self._via_root: dict[str, tuple[CopyStart, TableEnd]] = {}
         self._encoding = "UTF8"
@@ -75,16 +85,49 @@ class Loader:
 
     def run(self, events: Iterable[DumpEvent]) -> None:
         """Execute a whole dump; raises what the server says of rows, and of anything that concerns all objects."""
-        stream = iter(events)
+        stream, groups = iter(events), IndexGroups()
         for event in stream:
-            if isinstance(event, Statement):
-                self._statement(event)
-            elif isinstance(event, CopyStart):
+            if isinstance(event, CopyStart):
                 self._table(event, stream)
+            elif isinstance(event, Statement):
+                self._before_statement(event)
+                if self._second is None or not groups.take(event, self._encoding):
+                    self._build(groups)
+                    self._statement(event)
+        self._end_rows()
+        self._build(groups)
         for start, end in self._via_root.values():
             self._loaded(start, end)  # with the rows of all partitions
         if self._checks is not None:
             self.left_out += self._checks.add_again()
+
+    def _before_statement(self, statement: Statement) -> None:
+        """Note settings, and wait for the second loader before the first statement that needs all rows."""
+        setting = _SETTING.match(statement.text)
+        if setting:
+            self._settings[setting[0]] = statement
+        elif self._checks is not None and (statement.entry is None or statement.entry.type != "SEQUENCE SET"):
+            self._end_rows()
+
+    def _end_rows(self) -> None:
+        if self._second is not None and not self._rows_end:
+            self._second.finish()
+            self._rows_end = True
+
+    def _build(self, groups: IndexGroups) -> None:
+        if groups:
+            groups.execute(self._statement, self._beside, self._counts)
+
+    @contextlib.contextmanager
+    def _beside(self) -> Iterator[Callable[[Statement], object]]:
+        """Yield what executes statements on a second connection, under the settings of this one."""
+        assert self._second is not None
+        with self._second.connection() as session:
+            beside = Loader(session)
+            for setting in self._settings.values():
+                beside._statement(setting)
+            yield beside._statement
+        self.left_out += beside.left_out
 
     def _statement(self, statement: Statement) -> None:
         text, entry = statement
@@ -134,15 +177,23 @@ class Loader:
         if self._checks is None:
             self._checks = HeldChecks(self._session, in_transaction=self._in_transaction)
             self._checks.drop()
+            if self._second is not None:
+                self._second.begin(frozenset(self._created), self._encoding)
         rows = TableRows(stream)
         created = name in self._created
+        if created and self._second is not None and not table.via_root and not self._second.take(name):
+            for _ in rows:
+                pass
+            self._counts[name] = rows.end.block.rows
+            self._second.passed(name, table, rows.end)
+            return
         # A partitioned table has no file of its own that could be emptied, and takes no frozen rows.
         fresh = created and not self._in_transaction and not table.via_root
         if not created and (self._in_transaction or not self._exists(name)):
             self._skip(rows, name)
             return
         try:
-            with self._table_transaction(name if fresh else None):
+            with self._table_transaction() if not fresh else fresh_table(self._session, name):
                 self._session.copy_in(
                     table.schema,
                     table.name,
@@ -156,6 +207,7 @@ class Loader:
                 raise
             self._skip(rows, name)  # an extension's, which has its own rows already or does not take any
         else:
+            self._counts[name] = rows.end.block.rows
             if table.via_root:
                 self._via_root[name] = table, rows.end
             else:
@@ -177,27 +229,8 @@ class Loader:
         if rows.end.block.rows:
             self.left_out.append(LeftOut.rows(name, rows.end.block.rows, why))
 
-    @contextlib.contextmanager
-    def _table_transaction(self, emptied: str | None) -> Iterator[None]:
-        """Load a table in a transaction of its own, unless there is one for everything.
-
-        With TRUNCATE before them in the same transaction the rows go into a new file one after another, as they do if
-        the table is made in it: so they lie in the order of the dump, and COPY returns the same bytes. It also allows
-        FREEZE: otherwise the first to read the rows would write all pages again to note that they are valid
-        (https://www.postgresql.org/docs/current/sql-copy.html).
-        """
-        if self._in_transaction:
-            yield
-            return
-        self._session.execute("BEGIN" + (f"; TRUNCATE ONLY {emptied}" if emptied else ""))
-        try:
-            yield
-        except BaseException:
-            # The error is what matters; if the connection is lost, the server rolls back by itself.
-            with contextlib.suppress(Exception):
-                self._session.execute("ROLLBACK")
-            raise
-        self._session.execute("COMMIT")
+    def _table_transaction(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._in_transaction else transaction(self._session, "BEGIN")
 
     @contextlib.contextmanager
     def _savepoint(self) -> Iterator[None]:

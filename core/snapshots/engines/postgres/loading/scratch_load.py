@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 from ....errors import SnapshotDamaged
@@ -15,15 +16,9 @@ from .archive_events import Content, Events, read_for
 from .comparison import Comparison
 from .left_out import LeftOut
 from .loader import Loader
+from .second_loader import SETTINGS, SecondLoader, may_load_on_two
 
 __all__ = ["Loaded", "load"]
-
-_FASTER = "SET synchronous_commit = off; SET enable_hashjoin = off; SET maintenance_work_mem = '{memory}kB'"
-"""The exchange of the databases syncs all that was loaded; if it never comes, nothing is missed. Foreign keys are
-checked by a join with the referenced table's index: a merge join does not even look at frozen tables (0.4 s in place of
-1.8 s for 700,000 rows that refer to 5,200,000), but the planner prefers to hash the larger one."""
-_INDEX_MEMORY = 256 * 1024
-"""For sorting an index, in KiB."""
 
 
 class Loaded(NamedTuple):
@@ -36,20 +31,24 @@ class Loaded(NamedTuple):
 def load(part: ChainFile, address: Address, watch: Watch) -> Loaded:
     """Load an archive into an empty database, and compare every table that could be made with the dump.
 
-    Each table is a transaction of its own, so that it can be read back while the next one is loaded. Raises
+    Each table is a transaction of its own, so that it can be read back while the next one is loaded. Large dumps are
+    loaded on two connections. Raises
     SnapshotDamaged if the archive is damaged or a table differs, and what the server says if it refuses rows.
     """
     comparison = Comparison(address, watch)
 
+    def loaded(start: CopyStart, end: TableEnd) -> None:
+        # Reading is faster than loading, so a rest of the same length leaves time enough.
+        comparison.add(end.block, early=part.size - end.end >= end.end - start.end)
+
     def work(events: Events) -> Loader:
-        with connected(address, events.watch, lock_timeout=None) as session:
-            session.execute(_FASTER.format(memory=_INDEX_MEMORY))
-
-            def loaded(start: CopyStart, end: TableEnd) -> None:
-                # Reading is faster than loading, so a rest of the same length leaves time enough.
-                comparison.add(end.block, early=part.size - end.end >= end.end - start.end)
-
-            loader = Loader(session, loaded=loaded)
+        with contextlib.ExitStack() as stack:
+            session = stack.enter_context(connected(address, events.watch, lock_timeout=None))
+            session.execute(SETTINGS)
+            second = SecondLoader(part, address, loaded) if may_load_on_two(part) else None
+            if second is not None:
+                stack.enter_context(second.running(events.watch))
+            loader = Loader(session, loaded=loaded, second=second)
             loader.run(events)
             return loader
 

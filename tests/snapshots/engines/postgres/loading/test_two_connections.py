@@ -1,0 +1,197 @@
+"""Large dumps are loaded on two connections: the same database comes of it, and nothing unverified."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import pytest
+
+from core.snapshots.archive import full
+from core.snapshots.archive.fingerprint import BLOCK
+from core.snapshots.engines import engine_for
+from core.snapshots.engines.postgres.loading import block_reader, second_loader
+from core.snapshots.engines.postgres.loading.block_reader import BlockReader
+from core.snapshots.engines.postgres.loading.index_groups import IndexGroups
+from core.snapshots.engines.postgres.loading.second_loader import SecondLoader, by_size
+from core.snapshots.engines.postgres.plain_dump.lexer import Entry, Statement
+from core.snapshots.engines.postgres.scratch import Image
+from core.snapshots.errors import DatabaseBusy, DatabaseUnavailable, SnapshotDamaged
+from core.snapshots.models import Level
+from core.snapshots.progress import Watch
+from core.snapshots.settings.database_url import parse
+from tests.worlds.chain_world import Chain
+from tests.worlds.engine_cases import bounded
+from tests.worlds.full_archives import HEAD, IMAGE
+from tests.worlds.postgres_everything import make_everything
+from tests.worlds.postgres_world import PostgresGame
+from tests.worlds.waiting import wait_until
+
+# The parts
+
+
+def statement(kind: str, text: str) -> Statement:
+    """Return a statement of a dump."""
+    return Statement(text.encode(), Entry(kind, "public", "x"))
+
+
+BUILDING = [
+    statement("CONSTRAINT", "ALTER TABLE ONLY public.small\n    ADD CONSTRAINT small_pkey PRIMARY KEY (id);"),
+    statement("COMMENT", "COMMENT ON CONSTRAINT small_pkey ON public.small IS 'the first';"),
+    statement("CONSTRAINT", 'ALTER TABLE ONLY "S.s"."a"" b" ADD CONSTRAINT x UNIQUE (a);'),
+    statement("INDEX", "CREATE INDEX by_name ON public.small USING btree (name);"),
+    statement("INDEX", 'CREATE UNIQUE INDEX "on public.other USING x" ON ONLY "S.s"."a"" b" USING gin (a);'),
+]
+
+
+def test_the_indexes_of_one_table_stay_together_and_in_order() -> None:
+    """The largest table first; a comment follows what it describes."""
+    groups = IndexGroups()
+    executed: list[Statement] = []
+    assert all(groups.take(each, "UTF8") for each in BUILDING)
+    assert not groups.take(
+        statement("FK CONSTRAINT", "ALTER TABLE ONLY public.small ADD CONSTRAINT f FOREIGN KEY"), "UTF8"
+    )
+    assert not groups.take(statement("INDEX ATTACH", "ALTER INDEX public.a ATTACH PARTITION public.b;"), "UTF8")
+
+    @contextlib.contextmanager
+    def nobody() -> Iterator[None]:
+        raise DatabaseUnavailable("too many connections")
+        yield
+
+    groups.execute(executed.append, nobody, {'"S.s"."a"" b"': 9, '"public"."small"': 3})  # type: ignore[arg-type]
+    assert executed == [BUILDING[number] for number in (2, 4, 0, 1, 3)]
+    assert not groups
+
+
+def test_what_waited_in_vain_for_a_lock_is_built_at_the_end() -> None:
+    """Alone, when nothing of ours is in its way any more, with what follows it."""
+    groups = IndexGroups()
+    executed: list[Statement] = []
+    for each in BUILDING:
+        groups.take(each, "UTF8")
+    refusing = [True]
+
+    def execute(each: Statement) -> None:
+        if each is BUILDING[2] and refusing and refusing.pop():
+            raise DatabaseBusy("deadlock detected")
+        executed.append(each)
+
+    groups.execute(execute, lambda: contextlib.nullcontext(execute), {'"S.s"."a"" b"': 9})
+    assert executed[-2:] == [BUILDING[2], BUILDING[4]]
+    assert sorted(executed) == sorted(BUILDING)
+
+
+def test_the_largest_table_comes_first_with_the_end_of_the_one_before() -> None:
+    """The first one of the dump is the first loader's."""
+    assert by_size([("a", 10, 20), ("c", 50, 90), ("b", 30, 40)]) == [(40, ("c", 50, 90)), (20, ("b", 30, 40))]
+    assert by_size([]) == []
+
+
+def test_any_part_of_a_dump_is_read_as_it_is(tmp_path: Path) -> None:
+    """Also where it begins and ends between two blocks, in any order of parts."""
+    path = tmp_path / "part.gz"
+    full.write_full(path, [IMAGE], HEAD, {}, Watch(), tables=lambda: (("t", 1, 2),))
+    ends = (0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, len(IMAGE) - 1, len(IMAGE))
+    for begin, end in reversed(list(combinations_with_replacement(ends, 2))):
+        with BlockReader(path) as reader:
+            assert reader.tables == (("t", 1, 2),)
+            assert b"".join(reader.pieces(begin, end)) == IMAGE[begin:end]
+
+
+def test_a_damaged_block_is_found_by_the_second_reader_as_well(tmp_path: Path) -> None:
+    """What it loads would be found different in the end; so it need not be loaded."""
+    path = tmp_path / "part.gz"
+    full.write_full(path, [IMAGE], HEAD, {}, Watch())
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with BlockReader(path) as reader, pytest.raises(SnapshotDamaged):
+        list(reader.pieces(0, 4 * BLOCK))
+
+
+# On a server
+
+
+@pytest.fixture
+def everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Chain:
+    """Return a chain with a snapshot of nearly everything, however small, for two connections."""
+    monkeypatch.setattr(second_loader, "_WORTHWHILE", 0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    game = PostgresGame()
+    game.create()
+    make_everything(game)
+    chain = Chain(tmp_path / "taken", engine_for(parse(game.url), 5.0))
+    chain.take(watch=bounded(60))
+    return chain
+
+
+@pytest.mark.server
+def test_a_dump_loaded_on_two_connections_is_the_same_database(
+    everything: Chain, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every table is compared, whoever loaded it, and nothing is defined in another way."""
+    loaded: list[str] = []
+    original, take = SecondLoader._load, SecondLoader.take
+
+    def load(self: SecondLoader, session: object, name: str, events: object) -> None:
+        original(self, session, name, events)  # type: ignore[arg-type]
+        loaded.append(name)
+
+    def late(self: SecondLoader, table: str) -> bool:
+        wait_until(lambda: len(loaded) >= 3 or self._working.done(), "the second one has loaded some tables")
+        return take(self, table)
+
+    monkeypatch.setattr(SecondLoader, "_load", load)
+    monkeypatch.setattr(SecondLoader, "take", late)
+    image = tmp_path / "image"
+    assert everything.engine.rebuild(everything.parts[-1:], image, bounded(60)) is Level.RESTORED
+    found = Image.read(image)
+    everything.engine.discard(image, bounded(60))
+    assert (found.left_out, found.differences) == ((), ())
+    assert len(loaded) >= 3
+
+
+@pytest.mark.server
+def test_without_room_for_a_second_connection_one_loads_everything(
+    everything: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the role may have few connections."""
+
+    @contextlib.contextmanager
+    def full_server(_self: SecondLoader) -> Iterator[None]:
+        raise DatabaseUnavailable("too many connections for role")
+        yield
+
+    monkeypatch.setattr(SecondLoader, "connection", full_server)
+    everything.engine.discard(everything.rebuild(), bounded(60))
+
+
+@pytest.mark.server
+def test_what_the_second_connection_meets_ends_the_load(everything: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is kept, and the error is the second one's."""
+
+    def refused(*_arguments: object) -> None:
+        raise DatabaseUnavailable("the disk quota of the role", code="53400")
+
+    monkeypatch.setattr(SecondLoader, "_load", refused)
+    with pytest.raises(DatabaseUnavailable, match="quota"):
+        everything.rebuild()
+
+
+@pytest.mark.server
+def test_rows_that_the_second_connection_changed_are_found(everything: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reader verifies little, so what it loads is compared with what the first reader found."""
+    pieces = block_reader.BlockReader.pieces
+
+    def forged(self: BlockReader, begin: int, end: int) -> Iterator[bytes]:
+        yield b"".join(pieces(self, begin, end)).replace(b"Card", b"Cart")
+
+    monkeypatch.setattr(block_reader.BlockReader, "pieces", forged)
+    take = SecondLoader.take
+    monkeypatch.setattr(SecondLoader, "take", lambda self, table: "cards" not in table and take(self, table))
+    with pytest.raises(SnapshotDamaged, match=r'"public"\."cards" has another content'):
+        everything.rebuild()
