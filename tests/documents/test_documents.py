@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from discord import app_commands
 
@@ -97,6 +98,26 @@ def test_the_shell_table_is_the_shell() -> None:
     """Every command of the shell, and no other."""
     words = [row[0].removeprefix("python -m core.snapshots ").split()[0] for row in table(COMMANDS, "command", "what")]
     assert sorted(words) == sorted(shell.commands)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_of_the_shell_that_documents_show_can_be_typed(document: str) -> None:
+    """Each has the name and the options that the page shows."""
+    wrong = []
+    for line in re.findall(r"(?:python -m core\.snapshots|python core/snapshots) ([^`#\n|]+)", _joined(document)):
+        words = re.findall(r"--?[\w-]+|[\w-]+", line)
+        command = shell.get_command(click.Context(shell), words[0])
+        known = {option for each in (shell, command) if each is not None for one in each.params for option in one.opts}
+        options = {word for word in words if word.startswith("-")} - {"--help", "--version"}
+        if words[0] != "--version" and (command is None or options - known):
+            wrong.append(line)
+    assert wrong == []
+
+
+def _joined(document: str) -> str:
+    """Return a document without the line breaks inside a piece of code in a sentence."""
+    text = (PROJECT / document).read_text()
+    return re.sub(r"(?<!`)`(?!`)[^`]+`", lambda code: code[0].replace("\n", " "), text)
 
 
 def test_the_readme_can_be_read_in_one_go() -> None:
