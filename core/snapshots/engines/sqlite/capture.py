@@ -149,9 +149,14 @@ class _Writer:
         log, candidates = _log_position(source), _candidates(source, index.log)
         if candidates is None:
             self._watch.phase("compare", source.size)
-            return index.compare_all(
+            difference = index.compare_all(
                 source.page_count, source.block, keep, snapshot=self._head.id, log=log, progress=self._watch.advance
             )
+            # In rollback mode every transaction counts up the change counter, which is in the first page
+            # (https://www.sqlite.org/fileformat2.html, 1.3.6).
+            if source.journal_mode != "wal" and difference.pages and difference.pages[0] != 1:
+                raise UnexplainedChange(difference.pages[0])
+            return difference
         return index.compare_candidates(
             candidates, source.page_count, source.block, keep, snapshot=self._head.id, log=log
         )

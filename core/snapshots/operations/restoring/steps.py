@@ -89,6 +89,9 @@ class RestoreSteps:
         await journal.note(safety=self._safety.id if self._safety else None, quarantine=str(self._quarantine))
         await context.probe.close()
         context.covered = None
+        if not self._read_only:
+            # It tells rot from play by what SQLite counts, and a restore sets that back.
+            await context.in_thread(context.repository.page_index.unlink, missing_ok=True)
         replaced = await self._replace(plan, self._image, self._quarantine, journal)
         if replaced.identical is False or _is_worse(replaced.integrity, rebuilt):
             await self._go_back(replaced, journal)

@@ -120,6 +120,26 @@ def text_of_a_card(path: Path) -> int:
     return (number + 1) * size - 40
 
 
+async def test_rot_is_told_from_play_in_rollback_mode_by_the_change_counter(tmp_path: Path) -> None:
+    """SQLite counts every transaction in the first page: another page that changed alone was written by nobody."""
+    world = ServiceWorld(tmp_path, journal_mode="delete")
+    async with world.opened() as service:
+        await service.create()
+        world.play()
+        assert (await service.create(Kind.CRITICAL)).snapshot.form is Form.INCREMENTAL
+        assert world.heard.healths == []
+        flip_byte(world.database, text_of_a_card(world.database))
+        rotten = (await service.create()).snapshot
+        assert rotten.health is not None
+        assert [finding.check for finding in rotten.health.findings] == [Check.ROT]
+        # A restore sets the counter back, so after it nothing is compared with what was before.
+        await service.restore(service.known[0].id)
+        world.play()
+        world.play()
+        assert (await service.create(Kind.CRITICAL)).snapshot.form is Form.FULL
+    assert [health.verdict for health in world.heard.healths].count(Verdict.INCONSISTENT) == 1
+
+
 async def test_a_page_that_changed_although_nothing_wrote_it_is_reported_as_rot(
     rotting: tuple[ServiceWorld, OtherProcess],
 ) -> None:
