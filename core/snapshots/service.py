@@ -328,9 +328,9 @@ class SnapshotService(PastMethods):
     # Restoring
 
     async def restore_plan(self, text: str) -> RestorePlan:
-        """Return what a restore would do now; change nothing. Raises DatabaseBusy and DatabaseUnavailable."""
+        """Return what a restore would do now, row by row; change nothing. Raises DatabaseBusy, DatabaseUnavailable."""
         contents = await self._context.in_thread(self._context.repository.refresh)
-        return await plan_for(self._context, contents, contents.find(text))
+        return await plan_for(self._context, contents, contents.find(text), compared=True)
 
     async def restore(
         self,

@@ -12,6 +12,7 @@ from ..progress import Watch
 from ..settings import database_url
 from .diff import diff
 from .look import look, look_at_player
+from .loss import loss
 from .past import Past
 from .query import find_change, query, sums
 from .questions import (
@@ -19,6 +20,7 @@ from .questions import (
     AskFindChange,
     AskHistory,
     AskLook,
+    AskLoss,
     AskPlayer,
     AskQuery,
     AskRescue,
@@ -91,6 +93,11 @@ def _find_change(question: AskFindChange, past: Past) -> msgspec.Struct:
 @_answer.register
 def _query(question: AskQuery, past: Past) -> msgspec.Struct:
     return query(past, _point(question, past), question.sql, most=question.most)
+
+
+@_answer.register
+def _loss(question: AskLoss, past: Past) -> msgspec.Struct:
+    return loss(past, past.points[0], None if question.now else past.points[-1], question.settings)
 
 
 @_answer.register

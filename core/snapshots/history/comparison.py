@@ -109,19 +109,17 @@ class Tally:
 
 
 def compare_some(
-    database: Database, pair: TablePair, before: Iterable[int], after: Iterable[int], shown: int
+    database: Database, pair: TablePair, before: Iterable[int], after: Iterable[int], tally: Tally
 ) -> TableDiff | None:
     """Compare the rows with these numbers, before and after; all others must be the same in both."""
-    tally = Tally(pair, shown)
     first = _numbered(database, "main", pair.before, before)
     second = _numbered(database, LATER, pair.after, after)
     _match(pair, first, second, tally)
     return tally.result(DiffMethod.PAGES)
 
 
-def compare_all(database: Database, pair: TablePair, shown: int) -> TableDiff | None:
+def compare_all(database: Database, pair: TablePair, tally: Tally) -> TableDiff | None:
     """Compare all rows of a table."""
-    tally = Tally(pair, shown)
     if pair.before.rowid is None or pair.after.rowid is None:
         _match(pair, _only_in(database, pair, "main"), _only_in(database, pair, LATER), tally)
         return tally.result(DiffMethod.COMPARISON)
@@ -140,8 +138,14 @@ def compare_all(database: Database, pair: TablePair, shown: int) -> TableDiff | 
     return tally.result(DiffMethod.COMPARISON)
 
 
-def count_all(database: Database, schema: str, table: Table, shown: int) -> TableDiff:
+def count_all(
+    database: Database, schema: str, table: Table, shown: int, found: OnDifference | None = None
+) -> TableDiff:
     """Count the rows of a table that only one of two states has."""
+    for row in database.rows(f"SELECT {_listed(table.names)} FROM {schema}.{quoted(table.name)}") if found else ():
+        assert found is not None
+        record = _record(table.names, row)
+        found(table.name, *((None, record) if schema == LATER else (record, None)))
     counted = database.one(f"SELECT count(*) FROM {schema}.{quoted(table.name)}")
     count = int(counted[0] or 0) if counted else 0
     sql = f"SELECT {_listed(table.names)} FROM {schema}.{quoted(table.name)} LIMIT ?"

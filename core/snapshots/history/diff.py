@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ..models import Diff, DiffMethod, Point, TableDiff
 from .btree import View
-from .comparison import TablePair, compare_all, compare_some, count_all
+from .comparison import OnDifference, TablePair, Tally, compare_all, compare_some, count_all
 from .databases import Database
 from .page_diff import PageDiff, Touched, TreePair
 from .past import LATER, Past, name_of
@@ -20,8 +20,11 @@ _WORTH_IT = 0.25
 _ALWAYS_WORTH_IT = 500
 
 
-def diff(past: Past, first: Point, second: Point | None, *, shown: int = 0) -> Diff:
-    """Compare two points, the second being the present if it is None; keep ``shown`` rows of each kind and table."""
+def diff(past: Past, first: Point, second: Point | None, *, shown: int = 0, found: OnDifference | None = None) -> Diff:
+    """Compare two points, the second being the present if it is None; keep ``shown`` rows of each kind and table.
+
+    ``found`` is called with each row that differs.
+    """
     started = time.monotonic()
     tables: dict[str, TableDiff] = {}
     with past.pair(first, second) as database:
@@ -30,11 +33,11 @@ def diff(past: Past, first: Point, second: Point | None, *, shown: int = 0) -> D
         touched = _touched(past, first, second, pairs)
         for name, pair in pairs.items():
             past.watch.check()
-            found = _compare(database, pair, touched, name, shown)
-            if found is not None:
-                tables[pair.after.name] = found
-        tables |= {table.name: count_all(database, "main", table, shown) for table in alone_before}
-        tables |= {table.name: count_all(database, LATER, table, shown) for table in alone_after}
+            one = _compare(database, pair, touched, name, Tally(pair, shown, found))
+            if one is not None:
+                tables[pair.after.name] = one
+        tables |= {table.name: count_all(database, "main", table, shown, found) for table in alone_before}
+        tables |= {table.name: count_all(database, LATER, table, shown, found) for table in alone_after}
     by_pages = touched is not None and all(table.by is DiffMethod.PAGES for table in tables.values())
     return Diff(
         since=first.snapshot,
@@ -75,11 +78,11 @@ def _touched(
 
 
 def _compare(
-    database: Database, pair: TablePair, touched: dict[str, Touched | None] | None, name: str, shown: int
+    database: Database, pair: TablePair, touched: dict[str, Touched | None] | None, name: str, tally: Tally
 ) -> TableDiff | None:
     if touched is None or not pair.stored_alike:
-        return compare_all(database, pair, shown)
+        return compare_all(database, pair, tally)
     if name not in touched:
-        return compare_some(database, pair, (), (), shown)
+        return compare_some(database, pair, (), (), tally)
     rows = touched[name]
-    return compare_all(database, pair, shown) if rows is None else compare_some(database, pair, *rows, shown)
+    return compare_all(database, pair, tally) if rows is None else compare_some(database, pair, *rows, tally)

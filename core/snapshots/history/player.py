@@ -16,13 +16,13 @@ from .databases import Database, Value, quoted
 from .questions import PlayerSettings
 from .tables import Table, find_table, json_record, selected, typed
 
-__all__ = ["Matching", "find_player", "player_key", "player_rows", "sqlite_matching"]
+__all__ = ["NAMES", "Matching", "find_player", "player_key", "player_rows", "sqlite_matching"]
 
 Record = dict[str, Value]
 Matching = Callable[[Table, Sequence[str], Value], Iterator[Record]]
 """Finds the rows of a table in which any of these columns has a value."""
 
-_NAMES = ("name", "username", "user_name", "display_name", "player_name", "nick", "nickname")
+NAMES = ("name", "username", "user_name", "display_name", "player_name", "nick", "nickname")
 _HINTS = ("user", "player", "member", "profile", "account")
 """What the key of a player is called most often, where several names recur as often."""
 
@@ -134,7 +134,7 @@ def player_key(tables: Mapping[str, Table], found: PlayerTables, given: str, whe
     column = table.column(found.column)
     if column is None:
         raise QueryError(f"{table.name} has no column {found.column!r} in {where}.", table=table.name)
-    named = [each.name for each in table.columns if each.name.lower() in _NAMES]
+    named = [each.name for each in table.columns if each.name.lower() in NAMES]
     try:
         value = typed(column, given, table.name)
     except QueryError:

@@ -14,6 +14,7 @@ __all__ = [
     "AskFindChange",
     "AskHistory",
     "AskLook",
+    "AskLoss",
     "AskPlayer",
     "AskQuery",
     "AskRescue",
@@ -95,6 +96,12 @@ class AskQuery(_Question, frozen=True, kw_only=True, tag="query"):
     most: int = 1000
 
 
+class AskLoss(_Question, frozen=True, kw_only=True, tag="loss"):
+    """What a restore of the first point would lose of what was written up to the last point, or now."""
+
+    settings: PlayerSettings = PlayerSettings()
+
+
 class AskSums(_Question, frozen=True, kw_only=True, tag="sums"):
     """The number that each question gives at the one point: "sum(gold) FROM users"."""
 
@@ -114,4 +121,4 @@ class AskRescue(_Question, frozen=True, kw_only=True, tag="rescue"):
     agreed: str | None = None
 
 
-Question = AskRescue | AskSums | AskLook | AskPlayer | AskHistory | AskDiff | AskFindChange | AskQuery
+Question = AskRescue | AskSums | AskLoss | AskLook | AskPlayer | AskHistory | AskDiff | AskFindChange | AskQuery

@@ -39,7 +39,7 @@ from .rescues import (
     RescueScope,
     TableRescue,
 )
-from .restores import Lost, RestorePlan, RestoreRecord, RestoreReport
+from .restores import Loss, Lost, PlayerLoss, RestorePlan, RestoreRecord, RestoreReport, TableLoss
 from .retention import PruneDecision, PruneReport, RetentionRules
 from .snapshots import Form, Kind, Level, Snapshot, Verification
 
@@ -70,9 +70,11 @@ __all__ = [
     "Level",
     "Listener",
     "Look",
+    "Loss",
     "Lost",
     "Method",
     "OnProgress",
+    "PlayerLoss",
     "PlayerTables",
     "Point",
     "Progress",
@@ -99,6 +101,7 @@ __all__ = [
     "Status",
     "Sums",
     "TableDiff",
+    "TableLoss",
     "TableRescue",
     "Verdict",
     "Verification",

@@ -9,7 +9,7 @@ import msgspec
 from .integrity import DatabaseState, IntegrityReport, Method
 from .snapshots import Snapshot
 
-__all__ = ["Lost", "RestorePlan", "RestoreRecord", "RestoreReport"]
+__all__ = ["Loss", "Lost", "PlayerLoss", "RestorePlan", "RestoreRecord", "RestoreReport", "TableLoss"]
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,11 +28,51 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     event_count: int
 
 
+class TableLoss(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows of a table were added, removed and changed since a snapshot: a restore undoes all of that."""
+
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows differ."""
+        return self.added + self.removed + self.changed
+
+
+class PlayerLoss(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows of a player differ, in all tables that refer to the player; ``name`` is None if there is none."""
+
+    player: str
+    rows: int
+    name: str | None = None
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """What was written since a snapshot, row by row. Tables in which nothing differs are left out.
+
+    ``players`` are those of whom most rows differ, the worst first. ``problem`` says why nothing was compared; then
+    nothing is known. It took ``seconds``.
+    """
+
+    tables: dict[str, TableLoss] = {}
+    players: tuple[PlayerLoss, ...] = ()
+    problem: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows differ in all tables; None if that is not known."""
+        return None if self.problem is not None else sum(table.rows for table in self.tables.values())
+
+
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore would do, shown before anyone agrees to it.
 
     ``age`` is the snapshot's, in seconds. ``unchanged`` is True if it is known that nothing was written since then.
-    ``token`` binds an agreement to the state that the plan shows.
+    ``token`` binds an agreement to the state that the plan shows. ``loss`` is None where nobody asked for it.
+    ``pause`` is about how long, in seconds, the game cannot write; None if the bot must be stopped.
     """
 
     snapshot: Snapshot
@@ -43,6 +83,8 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     another_database: str | None = None
     unchanged: bool = False
+    loss: Loss | None = None
+    pause: float | None = None
 
 
 class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from ..questions import (
     AskFindChange,
     AskHistory,
     AskLook,
+    AskLoss,
     AskPlayer,
     AskQuery,
     AskRescue,
@@ -25,6 +26,7 @@ from ..questions import (
 )
 from .diff import diff
 from .look import look, look_at_player, row_history
+from .loss import loss
 from .past import PostgresPast
 from .query import find_change, query, sums
 from .rescue import perform_rescue, plan_rescue
@@ -82,6 +84,11 @@ def _find_change(question: AskFindChange, past: PostgresPast) -> msgspec.Struct:
 @_answer.register
 def _query(question: AskQuery, past: PostgresPast) -> msgspec.Struct:
     return query(past, _point(question, past), question.sql, most=question.most)
+
+
+@_answer.register
+def _loss(question: AskLoss, past: PostgresPast) -> msgspec.Struct:
+    return loss(past, past.points[0], None if question.now else past.points[-1], question.settings)
 
 
 @_answer.register

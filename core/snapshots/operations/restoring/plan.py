@@ -11,14 +11,20 @@ from ...repository.catalog import Contents
 from ...worker.protocol import InspectJob
 from ..context import Context
 from ..identity import require_own
+from ..past.loss import loss_since
 
 __all__ = ["plan_for"]
 
+_EXCHANGE_SECONDS = 5.0
+"""An exchange waits so long for transactions that are under way, then ends them."""
+_COPIED_A_SECOND = 150 * 1024 * 1024
 
-async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> RestorePlan:
+
+async def plan_for(context: Context, contents: Contents, snapshot: Snapshot, *, compared: bool = False) -> RestorePlan:
     """Return what restoring a snapshot would do to the database as it is now; change nothing.
 
-    Raises DatabaseBusy or DatabaseUnavailable; neither means damage.
+    With ``compared`` it also says which rows differ, which takes as long as reading them. Raises DatabaseBusy or
+    DatabaseUnavailable; neither means damage.
     """
     token = await context.probe.token()
     database = await context.work(
@@ -49,7 +55,16 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot) -> 
         token=_token(contents, snapshot, method, database),
         another_database=await _another_database(context, contents),
         unchanged=token is not None and context.covered == (token, snapshot.id),
+        loss=await loss_since(context, contents, snapshot) if compared and database.openable else None,
+        pause=_pause(method, database),
     )
+
+
+def _pause(method: Method, database: DatabaseState) -> float | None:
+    """Return about how long the game cannot write: while pages are copied, or names are exchanged."""
+    if method is Method.SWAP:
+        return None
+    return _EXCHANGE_SECONDS if method is Method.EXCHANGE else max(1.0, database.size / _COPIED_A_SECOND)
 
 
 async def _another_database(context: Context, contents: Contents) -> str | None:

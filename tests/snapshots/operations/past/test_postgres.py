@@ -32,6 +32,9 @@ async def test_a_player_of_a_postgresql_game_is_looked_at_and_rescued(tmp_path: 
             ("now", {"dust": 0}),
         ]
         assert (await service.diff("latest")).tables["users"].changed == 1
+        loss = (await service.restore_plan(sound.id)).loss
+        assert loss is not None
+        assert (loss.rows, [(each.player, each.rows) for each in loss.players]) == (2, [("7", 2)])
         asked = Rescue(scope=RescueScope(player="7"), when="latest")
         report = await service.rescue(asked, agreed=(await service.rescue_plan(asked)).token)
         assert (report.done, report.error) == (True, None)

@@ -1,0 +1,54 @@
+"""The preview of a restore tells what it would really lose, row by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.snapshots.models import Loss, PlayerLoss, TableLoss
+from tests.worlds.service_world import ServiceWorld
+
+pytestmark = pytest.mark.process
+
+
+async def test_a_preview_counts_every_row_that_was_written_since(tmp_path: Path) -> None:
+    """300 coin changes show as 300, nothing written as nothing lost; the players who lose most are named."""
+    world = ServiceWorld(tmp_path)
+    world.play(
+        "INSERT INTO users (id, name, dust) WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < 1299) SELECT i, 'new ' || i, 5 FROM n"
+    )
+    async with world.opened() as service:
+        first = (await service.create()).snapshot
+        plan = await service.restore_plan(first.id)
+        assert (plan.loss, plan.loss and plan.loss.rows) == (Loss(), 0)
+        world.play("UPDATE users SET dust = dust + 1 WHERE id >= 1000")
+        world.play("INSERT INTO user_cards (user_id, card_id) SELECT 1007, id FROM cards LIMIT 12")
+        world.play("DELETE FROM creator_packs WHERE creator_id = 7")
+        plan = await service.restore_plan(first.id)
+        assert plan.loss is not None
+        assert plan.loss.tables["users"] == TableLoss(changed=300)
+        assert plan.loss.tables["user_cards"] == TableLoss(added=12)
+        assert plan.loss.players[0] == PlayerLoss(player="1007", rows=13, name="new 1007")
+        assert len(plan.loss.players) == 10
+        assert plan.pause == 1.0
+        second = (await service.create()).snapshot
+        again = (await service.restore_plan(first.id)).loss
+        assert again is not None
+        assert (again.tables, again.players) == (plan.loss.tables, plan.loss.players)
+        assert (await service.restore_plan(second.id)).loss == Loss()
+
+
+async def test_a_preview_that_cannot_compare_says_so_and_goes_on(tmp_path: Path) -> None:
+    """A chain that is damaged is no reason against the preview of a restore, and nothing is not what it says."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as service:
+        first = (await service.create()).snapshot
+        world.play("UPDATE users SET dust = 1")
+        path = world.file_of(first)
+        path.write_bytes(path.read_bytes()[:-40])
+        loss = (await service.restore_plan(first.id)).loss
+    assert loss is not None
+    assert (loss.rows, loss.tables) == (None, {})
+    assert "could not be compared" in (loss.problem or "")
