@@ -18,23 +18,20 @@ __all__ = ["CLAIM", "LOOK", "button", "custom_id", "is_live", "mark_live", "read
 LOOK, CLAIM = "look", "claim"
 """The words of buttons that are answered whenever they are clicked."""
 _PREFIX = "savepoint"
-_LABEL_LIMIT = 80
+_ID_LIMIT, _LABEL_LIMIT = 100, 80
 _LIVE = "savepoint_live"
 
 
 def custom_id(word: str, argument: str = "") -> str:
-    """Return the custom id of a component of ours."""
-    return f"{_PREFIX}:{word}:{argument}"
+    """Return the custom id of a component of ours; what is too long for one is cut, since anybody can forge it."""
+    return f"{_PREFIX}:{word}:{argument}"[:_ID_LIMIT]
 
 
 def read_custom_id(interaction: Interaction) -> tuple[str, str] | None:
     """Return the word and the argument of the component or modal that was used; None if it is not one of ours."""
     data: Mapping[str, Any] = interaction.data or {}
-    prefix, _, rest = str(data.get("custom_id", "")).partition(":")
-    if prefix != _PREFIX:
-        return None
-    word, _, argument = rest.partition(":")
-    return word, argument
+    prefix, *rest = str(data.get("custom_id", "")).split(":", 2)
+    return (rest[0], rest[1]) if prefix == _PREFIX and len(rest) == 2 else None
 
 
 def button(control: str, label: str) -> discord.ui.View:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+import aiohttp
 import discord
 
 from . import embeds
@@ -20,7 +21,7 @@ from .formatting import Reply
 from .notices.delivery import is_temporary
 from .permissions import Interaction
 
-__all__ = ["QUIET", "Answer", "Elsewhere", "ProgressDisplay", "cannot_answer"]
+__all__ = ["QUIET", "Answer", "Elsewhere", "ProgressDisplay", "acknowledge", "cannot_answer"]
 
 QUIET = discord.AllowedMentions.none()
 
@@ -31,6 +32,10 @@ log = logging.getLogger(__name__)
 _CODES = frozenset({10008, 10015, 10062, 40060, 50027})
 """Unknown message, unknown webhook, unknown interaction, already acknowledged, invalid webhook token."""
 _ACKNOWLEDGED = 40060
+_DEFERRED = "savepoint_deferred"
+"""Set in ``interaction.extras`` where discord.py may not know it: Discord took a deferral whose reply was lost."""
+_REPEATS = 2
+"""How often an acknowledgement is sent again, at once: Discord waits for three seconds."""
 _UNAUTHORIZED = 401
 _EDIT_SECONDS = 2.0
 _PAUSES = (1.0, 3.0)
@@ -44,6 +49,24 @@ _OWN_MESSAGE = (
 def cannot_answer(error: discord.HTTPException) -> bool:
     """Return True if the error means that nobody can answer the interaction any more."""
     return error.code in _CODES or error.status == _UNAUTHORIZED
+
+
+async def acknowledge(send: Callable[[], Awaitable[object]]) -> None:
+    """Send the first answer to an interaction, again if the reply to it is lost: that says nothing of the request.
+
+    If Discord had the first one, it answers 40060 to the second. Raises what else Discord or the network raises.
+    """
+    for again in range(_REPEATS, -1, -1):
+        try:
+            await send()
+        except discord.HTTPException as error:
+            if error.code != _ACKNOWLEDGED:
+                raise
+        except (aiohttp.ClientError, OSError):
+            if again:
+                continue
+            raise
+        return
 
 
 class Answer:
@@ -63,13 +86,15 @@ class Answer:
 
         Raises what Discord or the network raises, because nothing has been done yet.
         """
+        response = self.interaction.response
         try:
-            await self.interaction.response.defer(ephemeral=True, thinking=thinking)
+            await acknowledge(lambda: response.defer(ephemeral=True, thinking=thinking))
         except discord.HTTPException as error:
             if not cannot_answer(error):
                 raise
-            # A request that was sent twice answers 40060 the second time: it is acknowledged.
-            self._lost = error.code != _ACKNOWLEDGED
+            self._lost = True
+        else:
+            self.interaction.extras[_DEFERRED] = True
 
     async def show(self, reply: Reply, *, view: discord.ui.View | None = None, outcome: bool = False) -> None:
         """Show the reply as the answer, otherwise by direct message; an ``outcome`` reaches the owner at least."""
@@ -100,16 +125,18 @@ class Answer:
     async def fail(self, reply: Reply, *, view: discord.ui.View | None = None) -> None:
         """Show why something did not happen, whether or not the interaction was acknowledged."""
         response = self.interaction.response
-        if self._lost or response.type in _OWN_MESSAGE:
+        if self._lost or response.type in _OWN_MESSAGE or self.interaction.extras.get(_DEFERRED):
             await self.show(reply, view=view)
             return
-        send: Callable[..., Awaitable[Any]] = (
-            self.interaction.followup.send if response.is_done() else response.send_message
-        )
-        options: dict[str, Any] = {} if view is None else {"view": view}
+        options: dict[str, Any] = {"embed": reply.embed, "ephemeral": True, "allowed_mentions": QUIET}
+        if view is not None:
+            options["view"] = view
 
         async def attempt() -> object:
-            return await send(embed=reply.embed, ephemeral=True, allowed_mentions=QUIET, **options)
+            if response.is_done():
+                return await self.interaction.followup.send(**options)
+            await acknowledge(lambda: response.send_message(**options))
+            return None
 
         if not await self._tried(attempt, "in place"):
             await self._send_elsewhere(reply, outcome=False)

@@ -19,7 +19,7 @@ from .controls import LOOK, button, custom_id, mark_live
 from .core_api import RestorePlan
 from .formatting import Reply
 from .permissions import Interaction, NotAllowed
-from .responses import QUIET, Answer
+from .responses import QUIET, Answer, acknowledge
 
 __all__ = ["RestoreConfirmation"]
 
@@ -61,11 +61,14 @@ class RestoreConfirmation(discord.ui.View):
     async def interaction_check(self, interaction: Interaction, /) -> bool:  # type: ignore[override]
         """Accept clicks only of the person who asked, and only while they may restore."""
         mark_live(interaction)
+        self._require_who_asked(interaction)
+        await self._authorise(interaction)
+        return True
+
+    def _require_who_asked(self, interaction: Interaction) -> None:
         if interaction.user.id != self.asked.user.id:
             # Raised, not returned as False: ``answer_error`` answers it like every other refusal.
             raise NotAllowed("These buttons belong to the person who asked for the restore.")
-        await self._authorise(interaction)
-        return True
 
     @discord.ui.button(label="Confirm", style=discord.ButtonStyle.danger)
     async def confirm(self, interaction: Interaction, _: discord.ui.Button[RestoreConfirmation]) -> None:
@@ -73,7 +76,7 @@ class RestoreConfirmation(discord.ui.View):
         if self._over:
             await self._too_late(interaction)
         else:
-            await interaction.response.send_modal(_TypedConfirmation(self))
+            await acknowledge(lambda: interaction.response.send_modal(_TypedConfirmation(self)))
 
     @discord.ui.button(label="Cancel", style=discord.ButtonStyle.secondary)
     async def cancel(self, interaction: Interaction, _: discord.ui.Button[RestoreConfirmation]) -> None:
@@ -81,11 +84,14 @@ class RestoreConfirmation(discord.ui.View):
         if not self._end():
             await self._too_late(interaction)
             return
-        await interaction.response.edit_message(embed=restore_embeds.cancelled().embed, view=None)
+        shown = restore_embeds.cancelled().embed
+        await acknowledge(lambda: interaction.response.edit_message(embed=shown, view=None))
 
     async def submit(self, interaction: Interaction, typed: str) -> None:
         """Restore if the typed text names the snapshot."""
         mark_live(interaction)
+        # Before anything else: a modal that somebody forges must not end the preview of the one who asked.
+        self._require_who_asked(interaction)
         if self._over:
             await self._too_late(interaction)
         elif not restore_embeds.confirms(typed, self.plan.snapshot):

@@ -14,6 +14,7 @@ from cogs.backup_cog.formatting import Reply
 from cogs.backup_cog.responses import Answer, cannot_answer
 
 REPLY = Reply(discord.Embed(title="Snapshot taken"))
+RESET = ConnectionResetError(104, "Connection reset by peer")
 
 
 def http_error(status: int, code: int) -> discord.HTTPException:
@@ -28,16 +29,18 @@ class Interaction:
     id = 7
     command = None
 
-    def __init__(self, error: discord.HTTPException) -> None:
-        self.error = error
+    def __init__(self, *errors: BaseException) -> None:
+        self.errors = list(errors)
+        self.extras: dict[str, object] = {}
         self.edited: list[str | None] = []
         self.sent: list[str | None] = []
-        self.response = SimpleNamespace(defer=self._defer)
+        self.response = SimpleNamespace(defer=self._defer, type=None)
         self.user = SimpleNamespace(id=1, send=self._send)
         self.channel = None
 
     async def _defer(self, **_: object) -> None:
-        raise self.error
+        if self.errors:
+            raise self.errors.pop(0)
 
     async def _send(self, *, embed: discord.Embed, **_: object) -> None:
         self.sent.append(embed.title)
@@ -54,6 +57,22 @@ async def test_what_is_acknowledged_already_is_answered_in_place() -> None:
     await answer.defer()
     await answer.show(REPLY)
     assert (interaction.edited, interaction.sent) == (["Snapshot taken"], [])
+
+
+@pytest.mark.parametrize("again", [[], [RESET], [http_error(400, 40060)]], ids=["taken", "lost again", "had it"])
+async def test_an_acknowledgement_whose_reply_is_lost_is_sent_again(again: list[BaseException]) -> None:
+    """Whether Discord had it or not; and errors are answered in place then, although discord.py knows of none."""
+    interaction: Any = Interaction(aiohttp.ServerDisconnectedError(), *again)
+    await Answer(interaction).defer()
+    await Answer(interaction).fail(REPLY)
+    assert (interaction.edited, interaction.sent) == (["Snapshot taken"], [])
+
+
+async def test_a_network_that_stays_down_is_raised() -> None:
+    """Nothing has been done yet, and nobody would see it."""
+    interaction: Any = Interaction(RESET, RESET, RESET)
+    with pytest.raises(ConnectionResetError):
+        await Answer(interaction).defer()
 
 
 async def test_what_died_is_answered_by_direct_message() -> None:
@@ -117,7 +136,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responses, "_PAUSES", (0.0, 0.0))
 
 
-RESET = ConnectionResetError(104, "Connection reset by peer")
 LOST = [http_error(401, 50027), http_error(404, 10015), http_error(404, 10008)]
 
 

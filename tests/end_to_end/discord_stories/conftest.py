@@ -24,6 +24,7 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 def town(_shared: Town) -> Iterator[Town]:
     """The town whose bot runs all the time; nothing goes wrong there at the beginning of a story."""
     _shared.server.troubles.planned.clear()
+    _shared.discord.faults.clear()
     yield _shared
     _shared.require_sound()
 
@@ -40,4 +41,4 @@ def found(tmp_path: Path) -> Iterator[Callable[..., Town]]:
     yield make
     for each in towns:
         each.close()
-        assert each.discord.faults == []
+        assert not each.discord.faults, each.discord.faults

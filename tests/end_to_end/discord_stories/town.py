@@ -52,7 +52,7 @@ class Town:
     def require_sound(self) -> None:
         """Fail if the bot has ended, or has done what no bot may do."""
         self.bot.require_alive()
-        assert self.discord.faults == []
+        assert not self.discord.faults, self.discord.faults
 
     def close(self) -> None:
         """End the bot and Discord."""

@@ -1,0 +1,88 @@
+"""Discord fails in the middle of a restore: what was restored is told all the same, by the next way that works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.discord_stories.deeds import agree, ask, join, take
+from tests.end_to_end.discord_stories.town import Town
+from tests.worlds.waiting import wait_until
+
+pytestmark = [pytest.mark.process, pytest.mark.socket]
+
+EDIT = "/webhooks/*/messages/@original"
+
+
+@pytest.fixture
+def agreed(town: Town) -> Iterator[Any]:
+    """A restore that is agreed to after something was planned to go wrong; it has brought the rows back."""
+    snapshot, then = take(town.owner), town.bot.dump()
+    join(town)
+    preview = ask(town.owner, snapshot)
+
+    def go() -> Any:
+        return agree(town.owner, preview, snapshot)
+
+    yield go
+    assert town.bot.dump() == then
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [{"status": 429, "retry_after": 0.2}, {"status": 500}, {"reset": True}, {"lose_reply": True}],
+    ids=["429", "500", "reset", "lost reply"],
+)
+def test_trouble_with_the_last_edit_passes(town: Town, trouble: dict[str, Any]) -> None:
+    """It is tried again, and the message does not stand at "is thinking" for good."""
+    planned = town.server.plan("PATCH", EDIT, **trouble)
+    town.admin.slash("backup list").reads("snapshot")
+    assert planned.met == 1
+
+
+def test_after_fifteen_minutes_the_outcome_comes_by_direct_message(town: Town, agreed: Any) -> None:
+    """Discord takes no answer any more (50027): nothing is repeated in vain, and the person knows the way back."""
+    before = len(town.owner.direct_messages())
+    town.server.plan("PATCH", EDIT, takes=15 * 60.0)
+    agreed()
+    town.owner.gets("Restored", "Safety snapshot")
+    assert len(town.owner.direct_messages()) == before + 1
+
+
+def test_closed_direct_messages_leave_the_outcome_to_another_owner(town: Town, agreed: Any) -> None:
+    """Then the alerts' way is left: whoever of the team can be reached."""
+    town.owner.user.dms_open = False
+    try:
+        town.server.plan("PATCH", EDIT, takes=15 * 60.0)
+        agreed()
+        town.colleague.gets("Restored", f"<@{town.owner.user.id}>")
+    finally:
+        town.owner.user.dms_open = True
+
+
+def test_a_gateway_that_drops_in_a_restore_changes_nothing(town: Town, agreed: Any) -> None:
+    """Answers go by REST; the session is resumed and the next command works."""
+    resumed = town.gateway.resumed
+    release = town.server.hold("PATCH", EDIT)
+    shown = agreed()
+    town.run(town.gateway.drop())
+    release()
+    shown.reads("Restored")
+    wait_until(lambda: town.gateway.resumed > resumed, "the session is resumed")
+    town.owner.slash("backup status").reads("snapshot")
+
+
+def test_an_acknowledgement_whose_reply_is_lost_does_not_stop_the_command(town: Town) -> None:
+    """Discord has it (40060 at the second time): the person waits for the outcome, and it comes."""
+    town.server.plan("POST", "/interactions/*/callback", lose_reply=True)
+    town.admin.slash("backup list").reads("snapshot")
+
+
+def test_an_acknowledgement_that_comes_too_late_is_answered_by_direct_message(town: Town) -> None:
+    """The three seconds are over (10062), but what was asked for is done."""
+    join(town)
+    town.server.plan("POST", "/interactions/*/callback", takes=3.0)
+    town.admin.slash("backup now")
+    town.admin.gets("Id: ")

@@ -1,0 +1,30 @@
+"""Snapshots by slash command: taken, listed, suggested, verified, each for the eyes of who asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.discord_server.people import snapshot_ids
+from tests.end_to_end.discord_stories.deeds import join, take
+from tests.end_to_end.discord_stories.town import Town
+
+pytestmark = [pytest.mark.process, pytest.mark.socket]
+
+
+def test_a_snapshot_is_taken_listed_suggested_and_verified(town: Town) -> None:
+    """What an administrator does on a quiet day, and nobody else sees it."""
+    join(town)
+    shown = town.admin.slash("backup now", note="before the *event*", pin=True)
+    taken = shown.reads("Id: ", r"before the \*event\*", "pinned")
+    (snapshot,) = snapshot_ids(taken.text)
+    assert taken.only_for is town.admin.user
+    assert snapshot in snapshot_ids(town.owner.slash("backup list").reads(snapshot).text)
+    assert snapshot in town.admin.types("backup verify", "snapshot", snapshot[:5]).choices()
+    town.admin.slash("backup verify", snapshot=snapshot, level="restored").reads("Verified", snapshot, "is sound")
+    town.admin.slash("db integrity").reads("The database is sound")
+
+
+def test_what_is_no_snapshot_is_answered_with_those_there_are(town: Town) -> None:
+    """Suggestions validate nothing: anything can be typed."""
+    snapshot = take(town.admin)
+    town.admin.slash("backup verify", snapshot="@everyone `rm`").reads("That did not work", snapshot)
