@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 MINIMUM := .venv-minimum
 RUN := requirements.txt requirements-sqlite.txt requirements-postgresql.txt requirements-discord.txt
 
-.PHONY: campaign demo demo-postgres documents quick minimum test check format benchmark benchmark-postgres clean
+.PHONY: campaign demo demo-postgres documents quick minimum pythons test check format benchmark benchmark-postgres clean
 
 demo: $(VENV)/.run
 	$(BIN)/python main.py demo
@@ -24,6 +24,10 @@ quick: $(VENV)/.dev
 # The same with the lowest version of every requirement, without the tests that need simcord (it needs discord.py 2.7).
 minimum: $(MINIMUM)/.installed
 	$(MINIMUM)/bin/python -m pytest -n auto -q -m "not (process or kill or socket or server or slow)"
+
+# The quick tests with every other Python, 3.11 to 3.14, that the machine has; the others are named.
+pythons: $(VENV)/.dev
+	$(BIN)/python -m tests.other_pythons
 
 # All tests.
 test: $(VENV)/.dev
@@ -55,7 +59,7 @@ benchmark-postgres: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.postgres $(OPTIONS)
 
 clean:
-	rm -rf $(VENV) $(MINIMUM) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-3.* $(MINIMUM) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Savepoint needs Python 3.11 or newer, this is %d.%d; name another with make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
