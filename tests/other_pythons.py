@@ -59,12 +59,11 @@ def main() -> int:
 def _passes(minor: int, program: str) -> bool:
     folder = PROJECT / f".venv-3.{minor}"
     python = folder / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements-dev.txt"]
     sys.stdout.write(f"Python 3.{minor} ({program}):\n")
     sys.stdout.flush()
     commands: tuple[list[str | Path], ...] = (
         [program, "-m", "venv", folder],
-        install,
+        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements-dev.txt"],
         [python, "-m", "pytest", "-p", "no:cacheprovider", "-n", "auto", "-q", "-m", QUICK],
     )
     return all(subprocess.run(command, cwd=PROJECT, check=False).returncode == 0 for command in commands)
