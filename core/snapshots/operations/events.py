@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from ..errors import OperationCancelled, SnapshotError, WorkerFailed
 from ..models import Kind, Snapshot
-from ..policies.coverage import Coverage, Request, distinct_reasons, group_kind, not_before
+from ..policies.coverage import Coverage, Request, distinct_reasons, group_kind, not_before, number_of
 from ..repository.names import REASON_LENGTH, legible
 from ..units import count_text
 from .context import Context
@@ -130,16 +130,19 @@ class EventCoverage:
 
     async def close(self) -> None:
         """Stop at once. Requests that are not covered fail with OperationCancelled, and the listeners are notified."""
-        self._closed = True
+        again, self._closed = self._closed, True
         await self._cancel()
+        if again:
+            return
         self._coverage.fail()
         dropped = self._coverage.pending
         error = OperationCancelled("The bot went down before this event was covered by a snapshot.")
         self._settle_failed(dropped, error)
         if dropped:
             reasons = ", ".join(distinct_reasons(dropped)[:_REASONS_NAMED])
-            verb = "was" if len(dropped) == 1 else "were"
-            message = f"{count_text(len(dropped), 'event')} {verb} not covered when the bot went down: {reasons}."
+            count = number_of(dropped)
+            verb = "was" if count == 1 else "were"
+            message = f"{count_text(count, 'event')} {verb} not covered when the bot went down: {reasons}."
             await self._context.notify(lambda listener: listener.noticed("dropped", message))
 
     async def settled(self) -> None:
@@ -184,7 +187,7 @@ class EventCoverage:
             create_request = CreateRequest(
                 kind=group_kind(group),
                 reasons=distinct_reasons(group),
-                requests=len(group),
+                requests=number_of(group),
                 skip_unchanged=True,
                 position=await self._context.probe.position(),
                 at=max(request.at for request in group),
@@ -199,7 +202,7 @@ class EventCoverage:
             raise
         except Exception as error:
             # A bug. The requests must not hang because of it, and the owner must be informed.
-            log.exception("A snapshot for %s failed in an unforeseen way", count_text(len(group), "event"))
+            log.exception("A snapshot for %s failed in an unforeseen way", count_text(number_of(group), "event"))
             await self._failed(WorkerFailed(f"A snapshot failed in an unforeseen way: {error!r}."))
         else:
             self._failures = 0
@@ -209,21 +212,23 @@ class EventCoverage:
         self._failures += 1
         self._last_failed = self._monotonic()
         failed = self._coverage.fail()
-        log.error("The snapshot for %s failed: %s", count_text(len(failed), "event"), error)
+        log.error("The snapshot for %s failed: %s", count_text(number_of(failed), "event"), error)
         self._settle_failed(failed, error)
         await self._context.notify(lambda listener: listener.failed("snapshot", error))
 
     def _settle_covered(self, requests: Sequence[Request], snapshot: Snapshot) -> None:
-        for request in requests:
-            ticket = self._tickets.pop(request.number, None)
-            if ticket is not None:
-                ticket.resolve(snapshot)
+        for ticket in self._take_tickets(requests):
+            ticket.resolve(snapshot)
 
     def _settle_failed(self, requests: Sequence[Request], error: SnapshotError) -> None:
-        for request in requests:
-            ticket = self._tickets.pop(request.number, None)
-            if ticket is not None:
-                ticket.fail(error)
+        for ticket in self._take_tickets(requests):
+            ticket.fail(error)
+
+    def _take_tickets(self, requests: Sequence[Request]) -> list[Ticket]:
+        """Remove and return the tickets of a group: those up to its last number, whether or not it names each one."""
+        last = max((request.number for request in requests), default=0)
+        numbers = list(itertools.takewhile(lambda number: number <= last, self._tickets))
+        return [self._tickets.pop(number) for number in numbers]
 
     async def _cancel(self) -> None:
         task, self._task = self._task, None

@@ -5,7 +5,9 @@ next one. So a burst of a thousand requests costs two snapshots: one for the fir
 while it ran or during the spacing after it.
 
 If a snapshot fails, its group goes back to the front of the waiting requests, and the retry covers it, although its
-tickets have failed by then. This module only keeps the lists; the clock, the snapshots and the waiting are elsewhere.
+tickets have failed by then. During an outage that lasts days at most ``MOST_REQUESTS`` are kept one by one: the others
+are only counted, with the last of them. This module only keeps the lists; the clock, the snapshots and the waiting are
+elsewhere.
 """
 
 from __future__ import annotations
@@ -18,10 +20,22 @@ import msgspec
 
 from ..models import Kind
 
-__all__ = ["MOST_REASONS", "Coverage", "Request", "capped_reasons", "distinct_reasons", "group_kind", "not_before"]
+__all__ = [
+    "MOST_REASONS",
+    "MOST_REQUESTS",
+    "Coverage",
+    "Request",
+    "capped_reasons",
+    "distinct_reasons",
+    "group_kind",
+    "not_before",
+    "number_of",
+]
 
 MOST_REASONS = 500
 """So many different reasons a snapshot names."""
+MOST_REQUESTS = 10_000
+"""So many requests are kept one by one."""
 
 _PRECEDENCE = (Kind.CRITICAL, Kind.SAFETY, Kind.SHUTDOWN, Kind.MANUAL, Kind.PERIODIC)
 """A shared snapshot has the first of these kinds that one of its requests has."""
@@ -29,12 +43,16 @@ _MOST_DOUBLINGS = 62
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request for a snapshot; ``number`` is unique in this process, ``at`` is the time when it arrived."""
+    """A request for a snapshot; ``number`` grows with each in this process, ``at`` is the time when it arrived.
+
+    ``count`` is how many requests it stands for: itself, and others that were not kept.
+    """
 
     number: int
     kind: Kind
     reason: str
     at: dt.datetime
+    count: int = 1
 
 
 class Coverage:
@@ -59,11 +77,13 @@ class Coverage:
     @property
     def requests(self) -> int:
         """The number of requests that are not covered yet, waiting and running."""
-        return len(self._pending) + len(self._running)
+        return number_of(self._pending) + number_of(self._running)
 
     def add(self, request: Request) -> None:
         """Add a request for the next snapshot that begins."""
         self._pending.append(request)
+        if len(self._pending) > MOST_REQUESTS:
+            self._pending[-2:] = [_together(self._pending[-2:])]
 
     def begin(self) -> tuple[Request, ...]:
         """Start the waiting requests as one group and return them; the group is empty, and not started, if none wait.
@@ -85,7 +105,25 @@ class Coverage:
         """Put the running group back in front of the waiting requests, and return it (empty if none runs)."""
         failed, self._running = self._running, ()
         self._pending[:0] = failed
+        if len(self._pending) > MOST_REQUESTS:
+            self._pending[MOST_REQUESTS - 1 :] = [_together(self._pending[MOST_REQUESTS - 1 :])]
         return failed
+
+
+def number_of(requests: Sequence[Request]) -> int:
+    """Return how many requests these are, with those that were not kept."""
+    return sum(request.count for request in requests)
+
+
+def _together(requests: Sequence[Request]) -> Request:
+    """Return one request that stands for several, and is covered by no snapshot that does not cover each of them."""
+    return Request(
+        number=requests[-1].number,
+        kind=group_kind(requests),
+        reason=requests[0].reason,
+        at=max(request.at for request in requests),
+        count=number_of(requests),
+    )
 
 
 def group_kind(requests: Sequence[Request]) -> Kind:

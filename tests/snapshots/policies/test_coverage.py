@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from core.snapshots.errors import NotEnoughSpace, SnapshotError
 from core.snapshots.models import Kind
 from core.snapshots.operations.events import Ticket
-from core.snapshots.policies.coverage import Coverage, Request, distinct_reasons, group_kind, not_before
+from core.snapshots.policies.coverage import (
+    MOST_REASONS,
+    Coverage,
+    Request,
+    capped_reasons,
+    distinct_reasons,
+    group_kind,
+    not_before,
+)
 from tests.worlds.snapshots import make_snapshot
 
 START = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
@@ -343,3 +351,28 @@ async def test_a_failed_ticket_that_was_forgotten_logs_nothing_and_leaves_no_tas
     await asyncio.sleep(0)
     assert reported == []
     assert tasks == {asyncio.current_task()}
+
+
+def test_an_outage_of_days_keeps_no_more_than_it_can_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not kept is counted, and covered only by what covers the last of it; the first ones keep their names."""
+    monkeypatch.setattr("core.snapshots.policies.coverage.MOST_REQUESTS", 10)
+    coverage = Coverage()
+    for number in range(1, 41):
+        if number % 20 == 0:
+            coverage.begin()
+        kind = Kind.CRITICAL if number == 30 else Kind.MANUAL
+        coverage.add(request(number, f"sold_{number}", kind, at=float(number)))
+        if number % 20 == 0:
+            coverage.fail()
+        assert len(coverage.pending) <= 10
+        assert coverage.requests == number
+    assert [each.reason for each in coverage.pending[:9]] == [f"sold_{number}" for number in range(1, 10)]
+    last = coverage.begin()[-1]
+    assert (last.number, last.kind, last.count) == (40, Kind.CRITICAL, 31)
+    assert last.at == START + dt.timedelta(seconds=40)
+
+
+def test_a_snapshot_names_only_so_many_reasons() -> None:
+    """A player who sells ten thousand cards does not fill the catalog; each reason is named once."""
+    named = capped_reasons(f"sold_{number % 700}" for number in range(10_000))
+    assert named == tuple(f"sold_{number}" for number in range(MOST_REASONS))

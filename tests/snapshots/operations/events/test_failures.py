@@ -127,9 +127,10 @@ async def test_a_listener_that_fails_changes_nothing(tmp_path: Path) -> None:
 async def test_closing_fails_whatever_is_not_covered_and_waits_for_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand requests in a long pause after a failure are told at once; no task is left."""
+    """A thousand requests in a long pause after a failure are told at once, kept or only counted; no task is left."""
     world = ServiceWorld(tmp_path)
     async with world.opened(schedule={"retry_first": 600.0, "retry_longest": 600.0}) as service:
+        monkeypatch.setattr("core.snapshots.policies.coverage.MOST_REQUESTS", 50)
         no_space(world, monkeypatch)
         with pytest.raises(NotEnoughSpace):
             await service.request(Kind.CRITICAL, "fails").wait()
@@ -139,6 +140,9 @@ async def test_closing_fails_whatever_is_not_covered_and_waits_for_nothing(
         outcomes = await asyncio.gather(*waiters, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {OperationCancelled}
         assert asyncio.all_tasks() == {asyncio.current_task()}
+    ((key, message),) = world.heard.notices
+    assert key == "dropped"
+    assert message.startswith("1,001 events were not covered when the bot went down: fails, waits_0, ")
 
 
 async def test_closing_during_a_snapshot_leaves_nothing_half_done(
