@@ -1,92 +1,98 @@
 """Savepoint's core: verified snapshots of one game database, in one repository.
 
-It does not depend on Discord. Everything that is not in ``__all__`` is private.
+It does not depend on Discord. Everything that is not in ``__all__`` is private. Each name is imported when it is first
+asked for, so that ``python -m core.snapshots list`` does not load what only a bot needs.
 """
 
 from __future__ import annotations
 
-from .errors import (
-    AmbiguousSnapshot,
-    AnotherDatabase,
-    Busy,
-    CatalogError,
-    CatalogTooNew,
-    DatabaseBusy,
-    DatabaseDamaged,
-    DatabaseError,
-    DatabaseMissing,
-    DatabaseUnavailable,
-    DeadlineExceeded,
-    NotEnoughSpace,
-    OperationCancelled,
-    PlanOutdated,
-    QueryError,
-    RepositoryError,
-    RepositoryVanished,
-    RestoreFailed,
-    RestoreTestUnavailable,
-    SettingsError,
-    SnapshotDamaged,
-    SnapshotError,
-    SnapshotNotFound,
-    StateUnfit,
-    WorkerFailed,
-)
-from .models import (
-    Actor,
-    AuditLine,
-    Change,
-    Check,
-    ConflictRule,
-    Created,
-    DatabaseState,
-    Diff,
-    DiffMethod,
-    Doing,
-    FindChange,
-    Finding,
-    Form,
-    Health,
-    Identity,
-    IntegrityReport,
-    Kind,
-    Level,
-    Listener,
-    Look,
-    Lost,
-    Method,
-    PlayerTables,
-    Progress,
-    PruneDecision,
-    PruneReport,
-    QueryResult,
-    RescueConflict,
-    RescueOptions,
-    RescuePlan,
-    RescueReport,
-    RescueScope,
-    RestorePlan,
-    RestoreReport,
-    RetentionRules,
-    RowHistory,
-    Severity,
-    Snapshot,
-    StartupOutcome,
-    StartupReport,
-    Status,
-    TableDiff,
-    TableRescue,
-    Verdict,
-    Verification,
-    VerifyReport,
-)
-from .operations.events import Ticket
-from .operations.past.rescue import Rescue
-from .policies.health import judge
-from .service import SnapshotService
-from .settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
-from .units import Duration, Size, count_text, duration_text, size_text
-from .version import __version__ as __version__
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import (
+        AmbiguousSnapshot,
+        AnotherDatabase,
+        Busy,
+        CatalogError,
+        CatalogTooNew,
+        DatabaseBusy,
+        DatabaseDamaged,
+        DatabaseError,
+        DatabaseMissing,
+        DatabaseUnavailable,
+        DeadlineExceeded,
+        ImportRefused,
+        NotEnoughSpace,
+        OperationCancelled,
+        PlanOutdated,
+        QueryError,
+        RepositoryError,
+        RepositoryVanished,
+        RestoreFailed,
+        RestoreTestUnavailable,
+        SettingsError,
+        SnapshotDamaged,
+        SnapshotError,
+        SnapshotNotFound,
+        StateUnfit,
+        WorkerFailed,
+    )
+    from .models import (
+        Actor,
+        AuditLine,
+        Change,
+        Check,
+        ConflictRule,
+        Created,
+        DatabaseState,
+        Diff,
+        DiffMethod,
+        Doing,
+        FindChange,
+        Finding,
+        Form,
+        Health,
+        Identity,
+        IntegrityReport,
+        Kind,
+        Level,
+        Listener,
+        Look,
+        Lost,
+        Method,
+        PlayerTables,
+        Progress,
+        PruneDecision,
+        PruneReport,
+        QueryResult,
+        RescueConflict,
+        RescueOptions,
+        RescuePlan,
+        RescueReport,
+        RescueScope,
+        RestorePlan,
+        RestoreReport,
+        RetentionRules,
+        RowHistory,
+        Severity,
+        Snapshot,
+        StartupOutcome,
+        StartupReport,
+        Status,
+        TableDiff,
+        TableRescue,
+        Verdict,
+        Verification,
+        VerifyReport,
+    )
+    from .operations.events import Ticket
+    from .operations.past.rescue import Rescue
+    from .policies.health import judge
+    from .service import SnapshotService
+    from .settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
+    from .units import Duration, Size, count_text, duration_text, size_text
+    from .version import __version__ as __version__
 
 __all__ = [
     "Actor",
@@ -116,6 +122,7 @@ __all__ = [
     "Form",
     "Health",
     "Identity",
+    "ImportRefused",
     "IntegrityReport",
     "Kind",
     "Level",
@@ -175,3 +182,30 @@ __all__ = [
     "load_chosen",
     "size_text",
 ]
+
+_HOMES = (
+    "version",
+    "errors",
+    "units",
+    "models",
+    "settings.schema",
+    "policies.health",
+    "operations.events",
+    "operations.past.rescue",
+    "service",
+)
+"""The modules of the names above, those that import least first."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import a public name."""
+        if name in __all__ or name == "__version__":
+            for home in _HOMES:
+                module = importlib.import_module(f".{home}", __name__)
+                if hasattr(module, name):
+                    return globals().setdefault(name, getattr(module, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return [*globals(), *__all__]

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import runpy
+import importlib.util
 import sys
 from pathlib import Path
 
+
+def _start_as_a_folder() -> None:
+    """Run the shell of this folder, which is no package: it must not be on the module path, and needs a name."""
+    sys.path.pop(0)
+    spec = importlib.util.spec_from_file_location("_", Path(__file__).parent / "worker" / "bootstrap.py")
+    assert spec is not None
+    assert spec.loader is not None
+    bootstrap = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bootstrap)
+    bootstrap.imported("cli.start").main(f"python {sys.argv[0]}")
+
+
 if __name__ == "__main__":
     if __package__:
-        from .cli.commands import main
+        from .cli.start import main
 
         main()
     else:
-        # Run as a folder: this folder must not be on the module path, and the package needs a name.
-        sys.path.pop(0)
-        sys.argv.insert(1, "cli.commands")
-        runpy.run_path(str(Path(__file__).parent / "worker" / "bootstrap.py"), run_name="__main__")
+        _start_as_a_folder()

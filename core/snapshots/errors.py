@@ -21,6 +21,7 @@
     │   ├── PlanOutdated         the state changed since the plan was shown
     │   └── StateUnfit           the state in the snapshot would not repair the database
     ├── QueryError               a question about the past that cannot be answered: an unknown table, a wrong key
+    ├── ImportRefused            a file cannot become a snapshot of this repository
     ├── AnotherDatabase          the repository belongs to another database
     ├── DeadlineExceeded         the operation took longer than its deadline
     ├── OperationCancelled       the operation was told to stop
@@ -46,6 +47,7 @@ __all__ = [
     "DatabaseMissing",
     "DatabaseUnavailable",
     "DeadlineExceeded",
+    "ImportRefused",
     "NotEnoughSpace",
     "OperationCancelled",
     "PlanOutdated",
@@ -176,6 +178,10 @@ class QueryError(SnapshotError, ValueError):
     """A question about the past that cannot be answered: an unknown table, a key of another type, SQL that is wrong."""
 
     exit_code = 2
+
+
+class ImportRefused(SnapshotError):
+    """The file at ``path`` is nothing that can become a snapshot of this repository; nothing was changed."""
 
 
 class StateUnfit(RestoreFailed):

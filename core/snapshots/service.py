@@ -43,6 +43,7 @@ from .operations.create import CreateRequest, create
 from .operations.events import EventCoverage, Ticket
 from .operations.export import export
 from .operations.identity import claim
+from .operations.importing import import_file
 from .operations.journal import audit
 from .operations.opening import open_for_reading, open_repository
 from .operations.past.methods import PastMethods
@@ -57,7 +58,9 @@ from .operations.restoring.startup import start_up
 from .operations.shutdown import create_last, finish
 from .operations.status import check_integrity, status
 from .operations.verify import VerificationSchedule, verify
+from .policies.moments import resolve_moment
 from .repository.audit import AuditLog
+from .repository.catalog import Contents
 from .repository.names import NOTE_LENGTH, REASON_LENGTH, legible
 from .repository.state import StateFile
 from .settings import database_url
@@ -239,6 +242,11 @@ class SnapshotService(PastMethods):
         """The snapshots in the catalog as this process last read it, newest first. The disk is not read."""
         return tuple(reversed(self._context.repository.catalog.contents.snapshots))
 
+    @property
+    def catalog(self) -> Contents:
+        """The catalog as this process last read it. The disk is not read."""
+        return self._context.repository.catalog.contents
+
     async def list(self, kind: Kind | None = None) -> tuple[Snapshot, ...]:
         """Return the snapshots, newest first. Raises CatalogError."""
         contents = await self._context.in_thread(self._context.repository.refresh)
@@ -247,6 +255,11 @@ class SnapshotService(PastMethods):
     async def get(self, text: str) -> Snapshot:
         """Return the snapshot named by an id, a unique prefix, or "latest". Raises SnapshotNotFound."""
         return (await self._context.in_thread(self._context.repository.refresh)).find(text)
+
+    async def snapshot_at(self, when: str) -> Snapshot | None:
+        """Return the snapshot that ``policies.moments`` finds, None for "now". Raises SnapshotNotFound."""
+        contents = await self._context.in_thread(self._context.repository.refresh)
+        return resolve_moment(when, contents.snapshots, contents.restores, self._context.clock())
 
     async def status(self) -> Status:
         """Return the repository at a glance."""
@@ -318,8 +331,22 @@ class SnapshotService(PastMethods):
         return await prune(self._context, dry_run=dry_run, actor=actor)
 
     async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:
-        """Write a snapshot to a new file that needs no other one and that ``gunzip`` reads; verify it on the way."""
+        """Write a snapshot to a new file that needs no other one, a gzip if its name ends so; verify it on the way."""
         return await export(self._context, text, target, on_progress)
+
+    async def import_file(
+        self,
+        source: Path,
+        *,
+        note: str | None = None,
+        another: bool = False,
+        actor: Actor = NOBODY,
+        on_progress: OnProgress | None = None,
+    ) -> Snapshot:
+        """Take a database or an archive from elsewhere into the repository; see ``operations.importing``."""
+        return await import_file(
+            self._context, source, note=note, another=another, actor=actor, on_progress=on_progress
+        )
 
     async def rebuild_catalog(self, *, actor: Actor = NOBODY, on_progress: OnProgress | None = None) -> RebuildReport:
         """Rebuild the catalog from the snapshot files; the old one is kept under another name."""

@@ -70,7 +70,8 @@ class World:
         """Run a command for a program that fails, and give the error's code and message."""
         document = self.answer(*arguments, code=code)
         assert list(document) == ["error"]
-        assert list(document["error"]) == ["code", "message"]
+        assert list(document["error"]) == ["type", "code", "message"]
+        assert document["error"]["type"] == document["error"]["code"]
         return document["error"]["code"], document["error"]["message"]
 
     def snapshot(self, *arguments: str) -> dict[str, Any]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from .session import Invocation, failure_of, logging_to
+from .invocation import Invocation, Stopped, failure_of, logging_to
 
-__all__ = ["Command", "Shell", "command", "snapshot_argument"]
+__all__ = ["Command", "Commands", "Place", "Shell", "command", "snapshot_argument"]
 
 
 def _shared_options() -> list[click.Parameter]:
@@ -62,11 +63,54 @@ snapshot_argument = click.argument("snapshot_id", metavar="ID")
 """The decorator of a command whose first argument names a snapshot."""
 
 
+class Place(NamedTuple):
+    """Where a command is, by module and name, and the line that the help of the shell has for it."""
+
+    module: str
+    name: str
+    help: str
+
+
+class Commands(MutableMapping[str, click.Command]):
+    """Commands by name, each imported when it is asked for: people wait for ``list``, and not for ``rescue``."""
+
+    def __init__(self, places: Mapping[str, Place]) -> None:
+        self.places = places
+        self._others: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name in self.places:
+            place = self.places[name]
+            found: click.Command = getattr(importlib.import_module(f".{place.module}", __package__), place.name)
+            return found
+        return self._others[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._others[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._others[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (*self.places, *self._others)
+
+    def __len__(self) -> int:
+        return len(self.places) + len(self._others)
+
+
 class Shell(click.Group):
     """The group of all commands; what they raise becomes a sentence or a document, and an exit code."""
 
-    def __init__(self, name: str | None, *, params: list[click.Parameter] | None = None, **more: Any) -> None:
-        super().__init__(name, params=[*(params or []), *_shared_options()], **more)
+    def __init__(
+        self, name: str | None, *, commands: Commands, params: list[click.Parameter] | None = None, **more: Any
+    ) -> None:
+        super().__init__(name, commands=commands, params=[*(params or []), *_shared_options()], **more)
+        self._places = commands.places
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, place.help) for name, place in self._places.items()])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands in the order in which they were added."""
@@ -78,10 +122,10 @@ class Shell(click.Group):
         invocation = Invocation()
         # Click's standalone mode knows neither documents nor our exit codes.
         more |= {"standalone_mode": False, "obj": invocation}
-        with logging_to(invocation.errors):
+        with logging_to(invocation):
             try:
                 code = super().main(args, *arguments, **more)
-            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge: nothing is above it
+            except (Exception, KeyboardInterrupt, Stopped) as error:  # noqa: BLE001 - the edge: nothing is above it
                 failure = failure_of(error, invocation.if_stopped)
                 # If the command line cannot be read, parsing may have stopped before this option.
                 invocation.as_json |= failure.usage is not None and "--json" in written

@@ -8,8 +8,9 @@ from ..errors import SnapshotDamaged
 from ..models import Level, Verdict
 from ..policies.health import judge
 from .app import command
+from .invocation import Invocation
 from .json_output import checks as documents
-from .session import Invocation, opened
+from .session import opened
 from .text_output import checks as text
 
 __all__ = ["integrity", "verify"]
@@ -33,9 +34,9 @@ def verify(invocation: Invocation, snapshot_id: str, level: str) -> int:
 
     Without ID it is the latest. The exit code is 4 if it is damaged.
     """
-    with opened(invocation, reading=True) as session:
-        service = session.service
-        report = session.follow(lambda on_progress: service.verify(snapshot_id, Level(level), on_progress=on_progress))
+    with opened(invocation, reading=True, needs_snapshots=True) as session:
+        service, found = session.service, session.named(snapshot_id).id
+        report = session.follow(lambda on_progress: service.verify(found, Level(level), on_progress=on_progress))
     invocation.answer(documents.verify_document(report), text.verify_output(report))
     return 0 if report.ok else _DAMAGED
 

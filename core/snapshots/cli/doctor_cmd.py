@@ -8,8 +8,8 @@ import click
 
 from ..doctor import examine, write_settings
 from .app import command
+from .invocation import Invocation
 from .json_output import doctor as documents
-from .session import Invocation
 from .text_output import doctor as text
 
 __all__ = ["doctor"]

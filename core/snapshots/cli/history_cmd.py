@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from .app import command
+from .invocation import Invocation
 from .json_output import history as documents
-from .session import Invocation, opened
+from .session import opened
 from .text_output import history as text
 
 __all__ = ["diff", "find_change", "history", "look", "query"]
@@ -42,12 +43,12 @@ def look(invocation: Invocation, table: str | None, key: tuple[str, ...], player
     """
     if (player is None) == (table is None) or (table is not None and not key):
         raise click.UsageError("Name either a TABLE and a KEY, or a --player.")
-    with opened(invocation, reading=True) as session:
+    with opened(invocation, reading=True, needs_snapshots=True) as session:
         service = session.service
         if player is not None:
-            found = session.run(service.look_at_player(player, when))
+            found = session.run(service.look_at_player(player, session.when(when)))
         else:
-            found = session.run(service.look(table or "", _key_of(key), when))
+            found = session.run(service.look(table or "", _key_of(key), session.when(when)))
     invocation.answer(documents.look_document(found), text.look_output(found, invocation.now()))
 
 
@@ -58,7 +59,7 @@ def look(invocation: Invocation, table: str | None, key: tuple[str, ...], player
 @click.pass_obj
 def history(invocation: Invocation, table: str, key: tuple[str, ...], column: str | None) -> None:
     """Show every change of a row, and in which event."""
-    with opened(invocation, reading=True) as session:
+    with opened(invocation, reading=True, needs_snapshots=True) as session:
         service = session.service
         found = session.follow(
             lambda on_progress: service.history(table, _key_of(key), column, on_progress=on_progress)
@@ -76,9 +77,10 @@ def diff(invocation: Invocation, since: str, until: str, rows: bool) -> None:
 
     From the first WHEN to the second, which is now if it is left out.
     """
-    with opened(invocation, reading=True) as session:
+    with opened(invocation, reading=True, needs_snapshots=True) as session:
         service, shown = session.service, _ROWS if rows else 0
-        found = session.follow(lambda on_progress: service.diff(since, until, shown=shown, on_progress=on_progress))
+        first, last = session.when(since), session.when(until)
+        found = session.follow(lambda on_progress: service.diff(first, last, shown=shown, on_progress=on_progress))
     invocation.answer(documents.diff_document(found, rows=rows), text.diff_output(found, rows=rows))
 
 
@@ -90,7 +92,7 @@ def find_change(invocation: Invocation, condition: str) -> None:
 
     As in find-change "count(*) < 1000 FROM users".
     """
-    with opened(invocation, reading=True) as session:
+    with opened(invocation, reading=True, needs_snapshots=True) as session:
         service = session.service
         found = session.follow(lambda on_progress: service.find_change(condition, on_progress=on_progress))
     invocation.answer(documents.find_change_document(found), text.find_change_output(found, invocation.now()))
@@ -102,6 +104,6 @@ def find_change(invocation: Invocation, condition: str) -> None:
 @click.pass_obj
 def query(invocation: Invocation, sql: str, when: str) -> None:
     """Ask in SQL, at one moment; only reading is allowed."""
-    with opened(invocation, reading=True) as session:
-        found = session.run(session.service.query(sql, when))
+    with opened(invocation, reading=True, needs_snapshots=True) as session:
+        found = session.run(session.service.query(sql, session.when(when)))
     invocation.answer(documents.query_document(found), text.query_output(found))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from .app import command
+from .invocation import Invocation
 from .json_output import maintenance as documents
-from .session import Invocation, opened, shell_user
+from .session import opened, shell_user
 from .text_output import maintenance as text
 from .text_output.layout import SHOWN
 

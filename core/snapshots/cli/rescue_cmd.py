@@ -10,8 +10,9 @@ import msgspec
 from ..models import ConflictRule, RescueOptions, RescuePlan, RescueScope
 from ..operations.past.rescue import Rescue
 from .app import command
+from .invocation import Invocation
 from .json_output import rescues as documents
-from .session import Invocation, Session, opened, shell_user
+from .session import Session, opened, shell_user
 from .text_output import rescues as text
 
 __all__ = ["rescue"]
@@ -63,10 +64,11 @@ def rescue(
         conflicts=ConflictRule(conflicts), only_missing=only == "missing", exact=exact, triggers=not no_triggers
     )
     _require_sense(scope, when, undo, invocation, dry_run=dry_run, yes=yes)
-    with opened(invocation) as session:
+    with opened(invocation, needs_snapshots=True) as session:
         service, agreed = session.service, None
+        when, damaged_at = (None if each is None else session.when(each) for each in (when, damaged_at))
         if undo is not None:
-            invocation.if_stopped = "Stopped; status and list tell how far it came."
+            invocation.if_stopped = "; audit tells how far it came."
             report = session.follow(
                 lambda on_progress: service.undo_rescue(undo, actor=shell_user(), on_progress=on_progress)
             )
@@ -83,7 +85,7 @@ def rescue(
             # The plan's own moments: "latest" may be another one by now.
             asked = msgspec.structs.replace(asked, when=plan.then, damaged_at=plan.damaged_at)
             agreed = plan.token
-        invocation.if_stopped = "Stopped. Either all rows were put back or none; status tells which."
+        invocation.if_stopped = ". Either all rows were put back or none; audit tells which."
         report = session.follow(
             lambda on_progress: service.rescue(asked, agreed=agreed, actor=shell_user(), on_progress=on_progress)
         )

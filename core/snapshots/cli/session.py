@@ -1,47 +1,32 @@
-"""What surrounds every command of the shell: its options, its two streams, its service, and its failures.
-
-Answers go to standard output, everything else (questions, progress, log lines, errors) to standard error. An error
-that is raised becomes one sentence, or with ``--json`` one document, in one place: ``failure_of`` and
-``Invocation.fail``.
-"""
+"""The service and its event loop, for a command; the settings that count, and who is at the shell."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import getpass
-import logging
 import os
-import sys
+import signal
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import click
-import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBar
-from rich.text import Text
 
-from ..errors import OperationCancelled, SnapshotError
-from ..models import Actor, OnProgress, Progress
+from ..errors import SnapshotNotFound
+from ..models import Actor, OnProgress, Progress, Snapshot
+from ..policies.moments import moment_of
 from ..service import SnapshotService
 from ..settings.schema import load
 from ..settings.sources import chosen_file
-from .json_output.errors import error_document
-from .text_output.layout import BAD, Shown, plain, sentence
+from .invocation import Invocation, Stopped, in_local_time
+from .where import where_it_looked
 
-__all__ = ["INTERRUPTED", "Failure", "Invocation", "Session", "failure_of", "logging_to", "opened", "shell_user"]
+__all__ = ["Invocation", "Session", "opened", "shell_user"]
 
 Value = TypeVar("Value")
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
-
-_FILE_WIDTH = 160
-"""How wide tables may be in a file or a pipe, which have no width."""
 _PHASES = {
     "read": "Reading",
     "compress": "Compressing",
@@ -53,84 +38,10 @@ _PHASES = {
     "export": "Exporting",
     "scan": "Looking through the files",
 }
-_ANSWERED = ("Restored snapshot ",)
-"""Beginnings of log lines that say what a command's own answer says better."""
-
-log = logging.getLogger(__name__)
 
 
-class Invocation:
-    """The shared options as they were given, and the two streams."""
-
-    def __init__(self) -> None:
-        self.config: Path | None = None
-        self.as_json = False
-        self.if_stopped = "Stopped; nothing half-done is left."
-        """The sentence for Ctrl-C."""
-        is_terminal = sys.stdout is not None and sys.stdout.isatty()
-        quiet: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False}
-        self.output = Console(width=None if is_terminal else _FILE_WIDTH, **quiet)
-        self.errors = Console(stderr=True, **quiet)
-
-    def now(self) -> dt.datetime:
-        """Return the present moment, in UTC."""
-        return dt.datetime.now(dt.UTC)
-
-    def answer(self, document: msgspec.Struct, shown: Shown) -> None:
-        """Print a command's answer, for a program or for a person."""
-        if self.as_json:
-            click.echo(msgspec.json.encode(document))
-        else:
-            _print(self.output, shown)
-
-    def ask(self, shown: Shown, question: str) -> bool:
-        """Show something and ask whether to go on, on standard error."""
-        _print(self.errors, shown)
-        return click.confirm(question, default=False, err=True)
-
-    def remark(self, text: str) -> None:
-        """Print a sentence that is not the answer, on standard error."""
-        _print(self.errors, (sentence(text),))
-
-    def fail(self, failure: Failure) -> None:
-        """Print what went wrong."""
-        if self.as_json:
-            click.echo(msgspec.json.encode(error_document(failure.code, failure.message)))
-        elif failure.usage is not None:
-            failure.usage.show()
-        else:
-            _print(self.errors, (sentence(f"Error: {failure.message}", BAD),))
-
-
-def _print(console: Console, shown: Shown) -> None:
-    for part in shown:
-        # A terminal breaks sentences better than rich does, and a pipe wants them whole.
-        console.print(part, soft_wrap=isinstance(part, Text))
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """How a command failed; ``usage`` is click's own error if the command line was wrong."""
-
-    code: str
-    message: str
-    exit_code: int
-    usage: click.ClickException | None = None
-
-
-def failure_of(error: BaseException, if_stopped: str) -> Failure:
-    """Return what an error means for the shell; ``if_stopped`` is the sentence for Ctrl-C."""
-    code = type(error).__name__
-    match error:
-        case SnapshotError():
-            return Failure(code=code, message=str(error), exit_code=error.exit_code)
-        case click.ClickException():
-            return Failure(code=code, message=error.format_message(), exit_code=error.exit_code, usage=error)
-        case click.Abort() | KeyboardInterrupt():
-            return Failure(code=OperationCancelled.__name__, message=if_stopped, exit_code=INTERRUPTED)
-        case OSError():
-            return Failure(code=code, message=f"The operating system said: {error}.", exit_code=1)
-    log.error("This should not happen; please report it.", exc_info=error)
-    return Failure(code=code, message=f"An unexpected error: {code}: {error}", exit_code=1)
+_ENDING = ("SIGTERM", "SIGHUP")
+"""What ends a program in good order: a service manager, and a terminal that is closed."""
 
 
 class Session:
@@ -141,49 +52,121 @@ class Session:
     """
 
     def __init__(
-        self, service: SnapshotService, runner: asyncio.Runner, errors: Console, settings_file: Path | None
+        self, service: SnapshotService, runner: asyncio.Runner, invocation: Invocation, settings_file: Path | None
     ) -> None:
         self.service = service
         self.repository = Path(service.settings.repository.path).absolute()
         self.settings_file = settings_file
         """None if there is no file, so that defaults and the environment count."""
         self._runner = runner
-        self._errors = errors
+        self._invocation = invocation
+        self._step: asyncio.Task[Any] | None = None
+        self._signal: int | None = None
 
     def run(self, step: Coroutine[Any, Any, Value]) -> Value:
-        """Run one step of the service and return its result."""
-        return self._runner.run(step)
+        """Run one step of the service and return its result. Raises Stopped if a signal ended it.
+
+        A snapshot that is not found where there is none at all may be looked for in the wrong folder.
+        """
+        try:
+            return self._runner.run(self._noted(step))
+        except SnapshotNotFound as error:
+            if self.service.known:
+                raise
+            where = where_it_looked(self.repository, self.settings_file)
+            asked = error.data.get("snapshot_id", "")
+            raise SnapshotNotFound(f"No snapshots in {where}, so none is {asked!r}.", snapshot_id=asked) from None
+        except asyncio.CancelledError:
+            if self._signal is None:
+                raise
+            raise Stopped(self._signal) from None
+
+    async def _noted(self, step: Coroutine[Any, Any, Value]) -> Value:
+        self._step = asyncio.current_task()
+        try:
+            return await step
+        finally:
+            self._step = None
+
+    def stop(self, number: int, _frame: FrameType | None = None) -> None:
+        """End the step that runs because of a signal, as Ctrl-C ends it, or raise Stopped between two steps."""
+        self._signal = number
+        step = self._step
+        if step is None:
+            raise Stopped(number)
+        step.cancel()
+        step.get_loop().call_soon_threadsafe(lambda: None)  # wakes the loop, which waits for files and not for signals
+
+    def named(self, when: str) -> Snapshot:
+        """Return the snapshot that a person names: by an id, a time of this machine's zone, or a reason.
+
+        Raises SnapshotNotFound, AmbiguousSnapshot, and click.UsageError for "now", which is no snapshot.
+        """
+        found = self.run(self.service.snapshot_at(self.when(when)))
+        if found is None:
+            raise click.UsageError("Now is no snapshot. Take one: now.")
+        return found
+
+    def when(self, text: str) -> str:
+        """Return a moment as the service reads it: a time that was written without a zone is this machine's."""
+        moment = moment_of(text, self._invocation.now(), in_local_time)
+        return text if moment is None else moment.isoformat()
 
     def follow(self, step: Callable[[OnProgress], Coroutine[Any, Any, Value]]) -> Value:
         """Run one long step and show its progress, if standard error is a terminal. Return its result."""
-        with _progress_bar(self._errors) as on_progress:
-            return self._runner.run(step(on_progress))
+        with _progress_bar(self._invocation) as on_progress:
+            return self.run(step(on_progress))
 
 
 @contextlib.contextmanager
-def opened(invocation: Invocation, *, prepare: bool = True, reading: bool = False) -> Iterator[Session]:
+def opened(
+    invocation: Invocation, *, prepare: bool = True, reading: bool = False, needs_snapshots: bool = False
+) -> Iterator[Session]:
     """Open a session with the chosen settings and close it afterwards.
 
     The settings are those of ``--config``, else of the file that BACKUP_CONFIG names, else of the default file if it is
     there. Without ``prepare`` the service is not opened, which would clean up the repository. With ``reading`` nothing
-    is created or changed, as long as the repository can be read as it is. Raises SettingsError, and what
-    ``SnapshotService.open`` raises.
+    is created or changed, as long as the repository can be read as it is; with ``needs_snapshots`` no repository is
+    created. Raises SettingsError, and what ``SnapshotService.open`` raises.
     """
     settings_file = chosen_file(os.environ) if invocation.config is None else invocation.config
     service = SnapshotService(load(settings_file))
     with asyncio.Runner() as runner:
-        try:
-            if reading:
-                runner.run(service.open_for_reading())
-            elif prepare:
-                runner.run(service.open())
-            yield Session(service, runner, invocation.errors, settings_file)
-        finally:
-            runner.run(service.close())
+        session = Session(service, runner, invocation, settings_file)
+        with _stopped_by_signals(session):
+            try:
+                if reading or (needs_snapshots and not session.repository.exists()):
+                    session.run(service.open_for_reading())
+                elif prepare:
+                    session.run(service.open())
+                yield session
+            finally:
+                runner.run(service.close())
 
 
 @contextlib.contextmanager
-def _progress_bar(console: Console) -> Iterator[OnProgress]:
+def _stopped_by_signals(session: Session) -> Iterator[None]:
+    """End the session's step when one of these signals comes, unless it is ignored, as nohup has it."""
+    numbers = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
+    try:
+        before = {each: signal.getsignal(each) for each in numbers if signal.getsignal(each) is signal.SIG_DFL}
+        for number in before:
+            signal.signal(number, session.stop)
+    except ValueError:  # not in the main thread
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _progress_bar(invocation: Invocation) -> Iterator[OnProgress]:
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as ProgressBar
+
+    console = invocation.errors
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with ProgressBar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task, present = bar.add_task("Starting", total=None), ""
@@ -197,32 +180,6 @@ def _progress_bar(console: Console) -> Iterator[OnProgress]:
             bar.update(task, completed=progress.done)
 
         yield on_progress
-
-
-@contextlib.contextmanager
-def logging_to(console: Console) -> Iterator[None]:
-    """Print the warnings and errors that this package logs on a console."""
-    logger, handler = logging.getLogger(__package__.rpartition(".")[0]), _ConsoleHandler(console)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-class _ConsoleHandler(logging.Handler):
-    """Prints log lines between progress bars, with nothing in them that a terminal would obey."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(logging.WARNING)
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if str(record.msg).startswith(_ANSWERED):
-            return
-        lines = self.format(record).splitlines()
-        text = "\n".join(plain(line) for line in lines)
-        self._console.print(Text(f"{record.levelname.capitalize()}: {text}"), soft_wrap=True)
 
 
 def shell_user() -> Actor:

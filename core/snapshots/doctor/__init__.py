@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .configuration import write_settings
 from .examine import examine
+from .glance import glance
 from .models import Diagnosis, Problem
 
-__all__ = ["Diagnosis", "Problem", "examine", "write_settings"]
+__all__ = ["Diagnosis", "Problem", "examine", "glance", "write_settings"]

@@ -181,6 +181,22 @@ class Engine(Protocol):
         ``record`` is the path of the record of members, as in ``ParentSnapshot``.
         """
 
+    def take_in(
+        self,
+        source: Path,
+        target: Path,
+        scratch: Path,
+        head: Head,
+        known: tuple[str, ...],
+        checks: Checks,
+        watch: Watch,
+    ) -> SnapshotResult:
+        """Write a file from elsewhere, a database or an archive of one, to ``target`` as a verified full.
+
+        The file is only read. Raises ImportRefused for anything else, SnapshotDamaged or DatabaseDamaged for what
+        cannot be restored, and AnotherDatabase if it has none of the tables ``known`` (empty: any will do).
+        """
+
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt image as thoroughly as ``integrity`` checks the database."""
 
@@ -270,6 +286,12 @@ class Probe(Protocol):
 
     async def remarks(self) -> tuple[str, ...]:
         """Return sentences for the status that the owner should know about the engine, usually none."""
+
+    async def lacking(self) -> tuple[str, ...]:
+        """Return sentences on what a snapshot needs and this machine lacks, such as the server's programs."""
+
+    async def users(self) -> tuple[str, ...] | None:
+        """Return the other processes that have the database open, by name; None if that cannot be told."""
 
     async def create_restore_point(self, name: str) -> None:
         """Create a named restore point in the database's log, for its own tools. Raises DatabaseUnavailable."""

@@ -95,6 +95,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     ``live`` is what is known of the database itself, ``audit`` the newest lines of the audit log, oldest first, and
     ``doing`` what runs in this process.
+    ``verified`` is the snapshot that was verified last, after it was taken. ``lacking`` are sentences on what the next
+    snapshot needs and this machine lacks. ``users`` names the other processes that have the database open, None if that
+    cannot be told.
     """
 
     engine: str
@@ -115,3 +118,6 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     live: Health | None = None
     audit: tuple[AuditLine, ...] = ()
     doing: tuple[Doing, ...] = ()
+    verified: Snapshot | None = None
+    lacking: tuple[str, ...] = ()
+    users: tuple[str, ...] | None = None

@@ -37,12 +37,16 @@ class Level(StrEnum):
     RESTORED = "restored"
 
 
-class Verification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The last verification of a snapshot: how, when, and whether it passed."""
+class Verification(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """The last verification of a snapshot: how, when, and whether it passed.
+
+    ``seconds`` is how long it took; None for the one that is part of taking the snapshot.
+    """
 
     level: Level
     at: dt.datetime
     ok: bool
+    seconds: float | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -53,7 +57,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     snapshot. ``began_at`` is the time just before the database was read, so everything committed by then is included.
     ``requests`` is the number of events that it covers, ``reasons`` are their distinct reasons. ``rows`` has the number
     of rows of the critical tables that existed. ``health`` is the verdict on the state, or None if it was not checked.
-    ``restored_at`` is when it last passed a verification by ``restored``. ``details`` is for the engine alone.
+    ``restored_at`` is when it last passed a verification by ``restored``. ``details`` is for the engine.
     """
 
     id: str
@@ -82,6 +86,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def left_out(self) -> tuple[str, ...]:
         """Sentences on what a restore by the database's role cannot bring back, as known when it was taken."""
         return tuple(self.details.get("left_out", ()))
+
+    @property
+    def imported(self) -> str | None:
+        """The name of the file that was imported, if it holds a state from elsewhere and none of the live database."""
+        name = self.details.get("imported")
+        return name if isinstance(name, str) else None
 
     @property
     def damaged(self) -> bool:

@@ -13,7 +13,9 @@ __all__ = ["export"]
 
 
 async def export(context: Context, text: str, target: Path, on_progress: OnProgress | None = None) -> Exported:
-    """Write a snapshot to a new file that needs no other one and that ``gunzip`` reads; verify it on the way.
+    """Write a snapshot to a new file that needs no other one; verify it on the way.
+
+    A name that ends with ".gz" becomes a gzip, any other the database itself (for PostgreSQL: its dump).
 
     Raises SnapshotNotFound, AmbiguousSnapshot, SnapshotDamaged, and RepositoryError if the file exists.
     """
@@ -27,5 +29,6 @@ async def export(context: Context, text: str, target: Path, on_progress: OnProgr
         chain=await context.in_thread(context.repository.chain, snapshot),
         head=head_of(context, snapshot),
         record=str(context.repository.member_record),
+        plain=not target.name.lower().endswith(".gz"),
         target=str(await context.in_thread(target.absolute)),
     )

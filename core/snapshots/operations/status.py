@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from ..errors import SnapshotError
-from ..models import Check, Finding, Health, IntegrityReport, Kind, OnProgress, Severity, Status
+from ..models import Check, Finding, Health, IntegrityReport, Kind, OnProgress, Severity, Snapshot, Status
 from ..policies.health import health_of, usable_state
 from ..repository.audit import AuditLog
 from ..worker.protocol import IntegrityJob
@@ -39,9 +41,16 @@ async def status(context: Context, events: EventCoverage, schedule: PeriodicSche
         kinds={kind.value: sum(snapshot.kind is kind for snapshot in snapshots) for kind in Kind},
         remarks=await context.probe.remarks(),
         live=await _live(context),
+        verified=max((each for each in snapshots if each.verification.seconds is not None), key=_at, default=None),
+        lacking=await context.probe.lacking(),
+        users=await context.probe.users(),
         audit=await context.in_thread(AuditLog(repository.root).last, _AUDIT_LINES),
         doing=tuple(context.doing),
     )
+
+
+def _at(snapshot: Snapshot) -> dt.datetime:
+    return snapshot.verification.at
 
 
 async def _live(context: Context) -> Health | None:

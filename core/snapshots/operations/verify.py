@@ -37,20 +37,21 @@ async def verify(
     with context.shown(f"a verification of {snapshot.id}"):
         report, verified = await verify_bytes(context, contents, snapshot, level, on_progress)
     if not await context.in_thread(lambda: context.repository.is_read_only):
-        await _record(context, snapshot, level, verified, report.at)
+        await _record(context, snapshot, verified, report)
     if not report.ok:
         error = damaged_error(report)
         await context.notify(lambda listener: listener.failed("verification", error))
     return report
 
 
-async def _record(context: Context, snapshot: Snapshot, level: Level, verified: VerifyResult, at: dt.datetime) -> None:
+async def _record(context: Context, snapshot: Snapshot, verified: VerifyResult, report: VerifyReport) -> None:
     """Record an outcome, unless retention removed the snapshot meanwhile or another operation goes on for too long."""
     try:
         async with exclusive(context, "recording a verification"):
             contents = await readable_contents(context)
             if any(each.id == snapshot.id for each in contents.snapshots):
-                await record_outcome(context, contents.find(snapshot.id), level, verified, at)
+                entry, seconds = contents.find(snapshot.id), report.seconds
+                await record_outcome(context, entry, report.level, verified, report.at, seconds=seconds)
     except Busy as error:
         log.warning("That %s was verified could not be recorded: %s", snapshot.id, error)
 
@@ -162,7 +163,13 @@ def damaged_error(report: VerifyReport) -> SnapshotDamaged:
 
 
 async def record_outcome(
-    context: Context, snapshot: Snapshot, level: Level, verified: VerifyResult, now: dt.datetime
+    context: Context,
+    snapshot: Snapshot,
+    level: Level,
+    verified: VerifyResult,
+    now: dt.datetime,
+    *,
+    seconds: float | None = None,
 ) -> None:
     """Record what a verification showed: of the snapshot or, if a file below it is damaged, of that one.
 
@@ -171,7 +178,7 @@ async def record_outcome(
     """
     contents = context.repository.catalog.contents
     health = health_of(verified.findings, now) if verified.integrity is not None else snapshot.health
-    changed = [note_outcome(snapshot, level, verified.ok, now, health)]
+    changed = [note_outcome(snapshot, level, verified.ok, now, health, seconds)]
     if not verified.ok:
         culprit = _snapshot_at(contents, verified.culprit) or snapshot
         damaged = {each.id: each for each in (snapshot, culprit, *dependants_of(culprit, contents.snapshots))}
@@ -186,11 +193,13 @@ def _snapshot_at(contents: Contents, path: str | None) -> Snapshot | None:
     return next((each for each in contents.snapshots if each.path.rpartition("/")[2] == name), None)
 
 
-def note_outcome(snapshot: Snapshot, level: Level, ok: bool, now: dt.datetime, health: Health | None) -> Snapshot:
+def note_outcome(
+    snapshot: Snapshot, level: Level, ok: bool, now: dt.datetime, health: Health | None, seconds: float | None = None
+) -> Snapshot:
     """Return the snapshot with the outcome of a verification."""
     return msgspec.structs.replace(
         snapshot,
-        verification=Verification(level=level, at=now, ok=ok),
+        verification=Verification(level=level, at=now, ok=ok, seconds=seconds),
         restored_at=now if ok and level is Level.RESTORED and readable(health) else snapshot.restored_at,
         health=health,
     )

@@ -1,24 +1,33 @@
 """Which snapshot a person means by a moment: an id, a time, "20m ago", or the event before which it was taken.
 
-No clock: the present is an argument. Times without a zone are UTC.
+No clock: the present is an argument, and so is the zone of times that are written without one.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..errors import SnapshotNotFound
 from ..models import NOW, RestoreRecord, Snapshot
 from ..units import Duration
 from .timeline import resolve, timeline
 
-__all__ = ["resolve_moment"]
+__all__ = ["moment_of", "resolve_moment"]
 
 _BEFORE = "before:"
 _AGO = re.compile(r"(.+?)\s*ago", re.IGNORECASE)
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)?[ T]?(\d\d:\d\d(?::\d\d)?(?:\.\d+)?)?\s*(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
+_DAYS = {"today": 0, "yesterday": 1}
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d|today|yesterday)?[ T]*(\d\d?:\d\d(?::\d\d)?(?:\.\d+)?)?\s*(Z|UTC|[+-]\d\d:?\d\d)?",
+    re.IGNORECASE,
+)
+
+
+def in_utc(naive: dt.datetime) -> dt.datetime:
+    """Return a moment that was written without a zone as one in UTC."""
+    return naive.replace(tzinfo=dt.UTC)
 
 
 def resolve_moment(
@@ -27,8 +36,9 @@ def resolve_moment(
     """Return the snapshot that a moment names, or None for "now".
 
     A time means the newest snapshot of the timeline that began by then: "2026-11-27T18:00", "2026-11-27", "18:00" (the
-    last one), "20m ago". "before:REASON" means the last one before the newest snapshot of an event with that reason.
-    Anything else is an id, the beginning of one, or "latest". Raises SnapshotNotFound and AmbiguousSnapshot.
+    last one), "yesterday 18:00", "20m ago", in UTC unless a zone is written. "before:REASON" means the last one before
+    the newest snapshot of an event with that reason. Anything else is an id, the beginning of one, or "latest". Raises
+    SnapshotNotFound and AmbiguousSnapshot.
     """
     wanted = text.strip()
     if wanted.lower() == NOW:
@@ -36,7 +46,7 @@ def resolve_moment(
     line = timeline(snapshots, restores)
     if wanted.lower().startswith(_BEFORE):
         return _before_event(wanted[len(_BEFORE) :].strip(), line)
-    moment = _moment(wanted, now)
+    moment = moment_of(wanted, now)
     if moment is None:
         return resolve(wanted, snapshots, restores)
     found = next((each for each in line if each.began_at <= moment), None)
@@ -56,22 +66,45 @@ def _before_event(reason: str, line: Sequence[Snapshot]) -> Snapshot:
     raise SnapshotNotFound(f"No snapshot of the timeline has the reason {reason!r}.", snapshot_id=reason)
 
 
-def _moment(text: str, now: dt.datetime) -> dt.datetime | None:
-    ago = _AGO.fullmatch(text)
+def moment_of(
+    text: str, now: dt.datetime, in_zone: Callable[[dt.datetime], dt.datetime] = in_utc
+) -> dt.datetime | None:
+    """Return the moment that a text means, or None if it is none. ``in_zone`` makes one without a zone one with it.
+
+    A day without a time means its end. Raises SnapshotNotFound for what is no time of the calendar.
+    """
+    wanted = text.strip()
+    ago = _AGO.fullmatch(wanted)
     if ago is not None:
         try:
             return now - dt.timedelta(seconds=float(Duration.parse(ago[1])))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise SnapshotNotFound(f"{text!r} is no time: {error}", snapshot_id=text) from None
-    found = _TIME.fullmatch(text)
+    found = _TIME.fullmatch(wanted)
     if found is None or not (found[1] or found[2]):
         return None
-    date, clock, zone = found.groups()
+    written_day, clock, written_zone = found.groups()
+    zone = (written_zone or "").upper().replace("UTC", "Z")
     try:
-        time = dt.time.fromisoformat(clock) if clock else dt.time.max
-        day = dt.date.fromisoformat(date) if date else now.date()
-        shift = dt.datetime.strptime((zone or "Z").upper(), "%z").tzinfo
-    except ValueError:
+        shift = dt.datetime.strptime(zone, "%z").tzinfo if zone else None
+        here = now.astimezone(shift) if shift is not None else now.astimezone(in_zone(now.replace(tzinfo=None)).tzinfo)
+        day = _day(written_day, here.date())
+        moment = _at(day, clock, shift, in_zone)
+        if written_day is None and moment > now:
+            moment = _at(day - dt.timedelta(days=1), clock, shift, in_zone)
+    except (ValueError, OverflowError):
         raise SnapshotNotFound(f"{text!r} is no time of the calendar.", snapshot_id=text) from None
-    moment = dt.datetime.combine(day, time, shift)
-    return moment - dt.timedelta(days=1) if not date and moment > now else moment
+    return moment
+
+
+def _day(written: str | None, today: dt.date) -> dt.date:
+    word = (written or "today").lower()
+    return today - dt.timedelta(days=_DAYS[word]) if word in _DAYS else dt.date.fromisoformat(word)
+
+
+def _at(
+    day: dt.date, clock: str | None, shift: dt.tzinfo | None, in_zone: Callable[[dt.datetime], dt.datetime]
+) -> dt.datetime:
+    time = dt.time.fromisoformat(clock if clock.index(":") == 2 else f"0{clock}") if clock else dt.time.max
+    naive = dt.datetime.combine(day, time)
+    return in_zone(naive) if shift is None else naive.replace(tzinfo=shift)

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 
 from ..errors import AmbiguousSnapshot, SnapshotNotFound
 from ..models import RestoreRecord, Snapshot
+from ..units import count_text
 from .health import usable_state
 
-__all__ = ["LATEST", "newest_sound", "resolve", "timeline", "timeline_first"]
+__all__ = ["LATEST", "newest_sound", "resolve", "timeline", "timeline_first", "why_latest"]
 
 LATEST = "latest"
 """The word for the newest usable snapshot of the timeline."""
@@ -25,6 +26,7 @@ _SHOWN = 40
 
 def timeline(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:
     """Return the snapshots that the present database descends from, newest first."""
+    restored = {record.sequence for record in restores}
     spans: list[tuple[float, float]] = []
     upper = math.inf
     for record in reversed(restores):
@@ -34,7 +36,10 @@ def timeline(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -
     spans.append((-math.inf, upper))
     newest_first = sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True)
     return tuple(
-        snapshot for snapshot in newest_first if any(lower <= snapshot.sequence <= top for lower, top in spans)
+        snapshot
+        for snapshot in newest_first
+        if any(lower <= snapshot.sequence <= top for lower, top in spans)
+        and (snapshot.imported is None or snapshot.sequence in restored)
     )
 
 
@@ -49,6 +54,26 @@ def timeline_first(snapshots: Sequence[Snapshot], restores: Sequence[RestoreReco
 def newest_sound(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> Snapshot | None:
     """Return the newest usable snapshot of the timeline, or of all if it has none; None if there is none at all."""
     return next((snapshot for snapshot in timeline_first(snapshots, restores) if usable_state(snapshot)), None)
+
+
+def why_latest(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> str:
+    """Return why the snapshot that "latest" names is that one: what is newer, and why it is passed over."""
+    newest = newest_sound(snapshots, restores)
+    if newest is None:
+        return ""
+    present = {snapshot.id for snapshot in timeline(snapshots, restores)}
+    newer = [each for each in snapshots if each.sequence > newest.sequence]
+    behind = sum(each.id not in present for each in newer)
+    unusable = len(newer) - behind
+    passed = []
+    if unusable:
+        passed.append(f"{count_text(unusable, 'newer one')} cannot be restored")
+    if behind:
+        passed.append(f"{count_text(behind, 'newer one')} {'is' if behind == 1 else 'are'} not of the present timeline")
+    beginning = "the newest that can be restored" if unusable else "the newest"
+    if newest.id not in present:
+        beginning = "none of the present timeline can be restored; this is the newest of the others"
+    return "; ".join((beginning, *passed))
 
 
 def resolve(

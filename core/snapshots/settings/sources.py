@@ -7,7 +7,6 @@ here, with a suggestion.
 from __future__ import annotations
 
 import difflib
-import logging
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,10 +21,7 @@ __all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "RawValue", "chosen_file", "from_env
 PREFIX = "BACKUP_"
 FILE_VARIABLE = "BACKUP_CONFIG"
 DEFAULT_FILE = Path("config/backup.toml")
-SIMILAR = 0.85
-"""The difflib ratio from which a variable of an unknown section counts as a misspelt setting of ours."""
-
-log = logging.getLogger(__name__)
+_NEVER_EMPTY = "repository.path"
 
 
 class RawValue(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +71,8 @@ def from_file(path: Path, rules: Mapping[str, Validator]) -> dict[str, RawValue]
 def from_environment(environment: Mapping[str, str], rules: Mapping[str, Validator]) -> dict[str, RawValue]:
     """Return the raw values in ``DATABASE_URL`` and the ``BACKUP_`` variables; an empty variable counts as not set.
 
-    Raises SettingsError for an unknown key of a known section, and for a variable that looks like a misspelt setting.
-    Any other ``BACKUP_`` variable may be the host's own: a warning is logged.
+    Raises SettingsError for a ``BACKUP_`` variable that names no setting, since a misspelt one would be missed by
+    nobody, and for an empty path of the repository, since snapshots would go where nobody looks for them.
     """
     values: dict[str, RawValue] = {}
     url = environment.get("DATABASE_URL", "")
@@ -85,11 +81,13 @@ def from_environment(environment: Mapping[str, str], rules: Mapping[str, Validat
     settings = {variable(setting): setting for setting in rules}
     for name in sorted(environment):
         text = environment[name]
+        if settings.get(name) == _NEVER_EMPTY and not text.strip():
+            raise settings_error(f"environment variable {name}", _NEVER_EMPTY, InvalidValue(text, "a folder's path"))
         if name in settings and text.strip():
             value = rules[settings[name]].from_text(text)
             values[settings[name]] = RawValue(value=value, source=f"environment variable {name}")
         elif name.startswith(PREFIX) and name not in settings and name != FILE_VARIABLE:
-            _check_unknown_variable(name, text, rules)
+            raise _unknown_variable(name, text, rules)
     return values
 
 
@@ -118,18 +116,18 @@ def _keys(section: str, rules: Iterable[str]) -> list[str]:
     return [name.partition(".")[2] for name in rules if name.startswith(f"{section}.")]
 
 
-def _check_unknown_variable(name: str, text: str, rules: Mapping[str, Validator]) -> None:
-    """Raise SettingsError for a variable that was probably meant for Savepoint; log a warning for any other."""
+def _unknown_variable(name: str, text: str, rules: Mapping[str, Validator]) -> SettingsError:
     source = f"environment variable {name}"
     for section in _sections(rules):
         prefix = variable(section) + "_"
         if name.startswith(prefix) and _keys(section, rules):
-            raise _unknown_key(source, section, name.removeprefix(prefix).lower(), text, rules)
-    known = [variable(setting) for setting in rules]
-    if difflib.get_close_matches(name, known, n=1, cutoff=SIMILAR):
-        allowed = f"DATABASE_URL, {variable('triggers')} and {PREFIX}<SECTION>_<KEY>"
-        raise _unknown(source, name, text, allowed, _suggestion(name, known))
-    log.warning("The environment variable %s is not a setting of Savepoint; it is ignored.", name)
+            return _unknown_key(source, section, name.removeprefix(prefix).lower(), text, rules)
+    known = [*(variable(setting) for setting in rules), FILE_VARIABLE]
+    allowed = f"DATABASE_URL, {FILE_VARIABLE}, {variable('triggers')} and {PREFIX}<SECTION>_<KEY>"
+    hint = _suggestion(name, known) or "if another program reads it, start Savepoint without it"
+    # The value may be another program's secret.
+    message = f"{source}: there is no such setting; there are {allowed} ({hint})."
+    return SettingsError(message, key=name, value="", allowed=allowed, source=source)
 
 
 def _unknown_key(source: str, section: str, key: str, value: object, rules: Mapping[str, Validator]) -> SettingsError:

@@ -101,7 +101,7 @@ SWITCH = Validator(allowed="true or false", read=_read_switch, from_text=_switch
 
 
 def _number_from_text(value: str) -> object:
-    return int(value) if re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value) else value
+    return int(value.strip()) if re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value) else value
 
 
 def _number(allowed: str, least: int, most: int) -> Validator:

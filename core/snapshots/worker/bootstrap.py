@@ -30,9 +30,14 @@ def _import_msgspec() -> None:
         sys.modules["typing_extensions"] = present
 
 
-if __name__ == "__main__":
+def imported(name: str) -> types.ModuleType:
+    """Import a module of this package, under the package's fixed name."""
     package = types.ModuleType("savepoint_snapshots")
     package.__path__ = [str(Path(__file__).resolve().parents[1])]
     sys.modules[package.__name__] = package
     _import_msgspec()
-    sys.exit(importlib.import_module(f"{package.__name__}.{sys.argv.pop(1)}").main())
+    return importlib.import_module(f"{package.__name__}.{name}")
+
+
+if __name__ == "__main__":
+    sys.exit(imported(sys.argv.pop(1)).main())

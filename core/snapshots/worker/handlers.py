@@ -23,6 +23,7 @@ from .protocol import (
     ExportJob,
     FinishJob,
     HistoryJob,
+    ImportJob,
     InspectJob,
     IntegrityJob,
     Job,
@@ -147,8 +148,11 @@ def _inspect(job: InspectJob, engine: Engine, scratch: Path, watch: Watch) -> ms
 @do.register
 def _export(job: ExportJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
     target = Path(job.target)
+    archive = scratch / "export.gz" if job.plain else target
     try:
-        engine.export(job.chain, target, scratch, job.head, Path(job.record), watch)
+        engine.export(job.chain, archive, scratch, job.head, Path(job.record), watch)
+        if job.plain:
+            full.extract(archive, target, fingerprint=job.chain[-1].fingerprint, size=job.chain[-1].size, watch=watch)
     except FileExistsError as error:
         raise RepositoryError(f"{target} is there already; give a file that is not.", path=str(target)) from error
     sync_folder(target.parent)
@@ -161,6 +165,11 @@ def _history(job: HistoryJob, engine: Engine, scratch: Path, watch: Watch) -> ms
     from ..history.answers import answer
 
     return answer(job.question, job.files, job.url, job.busy_timeout, scratch, watch)
+
+
+@do.register
+def _import(job: ImportJob, engine: Engine, scratch: Path, watch: Watch) -> msgspec.Struct:
+    return engine.take_in(Path(job.source), Path(job.target), scratch, job.head, job.known, job.checks, watch)
 
 
 @do.register

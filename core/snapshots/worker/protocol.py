@@ -25,6 +25,7 @@ __all__ = [
     "Failed",
     "FinishJob",
     "HistoryJob",
+    "ImportJob",
     "InspectJob",
     "IntegrityJob",
     "Job",
@@ -145,12 +146,29 @@ class InspectJob(Work, frozen=True, kw_only=True, tag=True):
 
 
 class ExportJob(Work, frozen=True, kw_only=True, tag=True):
-    """Write the last snapshot of a chain to ``target`` as a standalone file, and verify it on the way."""
+    """Write the last snapshot of a chain to ``target`` as a standalone file, and verify it on the way.
+
+    With ``plain`` the file is what the archive holds: a SQLite database, or a dump.
+    """
 
     chain: tuple[ChainFile, ...]
     target: str
     head: Head
     record: str
+    plain: bool = False
+
+
+class ImportJob(Work, frozen=True, kw_only=True, tag=True):
+    """Write the database or the archive at ``source`` to ``target`` as a full, and verify that.
+
+    ``known`` are tables of the repository's database, of which the file must have one; empty if any file will do.
+    """
+
+    source: str
+    target: str
+    head: Head
+    known: tuple[str, ...]
+    checks: Checks
 
 
 class HistoryJob(Work, frozen=True, kw_only=True, tag=True):
@@ -180,6 +198,7 @@ Job = (
     | FinishJob
     | InspectJob
     | ExportJob
+    | ImportJob
     | ScanJob
     | HistoryJob
 )

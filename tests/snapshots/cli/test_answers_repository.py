@@ -17,7 +17,7 @@ def test_status_answers_with_counts_sizes_and_what_is_newest(world: World) -> No
     world.answer("verify", first["id"], code=4)
     world.answer("verify", second["id"], "--level", "restored")
     newest = world.answer("list")["snapshots"][0]
-    answer = world.answer("status")
+    answer = world.answer("status", code=1)
     assert list(answer) == [
         "engine",
         "database",
@@ -34,7 +34,16 @@ def test_status_answers_with_counts_sizes_and_what_is_newest(world: World) -> No
         "remarks",
         "live",
         "audit",
+        "settings_file",
+        "triggers",
+        "verified",
+        "users",
+        "problems",
     ]
+    assert answer.pop("verified")["id"] == second["id"]
+    assert answer.pop("users") in ([], None)
+    assert [problem["check"] for problem in answer.pop("problems")] == ["damaged"]
+    assert (answer.pop("settings_file"), answer.pop("triggers")) == (str(world.config), 5)
     assert TIME.fullmatch(answer.pop("next_periodic"))
     assert answer.pop("free") > 0
     assert answer.pop("live")["verdict"] == "sound"

@@ -13,7 +13,17 @@ import pytest
 
 from core.snapshots.cli import commands
 from core.snapshots.cli.commands import shell
-from core.snapshots.cli.json_output import checks, doctor, errors, history, maintenance, rescues, restores, snapshots
+from core.snapshots.cli.json_output import (
+    checks,
+    doctor,
+    errors,
+    history,
+    maintenance,
+    rescues,
+    restores,
+    snapshots,
+    status,
+)
 from core.snapshots.doctor import Problem
 from core.snapshots.models import Actor, AuditLine, Kind, Lost, Verification
 
@@ -27,6 +37,7 @@ COMMANDS = [
     "verify",
     "restore",
     "export",
+    "import",
     "status",
     "integrity",
     "audit",
@@ -35,6 +46,7 @@ COMMANDS = [
     "unpin",
     "rebuild-catalog",
     "claim",
+    "settings",
     "doctor",
     "look",
     "history",
@@ -49,10 +61,12 @@ SHAPES: dict[str, list[type[msgspec.Struct]]] = {
     "verify": [checks.VerifyDocument],
     "restore": [restores.RestoreDocument],
     "export": [snapshots.ExportDocument],
-    "status": [snapshots.StatusDocument],
+    "status": [status.StatusDocument, Problem],
+    "settings": [status.SettingsDocument, status.SettingDocument],
     "integrity": [checks.IntegrityDocument],
     "prune": [maintenance.PruneDocument, maintenance.DecisionDocument],
     "pin, unpin": [snapshots.SnapshotAnswer],
+    "import": [snapshots.SnapshotAnswer],
     "rebuild-catalog": [maintenance.CatalogDocument],
     "doctor": [doctor.DoctorDocument, Problem],
     "look": [history.LookDocument],

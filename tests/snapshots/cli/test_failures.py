@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,8 +51,9 @@ def test_an_unknown_id_is_wrong_usage(world: World, command: list[str]) -> None:
 
 
 def test_latest_of_nothing_is_wrong_usage(world: World) -> None:
-    """The sentence says that there is no snapshot, rather than that latest is no id."""
-    assert world.error("verify", code=2) == ("SnapshotNotFound", "There is no snapshot yet.")
+    """The sentence says that there is no snapshot, and where, rather than that latest is no id."""
+    where = f"{world.repository} (settings of {world.config})"
+    assert world.error("verify", code=2) == ("SnapshotNotFound", f"No snapshots in {where}, so none is 'latest'.")
 
 
 @pytest.mark.process
@@ -328,10 +330,16 @@ def test_an_error_that_nobody_foresaw_is_still_one_document(world: World, monkey
     assert "Traceback" in result.stderr
 
 
-def test_warnings_are_not_among_a_programs_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warnings_are_not_among_a_programs_answers(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """What is logged on the way goes to standard error, with everything in it that a terminal would obey spelt out."""
-    monkeypatch.setenv("BACKUP_OF_\x1b[31mTHE_HOST", "1")
-    result = world.run("--config", str(world.config), "--json", "list")
+
+    async def warning(self: SnapshotService, kind: object = None) -> tuple[()]:
+        logging.getLogger("core.snapshots.somewhere").warning("of \x1b[31mTHE_HOST")
+        return ()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SnapshotService, "list", warning)
+        result = world.run("--config", str(world.config), "--json", "list")
     assert only_document(result.stdout) == {"snapshots": []}
     assert result.stderr.startswith("Warning: ")
     assert "\\x1b[31mTHE_HOST" in result.stderr

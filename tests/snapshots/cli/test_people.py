@@ -92,10 +92,10 @@ def test_now_says_that_nothing_changed(world: World) -> None:
 def test_a_long_list_shows_the_newest_and_how_many_more_there_are(world: World) -> None:
     """Fifty rows and a hint; so many are no trouble."""
     world.list_many(10_000)
-    lines = world.show("list").splitlines()
-    rows = [line.split()[0] for line in lines if line.startswith("0000")]
+    result = world.run("--config", str(world.config), "list")
+    rows = [line.split()[0] for line in result.stdout.splitlines()[1:]]
     assert rows == [f"{number:012x}" for number in range(10_000, 9_950, -1)]
-    assert lines[-1].strip() == "9,950 more, use --all"
+    assert result.stderr.strip() == "9,950 more, use --all"
 
 
 def test_all_of_a_long_list_can_be_had(world: World) -> None:
@@ -219,15 +219,21 @@ def test_a_snapshot_is_shown_with_the_whole_path_of_its_file(world: World) -> No
 
 def test_an_empty_list_says_which_folder_is_empty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever stands in the wrong folder sees that at once: the path, and that no settings were found."""
-    assert world.show("list").strip() == f"No snapshots in {world.repository}."
+    counted = f"(settings of {world.config})"
+    assert world.show("list").strip() == f"No snapshots in {world.repository} {counted}."
     taken = world.snapshot()
     assert taken["id"] in world.show("list", "--kind", "manual")
-    assert world.show("list", "--kind", "safety").strip() == f"No safety snapshots in {world.repository}."
+    assert world.show("list", "--kind", "safety").strip() == f"No safety snapshots in {world.repository} {counted}."
     elsewhere = world.root / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    shown = world.run("list").stdout.strip()
-    assert shown == f"No snapshots in {elsewhere / 'backups'} (no config/backup.toml here; defaults used)."
+    result, looked = world.run("list"), f"{elsewhere / 'backups'} (no config/backup.toml here; defaults used)"
+    assert (result.stdout.strip(), result.exit_code) == (f"No snapshots in {looked}.", 1)
+    for command in (["show", "latest"], ["restore", "latest", "--yes"], ["pin", "18:00"], ["diff", "latest"]):
+        result = world.run(*command)
+        assert f"No snapshots in {looked}, so none is" in result.stderr
+        assert result.exit_code == 2
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_integrity_before_there_is_a_database_is_neither_sound_nor_damaged(world: World) -> None:

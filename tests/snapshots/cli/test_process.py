@@ -205,7 +205,7 @@ def test_ctrl_c_at_the_question_ends_it(world: World, terminal: Terminal) -> Non
     interrupt(process)
     assert ended(process) == (130, "")
     terminal.read_rest()
-    assert "Stopped; nothing was changed." in terminal.shown
+    assert "Stopped. Nothing was changed." in terminal.shown
     assert "Traceback" not in terminal.shown
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,7 @@ def test_the_more_specific_variable_of_the_url_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize("empty", ["", "  "])
 def test_an_empty_variable_counts_as_absent(empty: str) -> None:
     """Container files pass on variables that nobody set."""
-    environment = {"DATABASE_URL": empty, "BACKUP_REPOSITORY_PATH": empty, "BACKUP_DISCORD_ALERT_CHANNEL_ID": empty}
+    environment = {"DATABASE_URL": empty, "BACKUP_CONFIG": empty, "BACKUP_DISCORD_ALERT_CHANNEL_ID": empty}
     assert load(None, environment) == defaults()
 
 
@@ -162,13 +161,19 @@ def test_a_variable_that_is_nearly_one_of_ours_is_refused(name: str, hint: str) 
     assert hint in str(refused({name: "x"}))
 
 
-def test_a_variable_that_may_be_the_hosts_is_left_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """Savepoint does not own the prefix; the warning names the variable and keeps its value to itself."""
-    with caplog.at_level(logging.WARNING, logger="core.snapshots"):
-        assert load(None, {"BACKUP_S3_BUCKET": "hunter2", "DISCORD_TOKEN": "hunter2", "PATH": "/bin"}) == defaults()
-    assert [record.getMessage() for record in caplog.records] == [
-        "The environment variable BACKUP_S3_BUCKET is not a setting of Savepoint; it is ignored."
-    ]
+def test_a_variable_that_names_no_setting_is_refused_without_its_value() -> None:
+    """Whatever begins like ours is meant for us, or the owner says it is not; nobody misses a setting unawares."""
+    error = refused({"BACKUP_S3_BUCKET": "hunter2", "DISCORD_TOKEN": "x", "PATH": "/bin"})
+    assert error.key == "BACKUP_S3_BUCKET"
+    assert "there is no such setting" in str(error)
+    assert "did you mean" in str(error) or "start Savepoint without it" in str(error)
+    assert "hunter2" not in repr(error.to_wire())
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_path_of_the_repository_is_refused(text: str) -> None:
+    """Snapshots would go to the default folder, where nobody looks for them."""
+    assert refused({"BACKUP_REPOSITORY_PATH": text}).key == "repository.path"
 
 
 def test_no_refusal_shows_a_secret_of_the_environment() -> None:

@@ -1,4 +1,4 @@
-"""The documents of snapshots: ``now``, ``list``, ``show``, ``pin``, ``unpin``, ``export`` and ``status``."""
+"""The documents of snapshots: ``now``, ``list``, ``show``, ``pin``, ``unpin``, ``import``, ``export``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ...models import AuditLine, Created, Form, Kind, Snapshot, Status, Verification
+from ...models import AuditLine, Created, Form, Kind, Snapshot, Verification
 from .checks import HealthDocument, health_document
 from .times import utc
 
@@ -19,12 +19,10 @@ __all__ = [
     "NowDocument",
     "SnapshotAnswer",
     "SnapshotDocument",
-    "StatusDocument",
     "detailed_document",
     "list_document",
     "now_document",
     "snapshot_document",
-    "status_document",
 ]
 
 
@@ -84,26 +82,6 @@ class ExportDocument(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of ``status``."""
-
-    engine: str
-    database: str
-    repository: str
-    snapshots: int
-    damaged: int
-    pinned: int
-    kinds: dict[str, int]
-    size: int
-    free: int
-    newest: SnapshotDocument | None
-    newest_restored: SnapshotDocument | None
-    next_periodic: dt.datetime
-    remarks: tuple[str, ...]
-    live: HealthDocument | None
-    audit: tuple[AuditLine, ...]
-
-
 class AuditDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of ``audit``."""
 
@@ -153,27 +131,3 @@ def now_document(created: Created) -> NowDocument:
 def list_document(snapshots: Iterable[Snapshot]) -> ListDocument:
     """Return the answer of ``list``, in the order given."""
     return ListDocument(snapshots=tuple(snapshot_document(snapshot) for snapshot in snapshots))
-
-
-def status_document(status: Status) -> StatusDocument:
-    """Return the answer of ``status``.
-
-    What only the bot's process knows is left out: the answer is the same from every process.
-    """
-    return StatusDocument(
-        engine=status.engine,
-        database=status.database,
-        repository=status.repository,
-        snapshots=status.snapshots,
-        damaged=status.damaged,
-        pinned=status.pinned,
-        kinds=status.kinds,
-        size=status.size,
-        free=status.free,
-        newest=snapshot_document(status.newest) if status.newest else None,
-        newest_restored=snapshot_document(status.newest_restored) if status.newest_restored else None,
-        next_periodic=utc(status.next_periodic),
-        remarks=status.remarks,
-        live=health_document(status.live),
-        audit=status.audit,
-    )

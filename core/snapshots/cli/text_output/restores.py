@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.text import Text
 
-from ...models import Lost, Method, RestorePlan, RestoreReport
+from ...models import AuditLine, JournalEntry, Lost, Method, RestorePlan, RestoreReport
 from ...repository.repository import QUARANTINE
 from ...units import count_text, duration_text
 from .layout import BAD, GOOD, QUIET, WARNING, Shown, facts, first, moment, sentence, table
 
-__all__ = ["plan_output", "restored_output"]
+__all__ = ["interrupted_sentence", "plan_output", "restored_output"]
 
 _EVENTS = 10
 """How many events and reasons are named."""
@@ -68,6 +69,17 @@ def restored_output(report: RestoreReport, repository: Path) -> Shown:
         lines.append(sentence(f"{count} could not be restored as in the snapshot:", WARNING))
         lines += [sentence(f"- {each}") for each in report.left_out]
     return *lines, Text(), *_rows(lost, "before", readable=report.safety is not None)
+
+
+def interrupted_sentence(snapshot_id: str, entry: JournalEntry | None, lines: Sequence[AuditLine]) -> str:
+    """Return what a restore that was stopped has left, by its journal and the lines of the audit log since it began."""
+    if entry is not None and entry.operation == "restore":
+        state = f"the database is {entry.snapshot}" if entry.committed else "the files were being exchanged"
+        return f"{state}. The next start, or the next command that writes, finishes or undoes it before anything else."
+    outcome = next((line.outcome for line in reversed(lines) if line.action == "restore"), None)
+    if outcome is not None and outcome.startswith("done"):
+        return f"the database is {snapshot_id} already; only the comparison with it was left out."
+    return "the database is as it was."
 
 
 def _events(lost: Lost) -> str:

@@ -1,4 +1,4 @@
-"""The text of snapshots: ``now``, ``list``, ``show``, ``pin``, ``unpin``, ``export`` and ``status``."""
+"""The text of snapshots: ``now``, ``show``, ``pin``, ``unpin``, ``export`` and ``import``."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from pathlib import Path
 
 from rich.text import Text
 
-from ...models import AuditLine, Created, Exported, Health, Kind, Snapshot, Status, Verdict, Verification
-from ...settings.sources import DEFAULT_FILE
+from ...models import AuditLine, Created, Exported, Health, Snapshot, Verdict
 from ...units import size_text
-from .checks import VERDICTS
-from .layout import BAD, GOOD, QUIET, SHOWN, WARNING, Shown, ago, facts, first, moment, more, sentence, table
+from .layout import BAD, GOOD, WARNING, Shown, facts, moment, sentence, table
 
 __all__ = [
     "audit_output",
     "created_output",
     "exported_output",
-    "list_output",
-    "no_snapshots_output",
+    "imported_output",
     "pinned_output",
     "show_output",
-    "status_output",
 ]
 
 _REASONS = 3
@@ -48,34 +44,13 @@ def _left_out(snapshot: Snapshot) -> Shown:
     return heading, *(sentence(f"- {each}") for each in snapshot.left_out)
 
 
-def list_output(snapshots: Sequence[Snapshot], now: dt.datetime, *, everything: bool) -> Shown:
-    """Show snapshots in the order given, without ``everything`` the first ``SHOWN`` of them."""
-    shown = snapshots if everything else snapshots[:SHOWN]
-    grid = table("id", "kind", "taken>", "size>", "verified", "reasons")
-    for snapshot in shown:
-        grid.add_row(
-            snapshot.id,
-            f"{snapshot.kind} (pinned)" if snapshot.pinned else snapshot.kind.value,
-            ago(snapshot.created_at, now),
-            size_text(snapshot.size),
-            _verified(snapshot.verification),
-            sentence(first(snapshot.reasons, _REASONS)),
-        )
-    return grid, *more(len(snapshots) - len(shown))
-
-
-def no_snapshots_output(repository: Path, kind: Kind | None, settings_file: Path | None) -> Shown:
-    """Show that a list is empty, and which folder that is: it may not be the one that was meant."""
-    what = f"No {kind} snapshots" if kind is not None else "No snapshots"
-    why = "" if settings_file is not None else f" (no {DEFAULT_FILE.as_posix()} here; defaults used)"
-    return (sentence(f"{what} in {repository}{why}."),)
-
-
-def show_output(snapshot: Snapshot, repository: Path, now: dt.datetime) -> Shown:
-    """Show one snapshot in full."""
+def show_output(snapshot: Snapshot, repository: Path, now: dt.datetime, *, why: str = "") -> Shown:
+    """Show one snapshot in full; ``why`` says why it is the one that "latest" names."""
     verified = f"{snapshot.verification.level}, {moment(snapshot.verification.at, now)}"
     pairs: list[tuple[str, str | Text]] = [
         ("snapshot", snapshot.id),
+        *([("latest", why)] if why else []),
+        *([("imported", snapshot.imported)] if snapshot.imported is not None else []),
         ("kind", snapshot.kind.value),
         ("form", snapshot.form.value if snapshot.base is None else f"{snapshot.form} on {snapshot.base}"),
         ("taken", moment(snapshot.created_at, now)),
@@ -110,31 +85,22 @@ def pinned_output(snapshot: Snapshot) -> Shown:
 
 def exported_output(file: Path, exported: Exported) -> Shown:
     """Show what was exported."""
-    return (sentence(f"Wrote {file}, {size_text(exported.size)}. It stands alone; gunzip reads it.", GOOD),)
+    reader = "; gunzip reads it" if file.name.lower().endswith(".gz") else ""
+    return (sentence(f"Wrote {file}, {size_text(exported.size)}. It stands alone{reader}.", GOOD),)
 
 
-def status_output(status: Status, now: dt.datetime) -> Shown:
-    """Show the repository at a glance."""
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in status.kinds.items() if count)
-    counts = f"{status.snapshots:,}" + (f" ({kinds})" if kinds else "")
-    damaged = sentence(f"{status.damaged:,}", BAD) if status.damaged else sentence("none")
-    pairs: list[tuple[str, str | Text]] = [
-        ("database", f"{status.database} ({status.engine})"),
-        ("repository", status.repository),
-        ("snapshots", counts),
-        ("damaged", damaged),
-        ("pinned", f"{status.pinned:,}"),
-        ("size", f"{size_text(status.size)}, {size_text(status.free)} free"),
-        ("newest", _named(status.newest, now)),
-        ("newest restored", _named(status.newest_restored, now)),
-        ("next periodic", f"{moment(status.next_periodic, now)}, while the bot runs"),
-        *(("engine", remark) for remark in status.remarks),
+def imported_output(snapshot: Snapshot, repository: Path, now: dt.datetime) -> Shown:
+    """Show what a file has become, and what is known of the state in it."""
+    health = snapshot.health
+    sound = health is None or health.verdict is Verdict.SOUND
+    lines = [
+        sentence(f"{snapshot.imported} is snapshot {snapshot.id} now, verified and pinned: {_sizes(snapshot)}.", GOOD),
+        sentence(str(repository / snapshot.path)),
     ]
-    audit = [
-        sentence(f"{moment(line.at, now)}  {line.action} {line.snapshot or ''}: {line.outcome}, {line.actor}", QUIET)
-        for line in status.audit
-    ]
-    return _live(status.live, now), facts(pairs), *audit
+    if not sound:
+        lines.append(sentence(f"What is in it: {_state(health, now)}", WARNING))
+    lines.append(sentence(f"The database was not changed. To put it there: restore {snapshot.id}."))
+    return tuple(lines)
 
 
 def audit_output(lines: Sequence[AuditLine], now: dt.datetime) -> Shown:
@@ -150,24 +116,5 @@ def audit_output(lines: Sequence[AuditLine], now: dt.datetime) -> Shown:
     return (grid,)
 
 
-def _live(health: Health | None, now: dt.datetime) -> Text:
-    """Show what is known of the live database."""
-    if health is None:
-        return sentence("Nothing is known of the database yet.", WARNING)
-    text, style = VERDICTS[health.verdict]
-    if health.verdict is Verdict.UNKNOWN and not health.findings:
-        return sentence("The database can be opened; it was not checked yet (integrity checks it).", WARNING)
-    what = f": {health.findings[0].message}" if health.findings else "."
-    return sentence(f"{text}, as of {moment(health.checked_at, now)}{what}", style)
-
-
 def _sizes(snapshot: Snapshot) -> str:
     return f"{size_text(snapshot.size)} for a database of {size_text(snapshot.database_size)}"
-
-
-def _verified(verification: Verification) -> Text:
-    return Text(verification.level.value, style=GOOD) if verification.ok else Text("DAMAGED", style=BAD)
-
-
-def _named(snapshot: Snapshot | None, now: dt.datetime) -> str:
-    return "none" if snapshot is None else f"{snapshot.id}, {snapshot.kind}, {moment(snapshot.created_at, now)}"

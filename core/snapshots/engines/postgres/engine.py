@@ -141,6 +141,21 @@ class PostgresEngine(Engine):
         self.verify(chain, scratch, watch)
         full.copy(Path(chain[-1].path), target, watch)
 
+    def take_in(
+        self,
+        source: Path,
+        target: Path,
+        scratch: Path,
+        head: Head,
+        known: tuple[str, ...],
+        checks: Checks,
+        watch: Watch,
+    ) -> SnapshotResult:
+        """Write the full of another full of Savepoint's."""
+        from .importing import take_in
+
+        return take_in(source, target, scratch, head, known, watch)
+
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt database."""
         found = Image.read(image)
@@ -183,7 +198,9 @@ class PostgresEngine(Engine):
         """Exchange the scratch database for the game's, or load the archive in place if there is none."""
         found = Image.read(image)
         if found.database is None:
-            replaced = Replaced(None, load_in_place(found.part, self._address, self._busy_timeout, watch))
+            replaced = Replaced(
+                None, load_in_place(found.part, found.content.metadata, self._address, self._busy_timeout, watch)
+            )
         else:
             replaced = replace_by_exchange(self._address, self._busy_timeout, found, quarantine, watch)
             image.unlink()

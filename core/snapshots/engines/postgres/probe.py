@@ -12,7 +12,7 @@ from ...errors import DatabaseUnavailable, SnapshotError
 from ..base import Position
 from .client_tools import find_tools
 from .connecting.opening import Opened, close_session, open_session
-from .connection import Address
+from .connection import APPLICATION, Address
 from .membership import Membership
 from .wal_position import POSITION_QUERY, parse_position
 
@@ -41,6 +41,17 @@ _SERVER = """
 SELECT current_setting('server_version_num')::int / 10000 * 10 + (rolcreatedb OR rolsuper)::int
   FROM pg_catalog.pg_roles WHERE rolname = current_user
 """
+
+
+_USERS = (
+    """
+SELECT array_agg(DISTINCT coalesce(nullif(application_name, ''), usename::text))
+  FROM pg_catalog.pg_stat_activity
+ WHERE datname = pg_catalog.current_database() AND backend_type = 'client backend'
+   AND pid <> pg_catalog.pg_backend_pid() AND application_name <> '%s'
+"""
+    % APPLICATION
+)
 
 
 class PostgresProbe:
@@ -96,6 +107,22 @@ class PostgresProbe:
             versions,
             "The role may not create databases: snapshots are not rebuilt for proof, and restored in place.",
         )
+
+    async def lacking(self) -> tuple[str, ...]:
+        """Return what to install, if pg_dump or psql of the server's version are missing."""
+        found = await self._ask(_SERVER)
+        if found is None:
+            return ()
+        try:
+            await asyncio.to_thread(find_tools, int(found) // 10)
+        except SnapshotError as error:
+            return (str(error),)
+        return ()
+
+    async def users(self) -> tuple[str, ...] | None:
+        """Return the programs that have a session in the database, without ours."""
+        found = await self._ask(_USERS)
+        return () if found is None else tuple(found)
 
     async def create_restore_point(self, name: str) -> None:
         """Write a named restore point into the write-ahead log, which takes microseconds; the server also logs it."""

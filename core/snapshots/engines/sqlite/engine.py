@@ -131,6 +131,23 @@ class SqliteEngine(Engine):
         """Write the last snapshot of a chain as a full."""
         rebuild.export(chain, target, scratch, head, record, watch)
 
+    def take_in(
+        self,
+        source: Path,
+        target: Path,
+        scratch: Path,
+        head: Head,
+        known: tuple[str, ...],
+        checks: Checks,
+        watch: Watch,
+    ) -> SnapshotResult:
+        """Write the full of a database file, or of a gzip of one."""
+        from .importing import archive_of, image_of
+
+        image = image_of(source, scratch, self._busy_timeout, watch)
+        engine = SqliteEngine(image, self._busy_timeout)
+        return archive_of(engine, image, source, target, scratch, head, known, checks, watch)
+
     def check_image(self, image: Path, checks: Checks, watch: Watch) -> IntegrityReport:
         """Check a rebuilt image."""
         started = time.monotonic()

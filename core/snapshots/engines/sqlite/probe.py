@@ -74,6 +74,18 @@ class SqliteProbe:
         """Return no remarks: SQLite needs no programs and no permissions."""
         return ()
 
+    async def lacking(self) -> tuple[str, ...]:
+        """Return nothing: Python has all that is needed."""
+        return ()
+
+    async def users(self) -> tuple[str, ...] | None:
+        """Return the processes that have the file open; only those that this user may look into are seen."""
+        # Imported here: only who is at a shell asks for it.
+        from .exchanging.holders import everybody_is_visible, holders
+
+        found = await asyncio.to_thread(holders, self._path)
+        return tuple(f"{each.name} ({each.pid})" for each in found) if found or everybody_is_visible() else None
+
     async def create_restore_point(self, name: str) -> None:
         """Raise DatabaseUnavailable: SQLite has no log of the past."""
         raise DatabaseUnavailable("SQLite has no restore points; switch [database] restore_points off.")

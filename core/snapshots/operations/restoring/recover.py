@@ -67,6 +67,8 @@ def _sentence(entry: JournalEntry) -> str:
     if entry.operation == "rescue":
         state = "the rows were put back" if entry.committed else "no row was changed"
         return f"A rescue that {entry.actor} began at {began} was interrupted: {state}."
+    if entry.operation == "import":
+        return f"An import that {entry.actor} began at {began} was interrupted; the file can be imported again."
     if entry.snapshot is None:
         return f"A {entry.operation} that {entry.actor} began at {began} was interrupted; the next one finishes it."
     state = f"is {entry.snapshot}" if entry.committed else "is as it was"

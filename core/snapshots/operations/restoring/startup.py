@@ -302,7 +302,8 @@ def candidates(
     """Return the snapshots that may be restored by themselves, the best first.
 
     Those of the timeline come newest first, then the others; without those whose bytes are damaged, whose state is
-    known to be unreadable, or which a healing took of the damage it was about to mend. With ``newest_only`` it is the
+    known to be unreadable, which a healing took of the damage it was about to mend, or which were imported and never
+    restored by hand. With ``newest_only`` it is the
     timeline's newest alone: for content, newer snapshots are never passed over.
     """
     if newest_only:
@@ -312,7 +313,7 @@ def candidates(
     return tuple(
         each
         for each in timeline_first(snapshots, restores)
-        if usable_state(each) and (each.id in chosen or not of_damage(each))
+        if usable_state(each) and (each.id in chosen or not (of_damage(each) or each.imported is not None))
     )
 
 
