@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
+from rich.console import Console
 
-from demonstration import local_postgres
+from demonstration import local_postgres, play
 from demonstration.stages import FileStage, ServerStage, StageError, stage_for
 from tests.end_to_end.test_main import environment
 from tests.worlds.waiting import PATIENCE
@@ -92,6 +94,19 @@ def test_what_is_removed_with_its_server_is_not_shown_as_kept(tmp_path: Path) ->
         "the database savepoint_demo_before_1 on the same server"
     )
     assert stage_for(None, tmp_path).kept("1", tmp_path) == f"in {tmp_path / 'quarantine' / '1'}"
+
+
+@pytest.mark.parametrize("temporary", [True, False])
+def test_what_is_left_is_shown_and_what_is_removed_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, temporary: bool
+) -> None:
+    """The last line of ``make demo-postgres`` never names a database that is gone by then."""
+    monkeypatch.setattr(play, "console", Console(soft_wrap=True))
+    report = SimpleNamespace(restore=SimpleNamespace(quarantine="savepoint_demo_before_1"))
+    play._paths(stage_for("postgresql://localhost/game", tmp_path, temporary=temporary), report)
+    shown = capsys.readouterr().out
+    assert ("savepoint_demo_before_1" in shown) is not temporary
+    assert ("is removed now, with the damaged database" in shown) is temporary
 
 
 async def test_on_a_server_it_ends_well_and_says_so(clean: str, tmp_path: Path) -> None:
