@@ -1,4 +1,4 @@
-"""The recipe of docs/postgresql.md for restore points, done with pgBackRest: back to the moment of an event, to the row."""
+"""The recipe for restore points in docs/postgresql.md, with pgBackRest: back to the moment of an event, to the row."""
 
 from __future__ import annotations
 
