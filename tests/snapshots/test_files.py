@@ -255,3 +255,25 @@ def test_the_folder_of_an_export_is_synced(tmp_path: Path, synced: list[str]) ->
     job = ExportJob(url="", busy_timeout=1.0, deadline=1.0, scratch="", chain=(), head=HEAD, record="", target=target)
     assert handlers.do(job, cast(Engine, Exporting()), tmp_path, Watch()) == Exported(size=8)
     assert synced[-1] == "out"
+
+
+def test_where_rights_cannot_be_changed_that_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFS and exFAT say EPERM to every chmod, and have no rights that could be too wide."""
+
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    files.make_private(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_writes_belongs_to_the_owner_of_the_folder(tmp_path: Path) -> None:
+    """A shell in a container is often root's, and must not lock out the bot's own user."""
+    folder = tmp_path / "of the bot"
+    folder.mkdir()
+    os.chown(folder, 4321, 4322)
+    files.make_folder(folder / "one" / "two")
+    files.write_atomically(folder / "catalog", b"{}", scratch=folder / "catalog.new")
+    owners = {(each.stat().st_uid, each.stat().st_gid) for each in folder.rglob("*")}
+    assert owners == {(4321, 4322)}
