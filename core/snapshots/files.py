@@ -279,4 +279,6 @@ def translate_os_error(error: OSError, path: Path | None = None) -> RepositoryEr
         return RepositoryError(message, path=place)
     if error.errno in (errno.EACCES, errno.EPERM):
         return RepositoryError(f"No permission to write {place}: check who owns it ({error.strerror}).", path=place)
-    return RepositoryError(f"{place} cannot be used: {error.strerror or error}.", path=place)
+    return RepositoryError(
+        f"{place} cannot be used: {error.strerror or str(error) or type(error).__name__}.", path=place
+    )

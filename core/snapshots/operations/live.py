@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from ..errors import Busy
 from ..models import Check, DatabaseState, Finding, Health, IntegrityReport, RestoreReport, Severity, Verdict
 from ..policies.health import health_of, judge, means
 from ..repository.state import StateFile
@@ -109,8 +110,9 @@ async def _record(context: Context, before: _Live | None, health: Health) -> Non
     recovered = health.verdict is Verdict.SOUND and _was_bad(reported)
     document = _Live(health=health, reported=tuple(sorted(reported | signature)) if worth_saying else ())
     try:
-        await context.in_thread(_file(context).write, document)
-    except OSError as error:
+        # Several checks can end at once, each with its verdict: one after another, or one of them would be lost.
+        await context.in_thread(_file(context).change, lambda _: document)
+    except (OSError, Busy) as error:
         log.error("The verdict on the database could not be recorded: %s", error)
     if new or recovered:
         await context.notify(lambda listener: listener.health_changed(health))
