@@ -1,6 +1,6 @@
 """A bot's process that does one operation of the service, while the injector disturbs it and its workers.
 
-Run as ``python -m tests.faults.bot OPERATION FOLDER``.
+Run as ``python -m tests.faults.bot OPERATION FOLDER [--min-free=BYTES]``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.worlds.service_world import ServiceWorld
 
 __all__ = ["OPERATIONS"]
 
-OPERATIONS = ("full", "incremental", "restore", "heal", "verify", "pin", "prune", "rebuild")
+OPERATIONS = ("open", "full", "incremental", "restore", "heal", "verify", "pin", "prune", "rebuild", "export")
 
 
 async def _do(service: SnapshotService, operation: str, folder: Path) -> None:
@@ -34,11 +34,14 @@ async def _do(service: SnapshotService, operation: str, folder: Path) -> None:
         await service.prune()
     elif operation == "rebuild":
         await service.rebuild_catalog()
+    elif operation == "export":
+        await service.export("latest", folder / "exported.db.gz")
 
 
-async def main(operation: str, folder: Path) -> int:
+async def main(operation: str, folder: Path, *more: str) -> int:
     """Do the operation; return 0 if it was done, 3 if it failed with an error of ours."""
-    service = ServiceWorld(folder, game=False).service(database={"busy_timeout": 5.0})
+    room = {"min_free": int(more[0].partition("=")[2])} if more else {}
+    service = ServiceWorld(folder, game=False).service(database={"busy_timeout": 5.0}, repository=room)
     try:
         await service.open()
         await _do(service, operation, folder)
@@ -51,4 +54,4 @@ async def main(operation: str, folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1], Path(sys.argv[2]))))
+    sys.exit(asyncio.run(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])))

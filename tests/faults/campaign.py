@@ -7,54 +7,31 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime as dt
 import errno
-import itertools
-import os
-import platform
 import random
 import shutil
-import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from core.snapshots import Form
-from tests.faults import injector
+from tests.faults import disks, injector
 from tests.faults.bot import OPERATIONS
+from tests.faults.day import Days
 from tests.faults.exchanges import SCENARIOS, exchange_world
+from tests.faults.live_rot import LiveRot
+from tests.faults.orphans import OrphanFaults
 from tests.faults.rot import Rot
 from tests.faults.services import ServiceFaults
+from tests.faults.soak import soak
+from tests.faults.table import Row, table_of, write_into
 from tests.worlds.service_world import played_world
 
 ERRORS = ("EIO", "ENOSPC", "EDQUOT", "EMFILE", "EACCES", "EINTR")
+MODES = ("wal", "delete")
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-_SHARES = {"exchange": 0.4, "errors": 0.2, "service": 0.3, "rot": 0.1}
-"""The part of the time that each kind of row gets."""
-_BEGIN, _END = "<!-- campaign -->\n", "<!-- end of campaign -->\n"
-
-
-class Row:
-    """One row of the table."""
-
-    def __init__(self, name: str, possible: int | None = None) -> None:
-        self.name, self.possible, self.tried = name, possible, 0
-        self.problems: list[str] = []
-
-    def count(self, where: str, problem: str | None) -> None:
-        """Count one run."""
-        self.tried += 1
-        if problem is not None:
-            self.problems.append(f"{where}: {problem}")
-            print(f"    FAILED {self.name}, {where}: {problem}", flush=True)
-
-    def line(self) -> str:
-        """Return the row of the table."""
-        of = "" if self.possible is None else f" of {self.possible:,}"
-        failed = len(self.problems)
-        return f"| {self.name} | {self.tried:,}{of} | {self.tried - failed:,} | {failed:,} |"
 
 
 def _points(calls: int, seconds: float, seed: str) -> Iterator[int]:
@@ -68,7 +45,7 @@ def _points(calls: int, seconds: float, seed: str) -> Iterator[int]:
         yield number
 
 
-def _exchanges(folder: Path, seconds: float) -> Iterator[Row]:
+async def _killed_exchanges(folder: Path, seconds: float) -> AsyncIterator[Row]:
     for scenario in SCENARIOS:
         with exchange_world(folder / scenario.name, scenario) as world:
             calls = world.calls()
@@ -78,66 +55,144 @@ def _exchanges(folder: Path, seconds: float) -> Iterator[Row]:
             yield row
 
 
-def _errors(folder: Path, seconds: float) -> Iterator[Row]:
+async def _failed_exchanges(folder: Path, seconds: float) -> AsyncIterator[Row]:
     rows = {name: Row(f"{name} once or from then on, exchange of files", 0) for name in ERRORS}
     for scenario in SCENARIOS:
         with exchange_world(folder / scenario.name, scenario) as world:
             calls = world.calls()
             for name, row in rows.items():
-                row.possible = (row.possible or 0) + (1 if name == "EINTR" else 2) * calls
+                row.possible = (row.possible or 0) + len(_ways(name)) * calls
                 share = seconds / len(SCENARIOS) / len(ERRORS)
                 for at in _points(calls, share, f"{scenario.name} {name}"):
-                    # An interrupted call is made again, so one that is always interrupted never ends.
-                    for then in (False,) if name == "EINTR" else (False, True):
+                    for then in _ways(name):
                         where = f"{scenario.name}, call {at}, from then on: {then}"
                         row.count(where, world.problem_after(at, getattr(errno, name), from_then_on=then))
-    yield from rows.values()
+    for row in rows.values():
+        yield row
 
 
-async def _services(folder: Path, seconds: float) -> list[Row]:
-    rows = []
+def _ways(error: str) -> tuple[bool, ...]:
+    """Return whether calls fail from then on; an interrupted call is made again, so always would be for ever."""
+    return (False,) if error == "EINTR" else (False, True)
+
+
+async def _services(folder: Path, seconds: float, *, killed: bool) -> AsyncIterator[Row]:
+    dice = random.Random(7)
     for operation in OPERATIONS:
-        row = Row(f"killed, bot and workers: {operation}", 0)
-        for mode in ("wal", "delete"):
-            faults = ServiceFaults(folder / f"{operation}-{mode}", operation, mode)
-            faults_folder = folder / f"{operation}-{mode}"
-            faults_folder.mkdir(parents=True)
+        what = "killed, bot and workers" if killed else "an error of a file call, bot and workers"
+        row = Row(f"{what}: {operation}", 0)
+        for mode in MODES:
+            place = folder / f"{operation}-{mode}"
+            place.mkdir(parents=True)
+            faults = ServiceFaults(place, operation, mode)
+            calls = await faults.calls()
+            row.possible = (row.possible or 0) + calls * (1 if killed else sum(len(_ways(name)) for name in ERRORS))
+            for at in _points(calls, seconds / len(OPERATIONS) / 2, f"{operation} {mode}"):
+                name = dice.choice(ERRORS)
+                then = not killed and dice.choice(_ways(name))
+                how = injector.KILL if killed else getattr(errno, name)
+                where = f"{mode}, call {at}" if killed else f"{mode}, call {at}, {name}, from then on: {then}"
+                row.count(where, await faults.problem_after(at, how, from_then_on=then))
+        yield row
+
+
+async def _orphans(folder: Path, seconds: float) -> AsyncIterator[Row]:
+    row = Row("orphan: bot killed beside a frozen worker, new start, a game commits", 0)
+    for operation in ("heal", "restore"):
+        for mode in MODES:
+            place = folder / f"{operation}-{mode}"
+            place.mkdir(parents=True)
+            faults = OrphanFaults(place, operation, mode)
             calls = await faults.calls()
             row.possible = (row.possible or 0) + calls
-            for at in _points(calls, seconds / len(OPERATIONS) / 2, f"{operation} {mode}"):
-                row.count(f"{mode}, call {at}", await faults.problem_after(at, injector.KILL))
-        print(row.line(), flush=True)
-        rows.append(row)
-    return rows
+            for at in _points(calls, seconds / 4, f"orphan {operation} {mode}"):
+                row.count(f"{operation}, {mode}, call {at}", await faults.problem_beside(at))
+    yield row
 
 
-async def _rot(folder: Path, seconds: float) -> Row:
+async def _full_disks(folder: Path, seconds: float) -> AsyncIterator[Row]:
+    reason, runs = disks.missing(), [(o, m, r) for o in disks.OPERATIONS for m in MODES for r in disks.LEVELS]
+    row = Row("full disk, a real small file system" if reason is None else f"full disk (not run: {reason})", len(runs))
+    random.Random(7).shuffle(runs)
+    until = time.monotonic() + seconds
+    for operation, mode, room in runs if reason is None else ():
+        if time.monotonic() > until:
+            break
+        place = folder / f"{operation}-{mode}-{room}"
+        place.mkdir(parents=True)
+        problem = await disks.problem_with_room(place, operation, mode, room)
+        row.count(f"{operation}, {mode}, {room:,} bytes free", problem)
+    yield row
+
+
+async def _rotten_repositories(folder: Path, seconds: float) -> AsyncIterator[Row]:
     folder.mkdir()
     rot = Rot(await played_world(folder, newer=Form.INCREMENTAL), seed=int(time.time()))
     row, until = Row("a bit flips, or a file ends early: snapshots and catalog"), time.monotonic() + seconds
     while time.monotonic() < until:
         row.count("rot", rot.problem())
-    return row
+    yield row
 
 
-def _table(rows: list[Row], minutes: float) -> str:
-    machine = f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    tried, failed = sum(row.tried for row in rows), sum(len(row.problems) for row in rows)
-    head = (
-        f"Run on {dt.datetime.now(dt.UTC):%Y-%m-%d} ({machine}, SQLite {sqlite3.sqlite_version}) for {minutes:.0f} "
-        f"minutes: {tried:,} tried, {failed:,} failed.\n\n"
-    )
-    head += "| fault | tried | passed | failed |\n| --- | --- | --- | --- |\n"
-    problems = [f"- {row.name}, {problem}" for row in rows for problem in row.problems[:20]]
-    listed = "\n\nWhat failed:\n\n" + "\n".join(problems) if problems else ""
-    return head + "\n".join(row.line() for row in rows) + listed + "\n"
+async def _rotten_databases(folder: Path, seconds: float) -> AsyncIterator[Row]:
+    for mode in MODES:
+        rot, until = LiveRot(folder / mode, mode, seed=int(time.time())), time.monotonic() + seconds / 2
+        row = Row("")
+        while time.monotonic() < until:
+            row.count(mode, rot.problem())
+        found = ", ".join(f"{name} {times:,}" for name, times in sorted(rot.found_by.items()))
+        row.name = f"a bit flips, or the file ends early: live database, {mode} (found by: {found})"
+        yield row
 
 
-def _write(table: str) -> None:
-    page = PAGE.read_text()
-    before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    PAGE.write_text(f"{before}{_BEGIN}{table}{_END}{after}")
+async def _soaks(folder: Path, seconds: float) -> AsyncIterator[Row]:
+    row = Row("soak: three bots frozen or killed, a fast game whose sum holds")
+    folder.mkdir()
+    row.tried, problems = await asyncio.to_thread(soak, folder, seconds)
+    row.problems += problems
+    yield row
+
+
+async def _days(folder: Path, seconds: float) -> AsyncIterator[Row]:
+    days, until = Days(folder), time.monotonic() + seconds
+    row = Row("day: simulated hours of a busy bot, restarts, clock steps", 7 * 24)
+    while time.monotonic() < until and row.tried < 7 * 24:
+        row.tried += await days.live(1)
+    row.problems += days.problems
+    yield row
+
+
+def _killed_services(folder: Path, seconds: float) -> AsyncIterator[Row]:
+    return _services(folder, seconds, killed=True)
+
+
+def _failed_services(folder: Path, seconds: float) -> AsyncIterator[Row]:
+    return _services(folder, seconds, killed=False)
+
+
+Kind = Callable[[Path, float], AsyncIterator[Row]]
+_SHARES: dict[Kind, float] = {
+    _killed_exchanges: 0.2,
+    _failed_exchanges: 0.1,
+    _killed_services: 0.18,
+    _failed_services: 0.18,
+    _orphans: 0.08,
+    _full_disks: 0.08,
+    _rotten_repositories: 0.03,
+    _rotten_databases: 0.04,
+    _soaks: 0.06,
+    _days: 0.05,
+}
+"""The kinds of rows, and the part of the time that each gets."""
+
+
+async def _run(folder: Path, seconds: float) -> list[Row]:
+    rows = []
+    for kind, share in _SHARES.items():
+        async for row in kind(folder / kind.__name__.strip("_"), seconds * share):
+            print(row.line(), flush=True)
+            rows.append(row)
+    return rows
 
 
 def main() -> int:
@@ -150,22 +205,15 @@ def main() -> int:
     if reason is not None:
         print(f"There is no campaign here: {reason}.")
         return 1
-    seconds, began = options.minutes * 60, time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="savepoint-campaign-"))
-    rows: list[Row] = []
+    began, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="savepoint-campaign-"))
     try:
-        exchanges = _exchanges(folder / "kill", seconds * _SHARES["exchange"])
-        for row in itertools.chain(exchanges, _errors(folder / "errno", seconds * _SHARES["errors"])):
-            print(row.line(), flush=True)
-            rows.append(row)
-        rows += asyncio.run(_services(folder / "service", seconds * _SHARES["service"]))
-        rows.append(asyncio.run(_rot(folder / "rot", seconds * _SHARES["rot"])))
+        rows = asyncio.run(_run(folder, options.minutes * 60))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    table = _table(rows, (time.monotonic() - began) / 60)
+    table = table_of(rows, (time.monotonic() - began) / 60)
     print(table)
     if not options.no_page:
-        _write(table)
+        write_into(PAGE, table)
     return 1 if any(row.problems for row in rows) else 0
 
 

@@ -1,4 +1,8 @@
-"""The injector: a library that is compiled here and loaded into a process, where it counts and disturbs file calls."""
+"""The injector: it counts and disturbs the file calls of a process, and of those that it starts.
+
+Where there is a C compiler it is a library, compiled here and loaded with LD_PRELOAD, which sees every call, SQLite's
+too. Elsewhere, or if SAVEPOINT_FAULTS is "hooks", it is Python's own functions with hooks (``hooks/sitecustomize.py``).
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,29 @@ import functools
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["KILL", "STOP", "environment", "missing", "new_counter"]
+__all__ = ["KILL", "STOP", "count", "environment", "has_library", "missing", "new_counter"]
 
 KILL, STOP = 0, -1
 """What happens at the chosen call in place of an errno."""
 
 _SOURCE = Path(__file__).with_name("injector.c")
+_HOOKS = Path(__file__).with_name("hooks")
 
 
 def missing() -> str | None:
     """Return why there is no injector on this machine, or None if there is one."""
-    if sys.platform != "linux":
-        return "the injector of faults needs LD_PRELOAD, as Linux has it"
-    if shutil.which("cc") is None:
-        return "the injector of faults needs a C compiler (cc)"
-    return None
+    return None if os.name == "posix" else "the injector of faults needs signals and file descriptors of POSIX"
+
+
+def has_library() -> bool:
+    """Return True if the injector is the library, False if it is the hooks."""
+    return sys.platform == "linux" and shutil.which("cc") is not None and os.environ.get("SAVEPOINT_FAULTS") != "hooks"
 
 
 @functools.cache
@@ -46,15 +53,23 @@ def library() -> Path:
 def new_counter(folder: Path) -> Path:
     """Create the file in which processes count together."""
     path = folder / "fault-counter"
-    path.write_bytes(bytes(8))
+    path.write_bytes(bytes(8) if has_library() else b"")
     return path
+
+
+def count(counter: Path) -> int:
+    """Return how many calls were counted."""
+    content = counter.read_bytes()
+    return int(struct.unpack("q", content)[0]) if has_library() else len(content)
 
 
 def environment(
     root: Path | None = None, counter: Path | None = None, *, at: int = -1, how: int = KILL, from_then_on: bool = False
 ) -> dict[str, str]:
     """Return the environment of a process that is disturbed at its ``at``-th file call under ``root``."""
-    values = {**os.environ, "LD_PRELOAD": str(library())}
+    values = (
+        {**os.environ, "LD_PRELOAD": str(library())} if has_library() else {**os.environ, "PYTHONPATH": str(_HOOKS)}
+    )
     if root is not None and counter is not None:
         values |= {"FAULT_ROOT": str(root), "FAULT_COUNTER": str(counter), "FAULT_AT": str(at), "FAULT_HOW": str(how)}
         if from_then_on:
