@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import tomllib
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from discord import app_commands
 
 from cogs.backup_cog import BackupCog
-from core.snapshots import defaults
+from core.snapshots import defaults, load
 from core.snapshots.cli.commands import shell
 from documentation import tables
 
@@ -112,6 +113,22 @@ def test_commands_of_the_shell_that_documents_show_can_be_typed(document: str) -
         if words[0] != "--version" and (command is None or options - known):
             wrong.append(line)
     assert wrong == []
+
+
+def test_files_that_documents_show_can_be_read(tmp_path: Path) -> None:
+    """Settings are loaded as the bot would; what is for other programs has their syntax at least."""
+    seen = set()
+    for document in DOCUMENTS:
+        for language, text in re.findall(r"```(toml|ini)\n(.*?)```", (PROJECT / document).read_text(), flags=re.DOTALL):
+            seen.add((document, language))
+            if language == "ini":
+                configparser.ConfigParser(strict=False, interpolation=None).read_string(f"[file]\n{text}")
+            elif "kill_signal" in text:
+                assert tomllib.loads(text)["mounts"]["destination"] == "/app/data"
+            else:
+                (tmp_path / "backup.toml").write_text(text)
+                load(tmp_path / "backup.toml", {})
+    assert {("docs/hosting.md", "toml"), ("docs/hosting.md", "ini"), ("docs/settings.md", "toml")} <= seen
 
 
 def _joined(document: str) -> str:
