@@ -1,4 +1,4 @@
-"""The service disturbed at its file calls, in the bot and in its workers together: the next start finds all in order."""
+"""The service disturbed at its file calls, in the bot and in its workers: the next start finds all in order."""
 
 from __future__ import annotations
 
