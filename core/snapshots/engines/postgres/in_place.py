@@ -18,6 +18,7 @@ from .loading.archive_events import Content, Events, read_for
 from .loading.comparison import compare
 from .loading.left_out import LeftOut
 from .loading.loader import Loader
+from .loading.others_views import Kept, strip, what_views_need
 from .loading.report import rest_of
 from .metadata.compare import without_entry
 from .metadata.model import Metadata
@@ -44,20 +45,25 @@ _INSIDE_OTHERS = frozenset(
 _LATE = {"sequence": 1, "function": 2, "procedure": 2, "aggregate": 2, "type": 3, "large object": 4}
 
 
-def load_in_place(part: ChainFile, address: Address, busy_timeout: float, watch: Watch) -> tuple[str, ...]:
+def load_in_place(
+    part: ChainFile, planned: Metadata | None, address: Address, busy_timeout: float, watch: Watch
+) -> tuple[str, ...]:
     """Make the database what an archive holds; return the sentences on what was left out.
 
-    Raises SnapshotDamaged, DatabaseBusy if somebody holds a lock for ``busy_timeout`` seconds, and what the server
-    says. The database is as it was then.
+    ``planned`` is the metadata in the archive, as far as it is known before it is loaded. Raises SnapshotDamaged,
+    DatabaseBusy if somebody holds a lock for ``busy_timeout`` seconds, and what the server says. The database is as it
+    was then.
     """
     with connected(address, watch, lock_timeout=busy_timeout, patience=busy_timeout) as session:
         me = str(session.value("SELECT current_user"))
         before = read_metadata(session, address.database)
         with _transaction(session, watch):
-            _drop_own(session, before, me)
+            kept = what_views_need(session, before, planned, me)
+            _drop_own(session, before, me, kept)
+            strip(session, kept)
 
             def work(events: Events) -> Loader:
-                loader = Loader(session, in_transaction=True)
+                loader = Loader(session, in_transaction=True, kept=kept.tables)
                 with session.watched_by(events.watch):
                     loader.run(events)
                 return loader
@@ -92,9 +98,10 @@ def _transaction(session: Session, watch: Watch) -> Iterator[None]:
     watch.commit()
 
 
-def _drop_own(session: Session, before: Metadata, me: str) -> None:
-    """Drop every object of the role but what belongs to extensions, and what is in the way of the dump's rights."""
+def _drop_own(session: Session, before: Metadata, me: str, kept: Kept) -> None:
+    """Drop every object of the role but what belongs to extensions or is kept, and what is in the way of its rights."""
     own = [each for each in before.objects if each.owner == me and not each.foreign and not each.column]
+    own = [each for each in own if each.key not in kept.keys]
     for each in sorted(own, key=lambda each: (_LATE.get(each.kind, 0), each.key)):
         if each.kind not in _INSIDE_OTHERS:
             session.execute(drop_statement(each))

@@ -26,6 +26,7 @@ from .second_loader import SecondLoader
 __all__ = ["Loader"]
 
 _CREATED = re.compile(rb'CREATE (?:UNLOGGED )?TABLE (?P<schema>"(?:[^"]|"")*"|[^\s.]+)\.(?P<name>"(?:[^"]|"")*"|\S+) ')
+_ALTERED = re.compile(rb'ALTER TABLE (?:ONLY )?("(?:[^"]|"")*"|[^\s.]+)\.("(?:[^"]|"")*"|[^\s;]+)\s')
 _ENCODING = re.compile(rb"SET client_encoding = '(?P<name>\w+)';")
 _SETTING = re.compile(rb"SET (?!client_encoding)\w+ ")
 _EXTENSION = re.compile(rb'CREATE EXTENSION IF NOT EXISTS (?P<name>"(?:[^"]|"")*"|\S+) ')
@@ -55,9 +56,9 @@ class Loader:
     """Loads a dump through one session.
 
     ``in_transaction`` keeps everything in the transaction that the session has begun, which the dump's own statements
-    then do not end. Otherwise each statement and each table is a transaction of its own, and ``loaded`` is called with
-    each table whose rows are committed, and with where they begin and end in the dump, and a ``second`` loader may load
-    other tables and build indexes at the same time.
+    then do not end; ``kept`` are tables that are there already, without rows. Otherwise each statement and each table
+    is a transaction of its own, and ``loaded`` is called with each table whose rows are committed, and with where they
+    begin and end in the dump, and a ``second`` loader may load other tables and build indexes at the same time.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Loader:
         session: Session,
         *,
         in_transaction: bool = False,
+        kept: frozenset[str] = frozenset(),
         loaded: Callable[[CopyStart, TableEnd], object] = lambda _start, _end: None,
         second: SecondLoader | None = None,
     ) -> None:
@@ -77,7 +79,8 @@ class Loader:
         self._rows_end = False
         self._settings: dict[bytes, Statement] = {}
         self._counts: dict[str, int] = {}
-        self._created: set[str] = set()
+        self._kept = kept
+        self._created = set(kept)
         self._via_root: dict[str, tuple[CopyStart, TableEnd]] = {}
         self._encoding = "UTF8"
         self._checks: HeldChecks | None = None
@@ -160,11 +163,18 @@ class Loader:
     def _refused(self, statement: Statement, error: DatabaseUnavailable) -> None:
         """Leave an object out; raise the error again if it is not about one object."""
         code, entry = str(error.data.get("code") or ""), statement.entry
-        if code in _EXISTS or statement.text.startswith(b"COMMENT ON "):
+        if code in _EXISTS or statement.text.startswith(b"COMMENT ON ") or self._is_of_kept(statement):
             return  # what is there, or how it is described, is compared at the end
         if entry is None or not code.startswith(_LEFT_OUT_CLASSES) or code == _SYNTAX_ERROR or entry.type == "BLOBS":
             raise error
         self._leave_out(statement, str(error.data.get("detail", error)).splitlines()[0])
+
+    def _is_of_kept(self, statement: Statement) -> bool:
+        """Return True for what a kept table or view of others has already; that is compared at the end."""
+        if statement.text.startswith(b"CREATE OR REPLACE VIEW "):
+            return self._in_transaction
+        found = _ALTERED.match(statement.text) if self._kept else None
+        return found is not None and quoted(*(unquoted(part, self._encoding) for part in found.groups())) in self._kept
 
     def _leave_out(self, statement: Statement, reason: str) -> None:
         entry = statement.entry or Entry("STATEMENT", "-", "")
