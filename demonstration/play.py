@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demonstration.local_postgres import TEMPORARY
+from demonstration.robbery import Robbery, rob_and_rescue
 from demonstration.stages import Rows, Stage, StageError, stage_for
 
 __all__ = ["main"]
@@ -38,6 +39,8 @@ ACTIVE = 60
 """How many of the players trade; the others only open packs."""
 PACK_PRICE = 100
 ROUNDS = 4
+PLAYED_ON = 25
+"""Actions of the others between the robbery and the rescue."""
 ACTIONS = 100
 """Actions in a round. The next round begins when every event of this one is covered."""
 COVERED_WITHIN = 60.0
@@ -90,23 +93,25 @@ async def _demonstrate(stage: Stage, host: _Host) -> int:
     async with host.running() as bot:
         events = await _play(bot)
         _show_coverage(bot)
+        console.rule("2. One player is robbed, and rescued", align="left")
+        robbery = await _robbery(stage, bot)
     before = await stage.rows()
-    console.rule(f"2. {stage.accident}", align="left")
+    console.rule(f"3. {stage.accident}", align="left")
     for line in await stage.damage():
         console.print(line, markup=False)
-    console.rule("3. The bot starts again", align="left")
+    console.rule("4. The bot starts again", align="left")
     _explain("Its first extension looks at the database, before the game opens it. What it tells the owner:")
     async with host.running() as bot:
         report = _backup(bot).lifecycle.startup
         console.print(report.message, markup=False)
         after = await stage.rows()
-    console.rule("4. Every row is compared", align="left")
+    console.rule("5. Every row is compared", align="left")
     _explain("With the rows from before the damage, both read without Savepoint:")
     different = _differences(before, after)
     restored = report.outcome == "restored"
-    _summary(events, before, different, restored, time.perf_counter() - started)
+    _summary(events, before, different, robbery, restored, time.perf_counter() - started)
     _paths(stage, report)
-    return 0 if restored and not different else 1
+    return 0 if restored and robbery.undone and not different else 1
 
 
 def _backup(bot: commands.Bot) -> Any:
@@ -177,6 +182,26 @@ async def _act(game: Any, chance: random.Random) -> None:
         await game.open_pack(player if balance.coins >= PACK_PRICE else chance.randint(ACTIVE + 1, PLAYERS))
 
 
+async def _robbery(stage: Stage, bot: commands.Bot) -> Robbery:
+    """Let an exploit empty a collection, and put it back while the others play."""
+    game: Any = bot.get_cog("CardGame").game  # type: ignore[union-attr]
+    chance = random.Random(SEED + 1)
+
+    async def play_on() -> int:
+        for _ in range(PLAYED_ON):
+            await _act(game, chance)
+        await _covered(bot)
+        return PLAYED_ON
+
+    while (await game.balance(PLAYERS)).coins >= 2 * PACK_PRICE:
+        await game.open_pack(PLAYERS)  # somebody who collects, and sells nothing
+    _explain("An exploit empties one player's collection. Nobody else must lose a minute of play because of it:")
+    robbery = await rob_and_rescue(_backup(bot).service, stage, PLAYERS, play_on)
+    for line in robbery.lines:
+        console.print(line, markup=False)
+    return robbery
+
+
 async def _covered(bot: commands.Bot) -> None:
     """Wait until no event waits for a snapshot."""
     async with asyncio.timeout(COVERED_WITHIN):
@@ -211,7 +236,12 @@ def _differences(before: Rows, after: Rows) -> dict[str, str]:
 
 
 def _summary(
-    events: collections.Counter[str], before: Rows, different: dict[str, str], restored: bool, seconds: float
+    events: collections.Counter[str],
+    before: Rows,
+    different: dict[str, str],
+    robbery: Robbery,
+    restored: bool,
+    seconds: float,
 ) -> None:
     table = Table("table", "rows", "after the restore", box=None, pad_edge=False)
     for name, rows in sorted(before.items()):
@@ -221,6 +251,7 @@ def _summary(
     console.rule("Result", align="left")
     result = Table(show_header=False, box=None, pad_edge=False)
     result.add_row("events dispatched", f"{sum(events.values()):,}")
+    result.add_row("robbed player rescued", f"yes, {robbery.cards} cards" if robbery.undone else "NO")
     result.add_row("restored at start-up", "yes" if restored else "NO")
     result.add_row("rows compared", f"{total:,} in {len(before)} tables")
     result.add_row("tables that differ", str(len(different)) if different else "none")

@@ -55,6 +55,9 @@ class Stage(Protocol):
     async def rows(self) -> Rows:
         """Read every row of every table."""
 
+    async def execute(self, statement: str) -> None:
+        """Commit a statement behind the game's back."""
+
     async def damage(self) -> list[str]:
         """Damage the database; return what was done and the engine's error, as lines."""
 
@@ -95,6 +98,14 @@ class FileStage:
         with closing(sqlite3.connect(self._path)) as database:
             tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             return {name: sorted(database.execute(f'SELECT * FROM "{name}"'), key=repr) for name in tables}
+
+    async def execute(self, statement: str) -> None:
+        """Commit a statement over a connection of its own."""
+        await asyncio.to_thread(self._execute, statement)
+
+    def _execute(self, statement: str) -> None:
+        with closing(sqlite3.connect(self._path, timeout=30)) as database, database:
+            database.execute(statement)
 
     async def damage(self) -> list[str]:
         """Overwrite a quarter of the file with noise."""
@@ -172,6 +183,11 @@ class ServerStage:
                 name: sorted((tuple(row) for row in await database.fetch(f'SELECT * FROM "{name}"')), key=repr)
                 for (name,) in names
             }
+
+    async def execute(self, statement: str) -> None:
+        """Commit a statement over a connection of its own."""
+        async with _connected(self._url) as database:
+            await database.execute(statement)
 
     async def damage(self) -> list[str]:
         """Drop the table of the players' cards, and with it the constraints that refer to it."""

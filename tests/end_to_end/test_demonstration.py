@@ -122,6 +122,7 @@ async def test_on_a_server_it_ends_well_and_says_so(clean: str, tmp_path: Path) 
         )
         assert done.returncode == 0, done.stdout + done.stderr
         lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+        assert any(line.startswith("robbed player rescued yes, ") for line in lines)
         assert "restored at start-up yes" in lines
         assert "tables that differ none" in lines
         assert any(line.startswith("user_cards ") and line.endswith(" identical") for line in lines)

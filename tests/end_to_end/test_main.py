@@ -131,6 +131,8 @@ def test_the_demonstration_ends_well_and_says_so(tmp_path: Path) -> None:
     done = run(tmp_path, "demo")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert any(re.fullmatch(r"robbed player rescued yes, [1-9]\d+ cards", line) for line in lines)
+    assert any(re.search(r"rows of everybody else were compared: none changed", line) for line in lines)
     assert "restored at start-up yes" in lines
     assert "tables that differ none" in lines
     assert any(line.startswith("users 600 identical") for line in lines)
