@@ -18,11 +18,11 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from . import controls, embeds, restore_embeds
-from .command_groups import name_groups
-from .core_api import Kind, Level, RestorePlan, Snapshot, SnapshotError, SnapshotNotFound, SnapshotService
+from . import controls, embeds, restore_embeds, suggestions
+from .command_groups import BACKUP, DATABASE, name_groups
+from .core_api import Kind, Level, RestorePlan, SnapshotError, SnapshotService
 from .embeds import CogState
-from .formatting import CHOICES_LIMIT, Reply
+from .formatting import Reply
 from .host_events import HostEvents
 from .lifecycle import Lifecycle
 from .mentions import MentionCommands
@@ -33,6 +33,7 @@ from .notices.memory import Memory
 from .notices.models import Outages, TriggerCounts
 from .notices.outbox import Outbox
 from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, actor_of
+from .players.commands import PlayerCommands
 from .responses import Answer, ProgressDisplay, cannot_answer
 from .restore_view import RestoreConfirmation
 from .triggers import AfterCommit, Trigger
@@ -43,7 +44,6 @@ ANSWERED = "backup_error_answered"
 """Set in ``interaction.extras`` if an error was answered here, so that a host's ``tree.on_error`` can leave it."""
 
 log = logging.getLogger(__name__)
-_ADMINISTRATORS = discord.Permissions(administrator=True)
 _COMMAND_SECONDS = 60.0
 """How long an unload waits for a command that is not a restore."""
 _NOTICES_SECONDS = 1.5
@@ -52,17 +52,13 @@ _Note = app_commands.Range[str, 1, 200]
 _SnapshotName = app_commands.Range[str, 1, 100]
 
 
-class BackupCog(commands.Cog):
+class BackupCog(PlayerCommands):
     """Verified snapshots of the game's database.
 
     ``monotonic`` is a clock in seconds; only tests pass another one.
     """
 
-    # A hint to Discord's clients, which keeps the commands out of players' menus. The check is in the code.
-    backup = app_commands.Group(
-        name="backup", description="Snapshots of the game's database", default_permissions=_ADMINISTRATORS
-    )
-    database = app_commands.Group(name="db", description="The game's database", default_permissions=_ADMINISTRATORS)
+    backup, database = BACKUP, DATABASE
 
     def __init__(
         self,
@@ -113,7 +109,7 @@ class BackupCog(commands.Cog):
         counts = StoredDocument(service, "triggers", TriggerCounts)
         self._memory = Memory(bot, outages, counts, self.alerts, self.outbox, self.triggers)
         self._listeners = tuple(each for trigger in self.triggers for each in trigger.listeners())
-        self._views: set[RestoreConfirmation] = set()
+        self._views: set[discord.ui.View] = set()
         self._denials = Denials(monotonic)
         self._running: dict[asyncio.Task[Any], float] = {}
         """The commands that run, and for how many seconds an unload waits for each."""
@@ -145,11 +141,15 @@ class BackupCog(commands.Cog):
         await self._memory.save()
         await self.lifecycle.end()
 
+    def end_with_the_cog(self, view: discord.ui.View) -> None:
+        """Let an unload end a view."""
+        self._views = {each for each in self._views if not each.is_finished()} | {view}
+
     def _on_tick(self) -> None:
         self.outbox.flush()
         self._memory.keep_counts()
 
-    def _answer(self, interaction: Interaction) -> Answer:
+    def answer_to(self, interaction: Interaction) -> Answer:
         return Answer(interaction, self._tell_owner)
 
     def _tell_owner(self, reply: Reply, user_id: int) -> None:
@@ -172,7 +172,7 @@ class BackupCog(commands.Cog):
     @app_commands.describe(note="What the snapshot is for", pin="Keep it whatever retention says")
     async def take(self, interaction: Interaction, note: _Note | None = None, pin: bool = False) -> None:
         """Take a snapshot now."""
-        async with self._managing(interaction) as answer, ProgressDisplay(answer) as progress:
+        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
             outcome = await self.service.create(
                 Kind.MANUAL, note=note, pin=pin, actor=actor_of(interaction), on_progress=progress
             )
@@ -183,7 +183,7 @@ class BackupCog(commands.Cog):
     @app_commands.choices(kind=[app_commands.Choice(name=kind.value, value=kind.value) for kind in Kind])
     async def show(self, interaction: Interaction, kind: str | None = None) -> None:
         """List the snapshots, newest first."""
-        async with self._managing(interaction) as answer:
+        async with self.managing(interaction) as answer:
             found = await self.service.list(Kind(kind) if kind else None)
         await answer.show(embeds.snapshots(found, kind, group=self.service.settings.discord.backup_group))
 
@@ -203,7 +203,7 @@ class BackupCog(commands.Cog):
         self, interaction: Interaction, snapshot: _SnapshotName = "latest", level: str = Level.CHECKSUM.value
     ) -> None:
         """Verify a snapshot."""
-        async with self._managing(interaction) as answer, ProgressDisplay(answer) as progress:
+        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
             report = await self.service.verify(
                 snapshot, Level(level), actor=actor_of(interaction), on_progress=progress
             )
@@ -217,23 +217,23 @@ class BackupCog(commands.Cog):
         await self._preview(interaction, snapshot)
 
     async def _preview(self, interaction: Interaction, snapshot: str) -> None:
-        async with self._managing(interaction, self.permissions.require_owner) as answer:
+        async with self.managing(interaction, self.permissions.require_owner) as answer:
             plan = await self.service.restore_plan(snapshot)
         view = RestoreConfirmation(
             interaction,
             plan,
             authorise=self.permissions.require_owner,
             restore=self._restore,
-            answer=self._answer,
+            answer=self.answer_to,
             answer_error=self.answer_error,
             timeout=float(self.service.settings.discord.confirm_timeout),
         )
-        self._views = {open_view for open_view in self._views if not open_view.is_finished()} | {view}
+        self.end_with_the_cog(view)
         await answer.show(restore_embeds.preview(plan), view=view)
 
     async def _restore(self, answer: Answer, plan: RestorePlan) -> None:
         """Carry out a restore that was confirmed."""
-        async with self._counted(float(self.service.settings.schedule.restore_deadline)):
+        async with self.counted(float(self.service.settings.schedule.restore_deadline)):
             await answer.update(restore_embeds.restoring(plan))
             async with ProgressDisplay(answer) as progress:
                 report = await self.service.restore(
@@ -247,7 +247,7 @@ class BackupCog(commands.Cog):
     @backup.command(name="status")
     async def status(self, interaction: Interaction) -> None:
         """Show the backups at a glance."""
-        answer = self._answer(interaction)
+        answer = self.answer_to(interaction)
         await answer.defer()
         await self.permissions.require_manager(interaction)
         state = await self.service.status() if self.lifecycle.problem is None else None
@@ -256,7 +256,7 @@ class BackupCog(commands.Cog):
     @database.command(name="integrity")
     async def integrity(self, interaction: Interaction) -> None:
         """Check the game's database as it is now."""
-        async with self._managing(interaction) as answer, ProgressDisplay(answer) as progress:
+        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
             report = await self.service.integrity(on_progress=progress)
         await answer.show(embeds.integrity(report), outcome=True)
 
@@ -267,32 +267,26 @@ class BackupCog(commands.Cog):
         try:
             if not await self.permissions.may_manage(interaction):
                 return []
-            wanted = str(typed).strip().casefold()
-            known = self.service.known
-            found = (snapshot for snapshot in known if wanted in embeds.searched(snapshot))
-            return [
-                app_commands.Choice(name=embeds.choice(snapshot), value=snapshot.id)
-                for snapshot, _ in zip(found, range(CHOICES_LIMIT), strict=False)
-            ]
+            return suggestions.choices(self.service.known, str(typed))
         except Exception:
             log.exception("Snapshots could not be suggested")
             return []
 
     @contextlib.asynccontextmanager
-    async def _managing(
+    async def managing(
         self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None
     ) -> AsyncIterator[Answer]:
         """Defer, check who asks (without ``require``: for a manager), and require a usable repository."""
-        answer = self._answer(interaction)
+        answer = self.answer_to(interaction)
         await answer.defer()
         await (require or self.permissions.require_manager)(interaction)
         if self.lifecycle.problem is not None:
             raise self.lifecycle.problem
-        async with self._counted():
+        async with self.counted():
             yield answer
 
     @contextlib.asynccontextmanager
-    async def _counted(self, seconds: float = _COMMAND_SECONDS) -> AsyncIterator[None]:
+    async def counted(self, seconds: float = _COMMAND_SECONDS) -> AsyncIterator[None]:
         """Make an unload wait for this task, for at most ``seconds``."""
         task = asyncio.current_task()
         assert task is not None
@@ -327,17 +321,19 @@ class BackupCog(commands.Cog):
                 await self._preview(interaction, argument)
             elif word == controls.CLAIM:
                 await self._claim(interaction)
+            elif word == controls.UNDO:
+                await self.undo(interaction, argument)
             else:
                 again = controls.button(controls.custom_id(controls.LOOK, argument.partition(":")[0]), "Look again")
-                await self._answer(interaction).fail(restore_embeds.over(), view=again)
+                await self.answer_to(interaction).fail(restore_embeds.over(), view=again)
         except Exception as error:  # noqa: BLE001 - answered like the error of a command
             await self.answer_error(interaction, error)
 
     async def _claim(self, interaction: Interaction) -> None:
-        answer = self._answer(interaction)
+        answer = self.answer_to(interaction)
         await answer.defer()
         await self.permissions.require_owner(interaction)
-        async with self._counted():
+        async with self.counted():
             claimed = await self.lifecycle.claim(actor_of(interaction))
         await answer.show(embeds.claimed(claimed), outcome=True)
 
@@ -379,7 +375,7 @@ class BackupCog(commands.Cog):
         elif not isinstance(error, SnapshotError):
             log.error("A command or a click failed in an unforeseen way", exc_info=error)
         try:
-            await self._answer(interaction).fail(embeds.failure(error, self._suggested(error)))
+            await self.answer_to(interaction).fail(embeds.failure(error, suggestions.meant(self.service.known, error)))
         except Exception:
             log.exception("The failure of an interaction could not be shown: %s", error)
 
@@ -390,11 +386,3 @@ class BackupCog(commands.Cog):
                 await self.service.audit_denied(actor_of(interaction), action, str(error))
             except Exception:
                 log.exception("A denial could not be recorded")
-
-    def _suggested(self, error: BaseException) -> tuple[Snapshot, ...]:
-        """Return the snapshots that a person may have meant who typed something that is no id."""
-        if not isinstance(error, SnapshotNotFound):
-            return ()
-        typed = str(error.data.get("snapshot_id", "")).casefold()
-        found = [snapshot for snapshot in self.service.known if typed and typed in embeds.searched(snapshot)]
-        return tuple((found or self.service.known)[:5])

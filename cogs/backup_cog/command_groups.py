@@ -1,4 +1,7 @@
-"""The names of the slash commands' groups: as the settings say, and not taken by the host."""
+"""The groups of the slash commands, named as the settings say, and not taken by the host.
+
+discord.py copies them for each cog.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,14 @@ from discord import app_commands
 from .core_api import Settings, SettingsError
 from .permissions import Bot
 
-__all__ = ["name_groups", "require_free_names"]
+__all__ = ["BACKUP", "DATABASE", "name_groups", "require_free_names"]
+
+# A hint to Discord's clients, which keeps the commands out of players' menus. The check is in the code.
+_ADMINISTRATORS = discord.Permissions(administrator=True)
+BACKUP = app_commands.Group(
+    name="backup", description="Snapshots of the game's database", default_permissions=_ADMINISTRATORS
+)
+DATABASE = app_commands.Group(name="db", description="The game's database", default_permissions=_ADMINISTRATORS)
 
 
 def name_groups(settings: Settings, backup: app_commands.Group, database: app_commands.Group) -> None:

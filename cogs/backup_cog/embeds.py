@@ -339,9 +339,11 @@ def progress(phase: str, done: int, total: int) -> Reply:
     return Reply(embed("Working", f"{plain(phase, 60)}{share}"))
 
 
-def choice(snapshot: Snapshot) -> str:
-    """Return a snapshot's label in a list of suggestions, which shows text as it is."""
-    reason = " ".join(snapshot.reasons[0].split()) if snapshot.reasons else ""
+def choice(snapshot: Snapshot, wanted: str = "") -> str:
+    """Return a snapshot's label in a list of suggestions, which shows text as it is: with the reason that matched."""
+    matching = (reason for reason in snapshot.reasons if wanted in reason.casefold())
+    shown = next(matching, snapshot.reasons[0] if snapshot.reasons else "")
+    reason = " ".join("".join(letter if letter.isprintable() else " " for letter in shown).split())
     damaged = "damaged · " if snapshot.damaged else ""
     label = f"{snapshot.id} · {snapshot.created_at:%Y-%m-%d %H:%M} UTC · {snapshot.kind.value} · {damaged}{reason}"
     return clip(label, CHOICE_LIMIT)

@@ -85,14 +85,18 @@ class World:
             connection.execute(sql)
             connection.commit()
 
+    def read(self, sql: str) -> list[Any]:
+        """Return the rows of a query, by a connection of its own."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(sql).fetchall()
+
     def add_user(self, number: int) -> None:
         """Commit one more user."""
         self.write(f"INSERT INTO users VALUES ({number}, 'user {number}')")
 
     def names(self) -> list[str]:
         """Return the users' names, by a connection of its own."""
-        with closing(sqlite3.connect(self.database)) as connection:
-            return [name for (name,) in connection.execute("SELECT name FROM users ORDER BY id")]
+        return [name for (name,) in self.read("SELECT name FROM users ORDER BY id")]
 
     def files(self, folder: str) -> list[str]:
         """Return the names of the snapshot files in a folder of the repository."""

@@ -37,5 +37,6 @@ def look_at_player(past: Past, point: Point | None, player: str, settings: Playe
         key = player_key(tables, found, player, database.name, matching)
         rows = player_rows(tables, found, key, matching)
         if not rows:
-            raise QueryError(f"No row in {database.name} belongs to a player {player!r}.", player=player)
+            message = f"No row in {database.name} belongs to a player {player!r}."
+            raise QueryError(message, player=player, table=found.table)
         return Look(at=name_of(point), time=past.time(point), tables=rows, by=past.by, player=found)

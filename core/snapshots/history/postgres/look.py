@@ -42,7 +42,8 @@ def look_at_player(past: PostgresPast, point: Point | None, player: str, setting
         key = player_key(state.tables, found, player, state.name, state.matching)
         rows = player_rows(state.tables, found, key, state.matching)
         if not rows:
-            raise QueryError(f"No row in {state.name} belongs to a player {player!r}.", player=player)
+            message = f"No row in {state.name} belongs to a player {player!r}."
+            raise QueryError(message, player=player, table=found.table)
         return Look(at=name_of(point), time=past.time(point), tables=rows, by=ARCHIVES, player=found)
 
 

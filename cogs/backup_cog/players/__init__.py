@@ -1,0 +1,1 @@
+"""One player's past: what he owned, what changed, and putting it back."""

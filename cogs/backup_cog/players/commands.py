@@ -1,0 +1,145 @@
+"""The commands about one player: ``look`` and ``history`` for managers, ``rescue`` for the owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import discord
+import msgspec
+from discord import app_commands
+from discord.ext import commands
+
+from .. import controls
+from ..command_groups import BACKUP
+from ..core_api import (
+    ConflictRule,
+    Look,
+    QueryError,
+    Rescue,
+    RescueOptions,
+    RescuePlan,
+    RescueScope,
+    SnapshotService,
+)
+from ..permissions import Interaction, Permissions, actor_of
+from ..responses import Answer, ProgressDisplay
+from . import texts
+from .confirmation import RescueConfirmation
+
+__all__ = ["PlayerCommands"]
+
+_When = app_commands.Range[str, 1, 100]
+_AT = 'When: "20m ago", "yesterday 18:00", before:REASON, or a snapshot\'s id'
+
+
+class PlayerCommands(commands.Cog):
+    """A part of ``BackupCog``, which has the methods that raise here. A member is the player with the member's id."""
+
+    service: SnapshotService
+    permissions: Permissions
+
+    def managing(
+        self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None
+    ) -> AbstractAsyncContextManager[Answer]:
+        """Defer, check who asks, and require a usable repository."""
+        raise NotImplementedError
+
+    def counted(self, seconds: float) -> AbstractAsyncContextManager[None]:
+        """Make an unload wait for this task, for at most ``seconds``."""
+        raise NotImplementedError
+
+    def answer_to(self, interaction: Interaction) -> Answer:
+        """Return what answers an interaction."""
+        raise NotImplementedError
+
+    def end_with_the_cog(self, view: discord.ui.View) -> None:
+        """Let an unload end a view."""
+        raise NotImplementedError
+
+    async def answer_error(self, interaction: Interaction, error: BaseException) -> None:
+        """Show the person what went wrong."""
+        raise NotImplementedError
+
+    @BACKUP.command(name="look")
+    @app_commands.describe(member="Whose cards and money", at=_AT)
+    async def look(self, interaction: Interaction, member: discord.User, at: _When = "latest") -> None:
+        """Show what a player had then and has now."""
+        async with self.managing(interaction) as answer:
+            then, why = await self._rows(member, at)
+            now, _ = await self._rows(member, "now")
+            if then is None and now is None and why is not None:
+                raise why
+        await answer.show(texts.looked(member.name, at, then, now))
+
+    async def _rows(self, member: discord.User, when: str) -> tuple[Look | None, QueryError | None]:
+        """Return a player's rows at a moment; where there are none, None and the error that says so."""
+        try:
+            return await self.service.look_at_player(str(member.id), when), None
+        except QueryError as error:
+            if "player" not in error.data:
+                raise
+            return None, error
+
+    @BACKUP.command(name="history")
+    @app_commands.describe(member="Whose history")
+    async def history(self, interaction: Interaction, member: discord.User) -> None:
+        """Show each change of a player's own row, as far as the snapshots reach."""
+        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
+            seen, why = await self._rows(member, "latest")
+            # One who is not there any more has a history all the same.
+            table = seen.player.table if seen and seen.player else str(why.data.get("table", "")) if why else ""
+            found = await self.service.history(table, (str(member.id),), on_progress=progress)
+        await answer.show(texts.timeline(member.name, found))
+
+    @BACKUP.command(name="rescue")
+    @app_commands.describe(member="Whose cards and money", since=f"As they were {_AT[0].lower()}{_AT[1:]}")
+    @app_commands.rename(since="from")
+    async def rescue(self, interaction: Interaction, member: discord.User, since: _When) -> None:
+        """Give a player back what he had, and leave everybody else's as it is: shows that first, and asks."""
+        asked = Rescue(scope=RescueScope(player=str(member.id)), when=since)
+
+        async def plan(rule: ConflictRule) -> RescuePlan:
+            nonlocal asked
+            asked = msgspec.structs.replace(asked, options=RescueOptions(conflicts=rule))
+            return await self.service.rescue_plan(asked)
+
+        async def carry_out(answer: Answer, agreed: RescuePlan) -> None:
+            await self._carry_out(answer, member.name, asked, agreed)
+
+        async with self.managing(interaction, self.permissions.require_owner) as answer:
+            shown = await plan(ConflictRule.SKIP)
+        view = RescueConfirmation(
+            interaction,
+            member.name,
+            shown,
+            authorise=self.permissions.require_owner,
+            plan=plan,
+            rescue=carry_out,
+            answer=self.answer_to,
+            answer_error=self.answer_error,
+            timeout=float(self.service.settings.discord.confirm_timeout),
+        )
+        self.end_with_the_cog(view)
+        await answer.show(texts.rescue_preview(member.name, shown), view=view)
+
+    async def _carry_out(self, answer: Answer, name: str, asked: Rescue, agreed: RescuePlan) -> None:
+        """Carry out a rescue that was confirmed; the plan's own moment counts, "latest" may be another one by now."""
+        async with self.counted(float(self.service.settings.schedule.restore_deadline)):
+            await answer.update(texts.rescuing(name))
+            async with ProgressDisplay(answer) as progress:
+                report = await self.service.rescue(
+                    msgspec.structs.replace(asked, when=agreed.then, options=agreed.options),
+                    agreed=agreed.token,
+                    actor=actor_of(answer.interaction),
+                    on_progress=progress,
+                )
+        undo = controls.button(controls.custom_id(controls.UNDO, report.id), "Undo") if report.done else None
+        await answer.show(texts.rescued(name, report), view=undo, outcome=True)
+
+    async def undo(self, interaction: Interaction, rescue_id: str) -> None:
+        """Take a rescue back, for the button under its outcome."""
+        async with self.managing(interaction, self.permissions.require_owner) as answer:
+            report = await self.service.undo_rescue(rescue_id, actor=actor_of(interaction))
+        await answer.show(texts.undone(report), outcome=True)

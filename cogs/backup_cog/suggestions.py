@@ -1,0 +1,36 @@
+"""The snapshots that a person may mean who types something. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from discord import app_commands
+
+from . import embeds
+from .core_api import Snapshot, SnapshotNotFound
+from .formatting import CHOICES_LIMIT
+
+__all__ = ["choices", "meant"]
+
+_MEANT = 5
+
+
+def choices(known: Sequence[Snapshot], typed: str) -> list[app_commands.Choice[str]]:
+    """Return what Discord suggests: one whose id or reason is exactly that first, else newest first."""
+    wanted = typed.strip().casefold()
+    found = [snapshot for snapshot in known if wanted in embeds.searched(snapshot)]
+    found.sort(key=lambda snapshot: not _is_exactly(snapshot, wanted))
+    return [app_commands.Choice(name=embeds.choice(snapshot, wanted), value=snapshot.id) for snapshot in found[:CHOICES_LIMIT]]
+
+
+def _is_exactly(snapshot: Snapshot, wanted: str) -> bool:
+    return wanted in (snapshot.id, *(reason.casefold() for reason in snapshot.reasons))
+
+
+def meant(known: Sequence[Snapshot], error: BaseException) -> tuple[Snapshot, ...]:
+    """Return the snapshots that a person may have meant who typed something that names none."""
+    if not isinstance(error, SnapshotNotFound):
+        return ()
+    typed = str(error.data.get("snapshot_id", "")).casefold()
+    found = [snapshot for snapshot in known if typed and typed in embeds.searched(snapshot)]
+    return tuple((found or list(known))[:_MEANT])
