@@ -35,6 +35,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from .units import printable_lines
+
 __all__ = [
     "AmbiguousSnapshot",
     "AnotherDatabase",
@@ -72,8 +74,9 @@ class SnapshotError(Exception):
     """The exit status of the shell: 1 failed, 2 wrong usage, 3 busy, 4 damaged."""
 
     def __init__(self, message: str, **data: Any) -> None:
-        super().__init__(message)
-        self.message = message
+        # A message quotes files that others may have written, and ends in logs and on terminals.
+        self.message = printable_lines(message)
+        super().__init__(self.message)
         self.data = data
 
     def __getattr__(self, name: str) -> Any:

@@ -7,11 +7,12 @@ powers of 1024 (IEC 80000-13).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeVar
 
-__all__ = ["Duration", "Size", "count_text", "duration_text", "printable", "size_text", "stopped"]
+__all__ = ["Duration", "Size", "count_text", "duration_text", "printable", "printable_lines", "size_text", "stopped"]
 
 _Unit = TypeVar("_Unit", int, Fraction)
 
@@ -119,6 +120,17 @@ def printable(text: str) -> str:
 
     A terminal obeys escapes, carriage returns and changes of the direction of writing.
     """
+    if text.isprintable():
+        return text
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    """Return a text as ``printable`` does, but with its line ends, and with spaces of every width."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter == "\n" or unicodedata.category(letter) == "Zs" else printable(letter) for letter in text
     )

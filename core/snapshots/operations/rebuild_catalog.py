@@ -15,7 +15,7 @@ from ..errors import CatalogError, CatalogTooNew
 from ..models import NOBODY, Actor, Health, Level, OnProgress, RebuildReport, Snapshot, Verification
 from ..policies.retention import restorable
 from ..repository.catalog import Contents
-from ..units import count_text
+from ..units import count_text, printable
 from ..worker.protocol import ScanJob, ScannedFile, ScanResult
 from .context import Context
 from .exclusive import exclusive
@@ -141,7 +141,7 @@ async def _scan(
     )
     for archived in scanned.files:
         if archived.problem:
-            log.error("The file %s is not a sound snapshot: %s", archived.name, archived.problem)
+            log.error("The file %s is not a sound snapshot: %s", archived.name, printable(archived.problem))
     return scanned.files
 
 

@@ -13,10 +13,11 @@ import pytest
 
 from core.snapshots.archive import cache_file
 from core.snapshots.engines.sqlite.exchanging import record
-from core.snapshots.errors import RepositoryError, SnapshotNotFound
+from core.snapshots.errors import RepositoryError, SnapshotNotFound, from_wire
 from core.snapshots.files import open_regular
-from core.snapshots.models import Kind
+from core.snapshots.models import Actor, JournalEntry, Kind
 from core.snapshots.operations import opening
+from core.snapshots.operations.journal import journal_file
 from core.snapshots.repository.audit import AuditLog
 from core.snapshots.repository.lock import RepositoryLock
 from core.snapshots.repository.repository import Repository
@@ -208,3 +209,27 @@ async def test_a_repository_that_others_can_write_to_is_warned_of_once(
     assert len(lines) == (1 if warned else 0)
     assert all(str(world.repository / place) in line for line in lines)
     await service.close()
+
+
+def test_no_error_carries_what_a_terminal_obeys() -> None:
+    """Whatever a message quotes: it ends in logs and on terminals, also after it came from a worker."""
+    error = from_wire(RepositoryError(f"It holds {ESCAPES}\nand more than 5\N{NARROW NO-BREAK SPACE}MB").to_wire())
+    for text in (str(error), error.message, repr(error)):
+        assert not set(ESCAPES[:1] + "\x07\r\u202e") & set(text)
+    assert str(error).endswith("\nand more than 5\N{NARROW NO-BREAK SPACE}MB")
+
+
+async def test_a_planted_journal_reaches_no_terminal_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What a start says of an interrupted operation is legible."""
+    world = ServiceWorld(tmp_path, game=False)
+    service = world.service()
+    service._context.repository.prepare()
+    actor = Actor(source=ESCAPES, name=ESCAPES)
+    entry = JournalEntry(operation=ESCAPES, actor=actor, at=world.clock(), pid=1, snapshot=ESCAPES)
+    journal_file(service._context).write(entry)
+    with caplog.at_level(logging.WARNING):
+        said = await opening.open_repository(service._context)
+    await service.close()
+    assert said is not None
+    for text in (said, caplog.text):
+        assert not set("\x1b\x07\r\u202e") & set(text)

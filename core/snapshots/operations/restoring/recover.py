@@ -15,6 +15,7 @@ import msgspec
 from ...engines import Recovery
 from ...models import JournalEntry, RestoreRecord
 from ...repository.catalog import Contents
+from ...units import printable_lines
 from ..context import Context
 from ..journal import audit, journal_file
 
@@ -46,6 +47,7 @@ async def recover_locked(context: Context, contents: Contents, settled: Recovery
             quarantine=Path(entry.quarantine).name if entry.quarantine and not entry.safety else None,
         )
         await context.in_thread(context.repository.catalog.change, lambda now: now.recording(record))
+    message = printable_lines(message)  # whoever could write the journal wrote it
     log.warning("%s", message)
     await audit(context, entry.actor, entry.operation, "interrupted", entry.snapshot, message)
     await context.in_thread(journal_file(context).remove)
