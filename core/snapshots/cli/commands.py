@@ -60,7 +60,8 @@ With ``--json`` standard output is exactly one JSON document. These shapes are s
     rebuild-catalog   {"snapshots": count, "damaged": [path, ..], "unreadable": [path, ..]}
     claim             {"engine", "location"}, what the repository belongs to now
     settings          {"file": path|null, "settings": {"section.key": {"value", "source"}}}
-    doctor            {"database": url|null, "tables": {table: rows}, "problems": [{"check", "message", "fix"}, ..],
+    doctor            {"database": url|null, "tables": {table: rows}, "player": "table.column"|null,
+                      "references": ["table.column", ..], "problems": [{"check", "message", "fix"}, ..],
                       "settings": {"section.key": value}, which --write writes}
     look              {"at": id or now, "tables": {table: [{column: value}, ..]}, "by": archives or rebuild}
     history           {"changes": [{"snapshot": id or now, "since": id|null, "at", "reasons": [..],

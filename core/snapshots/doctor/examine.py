@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError, SnapshotError
+from ..history.questions import PlayerSettings
 from ..progress import Watch
 from ..settings import database_url
 from ..settings.database_url import DatabaseUrl
@@ -93,7 +94,9 @@ def _choice(found: tuple[Candidate, ...], source: str) -> Iterator[Finding]:
 def _looked_into(url: DatabaseUrl, settings: Settings) -> tuple[Contents, list[Finding]]:
     watch = Watch(deadline_at=time.monotonic() + _SECONDS, seconds=_SECONDS)
     try:
-        contents = read_contents(url, float(settings.database.busy_timeout), watch)
+        history = settings.history
+        asked = PlayerSettings(player=history.player, also=history.also, never=history.never)
+        contents = read_contents(url, float(settings.database.busy_timeout), watch, asked)
     except ImportError as error:
         problem = Problem(check="driver", message=f"The database cannot be asked: {error}.", fix="See below.")
         return Contents(tables={}), [problem]

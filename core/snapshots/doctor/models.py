@@ -31,13 +31,16 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """What is in a database: rows by table, JSON columns as the settings write them, and who the player is.
 
-    ``player`` is "table.column", "" if the schema does not tell. ``critical`` are the tables that hold what players
-    own. ``remarks`` are sentences on the server's programs, ``lacking`` on those that a snapshot needs and lacks.
+    ``player`` is "table.column", "" if the schema does not tell, and ``references`` are the columns that refer to it;
+    ``player_why`` says how that was found, or what is wrong. ``critical`` are the tables that hold what players own.
+    ``remarks`` are sentences on the server's programs, ``lacking`` on those that a snapshot needs and lacks.
     """
 
     tables: dict[str, int]
     json_columns: tuple[str, ...] = ()
     player: str = ""
+    references: tuple[str, ...] = ()
+    player_why: str = ""
     critical: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()

@@ -47,14 +47,17 @@ SELECT c.relname, k.contype::text, f.relname,
 """
 
 
-def read_contents(url: DatabaseUrl, busy_timeout: float, watch: Watch) -> Contents:
-    """Return what is in a database. Blocks; raises DatabaseMissing, DatabaseUnavailable, DatabaseDamaged and more."""
+def read_contents(url: DatabaseUrl, busy_timeout: float, watch: Watch, asked: PlayerSettings) -> Contents:
+    """Return what is in a database; ``asked`` is what the settings say of the player. Blocks.
+
+    Raises DatabaseMissing, DatabaseUnavailable, DatabaseDamaged and more.
+    """
     if url.engine == "sqlite":
-        return _sqlite_contents(Path(url.path or "").resolve(), busy_timeout, watch)
-    return _postgres_contents(url, watch)
+        return _sqlite_contents(Path(url.path or "").resolve(), busy_timeout, watch, asked)
+    return _postgres_contents(url, watch, asked)
 
 
-def _sqlite_contents(path: Path, busy_timeout: float, watch: Watch) -> Contents:
+def _sqlite_contents(path: Path, busy_timeout: float, watch: Watch, asked: PlayerSettings) -> Contents:
     at_rest = path.is_file() and is_at_rest(path)
     with reading_image(path, watch) if at_rest else reading(path, busy_timeout, watch) as connection:
         database = Database(connection, "the live database", watch)
@@ -69,10 +72,10 @@ def _sqlite_contents(path: Path, busy_timeout: float, watch: Watch) -> Contents:
             query = f"SELECT {name} FROM {quoted_for_sqlite(table)} WHERE {name} IS NOT NULL LIMIT {_SAMPLE}"
             return [value for (value,) in database.rows(query)]
 
-        return _contents(tables, rows, sample)
+        return _contents(tables, rows, sample, asked)
 
 
-def _postgres_contents(url: DatabaseUrl, watch: Watch) -> Contents:
+def _postgres_contents(url: DatabaseUrl, watch: Watch, asked: PlayerSettings) -> Contents:
     # Imported here, because only a bot with such a database has the driver.
     from ..engines.postgres.client_tools import find_tools
     from ..engines.postgres.connection import Address, resolve_service
@@ -118,12 +121,15 @@ def _postgres_contents(url: DatabaseUrl, watch: Watch) -> Contents:
             remarks, lacking = (f"pg_dump and psql {tools.major}.{tools.minor} are in {tools.folder}.",), ()
         except SnapshotError as error:
             remarks, lacking = (), (str(error),)
-        found = _contents(tables, rows, sample)
+        found = _contents(tables, rows, sample, asked)
     return msgspec.structs.replace(found, remarks=remarks, lacking=lacking)
 
 
 def _contents(
-    tables: Mapping[str, Table], rows: dict[str, int], sample: Callable[[str, str], Iterable[Any]]
+    tables: Mapping[str, Table],
+    rows: dict[str, int],
+    sample: Callable[[str, str], Iterable[Any]],
+    asked: PlayerSettings,
 ) -> Contents:
     json_columns = []
     for table in tables.values():
@@ -132,15 +138,18 @@ def _contents(
             if expects is not None:
                 json_columns.append(f"{table.name}.{column.name}" + ("" if expects == "list" else f":{expects}"))
     try:
-        player = find_player(tables, PlayerSettings())
-    except QueryError:
+        player = find_player(tables, asked)
+    except QueryError as error:
         critical = _important([name for name, count in rows.items() if count])
-        return Contents(tables=rows, json_columns=tuple(json_columns), critical=critical)
+        why = str(error) if rows else ""
+        return Contents(tables=rows, json_columns=tuple(json_columns), critical=critical, player_why=why)
     owned = dict.fromkeys([player.table, *(name for name, _ in player.references)])
     return Contents(
         tables=rows,
         json_columns=tuple(json_columns),
         player=f"{player.table}.{player.column}",
+        references=tuple(f"{table}.{column}" for table, column in player.references if table != player.table),
+        player_why=player.why,
         critical=_important([name for name in owned if rows.get(name)]),
     )
 

@@ -69,6 +69,9 @@ def test_an_unknown_bots_database_is_found_and_understood(bot: Path) -> None:
     assert found.database == "sqlite:///store/economy.sqlite3"
     assert found.contents.tables == {"players": 2, "inventory": 2, "trades": 1, "command_log": 1}
     assert found.settings == FOUND
+    assert found.contents.player == "players.user_id"
+    assert found.contents.references == ("inventory.user_id", "trades.user_id", "command_log.user_id")
+    assert found.contents.player_why == "3 tables refer to it by foreign keys"
     assert found.problems == ()
     assert [(each.path, each.tables) for each in found.candidates] == [("store/economy.sqlite3", 4)]
 

@@ -16,6 +16,8 @@ class DoctorDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     database: str | None
     tables: dict[str, int]
+    player: str | None
+    references: tuple[str, ...]
     problems: tuple[Problem, ...]
     settings: dict[str, Any]
 
@@ -23,5 +25,10 @@ class DoctorDocument(msgspec.Struct, frozen=True, kw_only=True):
 def doctor_document(found: Diagnosis) -> DoctorDocument:
     """Return the document of a diagnosis."""
     return DoctorDocument(
-        database=found.database, tables=found.contents.tables, problems=found.problems, settings=found.settings
+        database=found.database,
+        tables=found.contents.tables,
+        player=found.contents.player or None,
+        references=found.contents.references,
+        problems=found.problems,
+        settings=found.settings,
     )
