@@ -30,7 +30,7 @@ class BotProcess:
         self.database = folder / "game.db"
         self.repository = folder / "backups"
         self.log = folder / "log.txt"
-        self._settings = settings
+        self.settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self.expected_to_end = False
 
@@ -49,7 +49,7 @@ class BotProcess:
             "BACKUP_REPOSITORY_MIN_FREE": "1 MiB",
             "BACKUP_SCHEDULE_CRITICAL_SPACING": "0s",
             "BACKUP_SCHEDULE_SHUTDOWN_DEADLINE": f"{PATIENCE:.0f}s",
-            **{f"BACKUP_{name}": value for name, value in self._settings.items()},
+            **{f"BACKUP_{name}": value for name, value in self.settings.items()},
         }
         before = self._server.gateway.identified
         self.expected_to_end = False
@@ -59,6 +59,13 @@ class BotProcess:
             )
         if wait:
             wait_until(lambda: self._is_ready(before), "the bot is ready")
+
+    def start_in_vain(self) -> int:
+        """Start the bot, which ends by itself; return its exit status."""
+        self.start(wait=False)
+        self.expected_to_end = True
+        assert self._process is not None
+        return self._process.wait(PATIENCE)
 
     def _is_ready(self, identified: int) -> bool:
         self.require_alive()

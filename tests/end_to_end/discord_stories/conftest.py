@@ -20,6 +20,18 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         town.close()
 
 
+@pytest.fixture(scope="session")
+def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A town whose bot has its commands in every guild, as one has that sets nothing; only its owners may use ours."""
+    town = Town(tmp_path_factory.mktemp("everywhere"), everywhere=True)
+    try:
+        town.open()
+        yield town
+        town.require_sound()
+    finally:
+        town.close()
+
+
 @pytest.fixture
 def town(_shared: Town) -> Iterator[Town]:
     """The town whose bot runs all the time; nothing goes wrong there at the beginning of a story."""
@@ -35,7 +47,7 @@ def found(tmp_path: Path) -> Iterator[Callable[..., Town]]:
     towns: list[Town] = []
 
     def make(**settings: str) -> Town:
-        towns.append(Town(tmp_path, **settings))
+        towns.append(Town(tmp_path, everywhere=False, **settings))
         return towns[-1]
 
     yield make

@@ -15,9 +15,12 @@ __all__ = ["Town"]
 
 
 class Town:
-    """An owner with two in his team, an administrator and a player at home, and an administrator abroad."""
+    """An owner with two in his team, an administrator and a player at home, and an administrator abroad.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    With ``everywhere`` no guild is set, so that the commands are in all of them, and for the owners only.
+    """
+
+    def __init__(self, folder: Path, *, everywhere: bool = False, **settings: str) -> None:
         discord = self.discord = Discord()
         names = ("owner", "colleague", "auditor", "admin", "player", "stranger")
         owner, colleague, auditor, admin, player, stranger = (discord.user(name) for name in names)
@@ -32,7 +35,8 @@ class Town:
             abroad.add(person)
         self.server = DiscordServer(discord)
         self.gateway = self.server.gateway
-        self.bot = BotProcess(self.server, folder, DISCORD_ADMIN_GUILD_IDS=f"[{home.id}]", **settings)
+        guilds = "[]" if everywhere else f"[{home.id}]"
+        self.bot = BotProcess(self.server, folder, DISCORD_ADMIN_GUILD_IDS=guilds, **settings)
         office, square = home.channels[0], abroad.channels[0]
         self.owner, self.colleague, self.auditor = (Person(self, each, office) for each in (owner, colleague, auditor))
         self.admin, self.player = Person(self, admin, office), Person(self, player, office)
