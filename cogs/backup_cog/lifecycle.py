@@ -161,6 +161,18 @@ class Lifecycle:
         if not report.another_database:
             await self._open_documents()
         self._report(report, checked=checked)
+        await self._say_what_is_lacking()
+
+    async def _say_what_is_lacking(self) -> None:
+        """Tell the owner now what the first snapshot would fail for."""
+        try:
+            found = await self._service.lacking()
+        except Exception:
+            log.exception("It could not be found out what the next snapshot needs")
+            return
+        for lacking in found:
+            log.error("The next snapshot will fail: %s", lacking)
+            self._alerts.noticed("lacking", lacking)
 
     def _stop_check(self) -> None:
         """Stop a start-up check when the bot is closed: it can take minutes, and whoever closes waits seconds."""

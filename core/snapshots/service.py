@@ -265,6 +265,10 @@ class SnapshotService(PastMethods):
         """Return the repository at a glance."""
         return await status(self._context, self._events, self._periodic)
 
+    async def lacking(self) -> tuple[str, ...]:
+        """Return sentences on what the next snapshot needs and this machine lacks, such as ``pg_dump``."""
+        return await self._context.probe.lacking()
+
     async def audit(self, count: int | None = None) -> tuple[AuditLine, ...]:
         """Return the newest lines of the audit log, oldest first; all of them without a count."""
         return await self._context.in_thread(AuditLog(self._context.repository.root).last, count)

@@ -21,6 +21,7 @@ from discord.ext import commands
 from cogs.backup_cog.cog import BackupCog
 from cogs.backup_cog.core_api import settings_for
 from core.snapshots import Kind, SettingsError, Snapshot, SnapshotService
+from core.snapshots.engines.sqlite.probe import SqliteProbe
 from tests.backup_cog.stage import on_stage
 from tests.backup_cog.world import (
     EXTENSION,
@@ -333,3 +334,21 @@ async def test_a_frozen_bot_is_refused_with_a_sentence(world: World, monkeypatch
         with pytest.raises(commands.ExtensionFailed, match="Run the bot with a Python of its own"):
             await bot.load_extension(EXTENSION)
     assert not world.repository.exists()
+
+
+async def test_a_start_says_what_the_first_snapshot_will_lack(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not twenty minutes later, when it fails: a PostgreSQL server's programs may not be installed."""
+    said = "PostgreSQL 16 needs programs that are not here; install postgresql-client-16."
+
+    async def lacking(self: object) -> tuple[str, ...]:
+        await asyncio.sleep(0)
+        return (said,)
+
+    monkeypatch.setattr(SqliteProbe, "lacking", lacking)
+    async with world.bot() as bot:
+        await bot.load_extension(EXTENSION)
+        assert f"The next snapshot will fail: {said}" in caplog.text
+        [notice] = cog_of(bot).outbox._waiting
+        assert (notice.embed["title"], notice.embed["description"]) == ("The next snapshot will fail", said)

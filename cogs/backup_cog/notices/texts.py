@@ -65,6 +65,7 @@ _RECOVERIES = {
     "staleness": "Backups are fresh again",
 }
 _NOTICED = {
+    "lacking": ("The next snapshot will fail", RED),
     "shrink": ("Many rows are gone", RED),
     "dropped": ("Events are not covered by a snapshot", AMBER),
     "vanished": ("The snapshots are gone", RED),
