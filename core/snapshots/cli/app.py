@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from .invocation import Invocation, Stopped, failure_of, logging_to
+from .libraries import LACKING
 
 __all__ = ["Command", "Commands", "Place", "Shell", "command", "snapshot_argument"]
 
@@ -128,7 +129,8 @@ class Shell(click.Group):
             except (Exception, KeyboardInterrupt, Stopped) as error:  # noqa: BLE001 - the edge: nothing is above it
                 failure = failure_of(error, invocation.if_stopped)
                 # If the command line cannot be read, parsing may have stopped before this option.
-                invocation.as_json |= failure.usage is not None and "--json" in written
+                unread = failure.usage is not None or failure.code == LACKING
+                invocation.as_json |= unread and "--json" in written
                 invocation.fail(failure)
                 code = failure.exit_code
         sys.exit(code)

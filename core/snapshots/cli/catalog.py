@@ -41,6 +41,8 @@ def read_catalog(invocation: Invocation) -> Read:
             raise
         except CatalogError:
             pass
+    elif not repository.exists():
+        return Read(Contents(), repository, settings_file)
     # The event loop and all that the service brings are loaded only where they are needed.
     from .session import opened
 

@@ -22,7 +22,7 @@ import click
 
 from ..errors import OperationCancelled, SnapshotError
 from ..units import printable
-from .libraries import lacking
+from .libraries import LACKING, document_without_libraries, lacking
 
 if TYPE_CHECKING:
     import msgspec
@@ -108,7 +108,9 @@ class Invocation:
 
     def fail(self, failure: Failure) -> None:
         """Print what went wrong."""
-        if self.as_json:
+        if self.as_json and failure.code == LACKING:
+            self.write(document_without_libraries(failure.message))
+        elif self.as_json:
             import msgspec
 
             from .json_output.errors import error_document
@@ -117,9 +119,9 @@ class Invocation:
         elif failure.usage is not None:
             failure.usage.show()
         else:
-            from .text_output.layout import BAD, sentence
-
-            _print(self.errors, (sentence(f"Error: {failure.message}", BAD),))
+            bold = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+            message = printable(f"Error: {failure.message}")
+            click.echo(click.style(message, fg="red", bold=True) if bold else message, err=True)
 
 
 def _console(**options: Any) -> Console:
@@ -162,7 +164,7 @@ def failure_of(error: BaseException, if_stopped: str) -> Failure:
         case click.Abort() | KeyboardInterrupt():
             return Failure(OperationCancelled.__name__, f"Stopped{if_stopped}", INTERRUPTED)
         case ImportError() if sentence := lacking(error):
-            return Failure("ImportError", sentence, 1)
+            return Failure(LACKING, sentence, 1)
         case OSError():
             return Failure(code, f"The operating system said: {error}.", 1)
     log.error("This should not happen; please report it.", exc_info=error)

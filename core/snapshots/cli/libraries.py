@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
-__all__ = ["WAY_OUT", "lacking"]
+__all__ = ["LACKING", "WAY_OUT", "document_without_libraries", "lacking"]
+
+LACKING = "ImportError"
+"""The type of the error, in a document."""
 
 WAY_OUT = "Activate the bot's environment"
 
@@ -19,3 +23,8 @@ def lacking(error: ImportError) -> str | None:
     else:
         why = f"A library of Savepoint's cannot be loaded in this Python ({sys.executable}): {error}."
     return f"{why} {WAY_OUT}, or: pip install -r requirements.txt"
+
+
+def document_without_libraries(sentence: str) -> str:
+    """Return the document of the error, which the library for documents cannot write if that is what is missing."""
+    return json.dumps({"error": {"type": LACKING, "code": LACKING, "message": sentence}})

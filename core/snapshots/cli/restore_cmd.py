@@ -51,9 +51,8 @@ def restore(invocation: Invocation, snapshot_id: str | None, before: str | None,
 
 def _before(session: Session, when: str) -> Snapshot:
     """Return the last snapshot before a time, before the newest one of an event, or before another snapshot."""
-    moment = session.when(when)
-    if moment != when or when.startswith("before:"):
-        return session.named(moment)
+    if session.moment(when) is not None or when.startswith("before:"):
+        return session.named(when)
     try:
         return session.named(f"before:{when}")
     except SnapshotNotFound:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import getpass
 import os
 import signal
@@ -109,8 +110,12 @@ class Session:
 
     def when(self, text: str) -> str:
         """Return a moment as the service reads it: a time that was written without a zone is this machine's."""
-        moment = moment_of(text, self._invocation.now(), in_local_time)
+        moment = self.moment(text)
         return text if moment is None else moment.isoformat()
+
+    def moment(self, text: str) -> dt.datetime | None:
+        """Return the moment that a text means, None if it is an id or a reason."""
+        return moment_of(text, self._invocation.now(), in_local_time)
 
     def follow(self, step: Callable[[OnProgress], Coroutine[Any, Any, Value]]) -> Value:
         """Run one long step and show its progress, if standard error is a terminal. Return its result."""

@@ -6,10 +6,9 @@ has the system's Python and not the bot's, which lacks Savepoint's libraries or 
 
 from __future__ import annotations
 
-import json
 import sys
 
-from .libraries import WAY_OUT, lacking
+from .libraries import WAY_OUT, document_without_libraries, lacking
 
 __all__ = ["main"]
 
@@ -39,8 +38,7 @@ def main(program: str | None = None) -> None:
 def _refuse(sentence: str) -> None:
     """Print why nothing can be done, as a document for a program, and exit."""
     if "--json" in sys.argv:
-        detail = {"type": "ImportError", "code": "ImportError", "message": sentence}
-        sys.stdout.write(json.dumps({"error": detail}) + "\n")
+        sys.stdout.write(document_without_libraries(sentence) + "\n")
     else:
         sys.stderr.write(f"Error: {sentence}\n")
     sys.exit(1)
