@@ -13,6 +13,7 @@ import msgspec
 
 from ..errors import CatalogError, CatalogTooNew
 from ..models import NOBODY, Actor, Health, Level, OnProgress, RebuildReport, Snapshot, Verification
+from ..policies.chain import dependants_of
 from ..policies.retention import restorable
 from ..repository.catalog import Contents
 from ..units import count_text, printable
@@ -51,8 +52,34 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
         log.warning("Adopting %s that the catalog does not list", count_text(len(unknown), "snapshot file"))
         found = await _scan(context, unknown, on_progress)
         await context.in_thread(_list_all, context, contents, found)
+    await _look_again(context)
     await context.in_thread(_mark_lost, context)
     await refresh_latest(context)
+
+
+async def _look_again(context: Context) -> None:
+    """List anew what was found damaged and has another size now: a file that was still being copied to its place.
+
+    What builds on it was marked with it, so that is looked at too.
+    """
+    contents = context.repository.catalog.contents
+    changed = await context.in_thread(_changed_since, context, contents)
+    if not changed:
+        return
+    files = tuple((each.path, str(context.repository.store.fetch(each.path))) for each in changed)
+    sound = tuple(each for each in await _scan(context, files, None) if each.snapshot and not each.problem)
+    names = {each.name for each in sound}
+    base = contents.without({each.id for each in changed if each.path in names})
+    await context.in_thread(_list_all, context, base, sound, contents)
+
+
+def _changed_since(context: Context, contents: Contents) -> tuple[Snapshot, ...]:
+    size = context.repository.store.size
+    found: dict[str, Snapshot] = {}
+    for each in contents.snapshots:
+        if each.damaged and size(each.path) not in (None, each.size):
+            found |= {other.id: other for other in (each, *dependants_of(each, contents.snapshots))}
+    return tuple(each for each in found.values() if each.damaged and size(each.path) is not None)
 
 
 async def _upgrade(context: Context, contents: Contents) -> None:
@@ -162,8 +189,11 @@ def _list_all(context: Context, base: Contents, found: tuple[ScannedFile, ...], 
 
 
 def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
-    """Return ``found`` with what only the old catalog knows, if its entry has the same fingerprint."""
-    if known is None or known.fingerprint != found.fingerprint:
+    """Return ``found`` with what only the old catalog knows, if its entry is of the same state.
+
+    A full that is not whole has no fingerprint, and what was known of it is not lost by that.
+    """
+    if known is None or (known.fingerprint and found.fingerprint and known.fingerprint != found.fingerprint):
         return found
     return msgspec.structs.replace(
         found,

@@ -85,6 +85,28 @@ async def test_a_rebuild_marks_damaged_files_and_names_what_it_cannot_read(tmp_p
         assert world.files() == files
 
 
+@pytest.mark.parametrize("then", ["a start", "a restore"])
+async def test_a_file_that_was_still_being_copied_is_looked_at_again(tmp_path: Path, then: str) -> None:
+    """Half of it was there when the catalog was rebuilt: it was listed as damaged, and so was what builds on it."""
+    world = await played_world(tmp_path, newer=Form.INCREMENTAL)
+    path = world.file_of(world.older)
+    content = path.read_bytes()
+    async with world.opened() as service:
+        await service.pin(world.older.id)
+        path.write_bytes(content[: len(content) // 2])
+        await service.rebuild_catalog()
+        assert [each.damaged for each in await service.list()] == [True, True]
+        path.write_bytes(content)
+        if then == "a restore":
+            assert (await service.restore(world.older.id)).ok
+            return
+    async with world.opened() as service:
+        assert [each.damaged for each in await service.list()] == [False, False]
+        older = await service.get(world.older.id)
+        assert (older.fingerprint, older.pinned) == (world.older.fingerprint, True)
+        assert (await service.verify(world.newer.id, Level.RESTORED)).ok
+
+
 async def test_a_file_that_could_not_be_read_keeps_its_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error of the disk tells nothing about the bytes, so nothing is marked damaged and no pin is lost."""
     world = await played_world(tmp_path, newer=Form.INCREMENTAL)

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
-from ...errors import PlanOutdated
+from ...errors import CatalogError, PlanOutdated, SnapshotNotFound
 from ...models import NOBODY, Actor, Finding, OnProgress, RestorePlan, RestoreReport
 from ...repository.catalog import Contents
 from ..context import Context
@@ -18,6 +18,7 @@ from ..exclusive import exclusive
 from ..identity import require_own
 from ..journal import journaled
 from ..rebuild_catalog import readable_contents
+from ..verify import current_entry
 from .plan import plan_for
 from .steps import RestoreSteps, release_image
 
@@ -52,6 +53,9 @@ async def restore(
 
     if await context.in_thread(lambda: context.repository.is_read_only):
         return await from_contents(await context.in_thread(context.repository.refresh))
+    with contextlib.suppress(CatalogError, SnapshotNotFound):  # raised below, unless that is mended first
+        known = await context.in_thread(context.repository.refresh)
+        await current_entry(context, known, known.find(text, shortest=RESTORE_PREFIX))
     async with exclusive(context, "a restore", actor=actor):
         return await from_contents(await readable_contents(context))
 
