@@ -85,7 +85,7 @@ def slash_commands() -> Iterator[str]:
     for group in (BackupCog.backup, BackupCog.database):
         for command in group.commands:
             assert isinstance(command, app_commands.Command)
-            words = [p.name if p.required else f"[{p.name}]" for p in command.parameters]
+            words = [p.display_name if p.required else f"[{p.display_name}]" for p in command.parameters]
             yield " ".join([f"/{group.name}", command.name, *words])
 
 
