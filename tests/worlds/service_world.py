@@ -252,6 +252,7 @@ class ServiceWorld:
             "catalog.previous.json",
             "pages.index",
             "members.record",
+            "history",
         }
 
     def beside_the_database(self) -> list[str]:
