@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from ...engines.postgres.session import Session, quoted
-from ...errors import DatabaseUnavailable, QueryError
+from ...errors import DatabaseBusy, DatabaseUnavailable, QueryError
 from ..databases import Value
 from ..tables import Column, Table
 from .store import columns_of_rows
@@ -44,6 +44,10 @@ def translated(session: Session, where: str) -> Iterator[None]:
     session.execute("SAVEPOINT asked")
     try:
         yield
+    except DatabaseBusy as error:
+        if "statement timeout" not in str(error):
+            raise
+        raise QueryError("The query takes too long: ask for less, or by columns that have an index.") from error
     except DatabaseUnavailable as error:
         if not str(error.data.get("code", "")).startswith(_WRONG_SQL):
             raise

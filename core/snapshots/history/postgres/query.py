@@ -28,7 +28,7 @@ from .states import DumpState, LiveState, PostgresState
 
 __all__ = ["find_change", "query", "sums"]
 
-_SECONDS = 60
+_SECONDS = 60.0
 """How long the server may work on one question."""
 _MOST_BYTES = 256 * 1024 * 1024
 _EFFECTS = re.compile(
@@ -122,7 +122,7 @@ def _database(past: PostgresPast, point: Point | None) -> Iterator[Session]:
 
 @contextmanager
 def _limited(session: Session) -> Iterator[None]:
-    session.execute(f"SET LOCAL statement_timeout = '{_SECONDS}s'")
+    session.execute(f"SET LOCAL statement_timeout = {int(_SECONDS * 1000)}")
     yield
 
 

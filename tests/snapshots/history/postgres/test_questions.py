@@ -215,7 +215,9 @@ def test_partitions_are_one_table_and_names_can_need_their_schema(tmp_path: Path
 
 
 @pytest.mark.parametrize("createdb", [True, False])
-def test_a_condition_is_found_and_a_query_asked(tmp_path: Path, createdb: bool) -> None:
+def test_a_condition_is_found_and_a_query_asked(
+    tmp_path: Path, createdb: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Conditions need no right to create databases; a query of the past does, and says so."""
     world = PostgresPastWorld(tmp_path, createdb=createdb)
     first = world.snapshot(ECONOMY)
@@ -237,6 +239,10 @@ def test_a_condition_is_found_and_a_query_asked(tmp_path: Path, createdb: bool) 
     ]:
         with pytest.raises(QueryError, match=sentence):
             world.find_change(condition)
+    with monkeypatch.context() as patched:
+        patched.setattr("core.snapshots.history.postgres.query._SECONDS", 0.2)
+        with pytest.raises(QueryError, match="takes too long"):
+            world.query(None, "SELECT pg_sleep(30)")
     before = world.everything()
     for refused in (
         "DELETE FROM users",
