@@ -205,20 +205,25 @@ class BackupCog(PlayerCommands):
         """Verify a snapshot."""
         async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
             report = await self.service.verify(
-                snapshot, Level(level), actor=actor_of(interaction), on_progress=progress
+                await self._named(snapshot), Level(level), actor=actor_of(interaction), on_progress=progress
             )
         self.alerts.verified(report)
         await answer.show(embeds.verified(report), outcome=True)
 
     @backup.command(name="restore")
-    @app_commands.describe(snapshot="Which one")
+    @app_commands.describe(snapshot='Which one: pick it, or type a reason, "20m ago", "yesterday 18:00" (UTC)')
     async def restore(self, interaction: Interaction, snapshot: _SnapshotName) -> None:
         """Restore a snapshot: shows what that would do, and asks."""
         await self._preview(interaction, snapshot)
 
+    async def _named(self, typed: str) -> str:
+        """Return the id of the snapshot that a person names by a reason or a time; an id as it was typed."""
+        found = suggestions.with_reason(self.service.known, typed) or await self.service.snapshot_at(typed)
+        return typed if found is None or found.id.startswith(typed.strip().lower()) else found.id
+
     async def _preview(self, interaction: Interaction, snapshot: str) -> None:
         async with self.managing(interaction, self.permissions.require_owner) as answer:
-            plan = await self.service.restore_plan(snapshot)
+            plan = await self.service.restore_plan(await self._named(snapshot))
         view = RestoreConfirmation(
             interaction,
             plan,

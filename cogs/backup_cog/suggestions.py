@@ -10,7 +10,7 @@ from . import embeds
 from .core_api import Snapshot, SnapshotNotFound
 from .formatting import CHOICES_LIMIT
 
-__all__ = ["choices", "meant"]
+__all__ = ["choices", "meant", "with_reason"]
 
 _MEANT = 5
 
@@ -20,7 +20,10 @@ def choices(known: Sequence[Snapshot], typed: str) -> list[app_commands.Choice[s
     wanted = typed.strip().casefold()
     found = [snapshot for snapshot in known if wanted in embeds.searched(snapshot)]
     found.sort(key=lambda snapshot: not _is_exactly(snapshot, wanted))
-    return [app_commands.Choice(name=embeds.choice(snapshot, wanted), value=snapshot.id) for snapshot in found[:CHOICES_LIMIT]]
+    return [
+        app_commands.Choice(name=embeds.choice(snapshot, wanted), value=snapshot.id)
+        for snapshot in found[:CHOICES_LIMIT]
+    ]
 
 
 def _is_exactly(snapshot: Snapshot, wanted: str) -> bool:
@@ -34,3 +37,9 @@ def meant(known: Sequence[Snapshot], error: BaseException) -> tuple[Snapshot, ..
     typed = str(error.data.get("snapshot_id", "")).casefold()
     found = [snapshot for snapshot in known if typed and typed in embeds.searched(snapshot)]
     return tuple((found or list(known))[:_MEANT])
+
+
+def with_reason(known: Sequence[Snapshot], typed: str) -> Snapshot | None:
+    """Return the newest snapshot of the event with exactly this reason, or None."""
+    wanted = typed.strip().casefold()
+    return next((each for each in known if wanted in (reason.casefold() for reason in each.reasons)), None)

@@ -123,6 +123,18 @@ async def test_a_snapshot_that_is_not_there_is_a_plain_answer(stage: Stage, name
     assert stage.errors() != []
 
 
+async def test_a_snapshot_is_named_by_an_events_reason_or_a_time(stage: Stage) -> None:
+    """Typed without picking; a short beginning of an id stays what was typed, since the core judges those."""
+    service = stage.cog.service
+    first = (await service.create(Kind.MANUAL)).snapshot
+    stage.world.add_user(3)
+    event = await service.request(Kind.CRITICAL, "marketplace_buy_42").wait()
+    for typed, meant in (("Marketplace_Buy_42", event), ("before:marketplace_buy_42", first), ("0s ago", event)):
+        text = said(await stage.slash(stage.admin, "backup verify", snapshot=typed))
+        assert f"`{meant.id}`" in text
+    assert await stage.cog._named(event.id[:3]) == event.id[:3]
+
+
 async def test_errors_are_marked_as_answered_for_the_hosts_own_handler(stage: Stage) -> None:
     """discord.py always calls ``tree.on_error`` too; it can skip what is answered."""
     seen: list[object] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cogs.backup_cog.suggestions import choices, meant
+from cogs.backup_cog.suggestions import choices, meant, with_reason
 from core.snapshots import SnapshotNotFound
 from tests.backup_cog.world import NOON
 from tests.worlds.snapshots import make_snapshot
@@ -32,3 +32,9 @@ def test_a_wrong_id_is_answered_with_what_was_meant() -> None:
     assert meant(KNOWN, SnapshotNotFound("No.", snapshot_id="trade_7")) == (KNOWN[1],)
     assert meant(KNOWN, SnapshotNotFound("No.", snapshot_id="nonsense")) == tuple(KNOWN)
     assert meant(KNOWN, ValueError()) == ()
+
+
+def test_a_reason_names_its_snapshot() -> None:
+    """Whole, whatever its case."""
+    assert with_reason(KNOWN, " TRADE_7") is KNOWN[1]
+    assert with_reason(KNOWN, "trade") is None
