@@ -48,13 +48,32 @@ def preview(plan: RestorePlan) -> Reply:
     if snapshot.damaged:
         text += "\n\n**The last verification of this snapshot failed.** The restore stops if it fails again."
     fields = [
-        ("Rows then → now", _rows(plan.lost, readable=plan.database.openable)),
+        *_written_since(plan),
         ("Events after it", _events(plan.lost)),
         ("How", _METHODS[plan.method]),
+        ("Play pauses", "while the bot is stopped" if plan.pause is None else f"about {duration_text(plan.pause)}"),
         ("Way back", _way_back(plan)),
     ]
     footer = "Confirm asks for the first characters of the id. Nothing has been done yet."
     return Reply(embed("Restore this snapshot?", text, fields=fields, footer=footer, colour=AMBER))
+
+
+def _written_since(plan: RestorePlan) -> list[tuple[str, str]]:
+    """Return the fields on what is lost: row by row and by player where that is known, else the counted rows."""
+    loss = plan.loss
+    if loss is None or loss.problem is not None:
+        counted = [("Rows then → now", _rows(plan.lost, readable=plan.database.openable))]
+        return [*counted, *([] if loss is None else [("Not compared", plain(loss.problem or "", 300))])]
+    if not loss.tables:
+        return [("Rows written since", "none: no row is lost")]
+    tables = sorted(loss.tables.items(), key=lambda item: -item[1].rows)
+    lines = [
+        f"{plain(name)}: {each.added:,} added, {each.changed:,} changed, {each.removed:,} removed"
+        for name, each in tables
+    ]
+    players = [f"{plain(each.name or each.player)}: {count_text(each.rows, 'row')}" for each in loss.players]
+    fields = [("Rows written since, which become as they were", listing(lines, _ROWS_LIMIT))]
+    return [*fields, ("Players who lose most", listing(players, _ROWS_LIMIT))] if players else fields
 
 
 def _what_is_lost(plan: RestorePlan) -> str:

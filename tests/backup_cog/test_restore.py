@@ -70,7 +70,7 @@ async def test_a_restore_shows_what_is_lost_asks_and_does_it(stage: Stage) -> No
     stage.bot.add_listener(finished, "on_backup_restore_finished")
     snapshot = await lose_something(stage)
     shown = await asked(stage, snapshot)
-    assert "users: 2 → 3" in said(shown)
+    assert "users: 1 added, 0 changed, 0 removed" in said(shown)
     assert "1 recorded\nmarketplace\\_buy\\_42" in said(shown)
     assert "safety snapshot" in said(shown)
     assert stage.world.names() == ["alice", "bob", "user 3"]

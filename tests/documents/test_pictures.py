@@ -6,8 +6,10 @@ import re
 from xml.etree import ElementTree
 
 import discord
+import msgspec
 
 from cogs.backup_cog.restore_embeds import preview
+from core.snapshots import Loss, PlayerLoss, TableLoss
 from documentation import dialogue, terminal
 from documentation.pictures import PICTURES
 from documentation.tables import PROJECT
@@ -37,7 +39,8 @@ def test_the_recording_is_of_this_demonstration() -> None:
 def test_the_dialogue_is_of_this_cog() -> None:
     """The names of the fields, the footer and the buttons are those that are sent."""
     shown = words_of((PICTURES / "restore.svg").read_text())
-    embed = preview(plan()).embed
+    loss = Loss(tables={"users": TableLoss(changed=1)}, players=(PlayerLoss(player="7", rows=1),))
+    embed = preview(msgspec.structs.replace(plan(), loss=loss)).embed
     names = [field.name for field in embed.fields]
     for text in (embed.title, embed.footer.text, "Confirm", "Cancel", *names):
         assert text is not None
