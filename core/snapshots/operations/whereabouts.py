@@ -8,12 +8,13 @@ had snapshots. A PostgreSQL database has no folder of ours beside it: there only
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import msgspec
 
 from ..errors import RepositoryVanished
-from ..files import device_of, read_regular, short_name, write_atomically
+from ..files import device_of, open_regular, read_regular, short_name
 from .context import Context
 
 __all__ = ["forget_whereabouts", "remember_whereabouts", "require_there"]
@@ -59,7 +60,9 @@ def remember_whereabouts(context: Context) -> None:
     if known is not None and (known.repository, known.device) == (found.repository, found.device):
         return  # the number need not be exact
     try:
-        write_atomically(path, msgspec.json.encode(found), scratch=short_name(path, "new"))
+        # Not by way of a second file, which a crash would leave beside the database: half of a note counts as none.
+        with os.fdopen(open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            file.write(msgspec.json.encode(found))
     except OSError as error:
         log.debug("Where the repository is could not be remembered: %s", error)
 

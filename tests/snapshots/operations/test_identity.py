@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -243,3 +244,20 @@ async def test_a_database_of_another_engine_is_another_database(first: ServiceWo
             await service.create()
     finally:
         await service.close()
+
+
+async def test_no_second_file_is_written_beside_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the repository is stands in one file, so that a crash in the middle leaves nothing else there."""
+    world = ServiceWorld(tmp_path)
+    seen: set[str] = set()
+    opened = os.open
+
+    def watched(path: Any, *arguments: Any, **options: Any) -> int:
+        seen.add(os.fsdecode(path) if not isinstance(path, int) else "")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", watched)
+    async with world.opened() as service:
+        await service.create()
+    beside = {Path(path).name for path in seen if Path(path).parent == world.database.parent}
+    assert {name for name in beside if name.startswith(".")} == {".game.db.savepoint"}
