@@ -46,8 +46,8 @@ def found(tmp_path: Path) -> Iterator[Callable[..., Town]]:
     """A function that founds a town; its bot is not started."""
     towns: list[Town] = []
 
-    def make(**settings: str) -> Town:
-        towns.append(Town(tmp_path, everywhere=False, **settings))
+    def make(*, everywhere: bool = False, **settings: str) -> Town:
+        towns.append(Town(tmp_path, everywhere=everywhere, **settings))
         return towns[-1]
 
     yield make

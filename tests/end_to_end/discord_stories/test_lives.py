@@ -76,7 +76,7 @@ def test_a_bot_that_is_killed_goes_on_as_if_nothing_had_happened(found: Callable
 
 def test_a_damaged_database_is_healed_once_and_its_owner_told(found: Callable[..., Town]) -> None:
     """By direct message; within the hour nothing is restored again: the game cannot start, and the webhook says why."""
-    town = found()
+    town = found(everywhere=True)
     town.bot.settings["DISCORD_ALERT_WEBHOOK_URL"] = town.server.alert_address
     town.open()
     join(town)

@@ -17,7 +17,8 @@ __all__ = ["Town"]
 class Town:
     """An owner with two in his team, an administrator and a player at home, and an administrator abroad.
 
-    With ``everywhere`` no guild is set, so that the commands are in all of them, and for the owners only.
+    With ``everywhere`` no guild is set, so that the commands are in all of them and for the owners only; nor is a
+    channel for alerts, so that they go to an owner.
     """
 
     def __init__(self, folder: Path, *, everywhere: bool = False, **settings: str) -> None:
@@ -36,7 +37,10 @@ class Town:
         self.server = DiscordServer(discord)
         self.gateway = self.server.gateway
         guilds = "[]" if everywhere else f"[{home.id}]"
-        self.bot = BotProcess(self.server, folder, DISCORD_ADMIN_GUILD_IDS=guilds, **settings)
+        alerts = "0" if everywhere else str(home.channels[1].id)
+        self.bot = BotProcess(
+            self.server, folder, DISCORD_ADMIN_GUILD_IDS=guilds, DISCORD_ALERT_CHANNEL_ID=alerts, **settings
+        )
         office, square = home.channels[0], abroad.channels[0]
         self.owner, self.colleague, self.auditor = (Person(self, each, office) for each in (owner, colleague, auditor))
         self.admin, self.player = Person(self, admin, office), Person(self, player, office)
