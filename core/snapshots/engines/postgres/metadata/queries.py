@@ -43,6 +43,14 @@ SELECT 'pg_class'::regclass, c.oid, CASE WHEN c.relkind NOT IN ('i', 'I') THEN c
          CASE WHEN c.relkind NOT IN ('i', 'I', 'S') THEN {_COLUMNS} END,
          (SELECT concat_ws(' ', format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmax, s.seqmin,
                            s.seqcache, s.seqcycle) FROM pg_sequence s WHERE s.seqrelid = c.oid),
+         (SELECT concat_ws('.', 'owned by ' || d.refobjid::regclass, a.attname)
+            FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+           WHERE c.relkind = 'S' AND d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a'
+             AND d.refclassid = 'pg_class'::regclass),
+         (SELECT 'toast ' || o.reloptions::text FROM pg_class o WHERE o.oid = c.reltoastrelid),
+         (SELECT 'statistics ' || string_agg(concat_ws(' ', a.attnum, a.attstattarget), ', ' ORDER BY a.attnum)
+            FROM pg_attribute a WHERE c.relkind IN ('i', 'I') AND a.attrelid = c.oid AND a.attstattarget >= 0),
+         CASE WHEN c.relkind = 'm' AND NOT c.relispopulated THEN 'without data' END,
          (SELECT concat_ws(' ', 'index', i.indisclustered, i.indisreplident, i.indisvalid)
             FROM pg_index i WHERE i.indexrelid = c.oid),
          'replica identity ' || nullif(c.relreplident::text,
@@ -68,7 +76,10 @@ SELECT 'pg_proc'::regclass, p.oid, p.proowner, p.proacl,
                            format_type(g.aggtranstype, NULL), g.agginitval, g.aggcombinefn::text, g.aggserialfn::text,
                            g.aggdeserialfn::text, g.aggmtransfn::text, g.aggminvtransfn::text, g.aggmfinalfn::text,
                            g.aggfinalmodify, g.aggmfinalmodify, g.aggminitval, g.aggkind,
-                           g.aggsortop::regoperator::text)
+                           g.aggsortop::regoperator::text, nullif(p.proparallel, 'u'),
+                           'space ' || nullif(g.aggtransspace, 0), 'moving space ' || nullif(g.aggmtransspace, 0),
+                           format_type(nullif(g.aggmtranstype, 0), NULL), CASE WHEN g.aggfinalextra THEN 'extra' END,
+                           CASE WHEN g.aggmfinalextra THEN 'moving extra' END)
             FROM pg_aggregate g WHERE g.aggfnoid = p.oid) END
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {_USER_SCHEMA}
 """
@@ -76,6 +87,8 @@ SELECT 'pg_proc'::regclass, p.oid, p.proowner, p.proacl,
 _TYPES = f"""
 SELECT 'pg_type'::regclass, t.oid, t.typowner, t.typacl,
        concat_ws(E'\\n', t.typtype, CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
+         (SELECT 'collate ' || t.typcollation::regcollation FROM pg_type b
+           WHERE b.oid = t.typbasetype AND t.typtype = 'd' AND b.typcollation <> t.typcollation),
          t.typdefault, CASE WHEN t.typnotnull THEN 'NOT NULL' END,
          CASE t.typtype WHEN 'b' THEN concat_ws(' ', t.typinput::text, t.typoutput::text, t.typlen, t.typcategory) END,
          CASE WHEN c.relkind = 'c' THEN {_COLUMNS} END,
@@ -93,7 +106,7 @@ _CONSTRAINTS = f"""
 SELECT 'pg_constraint'::regclass, k.oid, NULL::oid, NULL::aclitem[],
        concat_ws(' ', pg_get_constraintdef(k.oid), k.convalidated)
   FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
- WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND {_USER_SCHEMA}
+ WHERE k.contype IN ('c', 'f', 'p', 'u', 'x', {{not_null}}) AND {_USER_SCHEMA}
    AND {_own("pg_class", "k.conrelid")} AND {_own("pg_type", "k.contypid")}
 """
 
@@ -148,11 +161,13 @@ SELECT 'pg_opfamily'::regclass, o.oid, o.opfowner, NULL::aclitem[],
   FROM pg_opfamily o JOIN pg_namespace n ON n.oid = o.opfnamespace WHERE {_USER_SCHEMA}
 UNION ALL
 SELECT 'pg_ts_config'::regclass, g.oid, g.cfgowner, NULL::aclitem[],
-       (SELECT string_agg(concat_ws(' ', m.maptokentype, m.mapseqno, m.mapdict::regdictionary::text), ', '
-                          ORDER BY m.maptokentype, m.mapseqno) FROM pg_ts_config_map m WHERE m.mapcfg = g.oid)
+       concat_ws(' ', (SELECT r.prsname FROM pg_ts_parser r WHERE r.oid = g.cfgparser),
+         (SELECT string_agg(concat_ws(' ', m.maptokentype, m.mapseqno, m.mapdict::regdictionary::text), ', '
+                            ORDER BY m.maptokentype, m.mapseqno) FROM pg_ts_config_map m WHERE m.mapcfg = g.oid))
   FROM pg_ts_config g JOIN pg_namespace n ON n.oid = g.cfgnamespace WHERE {_USER_SCHEMA}
 UNION ALL
-SELECT 'pg_ts_dict'::regclass, d.oid, d.dictowner, NULL::aclitem[], d.dictinitoption
+SELECT 'pg_ts_dict'::regclass, d.oid, d.dictowner, NULL::aclitem[],
+       concat_ws(' ', (SELECT t.tmplname FROM pg_ts_template t WHERE t.oid = d.dicttemplate), d.dictinitoption)
   FROM pg_ts_dict d JOIN pg_namespace n ON n.oid = d.dictnamespace WHERE {_USER_SCHEMA}
 UNION ALL
 SELECT 'pg_ts_parser'::regclass, p.oid, NULL::oid, NULL::aclitem[], p.prsstart::text
@@ -161,7 +176,8 @@ UNION ALL
 SELECT 'pg_ts_template'::regclass, p.oid, NULL::oid, NULL::aclitem[], p.tmpllexize::text
   FROM pg_ts_template p JOIN pg_namespace n ON n.oid = p.tmplnamespace WHERE {_USER_SCHEMA}
 UNION ALL
-SELECT 'pg_statistic_ext'::regclass, s.oid, s.stxowner, NULL::aclitem[], pg_get_statisticsobjdef(s.oid)
+SELECT 'pg_statistic_ext'::regclass, s.oid, s.stxowner, NULL::aclitem[],
+       concat_ws(' ', pg_get_statisticsobjdef(s.oid), 'statistics ' || nullif(coalesce(s.stxstattarget::int, -1), -1))
   FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE {_USER_SCHEMA}
 """
 
@@ -181,8 +197,7 @@ SELECT 'pg_foreign_server'::regclass, s.oid, s.srvowner, s.srvacl,
 UNION ALL
 SELECT 'pg_publication'::regclass, p.oid, p.pubowner, NULL::aclitem[],
        concat_ws(' ', (to_jsonb(p) - ARRAY['oid', 'pubowner'])::text,
-                 (SELECT string_agg(r.prrelid::regclass::text, ', ' ORDER BY r.prrelid::regclass::text)
-                    FROM pg_publication_rel r WHERE r.prpubid = p.oid))
+                 {published})
   FROM pg_publication p
 UNION ALL
 SELECT 'pg_event_trigger'::regclass, e.oid, e.evtowner, NULL::aclitem[],
@@ -211,6 +226,20 @@ SELECT 'pg_am'::regclass, m.oid, NULL::oid, NULL::aclitem[], concat_ws(' ', m.am
 UNION ALL
 SELECT 'pg_largeobject'::regclass, b.oid, b.lomowner, b.lomacl, {large_object}
   FROM pg_largeobject_metadata b
+"""
+
+_PUBLISHED = """
+(SELECT string_agg(concat_ws(' ', r.prrelid::regclass::text,
+            (SELECT string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum) FROM pg_attribute a
+              WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs)),
+            pg_get_expr(r.prqual, r.prrelid)), ', ' ORDER BY r.prrelid::regclass::text)
+   FROM pg_publication_rel r WHERE r.prpubid = p.oid),
+(SELECT 'schemas ' || string_agg(r.pnnspid::regnamespace::text, ', ' ORDER BY r.pnnspid::regnamespace::text)
+   FROM pg_publication_namespace r WHERE r.pnpubid = p.oid)
+"""
+_PUBLISHED_BEFORE_15 = """
+(SELECT string_agg(r.prrelid::regclass::text, ', ' ORDER BY r.prrelid::regclass::text)
+   FROM pg_publication_rel r WHERE r.prpubid = p.oid)
 """
 
 _UNION = "\nUNION ALL\n".join(
@@ -295,5 +324,13 @@ def objects_query(version: int) -> str:
     The content of a large object is part of its definition where the role may read it.
     """
     content = "CASE WHEN pg_has_role(b.lomowner, 'USAGE') THEN encode(sha256(lo_get(b.oid)), 'hex') END"
-    compression = "'compression ' || nullif(a.attcompression::text, '')," if version >= 14 else ""
-    return _OBJECTS.replace("{compression}", compression).replace("{large_object}", content)
+    filled = {
+        "large_object": content,
+        "compression": "'compression ' || nullif(a.attcompression::text, '')," if version >= 14 else "",
+        "published": _PUBLISHED if version >= 15 else _PUBLISHED_BEFORE_15,
+        "not_null": "'n'" if version >= 18 else "'c'",  # in 17 domains have them, in their definition
+    }
+    query = _OBJECTS
+    for name, text in filled.items():
+        query = query.replace("{" + name + "}", text)
+    return query
