@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from core.snapshots.archive.page_index import PageIndex
+from core.snapshots.archive.reuse import MemberRecord
 from core.snapshots.engines.sqlite import SUFFIX, rebuild
 from core.snapshots.errors import CatalogError, SnapshotDamaged
 from core.snapshots.progress import Watch
-from core.snapshots.repository.catalog import Catalog
-from core.snapshots.repository.repository import Repository
+from core.snapshots.repository.catalog import PREVIOUS, Catalog
+from core.snapshots.repository.repository import MEMBER_RECORD, PAGE_INDEX, Repository
 from tests.worlds.service_world import CATALOG, PlayedWorld, rows_of_sound
 
 __all__ = ["Rot"]
+
+_DERIVED: dict[str, type[PageIndex] | type[MemberRecord]] = {PAGE_INDEX: PageIndex, MEMBER_RECORD: MemberRecord}
 
 
 class Rot:
@@ -25,6 +29,7 @@ class Rot:
         self._chain = repository.chain(world.newer)
         self._rows = world.rows_in(world.newer)
         self._files = [Path(file.path) for file in self._chain] + [world.repository / CATALOG]
+        self._files += [repository.page_index, repository.member_record, repository.work / PREVIOUS]
 
     def problem(self) -> str | None:
         """Damage a file at random; return what is wrong if nobody finds it, None if it is found or harmless."""
@@ -48,6 +53,12 @@ class Rot:
             if path.name == CATALOG:
                 Catalog(self._world.repository, scratch).refresh()
                 return "a changed catalog was believed"
+            if path.name == PREVIOUS:
+                (scratch / CATALOG).write_bytes(path.read_bytes())
+                Catalog(scratch, scratch).refresh()
+                return "a changed copy of the catalog was believed"
+            if path.name in _DERIVED:
+                return None if _DERIVED[path.name].load(path) is None else f"a changed {path.name} was believed"
             rebuild.verify(self._chain, scratch, Watch())
             rebuild.rebuild(self._chain, scratch / "image.db", Watch())
         except (SnapshotDamaged, CatalogError):
