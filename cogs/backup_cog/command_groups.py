@@ -1,9 +1,12 @@
 """The groups of the slash commands, named as the settings say, and not taken by the host.
 
-discord.py copies them for each cog.
+discord.py copies them for each cog. Two modules add their commands to them when they are imported. A host's loader that
+tries every file as an extension imports them again; then the same command takes its own place.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -13,12 +16,19 @@ from .permissions import Bot
 
 __all__ = ["BACKUP", "DATABASE", "name_groups", "require_free_names"]
 
+
+class _Group(app_commands.Group):
+    """A group to which a command can be added again."""
+
+    def add_command(self, command: Any, /, *, override: bool = True) -> None:
+        """Add a command, in the place of the one with its name."""
+        super().add_command(command, override=override)
+
+
 # A hint to Discord's clients, which keeps the commands out of players' menus. The check is in the code.
 _ADMINISTRATORS = discord.Permissions(administrator=True)
-BACKUP = app_commands.Group(
-    name="backup", description="Snapshots of the game's database", default_permissions=_ADMINISTRATORS
-)
-DATABASE = app_commands.Group(name="db", description="The game's database", default_permissions=_ADMINISTRATORS)
+BACKUP = _Group(name="backup", description="Snapshots of the game's database", default_permissions=_ADMINISTRATORS)
+DATABASE = _Group(name="db", description="The game's database", default_permissions=_ADMINISTRATORS)
 
 
 def name_groups(settings: Settings, backup: app_commands.Group, database: app_commands.Group) -> None:
