@@ -32,6 +32,8 @@ MAJORS = local_postgres.installed_majors()
 EXPECTED = (15, 16, 18)
 """The versions that the tests run on: 16 and 18 come with requirements-dev.txt, 15 from a distribution that has it."""
 NEWEST = max(MAJORS, default=18)
+OLDEST = min(MAJORS, default=15)
+"""For what does not depend on the version, where a distribution's server can do more: ICU and extensions."""
 
 _QUIET = {
     # Nothing but commits moves the write-ahead log, so that the probe's token can be compared.

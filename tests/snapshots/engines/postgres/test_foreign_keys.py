@@ -10,11 +10,13 @@ from core.snapshots.engines import Checks, engine_for
 from core.snapshots.models import Check, IntegrityReport
 from core.snapshots.settings.database_url import parse
 from tests.worlds.engine_cases import bounded
-from tests.worlds.postgres_world import EXPECTED, PostgresGame, ask, needs, run_sql, server
+from tests.worlds.postgres_world import EXPECTED, OLDEST, PostgresGame, ask, needs, run_sql, server
 
 pytestmark = pytest.mark.server
 
-every_version = pytest.mark.parametrize("major", [needs(major) for major in EXPECTED])
+one_version = pytest.mark.parametrize("major", [needs(OLDEST)])
+two_versions = pytest.mark.parametrize("major", [needs(major) for major in (EXPECTED[0], EXPECTED[-1])])
+"""The catalogs that are asked have other columns since 18."""
 
 WITH_ICU = "SELECT count(*) FROM pg_collation WHERE collname LIKE '%-x-icu'"
 KEYS = {
@@ -106,7 +108,7 @@ def break_in(game: PostgresGame, statement: str) -> None:
     run_sql(game.superuser, f"SET session_replication_role = replica; {statement}")
 
 
-@every_version
+@one_version
 @pytest.mark.parametrize(("schema", "parent", "child", "orphan"), KEYS.values(), ids=KEYS)
 def test_keys_are_compared_as_their_constraint_compares(
     game: PostgresGame, schema: str, parent: str, child: str, orphan: str
@@ -143,7 +145,7 @@ def test_keys_on_types_of_extensions_are_compared_by_their_operators(game: Postg
     assert orphans(game) == [("c", 1)]
 
 
-@every_version
+@two_versions
 def test_children_count_only_where_the_constraint_counts_them(game: PostgresGame) -> None:
     """A key of a table is none of its heirs', and an heir's row is not one that can be referred to."""
     run_sql(
@@ -156,7 +158,7 @@ def test_children_count_only_where_the_constraint_counts_them(game: PostgresGame
     assert orphans(game) == [("c", 1)]
 
 
-@every_version
+@one_version
 def test_null_is_matched_as_the_constraint_says(game: PostgresGame) -> None:
     """MATCH SIMPLE lets a row with one NULL be; MATCH FULL lets only those be that are all NULL."""
     run_sql(
@@ -197,7 +199,7 @@ def test_a_key_that_is_not_enforced_says_nothing(game: PostgresGame) -> None:
     assert orphans(game) == []
 
 
-@every_version
+@one_version
 def test_keys_of_others_that_this_role_cannot_read_are_left_to_them(game: PostgresGame) -> None:
     """A private schema of somebody else does not end the check of everything else."""
     run_sql(

@@ -22,7 +22,7 @@ from core.snapshots.settings.database_url import parse
 from demonstration import local_postgres
 from tests.worlds.chain_world import Chain
 from tests.worlds.engine_cases import CHECKS, bounded
-from tests.worlds.postgres_world import EXPECTED, NEWEST, PostgresGame, ask, needs, run_sql, server
+from tests.worlds.postgres_world import EXPECTED, NEWEST, PostgresGame, ask, run_sql, server
 
 pytestmark = pytest.mark.server
 
@@ -96,7 +96,6 @@ REWRITES = {
 }
 
 
-@pytest.mark.parametrize("major", [needs(major) for major in EXPECTED])
 @pytest.mark.parametrize("statement", REWRITES.values(), ids=REWRITES)
 def test_a_rewrite_before_pg_dump_has_its_locks_loses_no_row(
     game: PostgresGame, chain: Chain, monkeypatch: pytest.MonkeyPatch, statement: str
