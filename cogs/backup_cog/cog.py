@@ -329,10 +329,15 @@ class BackupCog(PlayerCommands):
             elif word == controls.UNDO:
                 await self.undo(interaction, argument)
             else:
-                again = controls.button(controls.custom_id(controls.LOOK, argument.partition(":")[0]), "Look again")
-                await self.answer_to(interaction).fail(restore_embeds.over(), view=again)
+                await self._too_late(interaction, argument.partition(":")[0])
         except Exception as error:  # noqa: BLE001 - answered like the error of a command
             await self.answer_error(interaction, error)
+
+    async def _too_late(self, interaction: Interaction, snapshot: str) -> None:
+        """Answer a dead button; the preview of a rescue, or a snapshot that is gone, cannot be looked at again."""
+        known = any(each.id == snapshot for each in self.service.known)
+        again = controls.button(controls.custom_id(controls.LOOK, snapshot), "Look again") if known else None
+        await self.answer_to(interaction).fail(restore_embeds.over(), view=again)
 
     async def _claim(self, interaction: Interaction) -> None:
         answer = self.answer_to(interaction)

@@ -170,7 +170,7 @@ def timed_out(seconds: float) -> Reply:
 
 def over() -> Reply:
     """Show that a confirmation is no longer valid."""
-    text = "This confirmation is used, cancelled or timed out. Ask for the restore again to see how things stand now."
+    text = "This confirmation is used, cancelled or timed out. Ask again to see how things stand now."
     return Reply(embed("Too late", text, colour=AMBER))
 
 

@@ -82,12 +82,15 @@ class RescueConfirmation(discord.ui.View):
     @discord.ui.select(placeholder="Conflicts", options=[discord.SelectOption(label="Leave them")])
     async def rules(self, interaction: Interaction, select: discord.ui.Select[RescueConfirmation]) -> None:
         """Make the plan anew with the rule that was chosen."""
+        if self._over:
+            await self._too_late(interaction)
+            return
         answer = self._answer(interaction)
         await answer.defer(thinking=False)
+        shown = await self._plan(ConflictRule(select.values[0]))
         if self._over:
-            await answer.fail(texts.over())
-            return
-        self.shown = await self._plan(ConflictRule(select.values[0]))
+            return  # a click on another component came meanwhile, and shows what it does
+        self.shown = shown
         self._fit()
         await answer.show(texts.rescue_preview(self._name, self.shown), view=self)
 
@@ -95,21 +98,26 @@ class RescueConfirmation(discord.ui.View):
     async def confirm(self, interaction: Interaction, _: discord.ui.Button[RescueConfirmation]) -> None:
         """Carry it out, once."""
         # Two clicks can come at once: the view is over before anything is awaited.
-        was_open = self.end()
+        if not self.end():
+            await self._too_late(interaction)
+            return
         answer = self._answer(interaction)
         await answer.defer(thinking=False)
-        if was_open:
-            await self._rescue(answer, self.shown)
-        else:
-            await answer.fail(texts.over())
+        await self._rescue(answer, self.shown)
 
     @discord.ui.button(label="Cancel", style=discord.ButtonStyle.secondary)
     async def cancel(self, interaction: Interaction, _: discord.ui.Button[RescueConfirmation]) -> None:
         """Change nothing."""
-        was_open = self.end()
+        if not self.end():
+            await self._too_late(interaction)
+            return
         answer = self._answer(interaction)
         await answer.defer(thinking=False)
-        await answer.show(texts.cancelled() if was_open else texts.over())
+        await answer.show(texts.cancelled())
+
+    async def _too_late(self, interaction: Interaction) -> None:
+        """Answer beside the preview, which shows the progress or the outcome of an earlier click."""
+        await self._answer(interaction).fail(texts.over())
 
     def end(self) -> bool:
         """Make this confirmation invalid; return True if it was valid until now."""

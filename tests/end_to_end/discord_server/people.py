@@ -18,6 +18,7 @@ __all__ = ["Person", "Shown", "World"]
 
 _BUTTON, _TEXT_INPUT, _LABEL = 2, 4, 18
 _GROUPS = (1, 2)
+_USER = 6
 
 
 class World(Protocol):
@@ -115,13 +116,21 @@ class Person:
         """Wait for a message with all of these texts in a channel, and return it."""
 
         def found() -> Message | None:
-            self._world.require_sound()
             return next((each for each in self.sees(channel) if all(part in each.text for part in parts)), None)
 
-        wait_until(found, f"a message with {parts}")
+        self.waits(found, f"a message with {parts}")
         message = found()
         assert message is not None
         return message
+
+    def waits(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for something; fail at once if the bot has ended, or has done what no bot may do."""
+
+        def met() -> object:
+            self._world.require_sound()
+            return condition()
+
+        wait_until(met, what)
 
     def gets(self, *parts: str) -> Message:
         """Wait for a direct message with all of these texts, and return it."""
@@ -202,6 +211,9 @@ class Person:
             level["options"] = [{"name": word, "type": found["type"]}]
             level = level["options"][0]
         types = {each["name"]: each["type"] for each in found.get("options", [])}
+        people = [discord.users[int(value)] for name, value in options.items() if types[name] == _USER]
+        if people:
+            data["resolved"] = {"users": {str(each.id): payloads.user(each) for each in people}}
         level["options"] = [
             {"name": name, "type": types[name], "value": value, **({"focused": True} if name == focused else {})}
             for name, value in options.items()

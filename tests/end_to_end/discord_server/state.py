@@ -85,6 +85,10 @@ class Message:
         parts += [each["content"] for each in walk(self.components) if each["type"] == TEXT_DISPLAY]
         return "\n".join(part for part in parts if part)
 
+    def has_button(self, label: str) -> bool:
+        """Return True if there is a button with this label."""
+        return any(each.get("label") == label for each in walk(self.components))
+
     def change(self, payload: dict[str, Any], attachments: list[dict[str, Any]] | None) -> None:
         """Apply what the bot sends; what it does not name stays."""
         self.content = payload["content"] or "" if "content" in payload else self.content

@@ -14,8 +14,9 @@ from tests.end_to_end.discord_stories.town import Town
 pytestmark = [pytest.mark.process, pytest.mark.socket]
 
 GROUPS = ("backup", "db")
-VALUES: dict[int, Any] = {3: "latest", 4: 1, 5: False, 6: "1", 8: "1", 10: 1.0}
-"""Something for a required option of each type: text, number, switch, user, role, decimal."""
+VALUES: dict[int, Any] = {3: "latest", 4: 1, 5: False, 10: 1.0}
+"""Something for a required option of each type: text, number, switch, decimal."""
+USER = 6
 
 
 def commands(town: Town) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
@@ -24,7 +25,8 @@ def commands(town: Town) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
         if group["name"] in GROUPS:
             for command in group["options"]:
                 options = command.get("options", [])
-                required = {each["name"]: VALUES[each["type"]] for each in options if each.get("required")}
+                values = {**VALUES, USER: str(town.player.user.id)}
+                required = {each["name"]: values[each["type"]] for each in options if each.get("required")}
                 suggesting = [each["name"] for each in options if each.get("autocomplete")]
                 yield f"{group['name']} {command['name']}", required, suggesting
 
