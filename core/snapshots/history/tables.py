@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -101,8 +101,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return self.key or ((self.rowid,) if self.rowid else self.names)
 
     def column(self, name: str) -> Column | None:
-        """Return a column by its name, whatever its case."""
-        return next((column for column in self.columns if column.name.lower() == name.lower()), None)
+        """Return a column by its name, whatever its case unless two differ in nothing else."""
+        return _called(self.columns, name)
 
 
 def read_tables(database: Database, schema: str = "main") -> dict[str, Table]:
@@ -162,11 +162,25 @@ def _foreign_keys(database: Database, schema: str, name: str) -> tuple[ForeignKe
 
 def find_table(tables: Mapping[str, Table], name: str, where: str) -> Table:
     """Return a table by its name, whatever its case; raise QueryError that lists those there are ``where``."""
-    for table in tables.values():
-        if table.name.lower() == name.lower():
-            return table
+    table = _called(tables.values(), name)
+    if table is not None:
+        return table
     there = ", ".join(sorted(tables)) or "none"
     raise QueryError(f"There is no table {name!r} in {where}. The tables there: {there}.", table=name)
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Thing = TypeVar("Thing", bound=_Named)
+
+
+def _called(things: Iterable[Thing], name: str) -> Thing | None:
+    """Return what is called exactly so, else what is called so but for its case; None if nothing is."""
+    alike = [thing for thing in things if thing.name.lower() == name.lower()]
+    return next((thing for thing in alike if thing.name == name), alike[0] if alike else None)
 
 
 def key_values(table: Table, given: Key) -> tuple[Value, ...]:

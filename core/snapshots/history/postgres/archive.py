@@ -7,7 +7,7 @@ their dump is read once, and what was found is kept among the derived files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,8 +20,10 @@ from ...archive.members import TableSpan
 from ...engines import ChainFile
 from ...engines.postgres.plain_dump.encodings import codec_of
 from ...engines.postgres.plain_dump.lexer import Comment, CopyEnd, CopyStart, Lexer, Malformed, Statement
-from ...engines.postgres.plain_dump.scanner import Manifest, manifest_in
+from ...engines.postgres.plain_dump.scanner import Table as ManifestTable
+from ...engines.postgres.plain_dump.scanner import manifest_in
 from ...engines.postgres.session import quoted
+from ...errors import QueryError
 from ...progress import Watch
 from ..databases import Value
 from ..members import ArchiveMembers, damaged, naming, offsets_of
@@ -64,7 +66,7 @@ class DumpArchive:
         self._codec = "utf-8"
         self._schema = DumpSchema()
         self._rows: dict[str, list[_Rows]] = {}
-        self._manifest: Manifest | None = None
+        self._digests: Mapping[str, ManifestTable] | None = None
         with naming(part):
             spans = full.read_tail(Path(part.path)).tables
         self._read_statements(spans or self._found_spans(cache))
@@ -75,11 +77,11 @@ class DumpArchive:
 
     def digest(self, table: Table) -> tuple[str, ...] | None:
         """Return what differs if any row of a table does, or None if that is unknown."""
-        manifest = self._manifest
+        digests = self._digests
         parts = [part for part in self._schema.parts(self._stored[table.name]) if part in self._rows]
-        if manifest is None or not all(part in manifest.tables for part in parts):
+        if digests is None or not all(part in digests for part in parts):
             return None
-        return tuple(f"{part} {manifest.tables[part].digest} {manifest.tables[part].rows}" for part in parts)
+        return tuple(f"{part} {digests[part].digest} {digests[part].rows}" for part in parts)
 
     def size(self, table: Table) -> int:
         """Return how many bytes the rows of a table are in the dump."""
@@ -102,6 +104,8 @@ class DumpArchive:
                     continue
                 try:
                     yield decoder.row(line)
+                except QueryError:
+                    raise
                 except ValueError as error:
                     raise damaged(self.part, f"a row of {table.name} cannot be read ({error})") from error
 
@@ -161,7 +165,9 @@ class DumpArchive:
                 self._codec = codec_of(event.text.split(b"'")[1].decode())
             self._schema.take(event, self._codec)
         elif isinstance(event, Comment):
-            self._manifest = manifest_in(event.text) or self._manifest
+            manifest = manifest_in(event.text)
+            if manifest is not None:
+                self._digests = manifest.tables  # without the metadata, which is larger than all the rest
 
     def _found_spans(self, cache: Path | None) -> tuple[TableSpan, ...]:
         """Find where the rows of each table are by reading the whole dump, or what was kept of that."""

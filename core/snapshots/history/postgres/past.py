@@ -75,12 +75,12 @@ class PostgresPast:
             yield self.state(point)
             return
         with transaction(self.session):
-            yield LiveState(self.session)
+            yield LiveState(self.session, self.scratch)
 
     @contextmanager
     def opened_within(self, point: Point | None) -> Iterator[PostgresState]:
         """Open a point, the present as the transaction sees it that the session is in."""
-        yield LiveState(self.session) if point is None else self.state(point)
+        yield LiveState(self.session, self.scratch) if point is None else self.state(point)
 
     def time(self, point: Point | None) -> dt.datetime:
         """Return when a point was; None is the present."""

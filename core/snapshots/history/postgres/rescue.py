@@ -48,7 +48,7 @@ _REFUSED = ("09", "22", "23", "25", "27", "2B", "42", "44", "55", "P0")
 def plan_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
     """Return what a rescue would do now; changes nothing. Raises QueryError, SnapshotDamaged, DatabaseError."""
     with transaction(past.session), AskedRescue(question, past.points, _opener(past)) as asked:
-        return asked.planned(LiveState(past.session))[1]
+        return asked.planned(LiveState(past.session, past.scratch))[1]
 
 
 def perform_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
@@ -59,7 +59,7 @@ def perform_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
     """
     session = past.session
     with transaction(session, _WRITING), AskedRescue(question, past.points, _opener(past)) as asked, _refusals():
-        now = LiveState(session)
+        now = LiveState(session, past.scratch)
         planned, plan = asked.agreed(now)
         triggers: AbstractContextManager[None] = nullcontext()
         if not question.options.triggers:

@@ -5,8 +5,10 @@ Values of both are the texts that COPY writes, decoded alike; so a row that nobo
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from ...engines.postgres.plain_dump.encodings import codec_of
 from ...engines.postgres.session import Session, quoted
@@ -24,6 +26,8 @@ from .values import Decoder, same_key, sql_value
 
 __all__ = ["DumpState", "LiveState", "PostgresState"]
 
+_IN_MEMORY = 8 * 1024 * 1024
+"""Bytes of an answer of the server that are kept in memory; more goes to a file."""
 _SCANS = 3
 """How often a table is read from its archive before its rows are kept for finding them."""
 _UNIQUE = """
@@ -110,7 +114,8 @@ class DumpState(PostgresState):
         if name not in self._store and self._scans[table.name] > _SCANS:
             self._store.load(name, columns_of_rows(table), self.archive.rows(table))
         if name in self._store:
-            return self._store.find(name, columns, values, any_of=any_of)
+            called = [_column(table, column).name for column in columns]
+            return self._store.find(name, called, values, any_of=any_of)
         return self._scanned(table, columns, values, any_of=any_of)
 
     def _scanned(
@@ -127,8 +132,9 @@ class DumpState(PostgresState):
 class LiveState(PostgresState):
     """The live database, as the transaction that the session is in sees it."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, scratch: Path) -> None:
         self.live = read_live_tables(session)
+        self._scratch = scratch
         super().__init__("the live database", {name: each.table for name, each in self.live.items()})
         self.session = session
         self._codec = codec_of(session.encoding)
@@ -179,8 +185,10 @@ class LiveState(PostgresState):
             live = self.live[table.name]
             with translated(self.session, self.name):
                 self.session.rows(f"EXPLAIN SELECT 1 FROM {live.source} AS {_alias(table)} WHERE ({wanted.where}\n)")
-            return self._stored(table, f"({wanted.where}\n)")
-        return self._stored(table, self._equal(table, wanted.columns, wanted.values, " OR " if wanted.any else " AND "))
+                return self._stored(table, f"({wanted.where}\n)")
+        joined = " OR " if wanted.any else " AND "
+        with translated(self.session, self.name):
+            return self._stored(table, self._equal(table, wanted.columns, wanted.values, joined))
 
     def _equal(self, table: Table, columns: Sequence[str], values: Sequence[Value], joined: str) -> str:
         told = zip(columns, values, strict=True)
@@ -196,10 +204,12 @@ class LiveState(PostgresState):
         live: LiveTable = self.live[table.name]
         columns = columns_of_rows(table)
         listed = ", ".join(quoted(column.name) for column in columns)
-        decoder, kept = Decoder(columns, self._codec), bytearray()
-        self.session.copy_query(f"SELECT {listed} FROM {live.source} AS {_alias(table)}{rest}", kept.extend)
-        for line in bytes(kept).split(b"\n")[:-1]:
-            yield decoder.row(line)
+        decoder = Decoder(columns, self._codec)
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self._scratch)) as kept:
+            self.session.copy_query(f"SELECT {listed} FROM {live.source} AS {_alias(table)}{rest}", kept.write)
+            kept.seek(0)
+            for line in kept:
+                yield decoder.row(line[:-1])
 
 
 def _alias(table: Table) -> str:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from ...progress import Watch
-from ..databases import Value, quoted
+from ..databases import Value
 from ..tables import Column, Table
 
 __all__ = ["RowStore", "columns_of_rows"]
@@ -30,6 +30,8 @@ class RowStore:
         self._watch = watch
         self._connection: sqlite3.Connection | None = None
         self._columns: dict[str, tuple[Column, ...]] = {}
+        self._tables: dict[str, str] = {}
+        """By name what a table is called in the file; numbers, because SQLite takes no notice of case."""
         self._indexed: set[tuple[str, ...]] = set()
 
     def close(self) -> None:
@@ -44,8 +46,10 @@ class RowStore:
     def load(self, name: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Value]]) -> None:
         """Store rows under a name."""
         connection, names = self._open(), [column.name for column in columns]
-        connection.execute(f"CREATE TABLE {quoted(name)} ({', '.join(quoted(each) for each in names) or 'nothing'})")
-        sql = f"INSERT INTO {quoted(name)} VALUES ({', '.join('?' * len(names)) or 'NULL'})"
+        stored = self._tables[name] = f"t{len(self._tables)}"
+        places = ", ".join(f"c{place}" for place in range(len(names)))
+        connection.execute(f"CREATE TABLE {stored} ({places or 'nothing'})")
+        sql = f"INSERT INTO {stored} VALUES ({', '.join('?' * len(names)) or 'NULL'})"
         values = (tuple(_kept(row[each]) for each in names) for row in rows)
         while batch := list(islice(values, _AT_ONCE)):
             self._watch.check()
@@ -54,24 +58,25 @@ class RowStore:
 
     def find(self, name: str, columns: Sequence[str], values: Sequence[Value], *, any_of: bool) -> Iterator[Record]:
         """Yield the rows of which all of some columns, or any of them, have these values."""
-        for column in columns:
-            if (name, column) not in self._indexed:
-                self._indexed.add((name, column))
-                index = quoted(f"{name} by {column}")
-                self._open().execute(f"CREATE INDEX IF NOT EXISTS {index} ON {quoted(name)} ({quoted(column)})")
-        condition = (" OR " if any_of else " AND ").join(f"{quoted(column)} IS ?" for column in columns)
-        sql = f"SELECT * FROM {quoted(name)} WHERE {condition or '1'}"
+        order = [column.name for column in self._columns[name]]
+        stored, places = self._tables[name], [f"c{order.index(column)}" for column in columns]
+        for place in places:
+            if (name, place) not in self._indexed:
+                self._indexed.add((name, place))
+                self._open().execute(f"CREATE INDEX {stored}_{place} ON {stored} ({place})")
+        condition = (" OR " if any_of else " AND ").join(f"{place} IS ?" for place in places)
+        sql = f"SELECT * FROM {stored} WHERE {condition or '1'}"
         return self._records(name, self._columns[name], sql, [_kept(value) for value in values])
 
     def only_in(self, name: str, other: str, columns: Sequence[Column], *, told: bool) -> Iterator[Record]:
-        """Yield the rows, in some columns, that are under one name and not under the other.
+        """Yield the rows that are under one name and not under the other; both have these columns in this order.
 
         If rows are not ``told`` by a key, a row that is there more often than under the other name counts as often as
         it is.
         """
-        listed = ", ".join(quoted(column.name) for column in columns)
+        listed = ", ".join(f"c{place}" for place in range(len(columns)))
         count = "" if told or not listed else f", row_number() OVER (PARTITION BY {listed})"
-        sql = " EXCEPT ".join(f"SELECT {listed or '1'}{count} FROM {quoted(each)}" for each in (name, other))
+        sql = " EXCEPT ".join(f"SELECT {listed or '1'}{count} FROM {self._tables[each]}" for each in (name, other))
         return self._records(name, columns, sql, ())
 
     def _records(self, name: str, columns: Sequence[Column], sql: str, values: Sequence[Value]) -> Iterator[Record]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
 from ...engines.postgres.session import literal
+from ...errors import QueryError
 from ..databases import Value
 from ..tables import Column
 
@@ -43,7 +44,13 @@ class Decoder:
         """Return the row on a line, which has no line break at its end."""
         fields = line.split(b"\t") if self._types else []
         values = (_decoded(field, kind, self._codec) for field, kind in zip(fields, self._types, strict=True))
-        return dict(zip(self._names, values, strict=True))
+        try:
+            return dict(zip(self._names, values, strict=True))
+        except UnicodeDecodeError as error:
+            raise QueryError(
+                f"A text among {', '.join(self._names)} is not {self._codec}, so nobody can read it: {error}.",
+                detail=str(error),
+            ) from error
 
 
 def _decoded(field: bytes, kind: str, codec: str) -> Value:
@@ -55,7 +62,7 @@ def _decoded(field: bytes, kind: str, codec: str) -> Value:
         return float(field)
     if kind == "boolean":
         return field == b"t"
-    text = (_unescaped(field) if b"\\" in field else field).decode(codec, "surrogateescape")
+    text = (_unescaped(field) if b"\\" in field else field).decode(codec)
     if kind == "bytea":
         return bytes.fromhex(text[2:])
     return text

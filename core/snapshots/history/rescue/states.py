@@ -58,8 +58,8 @@ class State(ABC):
         self._lower = {name.lower(): table for name, table in self.tables.items()}
 
     def table(self, name: str) -> Table | None:
-        """Return a table by its name, or None."""
-        return self._lower.get(name.lower())
+        """Return a table by its name, whatever its case unless two differ in nothing else, or None."""
+        return self.tables.get(name) or self._lower.get(name.lower())
 
     def rows(self, wanted: Wanted) -> list[Stored]:
         """Return the rows that are wanted; none if there is no such table or column."""

@@ -283,3 +283,38 @@ def test_bad_keys_are_sentences(
             world.answer(AskLook(table=table, key=key, now=point is None), Look, *([point] if point else []))
     with pytest.raises(QueryError):
         world.history(table, *(str(each) for each in key)) if None not in key else world.look(None, table, *key)
+
+
+def test_names_that_differ_in_their_case_alone_are_told_apart(tmp_path: Path) -> None:
+    """Of tables and of columns; a bare name finds what is called so in any case, if only one thing is."""
+    world = PostgresPastWorld(tmp_path)
+    point = world.snapshot(
+        'CREATE TABLE "Things" (id int PRIMARY KEY, a int, "A" int); CREATE TABLE things ("ID" uuid PRIMARY KEY)',
+        'INSERT INTO "Things" VALUES (1, 2, 3)',
+        "INSERT INTO things VALUES ('6f0b2b3e-7a52-4d5f-9c1e-0f6d2f0a9b11')",
+    )
+    world.commit('UPDATE "Things" SET "A" = 4')
+    key = "6F0B2B3E-7A52-4D5F-9C1E-0F6D2F0A9B11"
+    for when in (point, None):
+        assert world.look(when, "Things", "1")[0]["a"] == 2
+        assert world.look(when, "things", key) == [{"ID": key.lower()}]
+    assert world.diff(point, None).tables["Things"].rows_changed == ((
+        {"id": 1, "a": 2, "A": 3}, {"id": 1, "a": 2, "A": 4}),
+    )  # fmt: skip
+    assert [each.after for each in world.history("Things", "1", column="A").changes] == [{"A": 3}, {"A": 4}]
+    with pytest.raises(QueryError, match="invalid input syntax for type uuid"):
+        world.look(None, "things", "no uuid")
+    assert world.look(point, "things", "no uuid") == []
+
+
+def test_a_text_that_is_none_is_an_error_and_not_damage(tmp_path: Path) -> None:
+    """SQL_ASCII takes any bytes; what nobody can read is not shown as something else."""
+    world = PostgresPastWorld(tmp_path, options="ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    point = world.snapshot(
+        "CREATE TABLE t (id int PRIMARY KEY, x text)",
+        "INSERT INTO t VALUES (1, 'fine'), (2, convert_from('\\xff'::bytea, 'SQL_ASCII'))",
+    )
+    for when in (point, None):
+        assert world.look(when, "t", "1") == [{"id": 1, "x": "fine"}]
+        with pytest.raises(QueryError, match="is not utf-8"):
+            world.look(when, "t", "2")
