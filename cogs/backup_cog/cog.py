@@ -20,6 +20,7 @@ from discord.ext import commands
 
 from . import controls, embeds, restore_embeds, suggestions
 from .command_groups import BACKUP, DATABASE, name_groups
+from .confirmation import Asking
 from .core_api import Kind, Level, RestorePlan, SnapshotError, SnapshotService
 from .embeds import CogState
 from .formatting import Reply
@@ -141,6 +142,11 @@ class BackupCog(PlayerCommands):
         await self._memory.save()
         await self.lifecycle.end()
 
+    def asking(self, interaction: Interaction) -> Asking:
+        """Return what a confirmation for the owner needs of the cog."""
+        seconds = float(self.service.settings.discord.confirm_timeout)
+        return Asking(interaction, self.permissions.require_owner, self.answer_to, self.answer_error, seconds)
+
     def end_with_the_cog(self, view: discord.ui.View) -> None:
         """Let an unload end a view."""
         self._views = {each for each in self._views if not each.is_finished()} | {view}
@@ -224,15 +230,7 @@ class BackupCog(PlayerCommands):
     async def _preview(self, interaction: Interaction, snapshot: str) -> None:
         async with self.managing(interaction, self.permissions.require_owner) as answer:
             plan = await self.service.restore_plan(await self._named(snapshot))
-        view = RestoreConfirmation(
-            interaction,
-            plan,
-            authorise=self.permissions.require_owner,
-            restore=self._restore,
-            answer=self.answer_to,
-            answer_error=self.answer_error,
-            timeout=float(self.service.settings.discord.confirm_timeout),
-        )
+        view = RestoreConfirmation(self.asking(interaction), plan, self._restore)
         self.end_with_the_cog(view)
         await answer.show(restore_embeds.preview(plan), view=view)
 

@@ -13,6 +13,7 @@ from discord.ext import commands
 
 from .. import controls
 from ..command_groups import BACKUP
+from ..confirmation import Asking
 from ..core_api import (
     ConflictRule,
     Look,
@@ -50,16 +51,12 @@ class PlayerCommands(commands.Cog):
         """Make an unload wait for this task, for at most ``seconds``."""
         raise NotImplementedError
 
-    def answer_to(self, interaction: Interaction) -> Answer:
-        """Return what answers an interaction."""
+    def asking(self, interaction: Interaction) -> Asking:
+        """Return what a confirmation for the owner needs of the cog."""
         raise NotImplementedError
 
     def end_with_the_cog(self, view: discord.ui.View) -> None:
         """Let an unload end a view."""
-        raise NotImplementedError
-
-    async def answer_error(self, interaction: Interaction, error: BaseException) -> None:
-        """Show the person what went wrong."""
         raise NotImplementedError
 
     @BACKUP.command(name="look")
@@ -110,17 +107,7 @@ class PlayerCommands(commands.Cog):
 
         async with self.managing(interaction, self.permissions.require_owner) as answer:
             shown = await plan(ConflictRule.SKIP)
-        view = RescueConfirmation(
-            interaction,
-            member.name,
-            shown,
-            authorise=self.permissions.require_owner,
-            plan=plan,
-            rescue=carry_out,
-            answer=self.answer_to,
-            answer_error=self.answer_error,
-            timeout=float(self.service.settings.discord.confirm_timeout),
-        )
+        view = RescueConfirmation(self.asking(interaction), member.name, shown, plan, carry_out)
         self.end_with_the_cog(view)
         await answer.show(texts.rescue_preview(member.name, shown), view=view)
 

@@ -6,54 +6,43 @@ permission at every click. One click is enough: everything else stays as it is, 
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import discord
 
-from ..controls import custom_id, mark_live
+from ..confirmation import Asking, Confirmation
+from ..controls import custom_id
 from ..core_api import ConflictRule, RescuePlan
 from ..formatting import Reply
-from ..permissions import Interaction, NotAllowed
-from ..responses import QUIET, Answer
+from ..permissions import Interaction
+from ..responses import Answer
 from . import texts
 
 __all__ = ["RescueConfirmation"]
 
-log = logging.getLogger(__name__)
 _RULES = {
     ConflictRule.SKIP: ("Leave conflicts as they are", "What is somebody else's now, or changed since, stays."),
     ConflictRule.TAKE: ("Take them all the same", "Also from whoever holds them now."),
 }
 
 
-class RescueConfirmation(discord.ui.View):
-    """The buttons under the preview that ``asked`` shows; ``timeout`` is in seconds.
+class RescueConfirmation(Confirmation):
+    """The controls under the preview of a rescue; ``plan`` gives the plan for a rule, ``rescue`` carries it out."""
 
-    ``plan`` gives the plan for a rule, ``rescue`` carries it out.
-    """
+    action = "the rescue"
 
     def __init__(
         self,
-        asked: Interaction,
+        asking: Asking,
         name: str,
         shown: RescuePlan,
-        *,
-        authorise: Callable[[Interaction], Awaitable[None]],
         plan: Callable[[ConflictRule], Awaitable[RescuePlan]],
         rescue: Callable[[Answer, RescuePlan], Awaitable[None]],
-        answer: Callable[[Interaction], Answer],
-        answer_error: Callable[[Interaction, BaseException], Awaitable[None]],
-        timeout: float,
     ) -> None:
-        super().__init__(timeout=timeout)
+        super().__init__(asking)
         self.shown = shown
-        self._asked, self._name = asked, name
-        self._authorise, self._plan, self._rescue = authorise, plan, rescue
-        self._answer, self._answer_error = answer, answer_error
-        self._over = False
+        self._name, self._plan, self._rescue = name, plan, rescue
         unique = secrets.token_hex(8)
         for item, word in ((self.rules, "rules"), (self.confirm, "put_back"), (self.cancel, "cancel")):
             item.custom_id = custom_id(word, f"rescue:{unique}")
@@ -71,24 +60,16 @@ class RescueConfirmation(discord.ui.View):
         if not self.shown.conflicts:
             self.remove_item(self.rules)
 
-    async def interaction_check(self, interaction: Interaction, /) -> bool:  # type: ignore[override]
-        """Accept clicks only of the person who asked, and only while they may restore."""
-        mark_live(interaction)
-        if interaction.user.id != self._asked.user.id:
-            raise NotAllowed("These buttons belong to the person who asked for the rescue.")
-        await self._authorise(interaction)
-        return True
-
     @discord.ui.select(placeholder="Conflicts", options=[discord.SelectOption(label="Leave them")])
     async def rules(self, interaction: Interaction, select: discord.ui.Select[RescueConfirmation]) -> None:
         """Make the plan anew with the rule that was chosen."""
-        if self._over:
+        if self.over:
             await self._too_late(interaction)
             return
-        answer = self._answer(interaction)
+        answer = self.asking.answer(interaction)
         await answer.defer(thinking=False)
         shown = await self._plan(ConflictRule(select.values[0]))
-        if self._over:
+        if self.over:
             return  # a click on another component came meanwhile, and shows what it does
         self.shown = shown
         self._fit()
@@ -101,7 +82,7 @@ class RescueConfirmation(discord.ui.View):
         if not self.end():
             await self._too_late(interaction)
             return
-        answer = self._answer(interaction)
+        answer = self.asking.answer(interaction)
         await answer.defer(thinking=False)
         await self._rescue(answer, self.shown)
 
@@ -111,32 +92,14 @@ class RescueConfirmation(discord.ui.View):
         if not self.end():
             await self._too_late(interaction)
             return
-        answer = self._answer(interaction)
+        answer = self.asking.answer(interaction)
         await answer.defer(thinking=False)
         await answer.show(texts.cancelled())
 
     async def _too_late(self, interaction: Interaction) -> None:
         """Answer beside the preview, which shows the progress or the outcome of an earlier click."""
-        await self._answer(interaction).fail(texts.over())
+        await self.asking.answer(interaction).fail(texts.over())
 
-    def end(self) -> bool:
-        """Make this confirmation invalid; return True if it was valid until now."""
-        was_open, self._over = not self._over, True
-        self.stop()
-        return was_open
-
-    async def on_timeout(self) -> None:
-        """Show that nothing was done."""
-        if not self._over:
-            self._over = True
-            await self._edit(texts.timed_out(self.timeout or 0.0))
-
-    async def _edit(self, reply: Reply) -> None:
-        try:
-            await self._asked.edit_original_response(embed=reply.embed, view=None, allowed_mentions=QUIET)
-        except discord.HTTPException as error:
-            log.debug("The preview of a rescue could not be edited: %s", error)
-
-    async def on_error(self, interaction: Interaction, error: Exception, _: discord.ui.Item[Any], /) -> None:  # type: ignore[override]
-        """Answer the error like every other one."""
-        await self._answer_error(interaction, error)
+    def timed_out(self) -> Reply:
+        """Say that nothing was put back."""
+        return texts.timed_out(self.asking.seconds)

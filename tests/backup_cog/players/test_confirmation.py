@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cogs.backup_cog.confirmation import Asking
 from cogs.backup_cog.players import texts
 from cogs.backup_cog.players.confirmation import RescueConfirmation
 from core.snapshots import ConflictRule
@@ -44,17 +45,8 @@ def made(answers: Answers, during_plan: Any = None) -> RescueConfirmation:
 
     nobody: Any = None
     asked: Any = SimpleNamespace(user=SimpleNamespace(id=1))
-    return RescueConfirmation(
-        asked,
-        "player",
-        plan,
-        authorise=nobody,
-        plan=plans,
-        rescue=rescues,
-        answer=lambda _: answers,  # type: ignore[arg-type, return-value]
-        answer_error=nobody,
-        timeout=60.0,
-    )
+    asking = Asking(asked, nobody, lambda _: answers, nobody, 60.0)  # type: ignore[arg-type, return-value]
+    return RescueConfirmation(asking, "player", plan, plans, rescues)
 
 
 @pytest.mark.parametrize("name", ["confirm", "cancel", "rules"])
