@@ -110,8 +110,10 @@ async def _record(context: Context, before: _Live | None, health: Health) -> Non
     recovered = health.verdict is Verdict.SOUND and _was_bad(reported)
     document = _Live(health=health, reported=tuple(sorted(reported | signature)) if worth_saying else ())
     try:
-        # Several checks can end at once, each with its verdict: one after another, or one of them would be lost.
-        await context.in_thread(_file(context).change, lambda _: document)
+        # Who checks at a shell, in a folder that has no repository, does not get one by that.
+        if await context.in_thread(context.repository.root.exists):
+            # Several checks can end at once, each with its verdict: one after another, or one of them would be lost.
+            await context.in_thread(_file(context).change, lambda _: document)
     except (OSError, Busy) as error:
         log.error("The verdict on the database could not be recorded: %s", error)
     if new or recovered:

@@ -233,6 +233,8 @@ def test_an_empty_list_says_which_folder_is_empty(world: World, monkeypatch: pyt
         result = world.run(*command)
         assert f"No snapshots in {looked}, so none is" in result.stderr
         assert result.exit_code == 2
+    for command in (["status"], ["integrity"], ["audit"], ["settings"], ["find-change", "count(*) > 1 FROM users"]):
+        assert world.run(*command).output
     assert list(elsewhere.iterdir()) == []
 
 
