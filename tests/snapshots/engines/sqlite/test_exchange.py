@@ -11,15 +11,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from core.snapshots.engines import ReplaceResult
 from core.snapshots.engines.sqlite.engine import SqliteEngine
-from core.snapshots.engines.sqlite.exchanging import moves, steps
+from core.snapshots.engines.sqlite.exchanging import moves, record, steps
+from core.snapshots.engines.sqlite.exchanging.exchange import recover
 from core.snapshots.engines.sqlite.exchanging.holders import holders
+from core.snapshots.engines.sqlite.exchanging.moves import identify
+from core.snapshots.engines.sqlite.exchanging.record import Record
 from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import DatabaseBusy, DatabaseMissing
+from core.snapshots.files import short_name
 from core.snapshots.models import Method
 from core.snapshots.progress import Watch
 from tests.worlds.engine_cases import CHECKS, bounded
@@ -300,3 +306,24 @@ def test_the_game_writes_into_the_new_file(game: Path, image: Path, quarantine: 
         assert bot.execute("SELECT name FROM users WHERE id = 7") == [["new 7"]]
     with sqlite3.connect(game) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("planted", ["beside", "kept", "sides"])
+def test_a_planted_record_removes_nothing(game: Path, quarantine: Path, tmp_path: Path, planted: str) -> None:
+    """Whoever can write a record into the repository must not choose what is removed elsewhere."""
+    precious, expected = tmp_path / "precious", contents_of(game)
+    precious.write_bytes(b"of somebody else")
+    way = f"/../../../../{tmp_path.name}/../{tmp_path.name}/precious"
+    (quarantine / game.name).mkdir(parents=True)
+    plain = Record(
+        database=str(game), image="", beside=str(short_name(game, "restoring")), quarantine=str(quarantine), wal=True
+    )
+    known = identify(precious)
+    assert known is not None
+    changes: dict[str, Any] = {"beside": str(precious), "kept": ("", way), "sides": {"/../../precious": known}}
+    file = tmp_path / "backups" / "state" / "exchange.json"
+    record.write(file, msgspec.structs.replace(plain, clearing=True, **{planted: changes[planted]}))
+    assert recover(game, file, bounded(30)) is None
+    assert precious.read_bytes() == b"of somebody else"
+    assert contents_of(game) == expected
+    assert not file.exists()

@@ -102,6 +102,9 @@ def recover(path: Path, record: Path | None, watch: Watch) -> Recovery | None:
         return None
     if found.database != str(path):
         return None
+    if found.beside != exchange.record.beside or not {*found.kept, *found.sides} <= set(SIDE_FILES):
+        records.remove(exchange.file)  # nobody here wrote it: following it would remove files anywhere
+        return None
     exchange.record = found
     return _recover(exchange)
 
