@@ -126,21 +126,33 @@ def test_a_signal_says_so_and_has_its_exit_code() -> None:
 @pytest.mark.process
 @pytest.mark.kill
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that can be handled")
-def test_sigterm_ends_a_snapshot_in_good_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service manager's way to stop: it is said, and nothing is left behind."""
+@pytest.mark.parametrize(
+    ("command", "number", "said"),
+    [
+        (["now"], signal.SIGTERM, "Stopped by SIGTERM; nothing half-done is left."),
+        (["restore", "latest", "--yes"], signal.SIGTERM, "Stopped by SIGTERM: the database is as it was."),
+        (["restore", "latest", "--yes"], signal.SIGINT, "Stopped: the database is as it was."),
+    ],
+    ids=["now", "restore", "ctrl-c"],
+)
+def test_a_signal_ends_the_work_in_good_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], number: int, said: str
+) -> None:
+    """A service manager's way to stop, and a person's: it is said what is left, and nothing is left behind."""
     without_settings(monkeypatch)
     world = World(tmp_path, journal_mode="delete")
+    taken = world.snapshot()
     world.config.write_text(world.config.read_text().replace("300ms", "1h"))
     with OtherProcess(world.database, "BEGIN EXCLUSIVE"):
-        process = world.start("--config", str(world.config), "now")
+        process = world.start("--config", str(world.config), *command)
         wait_until(lambda: any(path.is_dir() for path in world.repository.glob(".work/job-*")), "the worker began")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         output, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM
-    assert errors.decode().strip().endswith("Error: Stopped by SIGTERM; nothing half-done is left.")
+    assert process.returncode == 128 + number
+    assert errors.decode().strip().endswith(f"Error: {said}")
     assert output == b""
     assert list(world.repository.glob(".work/job-*")) == []
-    assert world.answer("list") == {"snapshots": []}
+    assert world.answer("list") == {"snapshots": [taken]}
 
 
 def line(outcome: str, action: str = "restore") -> AuditLine:

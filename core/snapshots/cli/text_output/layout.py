@@ -59,8 +59,8 @@ def ago(at: dt.datetime, now: dt.datetime) -> str:
 
 
 def moment(at: dt.datetime, now: dt.datetime) -> str:
-    """Return a moment as date and time in UTC, and how long ago that was."""
-    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC ({ago(at, now)})"
+    """Return a moment as date and time of this machine, and how long ago that was."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z} ({ago(at, now)})"
 
 
 def table(*columns: str) -> Table:
