@@ -24,6 +24,8 @@ from .core_api import (
     SnapshotService,
     StartupOutcome,
     StartupReport,
+    Verdict,
+    judge,
 )
 from .host_events import HostEvents
 from .notices.alerts import SNAPSHOT, VERIFICATION, Alerts
@@ -47,6 +49,16 @@ _OTHERS_SECONDS = 3.0
 _AFTER_SECONDS = 1.5
 """How long what comes after the shutdown snapshot may take: Docker kills the bot 10 s after SIGTERM."""
 _MAX_DOUBLINGS = 30
+_LEFT = "The game is running, so nothing was touched."
+_LATE = {
+    Verdict.UNREADABLE: (StartupOutcome.DAMAGED, "The game is running, so nothing was restored: restore by hand."),
+    Verdict.INCONSISTENT: (StartupOutcome.INCONSISTENT, _LEFT),
+    Verdict.SUSPICIOUS: (StartupOutcome.SUSPICIOUS, _LEFT),
+    Verdict.UNKNOWN: (StartupOutcome.UNCHECKED, _LEFT),
+    Verdict.MISSING: (StartupOutcome.NEW, "A new beginning."),
+    Verdict.SOUND: (StartupOutcome.CLEAN, "It is sound."),
+}
+"""What a check of a game that runs is, and what is said of it, by its verdict."""
 _GOOD_STARTS = {StartupOutcome.CLEAN, StartupOutcome.NEW, StartupOutcome.SKIPPED}
 
 
@@ -197,22 +209,27 @@ class Lifecycle:
             return False
         self._failures = 0
         await self._open_documents()
-        message = "The database was not checked at start-up, because the repository could not be used."
-        outcome = StartupOutcome.UNCHECKED
+        self._alerts.begin_start()
+        report, checked = await self._checked_late()
+        self._report(report, checked=checked)
+        return True
+
+    async def _checked_late(self) -> tuple[StartupReport, bool]:
+        """Check the database of a game that runs; return what to say, and whether it could be checked."""
+        before = "The database was not checked at start-up, because the repository could not be used."
         try:
             integrity = await self._service.integrity(quick=True)
         except SnapshotError as error:
-            message = f"{message} Nor could it be checked since: {error}"
-        else:
-            if integrity.ok:
-                log.info("The repository of snapshots can be used now; the database is sound")
-                self.startup = StartupReport(outcome=StartupOutcome.CLEAN, message=f"{message} It is sound.")
-                return True
-            outcome = StartupOutcome.DAMAGED
-            found = integrity.errors[0].message
-            message = f"{message} It is damaged: {found} The game is running, so nothing was restored: restore by hand."
-        self._report(StartupReport(outcome=outcome, message=message))
-        return True
+            message = f"{before} Nor could it be checked since: {error}"
+            return StartupReport(outcome=StartupOutcome.UNCHECKED, message=message), False
+        except Exception as error:
+            log.exception("The late check failed in an unforeseen way")
+            message = f"{before} Nor could it be checked since: it failed in an unforeseen way: {error!r}."
+            return StartupReport(outcome=StartupOutcome.UNCHECKED, message=message), False
+        verdict = judge(integrity.findings)
+        outcome, now = _LATE[verdict]
+        found = next((f" {each.message}" for each in integrity.findings if judge([each]) is verdict), "")
+        return StartupReport(outcome=outcome, message=f"{before}{found} {now}"), True
 
     # The loop
 

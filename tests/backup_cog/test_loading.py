@@ -20,7 +20,7 @@ from discord.ext import commands
 
 from cogs.backup_cog.cog import BackupCog
 from cogs.backup_cog.core_api import settings_for
-from core.snapshots import Kind, SettingsError, Snapshot, SnapshotService
+from core.snapshots import Kind, SettingsError, Snapshot, SnapshotService, StartupOutcome
 from core.snapshots.engines.sqlite.probe import SqliteProbe
 from tests.backup_cog.stage import on_stage
 from tests.backup_cog.world import (
@@ -33,11 +33,13 @@ from tests.backup_cog.world import (
     covered,
     listener_of,
     of_kind,
+    text_of,
 )
 from tests.worlds.waiting import PATIENCE
 
 pytestmark = pytest.mark.process
 
+_JSON = '["creator_packs.cards_data:list"]'
 FIVE_EVENTS: list[tuple[str, dict[str, Any], str]] = [
     ("pack_opened", {"user_id": 7, "rarities": ["Epic"]}, "pack_opening_user_7"),
     ("marketplace_listed", {"card_id": 41}, "marketplace_listing_41"),
@@ -257,6 +259,45 @@ async def test_an_unusable_repository_does_not_keep_the_bot_from_starting(world:
         assert "could not be used" in cog.lifecycle.startup.message
         await cog.service.create(Kind.MANUAL)
         assert cog.alerts.open == ()
+
+
+@pytest.mark.parametrize(
+    ("harm", "outcome", "says"),
+    [
+        ("SELECT 1", StartupOutcome.CLEAN, "It is sound."),
+        ("UPDATE creator_packs SET cards_data = '{'", StartupOutcome.SUSPICIOUS, "so nothing was touched"),
+        ("DROP TABLE cards", StartupOutcome.SUSPICIOUS, "cards is missing"),
+        (None, StartupOutcome.DAMAGED, "so nothing was restored: restore by hand"),
+    ],
+    ids=["sound", "no JSON", "a table gone", "unreadable"],
+)
+async def test_a_repository_that_comes_late_has_the_database_judged_like_any_start(
+    world: World, harm: str | None, outcome: StartupOutcome, says: str
+) -> None:
+    """What somebody changed is not called damage, and each finding is told in one notice."""
+    async with world.bot(DATABASE_JSON_COLUMNS=_JSON, DATABASE_CRITICAL_TABLES='["cards"]') as bot:
+        await (await add_cog(bot, Clock())).service.create(Kind.MANUAL)
+    world.repository.rename(world.folder / "away")
+    world.repository.write_text("a file where the folder should be")
+    clock = Clock()
+    async with world.bot(DATABASE_JSON_COLUMNS=_JSON, DATABASE_CRITICAL_TABLES='["cards"]') as bot:
+        cog: Any = await add_cog(bot, clock)
+        cog.lifecycle._loop.cancel()  # here the test says when it is time
+        world.repository.unlink()
+        (world.folder / "away").rename(world.repository)
+        if harm is None:
+            world.database.write_bytes(b"no database at all" * 1000)
+        else:
+            world.write(harm)
+        before = len(cog.outbox._waiting)
+        clock.advance(minutes=1)
+        await cog.lifecycle.tick()
+        assert cog.lifecycle.startup.outcome is outcome
+        assert says in cog.lifecycle.startup.message
+        news = [text_of(discord.Embed.from_dict(each.embed)) for each in list(cog.outbox._waiting)[before:]]
+        told = [each for each in news if "was not checked at start-up, because" in each]
+        assert len(told) == (outcome is not StartupOutcome.CLEAN)
+        assert not any(each.startswith("The database is not what it was") for each in news if each not in told)
 
 
 def test_settings_come_from_the_bot_first(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import importlib
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -134,9 +135,17 @@ def alerts_to(
 async def add_cog(bot: HostBot, clock: Clock) -> BackupCog:
     """Add the cog as the extension does, with a clock of the test's own."""
     service = SnapshotService(bot.backup_settings, clock=clock, monotonic=clock.monotonic)
-    cog = BackupCog(bot, service, monotonic=clock.monotonic)
+    cog = present_class()(bot, service, monotonic=clock.monotonic)
     await bot.add_cog(cog)
     return cog
+
+
+def present_class() -> type[BackupCog]:
+    """Return the cog's class as it is imported now: whoever unloads the extension removes its modules, and what was
+    imported before does not find what it refers to.
+    """
+    found: type[BackupCog] = importlib.import_module(BackupCog.__module__).BackupCog
+    return found
 
 
 def listener_of(bot: commands.Bot, event: str) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.snapshots import IntegrityReport, Kind, Level
+from core.snapshots import IntegrityReport, Kind, Level, Snapshot
 from core.snapshots.operations import context as context_module
 from core.snapshots.worker import client
 from core.snapshots.worker.protocol import VerifyJob
@@ -54,7 +54,7 @@ async def test_six_checks_at_once_leave_threads_for_everybody_else(
 async def test_an_event_and_the_end_of_the_bot_do_not_wait_for_a_verification(tmp_path: Path) -> None:
     """Only the record of its outcome takes the lock; what was asked for meanwhile is covered meanwhile."""
     world = await played_world(tmp_path)
-    meanwhile = []
+    meanwhile: list[Snapshot | None] = []
     async with world.opened() as service:
         original = service._context.work
 

@@ -10,7 +10,7 @@ import pytest
 from cogs.backup_cog import embeds, restore_embeds
 from cogs.backup_cog.cog import BackupCog
 from core.snapshots import Actor, Kind, SnapshotService
-from tests.backup_cog.world import HostBot, text_of
+from tests.backup_cog.world import HostBot, present_class, text_of
 from tests.worlds.game_database import CRITICAL_TABLES
 from tests.worlds.postgres_world import PostgresWorld
 
@@ -31,7 +31,7 @@ async def cog(world: PostgresWorld) -> AsyncIterator[BackupCog]:
     settings = world.settings(discord={"handle_sigterm": False, "alert_channel_id": 5})
     async with HostBot(settings) as bot:
         service = SnapshotService(settings, clock=world.clock, token_hex=world.ids)
-        made = BackupCog(bot, service)
+        made = present_class()(bot, service)
         await bot.add_cog(made)
         yield made
 
