@@ -33,6 +33,7 @@ from .notices.documents import StoredDocument
 from .notices.memory import Memory
 from .notices.models import Outages, TriggerCounts
 from .notices.outbox import Outbox
+from .panel import COMMANDS, panel
 from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, actor_of
 from .players.commands import PlayerCommands
 from .responses import Answer, ProgressDisplay, cannot_answer
@@ -195,16 +196,7 @@ class BackupCog(PlayerCommands):
 
     @backup.command(name="verify")
     @app_commands.describe(snapshot="Which one; the newest if none is named", level="How thoroughly")
-    @app_commands.choices(
-        level=[
-            app_commands.Choice(
-                name="checksum: the stored bytes give back its fingerprint", value=Level.CHECKSUM.value
-            ),
-            app_commands.Choice(
-                name="restored: rebuild it as a scratch database and check it", value=Level.RESTORED.value
-            ),
-        ]
-    )
+    @app_commands.choices(level=suggestions.LEVELS)
     async def verify(
         self, interaction: Interaction, snapshot: _SnapshotName = "latest", level: str = Level.CHECKSUM.value
     ) -> None:
@@ -254,7 +246,7 @@ class BackupCog(PlayerCommands):
         await answer.defer()
         await self.permissions.require_manager(interaction)
         state = await self.service.status() if self.lifecycle.problem is None else None
-        await answer.show(embeds.status(state, self._cog_state()))
+        await answer.show(embeds.status(state, self._cog_state()), view=panel())
 
     @database.command(name="integrity")
     async def integrity(self, interaction: Interaction) -> None:
@@ -326,10 +318,17 @@ class BackupCog(PlayerCommands):
                 await self._claim(interaction)
             elif word == controls.UNDO:
                 await self.undo(interaction, argument)
+            elif word == controls.RUN and argument in COMMANDS:
+                await self._run(interaction, argument)
             else:
                 await self._too_late(interaction, argument.partition(":")[0])
         except Exception as error:  # noqa: BLE001 - answered like the error of a command
             await self.answer_error(interaction, error)
+
+    async def _run(self, interaction: Interaction, command: str) -> None:
+        """Do what a command without arguments does, for a button of the panel."""
+        runs: dict[str, Any] = {"now": self.take, "list": self.show, "verify": self.verify, "integrity": self.integrity}
+        await runs[command].callback(self, interaction)
 
     async def _too_late(self, interaction: Interaction, snapshot: str) -> None:
         """Answer a dead button; the preview of a rescue, or a snapshot that is gone, cannot be looked at again."""

@@ -13,9 +13,9 @@ import discord
 
 from .permissions import Interaction
 
-__all__ = ["CLAIM", "LOOK", "UNDO", "button", "custom_id", "is_live", "mark_live", "read_custom_id"]
+__all__ = ["CLAIM", "LOOK", "RUN", "UNDO", "button", "custom_id", "is_live", "mark_live", "read_custom_id"]
 
-LOOK, CLAIM, UNDO = "look", "claim", "undo_rescue"
+LOOK, CLAIM, UNDO, RUN = "look", "claim", "undo_rescue", "run"
 """The words of buttons that are answered whenever they are clicked."""
 _PREFIX = "savepoint"
 _ID_LIMIT, _LABEL_LIMIT = 100, 80

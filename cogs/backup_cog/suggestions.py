@@ -1,4 +1,4 @@
-"""The snapshots that a person may mean who types something. Pure."""
+"""What is suggested to a person who types: the levels of a verification, and the snapshots that may be meant. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from discord import app_commands
 
 from . import embeds
-from .core_api import Snapshot, SnapshotNotFound
+from .core_api import Level, Snapshot, SnapshotNotFound
 from .formatting import CHOICES_LIMIT
 
-__all__ = ["choices", "meant", "with_reason"]
+__all__ = ["LEVELS", "choices", "meant", "with_reason"]
 
+LEVELS = [
+    app_commands.Choice(name="checksum: the stored bytes give back its fingerprint", value=Level.CHECKSUM.value),
+    app_commands.Choice(name="restored: rebuild it as a scratch database and check it", value=Level.RESTORED.value),
+]
+"""How thoroughly a snapshot can be verified."""
 _MEANT = 5
 
 

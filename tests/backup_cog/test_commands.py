@@ -113,6 +113,24 @@ async def test_status_shows_the_repository_and_triggers_that_never_fired(stage: 
     assert "Pinned: 0" in text
 
 
+async def test_the_buttons_under_a_status_are_the_commands(stage: Stage) -> None:
+    """Also those of a message from before a restart; each checks the permission of whoever clicks."""
+    shown = await stage.slash(stage.owner, "backup status")
+    assert shown.response is not None
+    said_by = {
+        label: said(await stage.owner.click(shown.response, label=label))
+        for label in ("Snapshot now", "List", "Verify the newest", "Check the database", "Restore…")
+    }
+    assert "Snapshot taken" in said_by["Snapshot now"]
+    assert "Restore this snapshot?" in said_by["Restore…"]
+    snapshot = stage.cog.service.known[0]
+    assert all(snapshot.id in said_by[label] for label in ("List", "Verify the newest", "Restore…"))
+    stage.bot.owner_ids = set()
+    refused = await stage.owner.click(shown.response, label="Restore…")
+    assert "Only the bot's owner" in said(refused)
+    assert stage.errors() == []
+
+
 @pytest.mark.parametrize("named", ["nothing like it", "@everyone **x**", "../../etc/passwd", "latest"])
 async def test_a_snapshot_that_is_not_there_is_a_plain_answer(stage: Stage, named: str) -> None:
     """Any text can arrive; the sentence is the engine's own, and a host's handler can see that it was answered."""
