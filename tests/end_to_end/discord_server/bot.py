@@ -22,13 +22,26 @@ _PROJECT = _LAUNCHER.parents[3]
 
 
 class BotProcess:
-    """The bot in a folder; ``start`` may be called again once it has ended."""
+    """The bot in a folder; ``start`` may be called again once it has ended.
 
-    def __init__(self, server: DiscordServer, folder: Path, **settings: str) -> None:
+    ``database_url`` is another database than the file in the folder, ``program`` another one than ``main.py``.
+    """
+
+    def __init__(
+        self,
+        server: DiscordServer,
+        folder: Path,
+        *,
+        database_url: str = "",
+        program: Path = _PROJECT / "main.py",
+        **settings: str,
+    ) -> None:
         self._server = server
         self.folder = folder
         self.database = folder / "game.db"
         self.repository = folder / "backups"
+        self._database_url = database_url or f"sqlite:///{self.database}"
+        self._program = program
         self.log = folder / "log.txt"
         self.settings = settings
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,7 +56,7 @@ class BotProcess:
             "PYTHONPATH": str(_PROJECT),
             "PYTHONUNBUFFERED": "1",
             "DISCORD_TOKEN": self._server.discord.token,
-            "DATABASE_URL": f"sqlite:///{self.database}",
+            "DATABASE_URL": self._database_url,
             "TEST_DISCORD_REST": self._server.rest_address,
             "TEST_DISCORD_GATEWAY": self._server.gateway_address,
             "BACKUP_REPOSITORY_MIN_FREE": "1 MiB",
@@ -51,14 +64,18 @@ class BotProcess:
             "BACKUP_SCHEDULE_SHUTDOWN_DEADLINE": f"{PATIENCE:.0f}s",
             **{f"BACKUP_{name}": value for name, value in self.settings.items()},
         }
-        before = self._server.gateway.identified
+        wanted = self._server.gateway.identified + self._server.discord.shards
         self.expected_to_end = False
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(_LAUNCHER)], cwd=self.folder, env=environment, stdout=log, stderr=log
+                [sys.executable, str(_LAUNCHER), str(self._program)],
+                cwd=self.folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
             )
         if wait:
-            wait_until(lambda: self._is_ready(before), "the bot is ready")
+            wait_until(lambda: self._is_ready(wanted), "the bot is ready")
 
     def start_in_vain(self) -> int:
         """Start the bot, which ends by itself; return its exit status."""
@@ -69,7 +86,7 @@ class BotProcess:
 
     def _is_ready(self, identified: int) -> bool:
         self.require_alive()
-        return self._server.gateway.identified > identified
+        return self._server.gateway.identified >= identified
 
     @property
     def pid(self) -> int:

@@ -1,4 +1,4 @@
-"""Runs ``main.py`` as it is, with discord.py's addresses redirected to the Discord of the tests.
+"""Runs a program as it is, ``main.py`` mostly, with discord.py's addresses redirected to the Discord of the tests.
 
 Nothing else differs from ``python main.py``, but that start-up does not wait two seconds for guilds to come.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import runpy
 import sys
-from pathlib import Path
 from typing import Any
 
 import discord
@@ -16,8 +15,6 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from discord.state import ConnectionState
-
-PROJECT = Path(__file__).resolve().parents[3]
 
 
 def redirect(rest: str, gateway: str) -> None:
@@ -36,5 +33,5 @@ def redirect(rest: str, gateway: str) -> None:
 
 if __name__ == "__main__":
     redirect(os.environ.pop("TEST_DISCORD_REST"), os.environ.pop("TEST_DISCORD_GATEWAY"))
-    sys.argv[0] = str(PROJECT / "main.py")
+    del sys.argv[0]
     runpy.run_path(sys.argv[0], run_name="__main__")

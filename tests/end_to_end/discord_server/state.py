@@ -172,8 +172,10 @@ class Discord:
         return made
 
     def guild(self, name: str, owner: User, *channels: str) -> Guild:
-        """Make a guild with the bot in it."""
-        made = Guild(self.snowflake(), name, owner)
+        """Make a guild with the bot in it; each second one is on the second of two shards."""
+        guild_id = self.snowflake()
+        guild_id += (1 << 22) * ((guild_id >> 22) % 2 != len(self.guilds) % 2)
+        made = Guild(guild_id, name, owner)
         made.add(owner, administrator=True)
         made.add(self.bot)
         made.channels = [Channel(self.snowflake(), channel, made) for channel in channels]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def found(tmp_path: Path) -> Iterator[Callable[..., Town]]:
     """A function that founds a town; its bot is not started."""
     towns: list[Town] = []
 
-    def make(*, everywhere: bool = False, **settings: str) -> Town:
+    def make(*, everywhere: bool = False, **settings: Any) -> Town:
         towns.append(Town(tmp_path, everywhere=everywhere, **settings))
         return towns[-1]
 

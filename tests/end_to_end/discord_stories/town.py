@@ -21,7 +21,7 @@ class Town:
     channel for alerts, so that they go to an owner.
     """
 
-    def __init__(self, folder: Path, *, everywhere: bool = False, **settings: str) -> None:
+    def __init__(self, folder: Path, *, everywhere: bool = False, **settings: Any) -> None:
         discord = self.discord = Discord()
         names = ("owner", "colleague", "auditor", "admin", "player", "stranger")
         owner, colleague, auditor, admin, player, stranger = (discord.user(name) for name in names)
