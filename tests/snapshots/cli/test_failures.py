@@ -333,14 +333,14 @@ def test_an_error_that_nobody_foresaw_is_still_one_document(world: World, monkey
 def test_warnings_are_not_among_a_programs_answers(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """What is logged on the way goes to standard error, with everything in it that a terminal would obey spelt out."""
 
-    async def warning(self: SnapshotService, kind: object = None) -> tuple[()]:
+    async def warning(self: SnapshotService, count: object = None) -> tuple[()]:
         logging.getLogger("core.snapshots.somewhere").warning("of \x1b[31mTHE_HOST")
         return ()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SnapshotService, "list", warning)
-        result = world.run("--config", str(world.config), "--json", "list")
-    assert only_document(result.stdout) == {"snapshots": []}
+        patch.setattr(SnapshotService, "audit", warning)
+        result = world.run("--config", str(world.config), "--json", "audit")
+    assert only_document(result.stdout) == {"lines": []}
     assert result.stderr.startswith("Warning: ")
     assert "\\x1b[31mTHE_HOST" in result.stderr
     assert "\x1b" not in result.stderr
