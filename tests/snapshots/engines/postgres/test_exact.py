@@ -270,6 +270,57 @@ async def test_what_an_administrator_made_is_said_at_now_and_listed(
     assert stays or "To add it: CREATE" in report.left_out[0]
 
 
+@of_a_distribution
+async def test_what_an_administrators_extension_brings_is_left_out_with_it(tmp_path: Path) -> None:
+    """A foreign server, and a table with a type of an extension that the role may not create: the rest is restored."""
+    world = PostgresWorld(tmp_path, PostgresGame(server(15)))
+    run_sql(
+        world.game.superuser,
+        "CREATE EXTENSION earthdistance CASCADE",
+        "CREATE EXTENSION postgres_fdw",
+        "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'secret')",
+        "CREATE TABLE places (at earth)",
+        "INSERT INTO places VALUES (ll_to_earth(1, 2))",
+        f"ALTER TABLE places OWNER TO {world.game.role}",
+    )
+    before = world.game.contents()
+    async with world.opened() as service:
+        snapshot = (await service.create()).snapshot
+        for name in ("earthdistance", "postgres_fdw", "far"):
+            assert any(name in said for said in snapshot.left_out)
+        world.game.play()
+        report = await service.restore(snapshot.id)
+    del before["places"]
+    assert world.game.contents() == before
+    said = {each.partition(":")[0] for each in report.left_out}
+    assert said == {
+        "extension earthdistance",
+        "extension postgres_fdw",
+        "server far",
+        "table public.places",
+        '1 row of "public"."places"',
+    }
+    assert "secret" not in str(report.left_out)
+
+
+@both_ways
+async def test_a_tablespace_that_is_gone_is_said_and_what_was_in_it_restored(tmp_path: Path, createdb: bool) -> None:
+    """It lies in the default one then."""
+    world = PostgresWorld(tmp_path, PostgresGame(createdb=createdb))
+    space = f"space_{world.game.role}"
+    run_sql(world.game.superuser, "SET allow_in_place_tablespaces = on", f"CREATE TABLESPACE {space} LOCATION ''")
+    run_sql(world.game.superuser, f"GRANT CREATE ON TABLESPACE {space} TO {world.game.role}")
+    run_sql(world.game.url, f"CREATE TABLE spaced TABLESPACE {space} AS SELECT 7 AS a")
+    before = world.game.contents()
+    async with world.opened() as service:
+        snapshot = (await service.create()).snapshot
+        run_sql(world.game.superuser, "DROP TABLE spaced")
+        run_sql(world.game.superuser, f"DROP TABLESPACE {space}")
+        report = await service.restore(snapshot.id)
+    assert world.game.contents() == before
+    assert [said.partition(":")[0] for said in report.left_out] == [f"tablespace {space}"]
+
+
 @both_ways
 async def test_one_object_that_cannot_be_made_is_no_reason_to_lose_the_others(tmp_path: Path, createdb: bool) -> None:
     """Missing roles, functions that find nothing under an empty search path, rows that contradict a key."""

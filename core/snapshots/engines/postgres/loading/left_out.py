@@ -53,7 +53,7 @@ class LeftOut(msgspec.Struct, frozen=True):
     def tablespace(name: str) -> LeftOut:
         """Return a tablespace that is not on the server, or not for this role."""
         why = "it is not on this server, or the role may not create in it; what was in it is in the default one"
-        return LeftOut(f"tablespace {name}", why)
+        return LeftOut(f"tablespace {name}", why, name=f"tablespace {name}")
 
     @staticmethod
     def rows(table: str, count: int, why: str) -> LeftOut:

@@ -81,6 +81,10 @@ def definition_differences(found: Metadata, wanted: Metadata) -> Iterator[Differ
         elif now.definition != then.definition and found.server == wanted.server:
             text = f"{now.shown} is worded differently by the server after being made again, with the same meaning"
             yield Difference(now.shown, text, wording=True)
+        elif now.tablespace != then.tablespace:
+            places = (each.tablespace or "the database's own" for each in (now, then))
+            text = "{} is in the tablespace {} and was in {}".format(now.shown, *places)
+            yield Difference(f"{now.shown} tablespace {then.tablespace}", text)
 
 
 def _defined(metadata: Metadata) -> Mapping[tuple[str, str, str], DatabaseObject]:

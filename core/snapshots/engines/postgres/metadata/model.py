@@ -19,7 +19,7 @@ class DatabaseObject(msgspec.Struct, frozen=True, omit_defaults=True):
     ``acl`` are the rights as the server writes them (``grantee=privileges/grantor``), None for the default ones. An
     object of an extension or of the server itself is here only if its rights are not the ``initial`` ones.
     ``definition`` and ``meaning`` are hashes: of the text that defines the object, and of that text without casts and
-    parentheses together with the operators and functions that it refers to.
+    parentheses together with the operators and functions that it refers to. ``tablespace`` is "" for the default one.
     """
 
     kind: str
@@ -31,6 +31,7 @@ class DatabaseObject(msgspec.Struct, frozen=True, omit_defaults=True):
     meaning: str = ""
     foreign: bool = False
     initial: tuple[str, ...] | None = None
+    tablespace: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -60,7 +60,7 @@ SELECT 'pg_class'::regclass, c.oid, CASE WHEN c.relkind NOT IN ('i', 'I') THEN c
          pg_get_expr(c.relpartbound, c.oid), 'of type ' || nullif(c.reloftype, 0)::regtype::text,
          (SELECT 'inherits ' || string_agg(h.inhparent::regclass::text, ', ' ORDER BY h.inhseqno)
             FROM pg_inherits h WHERE h.inhrelid = c.oid),
-         (SELECT 'tablespace ' || s.spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
+         (SELECT E'\\x01tablespace ' || s.spcname || E'\\x01' FROM pg_tablespace s WHERE s.oid = c.reltablespace),
          (SELECT 'using ' || m.amname FROM pg_am m WHERE m.oid = c.relam AND c.relkind IN ('r', 'm', 'p')),
          (SELECT concat_ws(' ', 'foreign', s.srvname, f.ftoptions::text) FROM pg_foreign_table f
             JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid))

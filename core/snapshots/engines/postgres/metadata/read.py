@@ -18,6 +18,8 @@ _NAME = r'(?:"(?:[^"]|"")*"|[a-z_][\w$]*)'
 _CAST = re.compile(
     rf"::{_NAME}(?:\.{_NAME})?(?: varying| precision)?(?:\([\d, ]+\))?(?: with(?:out)? time zone)?(?:\[\])*"
 )
+_TABLESPACE = re.compile("\n?\x01tablespace ([^\x01]*)\x01")
+"""As the query marks it in a definition."""
 _PARENTHESES = re.compile(r"[()\s]+")
 
 
@@ -33,11 +35,14 @@ def read_objects(session: Session) -> tuple[DatabaseObject, ...]:
 
 def _objects(session: Session) -> Iterator[DatabaseObject]:
     for kind, identity, owner, acl, definition, references in session.rows(objects_query(session.version)):
+        tablespace = _TABLESPACE.search(definition)
+        definition = _TABLESPACE.sub("", definition)
         yield DatabaseObject(
             kind=kind,
             identity=identity,
             owner=owner,
             acl=_rights(acl),
+            tablespace=tablespace[1] if tablespace else "",
             definition=_hash(definition),
             meaning=_hash(_PARENTHESES.sub("", _CAST.sub("", definition)), *(references or ())),
         )
