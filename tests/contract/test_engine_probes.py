@@ -76,3 +76,15 @@ async def test_a_process_that_is_alone_keeps_the_schedule_and_is_the_last(case: 
         assert await probe.leave("alone")
     finally:
         await probe.close()
+
+
+@pytest.mark.process
+async def test_the_probe_names_who_uses_the_database(case: EngineCase, probe: Probe) -> None:
+    """For the status: a bot that runs is among them. Nothing that a snapshot needs is lacking here."""
+    try:
+        assert await probe.lacking() == ()
+        with case.idle():
+            assert await probe.users()
+        assert not await probe.users()
+    finally:
+        await probe.close()

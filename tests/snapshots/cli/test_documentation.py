@@ -179,6 +179,14 @@ def test_the_docstring_names_exactly_the_members_of_what_documents_are_made_of()
     assert names_in(DOCUMENTED[DOCUMENTED.index("LOST\n") :]) >= fields_of(Lost)
 
 
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "rescue"])
+def test_the_page_of_the_commands_writes_them_in_the_same_way(name: str) -> None:
+    """All options and arguments; only rescue has more of them than fit into a table."""
+    page = (Path(__file__).parents[3] / "docs" / "commands.md").read_text(encoding="utf-8")
+    [row] = re.findall(rf"^\| `python -m core\.snapshots ({re.escape(name)}\b[^`]*)` \|", page, re.MULTILINE)
+    assert row.replace("\\|", "|") == usage_of(name)
+
+
 def test_a_safety_snapshot_cannot_be_taken_by_hand() -> None:
     """Every other kind can: a safety snapshot means that a restore followed."""
     kind = next(parameter for parameter in shell.commands["now"].params if parameter.name == "kind")
