@@ -78,6 +78,10 @@ class IndexGroups:
                     except DatabaseBusy:
                         again.extend(group[number:])
                         break
+                    except BaseException:
+                        with lock:
+                            waiting.clear()  # the other connection need not go on either
+                        raise
 
         def work_beside() -> None:
             with ExitStack() as stack:

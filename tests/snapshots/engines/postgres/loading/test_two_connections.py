@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from itertools import combinations_with_replacement
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -83,6 +84,24 @@ def test_what_waited_in_vain_for_a_lock_is_built_at_the_end() -> None:
     groups.execute(execute, lambda: contextlib.nullcontext(execute), {'"S.s"."a"" b"': 9})
     assert executed[-2:] == [BUILDING[2], BUILDING[4]]
     assert sorted(executed) == sorted(BUILDING)
+
+
+def test_an_error_on_one_connection_keeps_the_other_from_going_on() -> None:
+    """What was not begun is not begun any more."""
+    groups = IndexGroups()
+    begun: list[Statement] = []
+    for number in range(9):
+        groups.take(statement("INDEX", f"CREATE INDEX i ON public.t{number} USING btree (a);"), "UTF8")
+    both = Barrier(2)
+
+    def here(each: Statement) -> None:
+        begun.append(each)
+        both.wait()
+        raise DatabaseUnavailable("the server is gone")
+
+    with pytest.raises(DatabaseUnavailable):
+        groups.execute(here, lambda: contextlib.nullcontext(here), {})
+    assert len(begun) == 2
 
 
 def test_the_largest_table_comes_first_with_the_end_of_the_one_before() -> None:
