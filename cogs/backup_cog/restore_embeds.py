@@ -42,7 +42,7 @@ def preview(plan: RestorePlan) -> Reply:
     """Show what a restore would do, before anybody agrees to it."""
     snapshot = plan.snapshot
     text = f"The database goes back to snapshot `{snapshot.id}` ({snapshot.kind.value}) of {when(snapshot.began_at)}. "
-    text += "Nothing was written since then." if plan.unchanged else _what_is_lost(plan)
+    text += _what_is_lost(plan)
     if plan.another_database is not None:
         text += f"\n\n**{plain(plan.another_database, 500)}**"
     if snapshot.damaged:
@@ -77,6 +77,10 @@ def _written_since(plan: RestorePlan) -> list[tuple[str, str]]:
 
 
 def _what_is_lost(plan: RestorePlan) -> str:
+    if plan.unchanged:
+        return "Nothing was written since then."
+    if plan.loss is not None and plan.loss.problem is None and not plan.loss.tables:
+        return "No row was written since then."
     return (
         f"**Everything written in the {duration_text(plan.age)} since then is lost** for players, and can be had back "
         "only from the safety snapshot."

@@ -63,7 +63,8 @@ async def test_a_table_that_is_gone_is_told_shown_restored_and_written_down(
     assert (await status_of(cog)).index("The database is not what it was") < (await status_of(cog)).index("Newest")
 
     plan = await cog.service.restore_plan(snapshot.id)
-    assert f"user\\_cards: {len(before['user_cards'])} → no table" in text_of(restore_embeds.preview(plan).embed)
+    removed = len(before["user_cards"])
+    assert f"user\\_cards: 0 added, 0 changed, {removed} removed" in text_of(restore_embeds.preview(plan).embed)
     report = await cog.service.restore(snapshot.id, agreed=plan.token, actor=OWNER)
     shown = text_of(restore_embeds.restored(report, world.repository).embed)
     assert f"every row of {len(CRITICAL_TABLES)} tables was compared with the snapshot" in shown
