@@ -69,7 +69,7 @@ class ForeignKey(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A table. ``key`` are the columns of its primary key; none if it has no declared one.
+    """A table. ``key`` are the columns of its primary key, or of a unique constraint that takes no NULL; else none.
 
     ``rowid`` is a name under which the number of a row can be asked for, or None (WITHOUT ROWID, or all names taken).
     ``integer_key`` is True if the key is that number.
@@ -121,29 +121,42 @@ def read_tables(database: Database, schema: str = "main") -> dict[str, Table]:
 
 
 def _table(database: Database, schema: str, name: str, sql: str, root: int, without_rowid: bool) -> Table:
-    columns, key = [], []
-    for _, column, declared, _, _, position, hidden in database.rows(f"PRAGMA {schema}.table_xinfo({quoted(name)})"):
+    columns, key, needed = [], [], set()
+    for _, column, declared, must, _, position, hidden in database.rows(f"PRAGMA {schema}.table_xinfo({quoted(name)})"):
         if hidden == 1:
             continue
         columns.append(Column(str(column), str(declared or ""), hidden in _GENERATED))
+        if must:
+            needed.add(str(column))
         if isinstance(position, int) and position:
             key.append((position, str(column), str(declared or "")))
     key.sort()
+    indexes = database.all(f"PRAGMA {schema}.index_list({quoted(name)})")
+    unique = [] if key else _unique_key(database, schema, indexes, needed)
     taken = {column.name.lower() for column in columns}
     rowid = None if without_rowid else next((each for each in _ROWID_NAMES if each not in taken), None)
-    has_index = any(row[3] == "pk" for row in database.rows(f"PRAGMA {schema}.index_list({quoted(name)})"))
+    has_index = any(row[3] == "pk" for row in indexes)
     integer_key = len(key) == 1 and not without_rowid and key[0][2].upper() == "INTEGER" and not has_index
     return Table(
         name=name,
         sql=sql,
         root=root,
         columns=tuple(columns),
-        key=tuple(column for _, column, _ in key),
+        key=tuple(column for _, column, _ in key) or tuple(unique),
         rowid=key[0][1] if integer_key else rowid,
         without_rowid=without_rowid,
         integer_key=integer_key,
         foreign_keys=_foreign_keys(database, schema, name),
     )
+
+
+def _unique_key(database: Database, schema: str, indexes: list[Row], needed: set[str]) -> list[str]:
+    """Return the columns of the first unique constraint that takes no NULL; none if there is none."""
+    for _, index, unique, origin, partial, *_ in reversed(indexes):
+        columns = [row[2] for row in database.rows(f"PRAGMA {schema}.index_info({quoted(str(index))})")]
+        if unique and origin == "u" and not partial and columns and all(column in needed for column in columns):
+            return [str(column) for column in columns]
+    return []
 
 
 def _foreign_keys(database: Database, schema: str, name: str) -> tuple[ForeignKey, ...]:

@@ -160,3 +160,16 @@ def test_the_games_triggers_fire_unless_they_must_not(tmp_path: Path, triggers: 
         return
     rescue(world, then, ANN, options)
     assert len(everything(world)["log"]) == len(before["log"]) + triggers
+
+
+def test_a_unique_constraint_tells_rows_where_there_is_no_primary_key(tmp_path: Path) -> None:
+    """So a row that changed is changed back, and is no conflict with itself."""
+    world = HistoryWorld(tmp_path)
+    then = world.snapshot(
+        *ECONOMY,
+        "CREATE TABLE purse (user_id INTEGER NOT NULL UNIQUE REFERENCES users (id), gold INTEGER, tag TEXT UNIQUE)",
+        "INSERT INTO purse VALUES (1, 50, NULL), (2, 60, 'b')",
+    )
+    world.commit("UPDATE purse SET gold = 0 WHERE user_id = 1")
+    assert rescue(world, then, ANN).tables == {"purse": TableRescue(changed=1)}
+    assert world.rows(None, "SELECT * FROM purse ORDER BY 1") == [(1, 50, None), (2, 60, "b")]

@@ -14,7 +14,7 @@ __all__ = ["LiveTable", "read_live_tables"]
 _COLUMNS = """
 SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text, a.attname::text,
        pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated::text <> '',
-       a.attnotnull AND NOT a.atthasdef AND a.attidentity::text = ''
+       a.attnotnull AND NOT a.atthasdef AND a.attidentity::text = '', a.attnotnull
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -32,8 +32,8 @@ SELECT k.conrelid::bigint, k.contype::text, k.confrelid::bigint,
                JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num ORDER BY u.at),
        ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY u (num, at)
                JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num ORDER BY u.at)
-  FROM pg_catalog.pg_constraint k WHERE k.contype IN ('p', 'f') AND k.conparentid = 0
- ORDER BY k.oid
+  FROM pg_catalog.pg_constraint k WHERE k.contype IN ('p', 'u', 'f') AND k.conparentid = 0
+ ORDER BY k.conname
 """
 
 
@@ -52,19 +52,26 @@ def read_live_tables(session: Session) -> dict[str, LiveTable]:
     """Return the tables that the role can read, by the names that people call them; partitions are none."""
     columns: dict[int, list[Column]] = {}
     needed: dict[int, list[str]] = {}
+    filled: dict[int, set[str]] = {}
     names: dict[int, tuple[str, str]] = {}
-    for oid, schema, name, kind, column, declared, generated, must in session.rows(_COLUMNS):
+    for oid, schema, name, kind, column, declared, generated, must, never_null in session.rows(_COLUMNS):
         names[oid] = quoted(schema, name), kind
         there = columns.setdefault(oid, [])
         if column is not None:
             there.append(column_of(column, declared, generated=generated))
+        if never_null:
+            filled.setdefault(oid, set()).add(column)
         if must:
             needed.setdefault(oid, []).append(column)
     keys: dict[int, tuple[str, ...]] = {}
+    unique: dict[int, tuple[str, ...]] = {}
     foreign: dict[int, list[tuple[tuple[str, ...], int, tuple[str, ...]]]] = {}
     for oid, kind, target, own, theirs in session.rows(_KEYS):
         if kind == "p":
             keys[oid] = tuple(own)
+        elif kind == "u":
+            if oid in names and set(own) <= filled.get(oid, set()):
+                unique.setdefault(oid, tuple(own))
         elif oid in names and target in names:
             foreign.setdefault(oid, []).append((tuple(own), target, tuple(theirs)))
     called = named_tables(name for name, _ in names.values())
@@ -75,7 +82,7 @@ def read_live_tables(session: Session) -> dict[str, LiveTable]:
             sql="",
             root=0,
             columns=tuple(columns[oid]),
-            key=keys.get(oid, ()),
+            key=keys.get(oid) or unique.get(oid, ()),
             rowid=None,
             without_rowid=False,
             integer_key=False,

@@ -24,6 +24,9 @@ _TYPE_ENDS = re.compile(r"\s(?:COLLATE|DEFAULT|NOT NULL|NULL|GENERATED|CONSTRAIN
 _GENERATED = re.compile(r"\bGENERATED ALWAYS AS \(")
 _ALTER = re.compile(rf"ALTER (?:FOREIGN )?TABLE (?:ONLY )?{_QUALIFIED}\s+(?P<what>.*);", re.DOTALL)
 _PRIMARY = re.compile(rf"ADD CONSTRAINT {_NAME} PRIMARY KEY \((?P<columns>[^;]*?)\)", re.DOTALL)
+_UNIQUE = re.compile(rf"ADD CONSTRAINT {_NAME} UNIQUE (?:NULLS NOT DISTINCT )?\((?P<columns>[^;]*?)\)", re.DOTALL)
+_NOT_NULL = re.compile(r"\bNOT NULL\b")
+_STRING = re.compile(r"'(?:[^']|'')*'")
 _FOREIGN = re.compile(
     rf"ADD CONSTRAINT {_NAME} FOREIGN KEY \((?P<columns>.*?)\) REFERENCES {_QUALIFIED}\((?P<to>.*?)\)", re.DOTALL
 )
@@ -36,6 +39,8 @@ class _Found(msgspec.Struct):
 
     columns: list[Column] = []
     key: tuple[str, ...] = ()
+    unique: tuple[str, ...] = ()
+    filled: set[str] = set()
     foreign_keys: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = []
     parts: list[str] = []
 
@@ -70,7 +75,7 @@ class DumpSchema:
                     sql="",
                     root=0,
                     columns=tuple(self._tables[name].columns),
-                    key=self._tables[name].key,
+                    key=self._tables[name].key or self._tables[name].unique,
                     rowid=None,
                     without_rowid=False,
                     integer_key=False,
@@ -88,15 +93,19 @@ class DumpSchema:
         if found is None:
             return
         columns: list[Column] = []
+        filled: set[str] = set()
         inherited = _INHERITS.search(text)
         for parent in pieces(inherited["parents"]) if inherited else ():
             there = self._tables.get(quoted(*map(unquoted_text, _ONE.findall(parent))))
             columns += there.columns if there is not None else []
+            filled |= there.filled if there is not None else set()
         for piece in pieces(text[found.end() :]):
             column = _column(piece.strip())
             if column is not None and column.name not in {each.name for each in columns}:
                 columns.append(column)
-        self._tables[_called(found)] = _Found(columns=columns)
+                if _NOT_NULL.search(_STRING.sub("", piece)):
+                    filled.add(column.name)
+        self._tables[_called(found)] = _Found(columns=columns, filled=filled)
 
     def _alter(self, text: str) -> None:
         found = _ALTER.match(text)
@@ -106,6 +115,10 @@ class DumpSchema:
         what = found["what"]
         if primary := _PRIMARY.match(what):
             table.key = _columns(primary["columns"])
+        elif unique := _UNIQUE.match(what):
+            columns = _columns(unique["columns"])
+            if set(columns) <= table.filled:
+                table.unique = table.unique or columns
         elif foreign := _FOREIGN.match(what):
             table.foreign_keys.append((_columns(foreign["columns"]), _called(foreign), _columns(foreign["to"])))
         elif part := _ATTACH.match(what):

@@ -270,3 +270,17 @@ def _move(dice: random.Random) -> str:
             f"INSERT INTO titles VALUES ({small}, 'title {tiny}', {card}) ON CONFLICT DO NOTHING",
         ]
     )
+
+
+def test_a_unique_constraint_tells_rows_where_there_is_no_primary_key(tmp_path: Path) -> None:
+    """So a row that changed is changed back, and is no conflict with itself."""
+    world = PostgresPastWorld(tmp_path)
+    then = world.snapshot(
+        ECONOMY,
+        "CREATE TABLE purse (gold int, note text DEFAULT 'NOT NULL' UNIQUE, user_id bigint NOT NULL UNIQUE)",
+        "INSERT INTO purse VALUES (50, 'a', 1), (60, 'b', 2)",
+    )
+    world.commit("UPDATE purse SET gold = 0, note = 'c' WHERE user_id = 1")
+    assert world.look(then, "purse", "1") == [{"gold": 50, "note": "a", "user_id": 1}]
+    assert world.rescue(then, ANN).tables == {"purse": TableRescue(changed=1)}
+    assert world.rows("SELECT * FROM purse ORDER BY user_id") == [(50, "a", 1), (60, "b", 2)]
