@@ -5,7 +5,7 @@
     python -m core.snapshots show ID
     python -m core.snapshots verify [ID] [--level checksum|restored]
     python -m core.snapshots restore [ID] [--before WHEN] [--yes] [--stopped]
-    python -m core.snapshots export ID FILE
+    python -m core.snapshots export ID [FILE]
     python -m core.snapshots import FILE [--note TEXT] [--another]
     python -m core.snapshots status
     python -m core.snapshots integrity [--quick]

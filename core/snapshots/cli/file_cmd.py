@@ -9,6 +9,10 @@ from pathlib import Path
 
 import click
 
+from ..engines import suffix_for
+from ..models import Form, Snapshot
+from ..repository.names import INCREMENTAL_SUFFIX
+from ..settings.database_url import parse
 from .app import command, snapshot_argument
 from .invocation import Invocation
 from .json_output import snapshots as documents
@@ -20,10 +24,10 @@ __all__ = ["export", "import_file"]
 _STANDARD_OUTPUT = Path("-")
 
 
-def _in_unicode(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+def _in_unicode(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
     """Refuse a name that neither a worker's job nor a JSON document can hold."""
     try:
-        str(value).encode()
+        str(value or "").encode()
     except UnicodeEncodeError:
         raise click.BadParameter("the name is not Unicode.", context, parameter) from None
     return value
@@ -31,25 +35,32 @@ def _in_unicode(context: click.Context, parameter: click.Parameter, value: Path)
 
 @command()
 @snapshot_argument
-@click.argument("file", type=click.Path(path_type=Path), callback=_in_unicode)
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path), callback=_in_unicode)
 @click.pass_obj
-def export(invocation: Invocation, snapshot_id: str, file: Path) -> None:
+def export(invocation: Invocation, snapshot_id: str, file: Path | None) -> None:
     """Write a snapshot to a new FILE.
 
     It stands alone. With a name that ends with .gz it is a gzip, with any other the database itself (for PostgreSQL:
-    its dump in SQL), and - is standard output, as the database itself. A file that is there already is never replaced.
+    its dump in SQL), and - is standard output, as the database itself. Without FILE it is a gzip in this folder, with
+    the name that it has in the repository. A file that is there already is never replaced.
     """
     if file == _STANDARD_OUTPUT:
         _require_reader(invocation)
     with opened(invocation, reading=True, needs_snapshots=True) as session:
-        found = session.named(snapshot_id).id
+        found, service = session.named(snapshot_id), session.service
         if file == _STANDARD_OUTPUT:
-            _export_to_output(session, found)
+            _export_to_output(session, found.id)
             return
-        service = session.service
-        exported = session.follow(lambda on_progress: service.export(found, file, on_progress=on_progress))
-    document = documents.ExportDocument(file=str(file), size=exported.size)
-    invocation.answer(document, text.exported_output(file.absolute(), exported))
+        target = file or Path(_name_of(found, parse(service.settings.database.url).engine))
+        exported = session.follow(lambda on_progress: service.export(found.id, target, on_progress=on_progress))
+    document = documents.ExportDocument(file=str(target), size=exported.size)
+    invocation.answer(document, text.exported_output(target.absolute(), exported))
+
+
+def _name_of(snapshot: Snapshot, engine: str) -> str:
+    """Return the name of a snapshot's file as that of a full."""
+    name = Path(snapshot.path).name
+    return name.removesuffix(INCREMENTAL_SUFFIX) + suffix_for(engine) if snapshot.form is Form.INCREMENTAL else name
 
 
 def _require_reader(invocation: Invocation) -> None:

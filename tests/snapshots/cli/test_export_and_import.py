@@ -43,6 +43,20 @@ def test_an_export_is_what_its_name_says(world: World) -> None:
     assert world.error("export", "latest", str(plain), code=1)[0] == "RepositoryError"
 
 
+def test_an_export_without_a_file_has_the_snapshots_own_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the folder where one stands, as a gzip, also of an incremental."""
+    world.snapshot()
+    world.execute("UPDATE users SET dust = dust + 1")
+    world.event("sale_1")
+    elsewhere = world.root / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for snapshot in world.answer("list")["snapshots"]:
+        file = Path(world.answer("export", snapshot["id"])["file"])
+        assert file.name.endswith(f"_{snapshot['id']}.db.gz")
+        assert gzip.decompress(file.read_bytes()).startswith(b"SQLite format 3")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the shell's standard output is a text stream there")
 def test_an_export_to_standard_output_is_the_database_and_nothing_else(world: World) -> None:
     """For a pipe; with --json there is no room for it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from core.snapshots.cli import start
 from core.snapshots.cli.commands import shell
 from core.snapshots.cli.invocation import Stopped, failure_of
 from core.snapshots.cli.libraries import lacking
@@ -82,8 +83,8 @@ def test_a_missing_library_is_one_sentence(tmp_path: Path) -> None:
         (tmp_path / f"{library}.py").write_text(
             f"raise ModuleNotFoundError('No module named {library}', name='{library}')"
         )
-    for start in (["-m", "core.snapshots"], ["core/snapshots"]):
-        done = run(*start, "list", PYTHONPATH=str(tmp_path))
+    for way in (["-m", "core.snapshots"], ["core/snapshots"]):
+        done = run(*way, "list", PYTHONPATH=str(tmp_path))
         assert done.returncode == 1
         [line] = done.stderr.splitlines()
         assert line.startswith(
@@ -95,6 +96,18 @@ def test_a_missing_library_is_one_sentence(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["error"]["type"] == "ImportError"
     assert "msgspec is missing" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_python_that_is_too_old_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The system's own, often: it says which one is needed before it imports what the old one cannot read."""
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    with pytest.raises(SystemExit, match="1"):
+        start.main()
+    said = capsys.readouterr().err
+    assert said.startswith(f"Error: Savepoint needs Python 3.11 or newer, and {sys.executable} is 3.9. Activate")
+    assert said.count("\n") == 1
 
 
 def test_only_a_library_is_called_missing() -> None:
