@@ -1,7 +1,8 @@
-"""Measure what a day of periodic snapshots costs in writes, bytes and files at two intervals.
+"""Measure what a day of periodic snapshots costs in writes, bytes and files, each ten seconds and each twenty minutes.
 
-``python -m benchmarks.day`` plays the same day twice, as fast as the machine can: the service's clock is moved on by
-the interval, and a player commits what a bot's players do in that time. With ``--write`` the table goes into README.md.
+``python -m benchmarks.day`` plays the same day three times, as fast as the machine can: the service's clock is moved on
+by the interval, and a player commits what a bot's players do in that time. Every ten seconds it is played with and
+without a new ``latest.db.gz`` at each snapshot. With ``--write`` the table goes into README.md.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from .table import README, put, table
 __all__ = ["Day", "main", "report", "transactions"]
 
 BEGIN, END = "<!-- day: begin -->", "<!-- day: end -->"
-INTERVALS = (10, 1200)
+WAYS = ((10, True), (10, False), (1200, True))
+"""Intervals in seconds, and whether each snapshot makes ``latest.db.gz`` anew."""
 PER_MINUTE = (6, 3, 1, 0, 0, 0, 1, 2, 4, 6, 8, 8, 10, 10, 10, 12, 14, 18, 24, 30, 30, 24, 16, 10)
 """Transactions a minute in each hour of the day: few at night, most in the evening."""
 _SEED = 11
@@ -41,6 +43,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     """What a day cost; bytes, and seconds of processor time of the bot's process and its workers together."""
 
     interval: int
+    latest: bool
     asked: int
     snapshots: int
     fulls: int
@@ -55,24 +58,24 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     processor: float
 
 
-def transactions(hours: Sequence[int], interval: int) -> Iterator[int]:
-    """Yield how many transactions are committed in each interval of these hours, the same in every run."""
+def transactions(minutes: int, interval: int) -> Iterator[int]:
+    """Yield how many transactions are committed in each interval of the day's last minutes, the same in every run."""
     chance = random.Random(_SEED)
-    for hour in hours:
-        for _ in range(3600 // interval):
-            rate = PER_MINUTE[hour] / 60
-            yield sum(chance.random() < rate for _ in range(interval))
+    for start in range(86_400 - 60 * minutes, 86_400, interval):
+        rate = PER_MINUTE[start // 3600] / 60
+        yield sum(chance.random() < rate for _ in range(interval))
 
 
-async def measure(place: Workspace, interval: int, hours: Sequence[int]) -> Day:
-    """Play the hours of a day, and take a snapshot after every interval in which something was committed."""
-    now = BEGINNING + dt.timedelta(days=4000, hours=hours[0])
+async def measure(place: Workspace, interval: int, latest: bool, minutes: int) -> Day:
+    """Play the last minutes of a day, and take a snapshot after every interval in which something was committed."""
+    now = BEGINNING + dt.timedelta(days=4000, minutes=1440 - minutes)
     settings = load(
         None,
         {
             "DATABASE_URL": f"sqlite:///{place.database}",
             "BACKUP_REPOSITORY_PATH": str(place.repository),
             "BACKUP_SCHEDULE_PERIODIC_INTERVAL": f"{interval}s",
+            "BACKUP_REPOSITORY_LATEST_AFTER": '["periodic", "manual", "shutdown"]' if latest else '["shutdown"]',
         },
     )
     service = SnapshotService(settings, clock=lambda: now)
@@ -82,7 +85,7 @@ async def measure(place: Workspace, interval: int, hours: Sequence[int]) -> Day:
     with OtherPlayer(place.database) as player:
         await service.open()
         written, processor = _written(), _processor()
-        for count in transactions(hours, interval):
+        for count in transactions(minutes, interval):
             now += dt.timedelta(seconds=interval)
             if count:
                 await asyncio.to_thread(player.play, count)
@@ -98,6 +101,7 @@ async def measure(place: Workspace, interval: int, hours: Sequence[int]) -> Day:
     fulls = [snapshot.size for snapshot in taken if snapshot.form is Form.FULL]
     return Day(
         interval=interval,
+        latest=latest,
         asked=asked,
         snapshots=len(taken),
         fulls=len(fulls),
@@ -125,9 +129,9 @@ def _processor() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def report(days: Sequence[Day], megabytes: int, hours: int, about: Sequence[str]) -> str:
+def report(days: Sequence[Day], megabytes: int, minutes: int, about: Sequence[str]) -> str:
     """Return the days as Markdown, one a column."""
-    part = "a day" if hours == 24 else f"the last {hours} h of a day"
+    part = "a day" if minutes == 1440 else f"the last {minutes} min of a day"
     rows = (
         ("times asked", [f"{day.asked:,}" for day in days]),
         ("snapshots taken: something had changed", [f"{day.snapshots:,}" for day in days]),
@@ -140,7 +144,7 @@ def report(days: Sequence[Day], megabytes: int, hours: int, about: Sequence[str]
         ("a snapshot takes (median)", [f"{day.seconds * 1000:,.0f} ms" for day in days]),
         ("processor time", [f"{day.processor:,.0f} s" for day in days]),
     )
-    head = (f"{part}, {megabytes:,} MB", *(f"every {_interval(day.interval)}" for day in days))
+    head = (f"{part}, {megabytes:,} MB", *map(_way, days))
     return "\n".join((*(f"- {line}" for line in about), "", table(head, [(name, *cells) for name, cells in rows])))
 
 
@@ -148,15 +152,16 @@ def _mb(size: int | None) -> str:
     return "–" if size is None else f"{size / _MB:,.1f} MB"
 
 
-def _interval(seconds: int) -> str:
-    return f"{seconds} s" if seconds < 60 else f"{seconds // 60} min"
+def _way(day: Day) -> str:
+    interval = f"{day.interval} s" if day.interval < 60 else f"{day.interval // 60} min"
+    return f"every {interval}" if day.latest else f"every {interval}, latest.db.gz at shutdown only"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure what the arguments ask for, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.day", description=__doc__)
     parser.add_argument("--size", type=int, default=10, help="of the database, in MB (10^6 bytes)")
-    parser.add_argument("--hours", type=int, default=24, help="the last so many hours of the day")
+    parser.add_argument("--minutes", type=int, default=1440, help="only the last so many minutes of the day")
     parser.add_argument("--folder", type=Path, help="where the database is made, and kept for the next run")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     given = parser.parse_args(arguments)
@@ -164,10 +169,10 @@ def main(arguments: list[str] | None = None) -> None:
         folder = (given.folder or Path(scratch)).absolute()
         about = (*about_machine(folder), package_versions())
         days = []
-        for interval in INTERVALS:
+        for interval, latest in WAYS:
             with workspace(folder, "day", given.size) as place:
-                days.append(asyncio.run(measure(place, interval, range(24 - given.hours, 24))))
-        text = report(days, given.size, given.hours, about)
+                days.append(asyncio.run(measure(place, interval, latest, given.minutes)))
+        text = report(days, given.size, given.minutes, about)
     print(text)
     if given.write:
         put(README, text, BEGIN, END)
