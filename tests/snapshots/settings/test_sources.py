@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.snapshots import settings as settings_package
 from core.snapshots.errors import SettingsError
 from core.snapshots.models import Kind
 from core.snapshots.settings.rules import RULES
-from core.snapshots.settings.schema import TriggerSettings, defaults, load
+from core.snapshots.settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
 from core.snapshots.settings.sources import variable
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1).filter(str.strip)
@@ -196,3 +197,11 @@ def test_a_contradiction_names_the_variable_that_brought_it() -> None:
     """Where a variable and a default do not go together, the variable is what the owner can change."""
     error = refused({"BACKUP_SCHEDULE_STALE_AFTER": "1m"})
     assert str(error).startswith("environment variable BACKUP_SCHEDULE_STALE_AFTER: ")
+
+
+def test_the_settings_are_imported_from_their_package() -> None:
+    """A host's own script needs no module below it; what is not there is said as usual."""
+    assert settings_package.load_chosen is load_chosen
+    assert settings_package.Settings is Settings
+    with pytest.raises(AttributeError, match="no_such_name"):
+        getattr(settings_package, "no_such_name")  # noqa: B009
