@@ -117,7 +117,7 @@ def _act(connection: sqlite3.Connection, action: str, dice: random.Random) -> No
             (who, "new " * dice.randrange(400), dice.randbytes(who * 9)),
         ),
         "vacuum": lambda: run("VACUUM"),
-        "add column": lambda: run(f"ALTER TABLE users ADD COLUMN c{dice.randrange(1 << 30)} DEFAULT {who}"),
+        "add column": lambda: run(f"ALTER TABLE users ADD COLUMN c{_columns_of_users(connection)} DEFAULT {who}"),
         "create": lambda: [
             run("CREATE TABLE IF NOT EXISTS extra (id INTEGER PRIMARY KEY, note)"),
             run("INSERT INTO extra (note) VALUES (?)", (who,)),
@@ -138,6 +138,11 @@ def _act(connection: sqlite3.Connection, action: str, dice: random.Random) -> No
         ],
     }  # fmt: skip
     actions[action]()
+
+
+def _columns_of_users(connection: sqlite3.Connection) -> int:
+    (count,) = connection.execute("SELECT count(*) FROM pragma_table_info('users')").fetchone()
+    return int(count)
 
 
 def state(world: HistoryWorld, point: Point | None) -> dict[str, dict[tuple[Any, ...], Record]]:
