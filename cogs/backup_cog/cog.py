@@ -37,7 +37,7 @@ from .panel import COMMANDS, panel
 from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, actor_of
 from .players.commands import PlayerCommands
 from .responses import Answer, ProgressDisplay, cannot_answer
-from .restore_view import RestoreConfirmation
+from .restore_view import RestoreConfirmation, take_modal
 from .triggers import AfterCommit, Trigger
 
 __all__ = ["ANSWERED", "BackupCog"]
@@ -320,7 +320,7 @@ class BackupCog(PlayerCommands):
                 await self.undo(interaction, argument)
             elif word == controls.RUN and argument in COMMANDS:
                 await self._run(interaction, argument)
-            else:
+            elif not await take_modal(self._views, interaction):
                 await self._too_late(interaction, argument.partition(":")[0])
         except Exception as error:  # noqa: BLE001 - answered like the error of a command
             await self.answer_error(interaction, error)

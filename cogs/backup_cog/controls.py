@@ -13,7 +13,18 @@ import discord
 
 from .permissions import Interaction
 
-__all__ = ["CLAIM", "LOOK", "RUN", "UNDO", "button", "custom_id", "is_live", "mark_live", "read_custom_id"]
+__all__ = [
+    "CLAIM",
+    "LOOK",
+    "RUN",
+    "UNDO",
+    "button",
+    "custom_id",
+    "is_live",
+    "mark_live",
+    "read_custom_id",
+    "typed_text",
+]
 
 LOOK, CLAIM, UNDO, RUN = "look", "claim", "undo_rescue", "run"
 """The words of buttons that are answered whenever they are clicked."""
@@ -32,6 +43,17 @@ def read_custom_id(interaction: Interaction) -> tuple[str, str] | None:
     data: Mapping[str, Any] = interaction.data or {}
     prefix, *rest = str(data.get("custom_id", "")).split(":", 2)
     return (rest[0], rest[1]) if prefix == _PREFIX and len(rest) == 2 else None
+
+
+def typed_text(interaction: Interaction) -> str:
+    """Return what was typed into the only field of a modal."""
+    data: Mapping[str, Any] = interaction.data or {}
+    waiting = list(data.get("components", ()))
+    for each in waiting:
+        if "value" in each:
+            return str(each["value"])
+        waiting += [*each.get("components", ()), *([each["component"]] if "component" in each else ())]
+    return ""
 
 
 def button(control: str, label: str) -> discord.ui.View:

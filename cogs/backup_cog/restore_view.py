@@ -6,19 +6,20 @@ It is bound to the snapshot, and to the state that the preview shows (the plan's
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
 
 import discord
 
 from . import restore_embeds
 from .confirmation import Asking, Confirmation
-from .controls import LOOK, button, custom_id, mark_live
+from .controls import LOOK, button, custom_id, mark_live, typed_text
 from .core_api import RestorePlan
 from .formatting import Reply
 from .permissions import Interaction
 from .responses import Answer, acknowledge
 
-__all__ = ["RestoreConfirmation"]
+__all__ = ["RestoreConfirmation", "take_modal"]
 
 _ID_LENGTH = 12
 
@@ -84,6 +85,19 @@ class RestoreConfirmation(Confirmation):
     def timed_out(self) -> Reply:
         """Say that nothing was restored."""
         return restore_embeds.timed_out(self.asking.seconds)
+
+
+async def take_modal(views: Iterable[discord.ui.View], interaction: Interaction) -> bool:
+    """Submit what was typed to the confirmation whose modal it was typed into; return False if there is none.
+
+    For modals that discord.py does not know of: Discord has shown them, and its reply was lost.
+    """
+    data: Mapping[str, Any] = interaction.data or {}
+    for view in views:
+        if isinstance(view, RestoreConfirmation) and data.get("custom_id") == view.custom_id("typed"):
+            await view.submit(interaction, typed_text(interaction))
+            return True
+    return False
 
 
 class _TypedConfirmation(discord.ui.Modal, title="Restore the database?"):

@@ -10,7 +10,6 @@ import pytest
 from tests.end_to_end.discord_server.people import Shown
 from tests.end_to_end.discord_stories.deeds import agree, ask, join, take
 from tests.end_to_end.discord_stories.town import Town
-from tests.worlds.waiting import wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.socket]
 
@@ -78,14 +77,32 @@ def test_a_gateway_that_drops_in_a_restore_changes_nothing(town: Town, agreed: A
     town.run(town.gateway.drop())
     release()
     shown.reads("Restored")
-    wait_until(lambda: town.gateway.resumed > resumed, "the session is resumed")
+    town.owner.waits(lambda: town.gateway.resumed > resumed, "the session is resumed")
     town.owner.slash("backup status").reads("snapshot")
+
+
+@pytest.mark.parametrize("how", ["asked to reconnect", "session forgotten"])
+def test_a_gateway_that_moves_or_forgets_is_followed(town: Town, how: str) -> None:
+    """A session that cannot be resumed begins anew: the bot is ready a second time, and nothing is set up twice."""
+    gateway = town.gateway
+    before = gateway.resumed + gateway.identified
+    town.run(gateway.ask_to_reconnect() if how == "asked to reconnect" else gateway.drop(forget=True))
+    town.owner.waits(lambda: gateway.resumed + gateway.identified > before, "the bot is back")
+    shown = town.owner.slash("backup status")
+    shown.reads("snapshot")
+    assert len(shown.interaction.messages) == 1
 
 
 def test_an_acknowledgement_whose_reply_is_lost_does_not_stop_the_command(town: Town) -> None:
     """Discord has it (40060 at the second time): the person waits for the outcome, and it comes."""
     town.server.plan("POST", "/interactions/*/callback", lose_reply=True)
     town.admin.slash("backup list").reads("snapshot")
+
+
+def test_a_modal_whose_reply_is_lost_can_be_sent_all_the_same(town: Town, agreed: Agreed) -> None:
+    """The person has it before him, and knows nothing of lost replies."""
+    town.server.plan("POST", "/interactions/*/callback", lose_reply=True)
+    agreed.go().reads("Restored")
 
 
 def test_an_acknowledgement_that_comes_too_late_is_answered_by_direct_message(town: Town) -> None:

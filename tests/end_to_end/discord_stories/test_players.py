@@ -63,3 +63,17 @@ def test_an_old_preview_of_a_rescue_offers_nothing_that_does_not_exist(town: Tow
     message = town.owner.slash("backup list").reads("snapshot")
     late = town.owner.forge_click("savepoint:put_back:rescue:0123456789abcdef", message).reads("Too late")
     assert not late.has_button("Look again")
+
+
+def test_what_does_not_fit_into_a_message_is_attached_to_it(town: Town) -> None:
+    """A player with many cards: every one of them is in the file."""
+    member = town.player.user.id
+    snapshot = lose(town)
+    cards = town.bot.rows("SELECT id FROM cards")
+    row = "INSERT INTO user_cards (user_id, card_id, obtained_at) VALUES"
+    for year in (2026, 2027):
+        town.bot.write(*(f"{row} ({member}, {card}, '{year}')" for (card,) in cards))
+    message = town.admin.slash("backup look", member=str(member), at=snapshot).reads("player")
+    (attached,) = message.attachments
+    text = town.discord.files[attached["id"]].decode()
+    assert text.count("'2026'") + text.count("'2027'") >= 2 * len(cards)

@@ -70,5 +70,8 @@ def test_mentions_and_direct_messages_are_for_the_owner(everywhere: Town) -> Non
     everywhere.owner.finds("The slash commands are registered globally")
     direct = everywhere.discord.direct_with(everywhere.owner.user)
     Person(everywhere, everywhere.owner.user, direct).slash("backup status").reads("snapshot")
+    stranger = everywhere.stranger.user
+    in_private = Person(everywhere, stranger, everywhere.discord.direct_with(stranger))
+    in_private.slash("backup restore", snapshot="latest").reads("Not allowed")
     bot = everywhere.discord.bot
     assert [each for each in everywhere.stranger.sees() if each.author is bot and each.only_for is None] == []
