@@ -20,7 +20,7 @@ from ..policies.health import health_of, readable
 from ..policies.schedule import last_periodic
 from ..policies.shrink import shrunk
 from ..policies.space import needed_for_snapshot
-from ..policies.timeline import timeline
+from ..policies.timeline import of_this_database, timeline
 from ..repository.catalog import Contents
 from ..repository.names import INCREMENTAL_SUFFIX, new_id, relative_path
 from ..units import count_text
@@ -235,16 +235,18 @@ def _parent(
 
 
 def _newest_full(context: Context, contents: Contents) -> Snapshot | None:
-    fulls = (each for each in reversed(contents.snapshots) if each.form is Form.FULL and not each.damaged)
+    own = of_this_database(contents.snapshots, contents.restores)
+    fulls = (each for each in reversed(own) if each.form is Form.FULL and not each.damaged)
     newest = next(fulls, None)
     return newest if newest is not None and context.repository.is_stored(newest) else None
 
 
 async def _newest_sound(context: Context, contents: Contents) -> Snapshot | None:
-    """Return the newest snapshot, or None if it is damaged or its file is missing."""
-    if not contents.snapshots or contents.snapshots[-1].damaged:
+    """Return the newest snapshot of this database, or None if it is damaged or its file is missing."""
+    own = of_this_database(contents.snapshots, contents.restores)
+    if not own or own[-1].damaged:
         return None
-    newest = contents.snapshots[-1]
+    newest = own[-1]
     return newest if await context.in_thread(context.repository.is_stored, newest) else None
 
 

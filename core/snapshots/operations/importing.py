@@ -83,7 +83,7 @@ async def _import_locked(
             on_progress,
             deadline=float(context.settings.schedule.restore_deadline),
             min_free=int(context.settings.repository.min_free),
-            source=str(await context.in_thread(source.absolute)),
+            source=str(await context.in_thread(source.resolve)),  # latest.* is a link
             target=str(target),
             head=head,
             known=() if another else _known_tables(context, contents),

@@ -16,7 +16,7 @@ from ..models import RestoreRecord, Snapshot
 from ..units import count_text
 from .health import usable_state
 
-__all__ = ["LATEST", "newest_sound", "resolve", "timeline", "timeline_first", "why_latest"]
+__all__ = ["LATEST", "newest_sound", "of_this_database", "resolve", "timeline", "timeline_first", "why_latest"]
 
 LATEST = "latest"
 """The word for the newest usable snapshot of the timeline."""
@@ -26,7 +26,6 @@ _SHOWN = 40
 
 def timeline(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:
     """Return the snapshots that the present database descends from, newest first."""
-    restored = {record.sequence for record in restores}
     spans: list[tuple[float, float]] = []
     upper = math.inf
     for record in reversed(restores):
@@ -34,13 +33,17 @@ def timeline(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -
             spans.append((record.before, upper))
             upper = record.sequence
     spans.append((-math.inf, upper))
-    newest_first = sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True)
+    own = of_this_database(snapshots, restores)
+    newest_first = sorted(own, key=lambda snapshot: snapshot.sequence, reverse=True)
     return tuple(
-        snapshot
-        for snapshot in newest_first
-        if any(lower <= snapshot.sequence <= top for lower, top in spans)
-        and (snapshot.imported is None or snapshot.sequence in restored)
+        snapshot for snapshot in newest_first if any(lower <= snapshot.sequence <= top for lower, top in spans)
     )
+
+
+def of_this_database(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:
+    """Return the snapshots without those that were imported and never restored, in their order."""
+    restored = {record.sequence for record in restores}
+    return tuple(each for each in snapshots if each.imported is None or each.sequence in restored)
 
 
 def timeline_first(snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord]) -> tuple[Snapshot, ...]:

@@ -95,15 +95,16 @@ def test_a_database_from_elsewhere_becomes_a_snapshot_that_can_be_restored(world
     assert world.answer("show", "latest")["snapshot"]["id"] == taken["id"]
 
 
-@pytest.mark.parametrize("kind", ["ours", "gzip", "members"])
+@pytest.mark.parametrize("kind", ["ours", "link", "gzip", "members"])
 def test_a_gzip_from_elsewhere_is_taken_too(world: World, kind: str) -> None:
     """Savepoint's own full, and what gzip made, in one member or several."""
     other = other_world(world)
     other.execute("INSERT INTO users (id, name, dust) VALUES (900, 'moved', 7)")
     file = world.root / "there.db.gz"
-    if kind == "ours":
+    if kind in ("ours", "link"):
         other.snapshot()
         other.answer("export", "latest", str(file))
+        file = other.repository / "latest.db.gz" if kind == "link" else file
     else:
         with closing(sqlite3.connect(other.database)) as connection:
             connection.execute("PRAGMA journal_mode = delete")
@@ -211,6 +212,24 @@ def test_a_database_of_another_bot_is_taken_if_it_is_meant(world: World) -> None
     said = world.show("import", str(_another(world)), "--another")
     assert "What is in it: suspicious" in said
     assert "The database was not changed." in said
+
+
+def test_what_was_imported_covers_no_event_and_no_periodic_snapshot(world: World) -> None:
+    """Not even if it holds the very same state: it is not of the timeline, and nothing builds on it."""
+    taken = world.snapshot()
+    world.execute("UPDATE users SET dust = dust + 1")
+    same = world.root / "same.db"
+    with closing(sqlite3.connect(world.database)) as source, closing(sqlite3.connect(same)) as target:
+        source.backup(target)
+    world.answer("import", str(same))
+    periodic = world.answer("now", "--kind", "periodic")["snapshot"]
+    assert periodic is not None
+    assert world.answer("show", "latest")["snapshot"]["id"] == periodic["id"]
+    world.execute("UPDATE users SET dust = dust + 1")
+    world.event("sale_1")
+    event = world.answer("list")["snapshots"][0]
+    assert event["base"] in (None, periodic["id"], taken["id"])
+    assert world.answer("verify", "--level", "restored")["id"] == event["id"]
 
 
 def test_what_was_imported_is_never_restored_by_itself(world: World) -> None:
