@@ -167,7 +167,10 @@ def test_what_a_restore_would_do_is_shown_with_all_that_would_be_lost(world: Wor
     users = next(line.split() for line in shown.splitlines() if line.startswith("users"))
     assert users == ["users", "20", "21", "-1"]
     assert ["table", "restored", "now", "difference"] in [line.split() for line in shown.splitlines()]
-    assert "Rows are counted; changed rows are not seen." in shown
+    assert "Rows are counted; changed rows are not seen." not in shown
+    assert "1 row would become as in the snapshot:" in shown
+    assert "- 900 (late): 1 row" in shown
+    assert "play pauses" in shown
 
 
 def test_the_plan_for_a_lost_database_promises_no_safety_snapshot(world: World) -> None:

@@ -12,6 +12,7 @@ from ...models import AuditLine, JournalEntry, Lost, Method, RestorePlan, Restor
 from ...repository.repository import QUARANTINE
 from ...units import count_text, duration_text
 from .layout import BAD, GOOD, QUIET, WARNING, Shown, facts, first, moment, sentence, table
+from .losses import loss_output, pause_text
 
 __all__ = ["interrupted_sentence", "plan_output", "restored_output"]
 
@@ -37,11 +38,20 @@ def plan_output(plan: RestorePlan, now: dt.datetime) -> Shown:
         ("lost", sentence(f"everything written in the last {duration_text(plan.age)}", WARNING)),
         ("events lost", _events(plan.lost)),
         ("how", _METHODS[plan.method]),
+        ("play pauses", pause_text(plan.pause)),
         ("before that", _kept(plan)),
     ]
     if snapshot.damaged:
         pairs.insert(1, ("warning", sentence("this snapshot failed its last verification", BAD)))
-    return facts(pairs), Text(), *_rows(plan.lost, "now", readable=plan.database.openable)
+    compared = plan.loss is not None and plan.loss.problem is None
+    counted = _rows(plan.lost, "now", readable=plan.database.openable, compared=compared)
+    return (
+        facts(pairs),
+        Text(),
+        *counted,
+        *((Text(),) if counted and plan.loss is not None else ()),
+        *loss_output(plan.loss),
+    )
 
 
 def restored_output(report: RestoreReport, repository: Path) -> Shown:
@@ -101,15 +111,20 @@ def _kept(plan: RestorePlan) -> str:
     return "nothing: there is no database now"
 
 
-def _rows(lost: Lost, heading: str, *, readable: bool) -> Shown:
-    """Show how many rows each critical table has in the snapshot, and how many it has in the database."""
+def _rows(lost: Lost, heading: str, *, readable: bool, compared: bool = False) -> Shown:
+    """Show how many rows each critical table has in the snapshot, and how many it has in the database.
+
+    ``compared`` is True if the rows that differ are shown too.
+    """
     grid = table("table", "restored>", f"{heading}>", "difference>", "")
     for name, (then, now) in lost.rows.items():
         difference = "" if then is None or now is None else f"{then - now:+,}" if then != now else "0"
         grid.add_row(
             sentence(name), _count(then, "no table"), _count(now, "no table" if readable else "unreadable"), difference
         )
-    return (grid, sentence(_ROWS_ONLY, QUIET)) if lost.rows else ()
+    if not lost.rows:
+        return ()
+    return (grid,) if compared else (grid, sentence(_ROWS_ONLY, QUIET))
 
 
 def _count(rows: int | None, otherwise: str) -> str:
