@@ -79,8 +79,8 @@ def _last_seen(table: str, checks: Checks) -> str:
     if before is None:
         return ""
     source = checks.seen_in.get(table, checks.expected_from)
-    of = f" of {source}" if source else " before"
-    return f"; it had {count_text(before, 'row')} in the snapshot{of}"
+    which = f"snapshot {source}" if source else "the snapshot before"
+    return f"; it had {count_text(before, 'row')} in {which}"
 
 
 def _remedy(checks: Checks) -> str:

@@ -149,7 +149,7 @@ async def test_the_owner_hears_which_snapshot_had_the_rows(
     harm(world)
     report = await judged(world, Verdict.SUSPICIOUS, database={"critical_tables": critical})
     table = "users" if harm is suspicious.table_renamed else "user_cards"
-    assert f"{world.newer.rows[table]} rows in the snapshot of {world.newer.id}" in report.message
+    assert f"{world.newer.rows[table]} rows in snapshot {world.newer.id} of " in report.message
     assert f"{world.newer.began_at:%Y-%m-%d %H:%M}" in report.message
     assert "restore a snapshot from before" in report.message
     assert ("critical_tables" in report.message) is bool(critical)
@@ -164,7 +164,7 @@ async def test_a_critical_table_is_missing_until_the_settings_or_the_game_say_ot
             await service.create()
         report = await service.start_up()
         assert report.outcome is StartupOutcome.SUSPICIOUS
-        assert f"in the snapshot of {world.newer.id}" in report.message
+        assert f"in snapshot {world.newer.id} of " in report.message
     async with world.opened(database={"critical_tables": ("players", "cards")}) as service:
         assert (await service.start_up()).outcome is StartupOutcome.CLEAN
 
