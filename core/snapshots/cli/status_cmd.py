@@ -41,7 +41,8 @@ def status(invocation: Invocation) -> int:
     invocation.answer(document, shown)
     if found.live is not None and found.live.verdict is Verdict.UNREADABLE:
         return _DAMAGED
-    return _FAILED if problems else 0
+    # A repository that may only be read, like a rescue disk, is shown as such, and reading it has not failed.
+    return _FAILED if any(each.check != "permissions" for each in problems) else 0
 
 
 @command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import msgspec
@@ -88,6 +89,16 @@ def test_status_shows_what_an_administrator_asks_first(world: World, monkeypatch
     assert "1 problem:" in shown
     assert "are free" in shown
     assert [each["check"] for each in world.answer("status", code=1)["problems"]] == ["space"]
+
+
+@pytest.mark.process
+def test_a_repository_that_may_only_be_read_is_said_and_is_no_failure(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rescue disk, or another user's folder: what can be read is shown, and the exit code is that of success."""
+    world.snapshot()
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: mode != os.W_OK)
+    assert [each["check"] for each in world.answer("status")["problems"]] == ["permissions"]
 
 
 def test_each_setting_is_shown_with_its_origin(tmp_path: Path) -> None:
