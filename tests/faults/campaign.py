@@ -189,9 +189,14 @@ _SHARES: dict[Kind, float] = {
 async def _run(folder: Path, seconds: float) -> list[Row]:
     rows = []
     for kind, share in _SHARES.items():
-        async for row in kind(folder / kind.__name__.strip("_"), seconds * share):
-            print(row.line(), flush=True)
-            rows.append(row)
+        try:
+            async for row in kind(folder / kind.__name__.strip("_"), seconds * share):
+                print(row.line(), flush=True)
+                rows.append(row)
+        except Exception as error:  # what was tried before it still counts
+            failed = Row(f"{kind.__name__.strip('_')}: the campaign itself")
+            failed.count(type(error).__name__, str(error))
+            rows.append(failed)
     return rows
 
 

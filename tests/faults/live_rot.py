@@ -98,6 +98,8 @@ class LiveRot:
             return contents_of(self._game)
         except sqlite3.Error as error:
             return "text that is none" if "decode" in str(error) else "unreadable"
+        except UnicodeDecodeError:  # SQLite's own message quotes what it cannot read
+            return "unreadable"
 
     def _reset(self) -> None:
         for path in self._game.parent.iterdir():
