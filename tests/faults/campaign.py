@@ -193,7 +193,7 @@ async def _run(folder: Path, seconds: float) -> list[Row]:
             async for row in kind(folder / kind.__name__.strip("_"), seconds * share):
                 print(row.line(), flush=True)
                 rows.append(row)
-        except Exception as error:  # what was tried before it still counts
+        except Exception as error:  # noqa: BLE001 - what was tried before it still counts
             failed = Row(f"{kind.__name__.strip('_')}: the campaign itself")
             failed.count(type(error).__name__, str(error))
             rows.append(failed)
