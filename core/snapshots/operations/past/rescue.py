@@ -152,7 +152,7 @@ async def _rescue_locked(
         snapshot, problem = await _snapshot_after(context, rescue_id, on_progress)
         if snapshot is not None:
             await context.in_thread(file.write, msgspec.structs.replace(record, snapshot=snapshot.id))
-    log.warning("Rescue %s put back rows of %s: %s", rescue_id, plan.then, plan.tables)
+    log.warning("Rescue %s wrote %s as in %s", rescue_id, count_text(plan.writes, "row"), plan.then)
     report = RescueReport(
         id=rescue_id,
         plan=plan,
