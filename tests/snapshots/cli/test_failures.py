@@ -86,7 +86,7 @@ _NO_SUCH_COMMAND = getattr(click.exceptions, "NoSuchCommand", click.UsageError).
         (["verify", "--level", "somewhat"], "BadParameter"),
         (["show"], "MissingParameter"),
         (["show", "one", "two"], "UsageError"),
-        (["export", "latest"], "MissingParameter"),
+        (["export"], "MissingParameter"),
         (["export", "latest", "not unicode \udcff"], "BadParameter"),
         (["restore", "latest"], "UsageError"),
         (["now", "--note"], "BadOptionUsage"),
