@@ -228,16 +228,16 @@ class BackupCog(PlayerCommands):
 
     async def _restore(self, answer: Answer, plan: RestorePlan) -> None:
         """Carry out a restore that was confirmed."""
-        async with self.counted(float(self.service.settings.schedule.restore_deadline)):
-            await answer.update(restore_embeds.restoring(plan))
-            async with ProgressDisplay(answer) as progress:
-                report = await self.service.restore(
-                    plan.snapshot.id,
-                    agreed=plan.token,
-                    actor=actor_of(answer.interaction),
-                    on_progress=progress,
-                )
-        await answer.show(restore_embeds.restored(report, self._repository), outcome=True)
+        snapshot, user = plan.snapshot.id, answer.interaction.user
+        look = controls.custom_id(controls.LOOK, snapshot)
+        async with self.outbox.promised(texts.restore_interrupted(snapshot, user.id), look, "Look again"):
+            async with self.counted(float(self.service.settings.schedule.restore_deadline)):
+                await answer.update(restore_embeds.restoring(plan))
+                async with ProgressDisplay(answer) as progress:
+                    report = await self.service.restore(
+                        snapshot, agreed=plan.token, actor=actor_of(answer.interaction), on_progress=progress
+                    )
+            await answer.show(restore_embeds.restored(report, self._repository), outcome=True)
 
     @backup.command(name="status")
     async def status(self, interaction: Interaction) -> None:

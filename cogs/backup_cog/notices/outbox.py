@@ -9,10 +9,12 @@ A notice can arrive twice if the process dies between its delivery and the note 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 import uuid
 from collections import deque
+from collections.abc import AsyncIterator
 
 import discord
 
@@ -63,14 +65,30 @@ class Outbox:
 
     def post(self, embed: discord.Embed, control: str = "", label: str = "") -> None:
         """Send a notice as soon as that is possible; returns at once. ``control`` is the custom id of a button."""
-        notice = Notice(
-            id=uuid.uuid4().hex, at=self._service.now(), embed=dict(embed.to_dict()), control=control, label=label
-        )
+        notice = self._made(embed, control, label)
         self._waiting.append(notice)
         self._document.change(lambda document: _added(document, notice))
         while len(self._waiting) > _QUEUE_LIMIT:
             self._give_up(self._waiting[0], "there are too many newer ones")
         self.flush()
+
+    @contextlib.asynccontextmanager
+    async def promised(self, embed: discord.Embed, control: str, label: str) -> AsyncIterator[None]:
+        """Keep a notice on disk for the next process, in case this one does not live to see the end of the block."""
+        notice = self._made(embed, control, label)
+        self._document.change(lambda document: _added(document, notice))
+        await self._document.save()
+        try:
+            yield
+        except Exception:
+            self._remove(notice)
+            raise
+        self._remove(notice)
+
+    def _made(self, embed: discord.Embed, control: str, label: str) -> Notice:
+        return Notice(
+            id=uuid.uuid4().hex, at=self._service.now(), embed=dict(embed.to_dict()), control=control, label=label
+        )
 
     def flush(self) -> None:
         """Try to send the notices that wait; returns at once."""

@@ -31,6 +31,7 @@ __all__ = [
     "noticed",
     "recovered",
     "reminder",
+    "restore_interrupted",
     "shutdown_failed",
     "started",
 ]
@@ -162,6 +163,15 @@ def noticed(key: str, message: str) -> discord.Embed:
 def interrupted(message: str) -> discord.Embed:
     """Return the notice that a crash interrupted an operation."""
     return embed("An operation was interrupted", plain(message, 2500), colour=AMBER)
+
+
+def restore_interrupted(snapshot: str, user_id: int) -> discord.Embed:
+    """Return the notice that the bot ended before it could answer the person who had confirmed a restore."""
+    text = (
+        f"The bot ended while it restored snapshot `{snapshot}`, which <@{user_id}> had confirmed. The database is "
+        "either restored or as it was. Look at how things stand before you confirm it again."
+    )
+    return embed("A restore was interrupted", text, colour=AMBER)
 
 
 def audited(line: AuditLine) -> discord.Embed:

@@ -62,14 +62,13 @@ def test_no_text_that_people_write_breaks_an_answer_or_calls_anybody(town: Town)
 
 
 def test_from_something_is_wrong_to_a_running_restore_are_five_steps_at_most(town: Town) -> None:
-    """For an owner who never read the README: the status, the command with its suggestions, a click and an id."""
+    """For an owner who never read the README: the status, its button, a click and an id."""
     snapshot, then = take(town.owner), town.bot.dump()
     join(town)
     steps = len(town.discord.interactions)
-    town.owner.slash("backup status").reads("snapshot")
-    newest = town.owner.types("backup restore", "snapshot", "").choices()[0]
-    assert newest == snapshot
-    running = agree(town.owner, ask(town.owner, newest), newest)
+    status = town.owner.slash("backup status").reads("snapshot")
+    preview = town.owner.click(status, "Restore…").reads("Restore this snapshot?", snapshot)
+    running = agree(town.owner, preview, snapshot)
     assert len(town.discord.interactions) - steps <= 5
     running.reads("Restored")
     assert town.bot.dump() == then

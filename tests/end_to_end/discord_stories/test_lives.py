@@ -51,7 +51,7 @@ def test_after_a_restart_last_months_message_is_answered_and_restores_nothing(fo
 
 
 def test_a_bot_that_is_killed_goes_on_as_if_nothing_had_happened(found: Callable[..., Town]) -> None:
-    """In mid-snapshot and in mid-restore: the rows are those of one moment, and backups work at once."""
+    """In mid-snapshot and in mid-restore: the rows are of one moment, backups work, and who confirmed is told."""
     town = found()
     town.open()
     join(town)
@@ -68,10 +68,13 @@ def test_a_bot_that_is_killed_goes_on_as_if_nothing_had_happened(found: Callable
     wait_until(lambda: runs(town, "restore"), "a restore is under way")
     town.bot.kill()
     town.bot.start()
-    town.owner.slash("backup verify", snapshot=second).reads("Verified")
+    told = town.owner.finds("A restore was interrupted", first, channel=town.home.channels[1])
+    town.owner.click(told, "Look again").reads("Restore this snapshot?", first)
     assert town.bot.dump() in (then, now)
     agree(town.owner, ask(town.owner, second), second).reads("Restored")
     assert town.bot.dump() == now
+    assert town.bot.end() == 0
+    assert json.loads((town.bot.repository / "state" / "outbox.json").read_text())["notices"] == []
 
 
 def test_a_damaged_database_is_healed_once_and_its_owner_told(found: Callable[..., Town]) -> None:
