@@ -48,9 +48,9 @@ def setup(bot: Bot) -> Coroutine[Any, Any, None]:
 
 async def _add(bot: Bot) -> None:
     from .cog import BackupCog
-    from .command_groups import require_free_names
     from .core_api import SnapshotError, SnapshotService, settings_for
     from .logs import follow_library
+    from .slash.groups import require_free_names
 
     follow_library((__name__, SnapshotService.__module__.rpartition(".")[0]))
     try:

@@ -18,12 +18,10 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from . import controls, embeds, restore_embeds, suggestions
-from .command_groups import BACKUP, DATABASE, name_groups
+from . import controls, embeds, restore_embeds
 from .confirmation import Asking
 from .core_api import Kind, Level, RestorePlan, SnapshotError, SnapshotService
 from .embeds import CogState
-from .formatting import Reply
 from .host_events import HostEvents
 from .lifecycle import Lifecycle
 from .mentions import MentionCommands
@@ -33,11 +31,14 @@ from .notices.documents import StoredDocument
 from .notices.memory import Memory
 from .notices.models import Outages, TriggerCounts
 from .notices.outbox import Outbox
-from .panel import COMMANDS, panel
 from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, actor_of
 from .players.commands import PlayerCommands
 from .responses import Answer, ProgressDisplay, cannot_answer
 from .restore_view import RestoreConfirmation, take_modal
+from .slash import suggestions
+from .slash.details import DetailCommands
+from .slash.groups import BACKUP, DATABASE, name_groups
+from .slash.panel import COMMANDS, panel
 from .triggers import AfterCommit, Trigger
 
 __all__ = ["ANSWERED", "BackupCog"]
@@ -54,7 +55,7 @@ _Note = app_commands.Range[str, 1, 200]
 _SnapshotName = app_commands.Range[str, 1, 100]
 
 
-class BackupCog(PlayerCommands):
+class BackupCog(DetailCommands, PlayerCommands):
     """Verified snapshots of the game's database.
 
     ``monotonic`` is a clock in seconds; only tests pass another one.
@@ -157,11 +158,8 @@ class BackupCog(PlayerCommands):
         self._memory.keep_counts()
 
     def answer_to(self, interaction: Interaction) -> Answer:
-        return Answer(interaction, self._tell_owner)
-
-    def _tell_owner(self, reply: Reply, user_id: int) -> None:
-        """Keep an outcome that could not be shown to the person who asked for it."""
-        self.outbox.post(texts.not_shown(reply.embed, user_id))
+        """Return what answers an interaction; an outcome that cannot be shown to the person is kept for the owner."""
+        return Answer(interaction, lambda reply, user: self.outbox.post(texts.not_shown(reply.embed, user)))
 
     async def _wait_for_commands(self) -> None:
         """Wait for commands that run; a restore gets all the time that it may take."""
@@ -203,7 +201,7 @@ class BackupCog(PlayerCommands):
         """Verify a snapshot."""
         async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
             report = await self.service.verify(
-                await self._named(snapshot), Level(level), actor=actor_of(interaction), on_progress=progress
+                await self.named(snapshot), Level(level), actor=actor_of(interaction), on_progress=progress
             )
         self.alerts.verified(report)
         await answer.show(embeds.verified(report), outcome=True)
@@ -214,14 +212,14 @@ class BackupCog(PlayerCommands):
         """Restore a snapshot: shows what that would do, and asks."""
         await self._preview(interaction, snapshot)
 
-    async def _named(self, typed: str) -> str:
+    async def named(self, typed: str) -> str:
         """Return the id of the snapshot that a person names by a reason or a time; an id as it was typed."""
         found = suggestions.with_reason(self.service.known, typed) or await self.service.snapshot_at(typed)
         return typed if found is None or found.id.startswith(typed.strip().lower()) else found.id
 
     async def _preview(self, interaction: Interaction, snapshot: str) -> None:
         async with self.managing(interaction, self.permissions.require_owner) as answer:
-            plan = await self.service.restore_plan(await self._named(snapshot))
+            plan = await self.service.restore_plan(await self.named(snapshot))
         view = RestoreConfirmation(self.asking(interaction), plan, self._restore)
         self.end_with_the_cog(view)
         await answer.show(restore_embeds.preview(plan), view=view)
@@ -318,6 +316,10 @@ class BackupCog(PlayerCommands):
                 await self._claim(interaction)
             elif word == controls.UNDO:
                 await self.undo(interaction, argument)
+            elif word in (controls.PIN, controls.UNPIN):
+                await self.pin(interaction, argument, pinned=word == controls.PIN)
+            elif word == controls.VERIFY:
+                await self.verify.callback(self, interaction, argument)  # type: ignore[arg-type]
             elif word == controls.RUN and argument in COMMANDS:
                 await self._run(interaction, argument)
             elif not await take_modal(self._views, interaction):

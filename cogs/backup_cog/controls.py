@@ -16,8 +16,11 @@ from .permissions import Interaction
 __all__ = [
     "CLAIM",
     "LOOK",
+    "PIN",
     "RUN",
     "UNDO",
+    "UNPIN",
+    "VERIFY",
     "button",
     "custom_id",
     "is_live",
@@ -27,6 +30,7 @@ __all__ = [
 ]
 
 LOOK, CLAIM, UNDO, RUN = "look", "claim", "undo_rescue", "run"
+VERIFY, PIN, UNPIN = "verify", "pin", "unpin"
 """The words of buttons that are answered whenever they are clicked."""
 _PREFIX = "savepoint"
 _ID_LIMIT, _LABEL_LIMIT = 100, 80

@@ -40,6 +40,7 @@ __all__ = [
     "choice",
     "claimed",
     "created",
+    "facts",
     "failure",
     "integrity",
     "progress",
@@ -102,12 +103,13 @@ def created(outcome: Created) -> Reply:
     snapshot = outcome.snapshot
     if outcome.unchanged:
         text = "Nothing changed since the newest snapshot, so it covers this moment too."
-        return Reply(embed("Nothing to do", text, fields=_facts(snapshot), colour=GREEN))
+        return Reply(embed("Nothing to do", text, fields=facts(snapshot), colour=GREEN))
     text = "Written, read back and verified."
-    return Reply(embed("Snapshot taken", text, fields=_facts(snapshot), colour=GREEN))
+    return Reply(embed("Snapshot taken", text, fields=facts(snapshot), colour=GREEN))
 
 
-def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
+def facts(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return the fields that name and describe a snapshot."""
     fields = [
         ("Id", f"`{snapshot.id}`"),
         ("Taken", when(snapshot.created_at)),

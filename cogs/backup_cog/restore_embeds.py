@@ -69,6 +69,7 @@ def _written_since(plan: RestorePlan) -> list[tuple[str, str]]:
     tables = sorted(loss.tables.items(), key=lambda item: -item[1].rows)
     lines = [
         f"{plain(name)}: {each.added:,} added, {each.changed:,} changed, {each.removed:,} removed"
+        + (" (the table is gone)" if plan.lost.rows.get(name, (0, 0))[1] is None else "")
         for name, each in tables
     ]
     players = [f"{plain(each.name or each.player)}: {count_text(each.rows, 'row')}" for each in loss.players]

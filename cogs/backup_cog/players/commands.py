@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 import discord
 import msgspec
 from discord import app_commands
-from discord.ext import commands
 
 from .. import controls
-from ..command_groups import BACKUP
-from ..confirmation import Asking
 from ..core_api import (
     ConflictRule,
     Look,
@@ -22,10 +15,11 @@ from ..core_api import (
     RescueOptions,
     RescuePlan,
     RescueScope,
-    SnapshotService,
 )
-from ..permissions import Interaction, Permissions, actor_of
+from ..permissions import Interaction, actor_of
 from ..responses import Answer, ProgressDisplay
+from ..slash.groups import BACKUP
+from ..slash.parts import CogPart
 from . import texts
 from .confirmation import RescueConfirmation
 
@@ -35,29 +29,8 @@ _When = app_commands.Range[str, 1, 100]
 _AT = 'When: "20m ago", "yesterday 18:00", before:REASON, or a snapshot\'s id'
 
 
-class PlayerCommands(commands.Cog):
-    """A part of ``BackupCog``, which has the methods that raise here. A member is the player with the member's id."""
-
-    service: SnapshotService
-    permissions: Permissions
-
-    def managing(
-        self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None
-    ) -> AbstractAsyncContextManager[Answer]:
-        """Defer, check who asks, and require a usable repository."""
-        raise NotImplementedError
-
-    def counted(self, seconds: float) -> AbstractAsyncContextManager[None]:
-        """Make an unload wait for this task, for at most ``seconds``."""
-        raise NotImplementedError
-
-    def asking(self, interaction: Interaction) -> Asking:
-        """Return what a confirmation for the owner needs of the cog."""
-        raise NotImplementedError
-
-    def end_with_the_cog(self, view: discord.ui.View) -> None:
-        """Let an unload end a view."""
-        raise NotImplementedError
+class PlayerCommands(CogPart):
+    """A part of ``BackupCog``. A member is the player with the member's id."""
 
     @BACKUP.command(name="look")
     @app_commands.describe(member="Whose cards and money", at=_AT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cogs.backup_cog.suggestions import choices, meant, with_reason
+from cogs.backup_cog.slash.suggestions import choices, meant, with_reason
 from core.snapshots import SnapshotNotFound
 from tests.backup_cog.world import NOON
 from tests.worlds.snapshots import make_snapshot

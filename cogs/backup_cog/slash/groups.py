@@ -11,8 +11,8 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from .core_api import Settings, SettingsError
-from .permissions import Bot
+from ..core_api import Settings, SettingsError
+from ..permissions import Bot
 
 __all__ = ["BACKUP", "DATABASE", "name_groups", "require_free_names"]
 

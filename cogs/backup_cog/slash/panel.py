@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import discord
 
-from .controls import LOOK, RUN, custom_id
+from ..controls import LOOK, RUN, custom_id
 
 __all__ = ["COMMANDS", "panel"]
 

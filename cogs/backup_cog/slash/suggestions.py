@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from discord import app_commands
 
-from . import embeds
-from .core_api import Level, Snapshot, SnapshotNotFound
-from .formatting import CHOICES_LIMIT
+from .. import embeds
+from ..core_api import Level, Snapshot, SnapshotNotFound
+from ..formatting import CHOICES_LIMIT
 
 __all__ = ["LEVELS", "choices", "meant", "with_reason"]
 
