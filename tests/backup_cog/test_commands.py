@@ -282,5 +282,6 @@ async def test_one_snapshot_is_shown_in_full_with_what_can_be_done_with_it(stage
     assert pinned.response is not None
     assert "Unpinned" in said(await stage.admin.click(pinned.response, label="Unpin"))
     assert "Only the bot's owner" in said(await stage.admin.click(pinned.response, label="Restore…"))
-    assert [line.action for line in await stage.cog.service.audit()][-2:] == ["pin", "unpin"]
+    done = [line.action for line in await stage.cog.service.audit()]
+    assert [action for action in done if "pin" in action] == ["pin", "unpin"]
     stage.errors()
