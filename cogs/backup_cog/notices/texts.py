@@ -70,6 +70,8 @@ _NOTICED = {
     "shrink": ("Many rows are gone", RED),
     "dropped": ("Events are not covered by a snapshot", AMBER),
     "vanished": ("The snapshots are gone", RED),
+    "jump": ("A watched number jumped", RED),
+    "watch": ("A watched number has no answer", AMBER),
 }
 _FINDINGS_LIMIT = 2500
 _GOES_ON = "The game goes on. It is tried again, and you are notified when it works."
