@@ -21,16 +21,23 @@ class PeriodicSchedule:
     @property
     def last(self) -> dt.datetime | None:
         """The time when the last periodic snapshot was taken or found unnecessary; None if never."""
-        contents = self._context.repository.catalog.contents
-        return last_periodic(contents.snapshots, contents.periodic_checked_at, self._context.clock())
+        return self._last(self._context.clock())
 
-    def due(self) -> dt.datetime:
-        """Return when the next periodic snapshot is due, by the catalog as this process last read it."""
-        schedule = self._context.settings.schedule
+    def _last(self, now: dt.datetime) -> dt.datetime | None:
+        contents = self._context.repository.catalog.contents
+        return last_periodic(contents.snapshots, contents.periodic_checked_at, now)
+
+    def due(self, now: dt.datetime | None = None) -> dt.datetime:
+        """Return when the next periodic snapshot is due, by the catalog as this process last read it.
+
+        Whoever compares it with the clock must give the same ``now``: it can be what is returned, and a clock that is
+        read again is always later.
+        """
+        schedule, now = self._context.settings.schedule, now or self._context.clock()
         return next_periodic(
-            self.last,
+            self._last(now),
             self._started_at,
-            self._context.clock(),
+            now,
             float(schedule.periodic_interval),
             float(schedule.first_after),
         )
@@ -50,13 +57,15 @@ class PeriodicSchedule:
         """
         context = self._context
         leads = await self.join(eligible=eligible)
-        if not eligible or context.clock() < self.due():
+        now = context.clock()
+        if not eligible or now < self.due(now):
             return False
         try:
             await context.in_thread(context.repository.refresh)
         except SnapshotError:
             return leads  # taking the snapshot repairs the catalog, or reports what is wrong with it
-        now, due = context.clock(), self.due()
+        now = context.clock()
+        due = self.due(now)
         if now < due:
             await context.notify(lambda listener: listener.covered())  # by another process
             return False

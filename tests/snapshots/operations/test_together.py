@@ -149,3 +149,12 @@ async def test_a_start_gives_up_at_its_deadline(tmp_path: Path) -> None:
     async with world.opened() as one, world.opened(**settings) as other, one._context.lock.held("a restore", 1.0):
         with pytest.raises(Busy):
             await other.start_up()
+
+
+async def test_a_clock_that_is_set_back_puts_no_periodic_snapshot_off(tmp_path: Path) -> None:
+    """The start lies in the future then, so one is due at once: by the moment of the question, not a later one."""
+    world = ServiceWorld(tmp_path, game=False)
+    async with world.opened() as service:
+        assert not await service.periodic_wanted()
+        world.clock.advance(hours=-2)
+        assert await service.periodic_wanted()
