@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
+from cogs.backup_cog.confirmation import Asking
 from cogs.backup_cog.restore_embeds import preview
 from cogs.backup_cog.restore_view import RestoreConfirmation
 from core.snapshots import Kind, Settings, SnapshotService, load
@@ -57,9 +58,7 @@ async def restore_payload(settings: Settings) -> dict[str, Any]:
     finally:
         await service.close()
     unused = cast(Any, None)  # nobody clicks
-    view = RestoreConfirmation(
-        unused, plan, authorise=unused, restore=unused, answer=unused, answer_error=unused, timeout=60.0
-    )
+    view = RestoreConfirmation(Asking(unused, unused, unused, unused, 60.0), plan, unused)
     return {"embeds": [preview(plan).embed.to_dict()], "components": view.to_components()}
 
 

@@ -14,7 +14,9 @@ from ..settings.schema import load
 __all__ = ["merged", "write_settings"]
 
 _HEADING = re.compile(r"\s*\[\[?\s*([\w.]+)\s*]]?\s*(?:#.*)?")
-_BEGINNING = "# Savepoint's settings, by its doctor. What is not here has its default; docs/settings.md lists all of them.\n"
+_BEGINNING = (
+    "# Savepoint's settings, by its doctor. What is not here has its default; docs/settings.md lists all of them.\n"
+)
 
 
 def write_settings(path: Path, settings: Mapping[str, Any]) -> None:

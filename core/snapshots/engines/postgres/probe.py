@@ -43,15 +43,12 @@ SELECT current_setting('server_version_num')::int / 10000 * 10 + (rolcreatedb OR
 """
 
 
-_USERS = (
-    """
+_USERS = f"""
 SELECT array_agg(DISTINCT coalesce(nullif(application_name, ''), usename::text))
   FROM pg_catalog.pg_stat_activity
  WHERE datname = pg_catalog.current_database() AND backend_type = 'client backend'
-   AND pid <> pg_catalog.pg_backend_pid() AND application_name <> '%s'
+   AND pid <> pg_catalog.pg_backend_pid() AND application_name <> '{APPLICATION}'
 """
-    % APPLICATION
-)
 
 
 class PostgresProbe:
