@@ -141,7 +141,7 @@ async def _rotten_databases(folder: Path, seconds: float) -> AsyncIterator[Row]:
         while time.monotonic() < until:
             row.count(mode, rot.problem())
         found = ", ".join(f"{name} {times:,}" for name, times in sorted(rot.found_by.items()))
-        row.name = f"a bit flips, or the file ends early: live database, {mode} (found by: {found})"
+        row.name = f"live database, {mode}: a bit flips, or the file ends early (found by: {found})"
         yield row
 
 
