@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..files import write_at
+from ..files import open_to_read, write_at
 from ..models import Health
 from ..progress import Watch
 from . import members
@@ -68,7 +68,7 @@ def write_full(
 
 def read_head(path: Path) -> Head:
     """Return the head of a snapshot file, reading only its first member. Raises SnapshotDamaged, OSError."""
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         return members.read_head(Cursor(file, path))[0]
 
 
@@ -77,7 +77,7 @@ def read_tail(path: Path) -> Tail:
 
     What it says of the blocks is not verified.
     """
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         return _tail(file, path, Expectation(), whole=False)
 
 
@@ -98,7 +98,7 @@ def verify(
     bytes of the image. ``sink`` gets the image block by block, and ``member_observer`` each member; what they receive
     is verified only once this returns. Raises SnapshotDamaged, OSError, and what the sink and the watch raise.
     """
-    with path.open("rb", buffering=_BUFFER) as file:
+    with open_to_read(path, _BUFFER) as file:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         tail = _tail(file, path, Expectation(fingerprint, size))
@@ -114,7 +114,7 @@ def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | No
     The watch's phase is ``extract``, in bytes of the image. Raises like ``verify``, and FileExistsError if the target
     exists.
     """
-    with path.open("rb", buffering=_BUFFER) as file:
+    with open_to_read(path, _BUFFER) as file:
         tail = _tail(file, path, Expectation(fingerprint, size))
         watch.phase("extract", tail.size)
         file.seek(0)
@@ -136,7 +136,7 @@ def copy(path: Path, target: Path, watch: Watch) -> None:
     The watch's phase is ``export``, in bytes of the file. Raises OSError, and what the watch raises.
     """
     watch.phase("export", path.stat().st_size)
-    with path.open("rb") as content, new_file(target) as output:
+    with open_to_read(path) as content, new_file(target) as output:
         while piece := content.read(_BUFFER):
             output.write(piece)
             watch.wrote(len(piece))
