@@ -55,13 +55,11 @@ class Gateway:
             if session.shard == ((guild.id >> 22) % session.shards if guild is not None else 0):
                 await self._send(session, event, data)
 
-    async def drop(self, *, forget: bool = False) -> None:
-        """Close every connection; with ``forget`` no session can be resumed after that."""
+    async def drop(self) -> None:
+        """Close every connection; the sessions can be resumed."""
         sockets = [session.socket for session in self._sessions if session.socket is not None]
         for session in self._sessions:
             session.socket = None
-        if forget:
-            self._sessions.clear()
         for each in sockets:
             await each.close(code=1001)
 
