@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
 import json
 from pathlib import Path
@@ -50,6 +52,26 @@ async def test_a_notice_waits_on_disk_for_the_next_process(stage: Stage, clock: 
     third = await outbox_in(stage.bot, clock)
     await third.close(5)
     assert len(stage.dms(stage.owner)) == 1
+
+
+@pytest.mark.parametrize(
+    ("end", "left"),
+    [(None, []), (ValueError(), []), (asyncio.CancelledError(), ["A snapshot failed"])],
+    ids=["done", "failed", "cut off"],
+)
+async def test_a_promised_notice_is_only_for_who_does_not_live_to_see_the_end(
+    stage: Stage, clock: Clock, end: BaseException | None, left: list[str]
+) -> None:
+    """On disk as long as it takes, and sent by the next process alone; a failure is answered by this one."""
+    outbox = await outbox_in(stage.bot, clock)
+    with contextlib.suppress(ValueError, asyncio.CancelledError):
+        async with outbox.promised(NOTICE, "savepoint:look:0123456789ab", "Look"):
+            assert kept(stage.world) == ["A snapshot failed"]
+            if end is not None:
+                raise end
+    await outbox.close(5)
+    assert kept(stage.world) == left
+    assert stage.dms(stage.owner) == []
 
 
 async def test_a_notice_in_time_says_nothing_of_its_age(stage: Stage, clock: Clock) -> None:
