@@ -209,12 +209,12 @@ class Model:
         sound = [each for each in self.sound() if FOLDER_OF[each.kind] != "critical"]
         unseen = broken & set(ids(self.sound()))
         if not unseen and sound:
-            assert read_head(latest).id == sound[0].id
+            assert read_head(latest.resolve()).id == sound[0].id
         behind = latest.readlink().name if latest.is_symlink() else ""
         if not latest.exists() or any(snapshot_id in behind for snapshot_id in self.harmed & unseen):
             return
         content = gzip.decompress(latest.read_bytes())
-        assert content == self.images[read_head(latest).id]
+        assert content == self.images[read_head(latest.resolve()).id]
         rows_of_image(content, self.world.folder / "looked-at.db")
         self.seen["latest assembled"] += not behind
 

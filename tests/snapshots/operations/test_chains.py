@@ -111,7 +111,7 @@ async def test_damage_below_marks_the_culprit_and_what_builds_on_it(
     """Found from the tip; nothing is deleted, ``latest`` goes to what is sound, and the next one is a full."""
     kinds = (Kind.MANUAL, Kind.PERIODIC, Kind.CRITICAL, Kind.PERIODIC, Kind.CRITICAL)
     async with chained(tmp_path, *kinds) as (world, service, made):
-        assert read_head(world.repository / "latest.db.gz").id == made[3].id
+        assert read_head((world.repository / "latest.db.gz").resolve()).id == made[3].id
         path = world.file_of(made[which])
         if harm == "flip":
             flip_byte(path)
@@ -125,7 +125,7 @@ async def test_damage_below_marks_the_culprit_and_what_builds_on_it(
         assert ids_damaged(service) == {each.id for each in made[which:]}
         assert world.files() == files
         latest = world.repository / "latest.db.gz"
-        assert read_head(latest).id == made[which - 1].id
+        assert read_head(latest.resolve()).id == made[which - 1].id
         world.rows_of(gzip.decompress(latest.read_bytes()))
         with pytest.raises(SnapshotDamaged):
             await service.restore(made[-1].id)
@@ -142,7 +142,7 @@ async def test_a_restore_that_finds_damage_marks_the_file_below(tmp_path: Path) 
         with pytest.raises(SnapshotDamaged):
             await service.restore(made[2].id)
         assert ids_damaged(service) == {made[1].id, made[2].id}
-        assert read_head(world.repository / "latest.db.gz").id == made[0].id
+        assert read_head((world.repository / "latest.db.gz").resolve()).id == made[0].id
         assert world.rows() == before
 
 
@@ -172,7 +172,7 @@ async def test_what_stands_alone_says_what_is_in_it_and_is_for_nobody_else(tmp_p
     """An export and ``latest.*`` carry the counts of the snapshot's rows, whichever way they were put together."""
     async with chained(tmp_path, Kind.MANUAL, Kind.CRITICAL, Kind.PERIODIC, Kind.PERIODIC) as (world, service, made):
         assert made[-1].form is Form.INCREMENTAL
-        assert read_tail(world.repository / "latest.db.gz").rows == made[-1].rows
+        assert read_tail((world.repository / "latest.db.gz").resolve()).rows == made[-1].rows
         for number, snapshot in enumerate(made):
             if number == 2:
                 world.work_file(MEMBER_RECORD).unlink()
@@ -189,7 +189,7 @@ async def test_latest_goes_with_the_last_snapshot_it_can_be(tmp_path: Path) -> N
         "repository": {"latest_after": (Kind.SHUTDOWN,)},
     }
     world = ChainWorld(tmp_path)
-    latest = world.repository / "latest.db.gz"
+    latest = (world.repository / "latest.db.gz").resolve()
     try:
         async with world.opened(**sections) as service:
             goes = await bought(world, service, Kind.SHUTDOWN)
@@ -337,7 +337,7 @@ class Story:
         wanted = next((each for each in sound if FOLDER_OF[each.kind] != "critical"), None)
         if wanted is not None:
             latest = self.world.repository / "latest.db.gz"
-            assert read_head(latest).id == wanted.id, action
+            assert read_head(latest.resolve()).id == wanted.id, action
             content = gzip.decompress(latest.read_bytes())
             assert content == self.images[wanted.id]
             assert self.world.rows_of(content) == self.rows[wanted.id]
