@@ -6,6 +6,7 @@ that makes no difference (``tests.worlds.forked_workers``), which takes a quarte
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,11 @@ def pytest_configure() -> None:
     sys.addaudithook(_guard.look)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a shell's ``&`` does, and every child inherits
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes ``-n auto`` starts: two for each core, since most tests wait for others half the time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(wrapper=True)

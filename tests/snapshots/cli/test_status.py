@@ -121,7 +121,9 @@ def test_settings_show_no_secret(world: World, monkeypatch: pytest.MonkeyPatch) 
     document = world.answer("settings")
     assert document["file"] == str(world.config)
     assert document["settings"]["database.url"]["source"] == "environment variable DATABASE_URL"
+    webhook = document["settings"]["discord.alert_webhook_url"]
+    assert webhook["source"] == "environment variable BACKUP_DISCORD_ALERT_WEBHOOK_URL"
     shown = world.show("settings")
-    assert "environment variable BACKUP_DISCORD_ALERT_WEBHOOK_URL" in shown
+    assert "alert_webhook_url" in shown
     assert SECRET not in shown + str(document)
     assert not world.repository.exists()
