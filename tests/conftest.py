@@ -52,7 +52,7 @@ def pytest_configure() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes ``-n auto`` starts: two for each core, since most tests wait for others half the time."""
+    """Return how many processes ``-n auto`` starts: two for each core, since half of the time tests wait."""
     return 2 * (os.cpu_count() or 1)
 
 
