@@ -25,9 +25,10 @@ quick: $(VENV)/.dev
 minimum: $(MINIMUM)/.installed
 	$(MINIMUM)/bin/python -m pytest -n auto -q -m "not (process or kill or socket or server or slow)"
 
-# The quick tests with every other Python, 3.11 to 3.14, that the machine has; the others are named.
+# The quick tests with every other Python, 3.11 to 3.14, that the machine has; the others are named. (With
+# PYTHONS=--newest only with the newest.)
 pythons: $(VENV)/.dev
-	$(BIN)/python -m tests.other_pythons
+	$(BIN)/python -m tests.other_pythons $(PYTHONS)
 
 # All tests.
 test: $(VENV)/.dev
