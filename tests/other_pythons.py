@@ -52,7 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     sys.stdout.flush()
     there = [(minor, program) for minor, program in programs.items() if program is not None]
     tried = there[-1:] if "--newest" in arguments else there
-    return 0 if all([_passes(minor, program) for minor, program in tried]) else 1
+    passed = [_passes(minor, program) for minor, program in tried]
+    return 0 if all(passed) else 1
 
 
 def _passes(minor: int, program: str) -> bool:
