@@ -17,10 +17,11 @@ from ...engines.postgres.rebuild import drop_quietly, rebuild
 from ...engines.postgres.scratch import Image
 from ...engines.postgres.session import Session, connected
 from ...errors import QueryError
-from ...models import ChangePoint, FindChange, Point, QueryResult, Sums
+from ...models import FindChange, Point, QueryResult, Sums
 from ...units import size_text
+from ..conditions import Condition
 from ..past import ARCHIVES, REBUILD, name_of
-from ..query import ONLY_QUERIES, add_number, as_query, search
+from ..query import ONLY_QUERIES, add_number, as_query
 from ..tables import json_value
 from .conditions import Relation, holds, relation_of, require_bare_names, tables_in, translated
 from .past import PostgresPast, transaction
@@ -61,18 +62,7 @@ def query(past: PostgresPast, point: Point | None, sql: str, *, most: int) -> Qu
 def find_change(past: PostgresPast, condition: str, *, now: bool) -> FindChange:
     """Return the first point at which a condition holds, and the last before it; see ``history.query.find_change``."""
     _require_reading(as_query(condition))
-    points: list[Point | None] = [*past.points, *([None] if now else [])]
-    asked = _Condition(past, points, as_query(condition))
-    first, by = search(len(points), asked.holds)
-    asked.raise_if_never_asked()
-    return FindChange(
-        condition=condition,
-        first=None if first is None else asked.point(first),
-        before=None if not first else asked.point(first - 1),
-        by=by,
-        points=len(points),
-        read=asked.read,
-    )
+    return _Condition(past, as_query(condition), now=now).find_change(condition)
 
 
 def sums(past: PostgresPast, questions: Sequence[str]) -> Sums:
@@ -139,41 +129,18 @@ def _shown(value: Any) -> Any:
     return str(value)
 
 
-class _Condition:
-    """A condition, asked once at each point, and once for equal tables."""
+class _Condition(Condition):
+    """A condition in the server's SQL, asked once for equal tables."""
 
-    def __init__(self, past: PostgresPast, points: list[Point | None], sql: str) -> None:
+    def __init__(self, past: PostgresPast, sql: str, *, now: bool) -> None:
+        super().__init__(past, now=now)
         self._past = past
-        self._points = points
         self._sql = sql
-        self._answers: dict[int, bool] = {}
         self._known: dict[object, bool] = {}
-        self._problem: QueryError | None = None
         self._required = False
-        self.read = 0
 
-    def holds(self, number: int) -> bool:
-        """Return True if the condition holds at the point with a number."""
-        if number not in self._answers:
-            self._answers[number] = self._ask(self._points[number])
-        return self._answers[number]
-
-    def point(self, number: int) -> ChangePoint:
-        """Return what the condition was at the point with a number."""
-        point = self._points[number]
-        return ChangePoint(
-            snapshot=name_of(point),
-            at=self._past.time(point),
-            reasons=() if point is None else point.reasons,
-            holds=self.holds(number),
-        )
-
-    def raise_if_never_asked(self) -> None:
-        """Raise the QueryError of the last point, if the condition could be asked at none."""
-        if self._problem is not None and not self.read:
-            raise self._problem
-
-    def _ask(self, point: Point | None) -> bool:
+    def ask(self, point: Point | None) -> bool:
+        """Return True if it holds at a point."""
         session = self._past.session
         with transaction(session), _limited(session), self._past.opened_within(point) as state:
             if not self._required:
@@ -187,7 +154,7 @@ class _Condition:
             except QueryError as error:
                 if not error.data.get("unknown"):
                     raise
-                self._problem = error
+                self.problem = error
                 return False
         self.read += 1
         if told is not None:
