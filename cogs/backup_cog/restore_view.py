@@ -83,7 +83,7 @@ class RestoreConfirmation(Confirmation):
         await self.asking.answer(interaction).fail(restore_embeds.over(), view=again)
 
     def timed_out(self) -> Reply:
-        """Say that nothing was restored."""
+        """Return what is shown if nobody confirmed."""
         return restore_embeds.timed_out(self.asking.seconds)
 
 

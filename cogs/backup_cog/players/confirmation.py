@@ -101,5 +101,5 @@ class RescueConfirmation(Confirmation):
         await self.asking.answer(interaction).fail(texts.over())
 
     def timed_out(self) -> Reply:
-        """Say that nothing was put back."""
+        """Return what is shown if nobody confirmed."""
         return texts.timed_out(self.asking.seconds)

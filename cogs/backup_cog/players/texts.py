@@ -133,7 +133,7 @@ def _sentences(texts: Iterable[str]) -> str:
 
 
 def rescuing(name: str) -> Reply:
-    """Say that a rescue is under way."""
+    """Return what is shown while a rescue is under way."""
     return Reply(embed("Putting rows back", f"A snapshot of the present first, then the rows of {plain(name)}."))
 
 
@@ -166,16 +166,16 @@ def undone(report: RescueReport) -> Reply:
 
 
 def cancelled() -> Reply:
-    """Say that nothing was done."""
+    """Return the answer to Cancel."""
     return Reply(embed("Cancelled", "Nothing was changed."))
 
 
 def timed_out(seconds: float) -> Reply:
-    """Say that nobody confirmed."""
+    """Return what is shown if nobody confirmed."""
     waited = duration_text(seconds)
     return Reply(embed("Nothing was changed", f"Nobody confirmed within {waited}. Ask again if it is still wanted."))
 
 
 def over() -> Reply:
-    """Say that a preview no longer counts."""
+    """Return the answer to a click on a preview that no longer counts."""
     return Reply(embed("This preview is over", "Nothing was changed by this click. Ask again to see how things stand."))
