@@ -8,7 +8,7 @@ from core.snapshots import Check
 from tests.worlds.database_harm import critical_table_dropped, emptied_of_tables, freshly_created, json_broken
 from tests.worlds.game_database import connected
 from tests.worlds.judgement.pages import rewrite_schema
-from tests.worlds.service_world import PlayedWorld
+from tests.worlds.service_world import PlayedWorld, sweep_into_file
 
 Harm = Callable[[PlayedWorld], None]
 
@@ -78,6 +78,15 @@ def value_of_another_type(world: PlayedWorld) -> None:
     rewrite_schema(world.database, "UPDATE sqlite_master SET sql = sql || ' STRICT' WHERE name = 'scores'")
 
 
+def letter_of_a_column_flipped(world: PlayedWorld) -> None:
+    """Flip a bit in the name of a column, where the schema is stored: SQLite reads on with the other name."""
+    sweep_into_file(world.database)
+    content = bytearray(world.database.read_bytes())
+    at = content.index(b"cards_data")
+    content[at] ^= 0x80
+    world.database.write_bytes(content)
+
+
 KINDS: dict[Harm, Check] = {
     table_renamed: Check.TABLES,
     table_emptied: Check.ROWS,
@@ -93,4 +102,5 @@ KINDS: dict[Harm, Check] = {
     row_that_breaks_a_check: Check.CONSTRAINTS,
     two_rows_with_one_name: Check.UNIQUE,
     value_of_another_type: Check.CONSTRAINTS,
+    letter_of_a_column_flipped: Check.TABLES,
 }

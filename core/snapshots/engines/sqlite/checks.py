@@ -171,8 +171,25 @@ def _schema(connection: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(check=Check.SCHEMA, severity=Severity.WARNING, message=message)
 
 
+def _illegible(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Yield the definitions that hold bytes that are no text, to which SQLite itself is blind."""
+    encoding = str(connection.execute("PRAGMA encoding").fetchone()[0]).lower().replace("16le", "16-le")
+    encoding = encoding.replace("16be", "16-be")
+    texts = "CAST(type AS BLOB), CAST(name AS BLOB), CAST(sql AS BLOB)"
+    for found in connection.execute(f"SELECT {texts} FROM sqlite_master WHERE sql IS NOT NULL"):
+        kind, name, sql = (bytes(each or b"") for each in found)
+        try:
+            sql.decode(encoding)
+        except UnicodeDecodeError:
+            what = f"{kind.decode(encoding, 'replace')} {name.decode(encoding, 'replace')}"
+            message = f"The definition of the {what} holds bytes that are no text."
+            remedy = "If its columns have other names than they had, a bit of it flipped: restore a snapshot."
+            yield Finding(check=Check.TABLES, severity=Severity.WARNING, message=message, remedy=remedy)
+
+
 def _pages(connection: sqlite3.Connection, checks: Checks, checked: Counter[str]) -> Iterator[Finding]:
     yield from _schema(connection)
+    yield from _illegible(connection)
     # On a connection that may write, SQLite reports what ``broken_checks`` reports on any.
     connection.execute("PRAGMA ignore_check_constraints = ON")
     checked["pages"] = int(connection.execute("PRAGMA page_count").fetchone()[0])
