@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..archive import full
 from ..engines import ChainFile
-from ..errors import RepositoryError, SnapshotDamaged
+from ..errors import RepositoryError, SnapshotDamaged, SnapshotError
 from ..files import (
     PRIVATE_FILE,
     free_space,
@@ -144,8 +144,16 @@ class Repository:
             self.catalog.change(lambda contents: contents.adding(snapshot))
         except BaseException:
             # If it stayed without being listed, it would be adopted later, after snapshots that are newer.
-            self.store.remove(snapshot.path)
+            if not self._may_list(snapshot):
+                self.store.remove(snapshot.path)
             raise
+
+    def _may_list(self, snapshot: Snapshot) -> bool:
+        """Return True unless the catalog is known not to list it: the sync can fail after the catalog was replaced."""
+        try:
+            return any(each.id == snapshot.id for each in self.catalog.refresh().snapshots)
+        except (SnapshotError, OSError):
+            return self.catalog.exists
 
     def update(self, *snapshots: Snapshot) -> None:
         """Replace the catalog's entries of these snapshots."""

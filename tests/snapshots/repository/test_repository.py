@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from core.snapshots.errors import CatalogError, RepositoryError, SnapshotNotFound
+from core.snapshots.files import write_atomically
 from core.snapshots.models import Kind
+from core.snapshots.repository import catalog
 from core.snapshots.repository import repository as repository_module
 from core.snapshots.repository.catalog import FILE_NAME, PREVIOUS, Contents
 from core.snapshots.repository.lock import InUseLock
@@ -97,6 +99,27 @@ def test_a_published_snapshot_is_in_place_and_listed(repository: Repository) -> 
         assert (repository.root / each.path).read_bytes() == content(each.sequence)
         assert repository.is_stored(each)
     assert {path.name for path in repository.work.iterdir()} == {PREVIOUS}
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_file_stays_if_the_catalog_lists_it_although_writing_that_failed(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    """The sync after the catalog was replaced can fail; if it was not replaced the file goes."""
+    publish(repository, snapshot(1))
+
+    def fail(path: Path, content: bytes, *, scratch: Path) -> None:
+        if replaced:
+            write_atomically(path, content, scratch=scratch)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(catalog, "write_atomically", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        publish(repository, snapshot(2))
+    listed = {each.path for each in again(repository).refresh().snapshots}
+    assert len(listed) == (2 if replaced else 1)
+    assert {path for path in listed if (repository.root / path).exists()} == listed
+    assert len(list(repository.root.glob("daily/*"))) == len(listed)
 
 
 def test_a_published_file_is_never_written_over(repository: Repository) -> None:
