@@ -17,6 +17,7 @@ from ..core_api import ConflictRule, RescuePlan
 from ..formatting import Reply
 from ..permissions import Interaction
 from ..responses import Answer
+from ..restore_embeds import over
 from . import texts
 
 __all__ = ["RescueConfirmation"]
@@ -98,7 +99,7 @@ class RescueConfirmation(Confirmation):
 
     async def _too_late(self, interaction: Interaction) -> None:
         """Answer beside the preview, which shows the progress or the outcome of an earlier click."""
-        await self.asking.answer(interaction).fail(texts.over())
+        await self.asking.answer(interaction).fail(over())
 
     def timed_out(self) -> Reply:
         """Return what is shown if nobody confirmed."""

@@ -23,7 +23,7 @@ from ..core_api import (
 from ..embeds import AMBER, GREEN, when
 from ..formatting import Reply, embed, listing, plain, report_text
 
-__all__ = ["cancelled", "looked", "over", "rescue_preview", "rescued", "rescuing", "timed_out", "timeline", "undone"]
+__all__ = ["cancelled", "looked", "rescue_preview", "rescued", "rescuing", "timed_out", "timeline", "undone"]
 
 _NOTHING = "–"
 _LINES_LIMIT = 2000
@@ -174,8 +174,3 @@ def timed_out(seconds: float) -> Reply:
     """Return what is shown if nobody confirmed."""
     waited = duration_text(seconds)
     return Reply(embed("Nothing was changed", f"Nobody confirmed within {waited}. Ask again if it is still wanted."))
-
-
-def over() -> Reply:
-    """Return the answer to a click on a preview that no longer counts."""
-    return Reply(embed("This preview is over", "Nothing was changed by this click. Ask again to see how things stand."))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cogs.backup_cog.confirmation import Asking
-from cogs.backup_cog.players import texts
 from cogs.backup_cog.players.confirmation import RescueConfirmation
+from cogs.backup_cog.restore_embeds import over
 from core.snapshots import ConflictRule
 
 
@@ -59,7 +59,7 @@ async def test_a_click_that_comes_too_late_leaves_the_preview_to_the_first_one(n
     assert answers.said.pop() == "rescued"
     answers.said.clear()
     await getattr(view, name).callback(click)
-    assert answers.said == [texts.over().embed.title]
+    assert answers.said == [over().embed.title]
 
 
 async def test_a_plan_that_comes_after_the_click_is_not_shown() -> None:
