@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +77,28 @@ async def test_a_damaged_database_is_restored_from_the_newest_snapshot(
     assert world.rows() == world.rows_in(world.newer)
     assert_consistent(world.database)
     assert world.beside_the_database() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="only Linux has these calls")
+async def test_rights_and_attributes_of_the_file_survive_healing(tmp_path: Path) -> None:
+    """Its mode, the access list by which a web panel's user may read it, and what others attached to it."""
+    world = await played_world(tmp_path)
+    entries = ((1, 6, -1), (2, 4, 12345), (4, 0, -1), (16, 4, -1), (32, 0, -1))  # tag, rights, user: see acl(5)
+    access_list = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    wanted = {"user.note": b"the panel's"}
+    try:
+        os.setxattr(world.database, "user.note", wanted["user.note"])
+        os.setxattr(world.database, "system.posix_acl_access", access_list)
+        wanted["system.posix_acl_access"] = access_list
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+    mode = world.database.stat().st_mode
+    header_destroyed(world)
+    async with world.opened() as service:
+        assert (await service.start_up()).outcome is StartupOutcome.RESTORED
+    assert world.database.stat().st_mode == mode
+    assert {name: os.getxattr(world.database, name) for name in wanted} == wanted
 
 
 async def test_the_owner_is_told_which_events_are_lost(tmp_path: Path) -> None:
