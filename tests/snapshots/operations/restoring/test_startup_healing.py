@@ -91,7 +91,8 @@ async def test_rights_and_attributes_of_the_file_survive_healing(tmp_path: Path)
             os.setxattr(world.database, name, value)
             wanted[name] = value
         except OSError as error:
-            assert error.errno == errno.ENOTSUP  # by this file system
+            if error.errno != errno.ENOTSUP:  # this file system has none
+                raise
     mode = world.database.stat().st_mode
     header_destroyed(world)
     async with world.opened() as service:
