@@ -64,7 +64,7 @@ class PlayerCommands(CogPart):
         await answer.show(texts.timeline(member.name, found))
 
     @BACKUP.command(name="rescue")
-    @app_commands.describe(member="Whose cards and money", since=f"As they were {_AT[0].lower()}{_AT[1:]}")
+    @app_commands.describe(member="Whose cards and money", since=_AT)
     @app_commands.rename(since="from")
     async def rescue(self, interaction: Interaction, member: discord.User, since: _When) -> None:
         """Give a player back what he had, and leave everybody else's as it is: shows that first, and asks."""
