@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from . import controls, embeds, restore_embeds
+from . import embeds
+from .clicks import Clicks
 from .confirmation import Asking
-from .core_api import Kind, Level, RestorePlan, SnapshotError, SnapshotService
-from .embeds import CogState
+from .core_api import Kind, SnapshotError, SnapshotService
 from .host_events import HostEvents
+from .language import set_host_language, speak
 from .lifecycle import Lifecycle
 from .mentions import MentionCommands
 from .notices import texts
@@ -32,13 +33,9 @@ from .notices.memory import Memory
 from .notices.models import Outages, TriggerCounts
 from .notices.outbox import Outbox
 from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, actor_of
-from .players.commands import PlayerCommands
-from .responses import Answer, ProgressDisplay, cannot_answer
-from .restore_view import RestoreConfirmation, take_modal
+from .responses import Answer, cannot_answer
 from .slash import suggestions
-from .slash.details import DetailCommands
 from .slash.groups import BACKUP, DATABASE, name_groups
-from .slash.panel import COMMANDS, panel
 from .triggers import AfterCommit, Trigger
 
 __all__ = ["ANSWERED", "BackupCog"]
@@ -51,11 +48,9 @@ _COMMAND_SECONDS = 60.0
 """How long an unload waits for a command that is not a restore."""
 _NOTICES_SECONDS = 1.5
 """How long an unload waits for the last notices to be delivered."""
-_Note = app_commands.Range[str, 1, 200]
-_SnapshotName = app_commands.Range[str, 1, 100]
 
 
-class BackupCog(DetailCommands, PlayerCommands):
+class BackupCog(Clicks):
     """Verified snapshots of the game's database.
 
     ``monotonic`` is a clock in seconds; only tests pass another one.
@@ -73,7 +68,8 @@ class BackupCog(DetailCommands, PlayerCommands):
         self.bot = bot
         self.service = service
         settings = service.settings
-        self._repository = Path(settings.repository.path).absolute()
+        set_host_language(settings.discord.language)
+        self.repository = Path(settings.repository.path).absolute()
         self.permissions = Permissions(bot, settings.discord.admin_guild_ids)
         channel_id = settings.discord.alert_channel_id
         self.outbox = Outbox(bot, service, channel_id=channel_id, webhook_url=settings.discord.alert_webhook_url)
@@ -104,7 +100,7 @@ class BackupCog(DetailCommands, PlayerCommands):
             self.permissions,
             settings.discord.backup_group,
             settings.discord.admin_guild_ids,
-            self._status_text,
+            self.status_text,
         )
         self._after_commit = AfterCommit(service, monotonic=monotonic)
         later, concerns_us = self._after_commit.add, self._mentions.concerns
@@ -112,7 +108,7 @@ class BackupCog(DetailCommands, PlayerCommands):
         counts = StoredDocument(service, "triggers", TriggerCounts)
         self._memory = Memory(bot, outages, counts, self.alerts, self.outbox, self.triggers)
         self._listeners = tuple(each for trigger in self.triggers for each in trigger.listeners())
-        self._views: set[discord.ui.View] = set()
+        self.views: set[discord.ui.View] = set()
         self._denials = Denials(monotonic)
         self._running: dict[asyncio.Task[Any], float] = {}
         """The commands that run, and for how many seconds an unload waits for each."""
@@ -132,7 +128,7 @@ class BackupCog(DetailCommands, PlayerCommands):
     async def cog_unload(self) -> None:
         """Wait for running commands, take the last snapshot if the bot shuts down, and release everything."""
         self._mentions.remove()
-        for view in self._views:
+        for view in self.views:
             view.stop()
         await self._wait_for_commands()
         await self._after_commit.close()
@@ -151,7 +147,7 @@ class BackupCog(DetailCommands, PlayerCommands):
 
     def end_with_the_cog(self, view: discord.ui.View) -> None:
         """Let an unload end a view."""
-        self._views = {each for each in self._views if not each.is_finished()} | {view}
+        self.views = {each for each in self.views if not each.is_finished()} | {view}
 
     def _on_tick(self) -> None:
         self.outbox.flush()
@@ -159,6 +155,7 @@ class BackupCog(DetailCommands, PlayerCommands):
 
     def answer_to(self, interaction: Interaction) -> Answer:
         """Return what answers an interaction; an outcome that cannot be shown to the person is kept for the owner."""
+        speak(interaction.locale)
         return Answer(interaction, lambda reply, user: self.outbox.post(texts.not_shown(reply.embed, user)))
 
     async def _wait_for_commands(self) -> None:
@@ -171,95 +168,19 @@ class BackupCog(DetailCommands, PlayerCommands):
     def _request(self, reason: str) -> None:
         self.service.request(Kind.CRITICAL, reason)
 
-    # Commands
-
-    @backup.command(name="now")
-    @app_commands.describe(note="What the snapshot is for", pin="Keep it whatever retention says")
-    async def take(self, interaction: Interaction, note: _Note | None = None, pin: bool = False) -> None:
-        """Take a snapshot now."""
-        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
-            outcome = await self.service.create(
-                Kind.MANUAL, note=note, pin=pin, actor=actor_of(interaction), on_progress=progress
-            )
-        await answer.show(embeds.created(outcome), outcome=True)
-
-    @backup.command(name="list")
-    @app_commands.describe(kind="Only snapshots of this kind")
-    @app_commands.choices(kind=[app_commands.Choice(name=kind.value, value=kind.value) for kind in Kind])
-    async def show(self, interaction: Interaction, kind: str | None = None) -> None:
-        """List the snapshots, newest first."""
-        async with self.managing(interaction) as answer:
-            found = await self.service.list(Kind(kind) if kind else None)
-        await answer.show(embeds.snapshots(found, kind, group=self.service.settings.discord.backup_group))
-
-    @backup.command(name="verify")
-    @app_commands.describe(snapshot="Which one; the newest if none is named", level="How thoroughly")
-    @app_commands.choices(level=suggestions.LEVELS)
-    async def verify(
-        self, interaction: Interaction, snapshot: _SnapshotName = "latest", level: str = Level.CHECKSUM.value
-    ) -> None:
-        """Verify a snapshot."""
-        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
-            report = await self.service.verify(
-                await self.named(snapshot), Level(level), actor=actor_of(interaction), on_progress=progress
-            )
-        self.alerts.verified(report)
-        await answer.show(embeds.verified(report), outcome=True)
-
-    @backup.command(name="restore")
-    @app_commands.describe(snapshot='Which one: pick it, or type a reason, "20m ago", "yesterday 18:00" (UTC)')
-    async def restore(self, interaction: Interaction, snapshot: _SnapshotName) -> None:
-        """Restore a snapshot: shows what that would do, and asks."""
-        await self._preview(interaction, snapshot)
+    # What commands share
 
     async def named(self, typed: str) -> str:
         """Return the id of the snapshot that a person names by a reason or a time; an id as it was typed."""
         found = suggestions.with_reason(self.service.known, typed) or await self.service.snapshot_at(typed)
         return typed if found is None or found.id.startswith(typed.strip().lower()) else found.id
 
-    async def _preview(self, interaction: Interaction, snapshot: str) -> None:
-        async with self.managing(interaction, self.permissions.require_owner) as answer:
-            plan = await self.service.restore_plan(await self.named(snapshot))
-        view = RestoreConfirmation(self.asking(interaction), plan, self._restore)
-        self.end_with_the_cog(view)
-        await answer.show(restore_embeds.preview(plan), view=view)
-
-    async def _restore(self, answer: Answer, plan: RestorePlan) -> None:
-        """Carry out a restore that was confirmed."""
-        snapshot, user = plan.snapshot.id, answer.interaction.user
-        look = controls.custom_id(controls.LOOK, snapshot)
-        async with self.outbox.promised(texts.restore_interrupted(snapshot, user.id), look, "Look again"):
-            async with self.counted(float(self.service.settings.schedule.restore_deadline)):
-                await answer.update(restore_embeds.restoring(plan))
-                async with ProgressDisplay(answer) as progress:
-                    report = await self.service.restore(
-                        snapshot, agreed=plan.token, actor=actor_of(answer.interaction), on_progress=progress
-                    )
-            await answer.show(restore_embeds.restored(report, self._repository), outcome=True)
-
-    @backup.command(name="status")
-    async def status(self, interaction: Interaction) -> None:
-        """Show the backups at a glance."""
-        answer = self.answer_to(interaction)
-        await answer.defer()
-        await self.permissions.require_manager(interaction)
-        state = await self.service.status() if self.lifecycle.problem is None else None
-        await answer.show(embeds.status(state, self._cog_state()), view=panel())
-
-    @database.command(name="integrity")
-    async def integrity(self, interaction: Interaction) -> None:
-        """Check the game's database as it is now."""
-        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
-            report = await self.service.integrity(on_progress=progress)
-        await answer.show(embeds.integrity(report), outcome=True)
-
-    @verify.autocomplete("snapshot")
-    @restore.autocomplete("snapshot")
-    async def suggest(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        """Suggest snapshots from memory; none to people who may not see them, and none if that fails."""
+    async def suggested(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        """Return snapshots that may be meant, from memory; none for people who may not see them, or if that fails."""
         try:
             if not await self.permissions.may_manage(interaction):
                 return []
+            speak(interaction.locale)
             return suggestions.choices(self.service.known, str(typed))
         except Exception:
             log.exception("Snapshots could not be suggested")
@@ -302,68 +223,7 @@ class BackupCog(DetailCommands, PlayerCommands):
         self.alerts.succeeded(LOGIN)
         self.outbox.flush()
 
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        """Answer the buttons under notices, and those of a preview that is no longer there."""
-        control = controls.read_custom_id(interaction)
-        if control is None or controls.is_live(interaction):
-            return
-        word, argument = control
-        try:
-            if word == controls.LOOK:
-                await self._preview(interaction, argument)
-            elif word == controls.CLAIM:
-                await self._claim(interaction)
-            elif word == controls.UNDO:
-                await self.undo(interaction, argument)
-            elif word in (controls.PIN, controls.UNPIN):
-                await self.pin(interaction, argument, pinned=word == controls.PIN)
-            elif word == controls.VERIFY:
-                await self.verify.callback(self, interaction, argument)  # type: ignore[arg-type]
-            elif word == controls.RUN and argument in COMMANDS:
-                await self._run(interaction, argument)
-            elif not await take_modal(self._views, interaction):
-                await self._too_late(interaction, argument.partition(":")[0])
-        except Exception as error:  # noqa: BLE001 - answered like the error of a command
-            await self.answer_error(interaction, error)
-
-    async def _run(self, interaction: Interaction, command: str) -> None:
-        """Do what a command without arguments does, for a button of the panel."""
-        runs: dict[str, Any] = {"now": self.take, "list": self.show, "verify": self.verify, "integrity": self.integrity}
-        await runs[command].callback(self, interaction)
-
-    async def _too_late(self, interaction: Interaction, snapshot: str) -> None:
-        """Answer a dead button; the preview of a rescue, or a snapshot that is gone, cannot be looked at again."""
-        known = any(each.id == snapshot for each in self.service.known)
-        again = controls.button(controls.custom_id(controls.LOOK, snapshot), "Look again") if known else None
-        await self.answer_to(interaction).fail(restore_embeds.over(), view=again)
-
-    async def _claim(self, interaction: Interaction) -> None:
-        answer = self.answer_to(interaction)
-        await answer.defer()
-        await self.permissions.require_owner(interaction)
-        async with self.counted():
-            claimed = await self.lifecycle.claim(actor_of(interaction))
-        await answer.show(embeds.claimed(claimed), outcome=True)
-
     # Answers
-
-    def _cog_state(self) -> CogState:
-        problem = self.lifecycle.problem
-        return CogState(
-            problem=problem.message if problem is not None else None,
-            outages=self.alerts.open,
-            startup=self.lifecycle.startup,
-            triggers=tuple(trigger.count for trigger in self.triggers),
-        )
-
-    async def _status_text(self, registration: Sequence[str]) -> str:
-        try:
-            state = await self.service.status() if self.lifecycle.problem is None else None
-        except SnapshotError as error:
-            log.warning("The status could not be read: %s", error)
-            state = None
-        return embeds.status_text(state, self._cog_state(), registration)
 
     async def cog_app_command_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError

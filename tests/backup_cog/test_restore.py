@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import discord
 import pytest
 from simcord.backend.errors import SetupError
 from simcord.results import InteractionResult
@@ -135,7 +136,7 @@ async def test_a_modal_that_is_sent_as_the_time_runs_out_restores_nothing(stage:
     """What the message says then must be true."""
     snapshot = await lose_something(stage)
     await asked(stage, snapshot)
-    (view,) = stage.cog._views
+    (view,) = stage.cog.views
     restored: list[RestorePlan] = []
 
     async def restore(answer: object, plan: RestorePlan) -> None:
@@ -169,7 +170,7 @@ async def test_two_submissions_at_the_same_moment_restore_once(stage: Stage) -> 
     """The flag is set before anything is awaited, so the loop cannot run both."""
     snapshot = await lose_something(stage)
     await asked(stage, snapshot)
-    (view,) = stage.cog._views
+    (view,) = stage.cog.views
     restored: list[RestorePlan] = []
 
     async def restore(answer: object, plan: RestorePlan) -> None:
@@ -183,6 +184,8 @@ async def test_two_submissions_at_the_same_moment_restore_once(stage: Stage) -> 
 
 class Interaction:
     """Replaces discord.py's response, so that it can be submitted twice in one turn of the loop."""
+
+    locale = discord.Locale.american_english
 
     def __init__(self, user_id: int) -> None:
         self.user = type("User", (), {"id": user_id})()
@@ -212,7 +215,7 @@ async def test_somebody_elses_click_is_refused(stage: Stage) -> None:
     """Not even another owner's: they did not ask, and did not see the command's answer as theirs."""
     snapshot = await lose_something(stage)
     await asked(stage, snapshot)
-    (view,) = stage.cog._views
+    (view,) = stage.cog.views
     stage.bot.owner_ids = {stage.owner.id, stage.admin.id}
     refusal = None
     try:

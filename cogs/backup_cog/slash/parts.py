@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import discord
+from discord import app_commands
 from discord.ext import commands
 
 from ..confirmation import Asking
 from ..core_api import SnapshotService
-from ..permissions import Interaction, Permissions
+from ..lifecycle import Lifecycle
+from ..notices.alerts import Alerts
+from ..notices.outbox import Outbox
+from ..permissions import Bot, Interaction, Permissions
 from ..responses import Answer
+from ..triggers import Trigger
 
 __all__ = ["CogPart"]
 
@@ -20,8 +26,14 @@ __all__ = ["CogPart"]
 class CogPart(commands.Cog):
     """A part of ``BackupCog``, which has the methods that raise here."""
 
+    bot: Bot
     service: SnapshotService
     permissions: Permissions
+    alerts: Alerts
+    outbox: Outbox
+    lifecycle: Lifecycle
+    triggers: tuple[Trigger, ...]
+    repository: Path
 
     def managing(
         self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None
@@ -41,6 +53,18 @@ class CogPart(commands.Cog):
         """Let an unload end a view."""
         raise NotImplementedError
 
+    def answer_to(self, interaction: Interaction) -> Answer:
+        """Return what answers an interaction; an outcome that cannot be shown to the person is kept for the owner."""
+        raise NotImplementedError
+
+    async def answer_error(self, interaction: Interaction, error: BaseException) -> None:
+        """Show the person what went wrong; log what is not one of our errors; never raises."""
+        raise NotImplementedError
+
     async def named(self, typed: str) -> str:
         """Return the id of the snapshot that a person names by a reason or a time; an id as it was typed."""
+        raise NotImplementedError
+
+    async def suggested(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        """Return snapshots that may be meant, from memory; none for people who may not see them, or if that fails."""
         raise NotImplementedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -37,6 +38,16 @@ def _is_sum(value: str) -> bool:
 
 def _is_group(value: str) -> bool:
     return re.fullmatch(r"[-_a-z0-9]{1,32}", value) is not None
+
+
+def _is_time_zone(value: str) -> bool:
+    if value == "UTC":
+        return True  # also where no data of time zones is installed
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def _is_webhook(value: str) -> bool:
@@ -143,10 +154,15 @@ RULES: Mapping[str, Validator] = {
     "history.watch": list_of(_SUM, '["sum(gold) FROM users"]'),
     "history.watch_jump": count(),
     "discord.admin_guild_ids": list_of(snowflake(), "[123456789012345678]"),
+    "discord.owner_ids": list_of(snowflake(), "[123456789012345678]"),
     "discord.alert_channel_id": snowflake(none="direct messages to the owner"),
     "discord.alert_webhook_url": text('a webhook\'s URL, https://…, or "" for none', _is_webhook),
     "discord.backup_group": _GROUP,
     "discord.database_group": _GROUP,
+    "discord.language": choice("en", "de"),
+    "discord.time_zone": text('a time zone like "Europe/Berlin"', _is_time_zone),
+    "discord.names": list_of(_COLUMN, '["users.name"]'),
+    "discord.weekly_digest": SWITCH,
     "discord.handle_sigterm": SWITCH,
     "discord.confirm_timeout": duration(),
     "replace_default_triggers": SWITCH,

@@ -140,14 +140,21 @@ class DiscordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     Without ``admin_guild_ids``, only the bot's owners can use the commands. Without ``alert_channel_id``, alerts go to
     the owner by direct message. ``alert_webhook_url`` delivers them when the bot itself cannot; whoever knows it can
-    write into its channel, so it is never shown.
+    write into its channel, so it is never shown. ``owner_ids`` narrows who of the bot's owners counts as one. ``names``
+    are columns with the name of a player whose id a reason has. ``language`` and ``time_zone`` are for notices, and for
+    people who chose none. With ``weekly_digest``, the owner gets a summary every week.
     """
 
     admin_guild_ids: tuple[int, ...] = ()
+    owner_ids: tuple[int, ...] = ()
     alert_channel_id: int | None = None
     alert_webhook_url: str = ""
     backup_group: str = "backup"
     database_group: str = "db"
+    language: str = "en"
+    time_zone: str = "UTC"
+    names: tuple[str, ...] = ()
+    weekly_digest: bool = False
     handle_sigterm: bool = True
     confirm_timeout: Duration = Duration(3 * _MINUTE)
 

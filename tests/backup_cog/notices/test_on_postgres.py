@@ -43,7 +43,7 @@ def told(cog: BackupCog) -> list[str]:
 
 async def status_of(cog: BackupCog) -> str:
     """Return what ``/backup status`` shows."""
-    return text_of(embeds.status(await cog.service.status(), cog._cog_state()).embed)
+    return text_of(embeds.status(await cog.service.status(), cog.state()).embed)
 
 
 async def test_a_table_that_is_gone_is_told_shown_restored_and_written_down(

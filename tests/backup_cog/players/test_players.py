@@ -92,7 +92,7 @@ async def test_only_the_owner_rescues_and_only_by_his_own_buttons(stage: Stage) 
     before = cards(stage)
     assert "Only the bot's owner" in said(await rescue(stage, snapshot, stage.admin))
     shown = await rescue(stage, snapshot)
-    (view,) = stage.cog._views
+    (view,) = stage.cog.views
     stage.bot.owner_ids = {stage.owner.id, stage.admin.id}
     click_of_another = SimpleNamespace(user=SimpleNamespace(id=stage.admin.id), extras={})
     with pytest.raises(Exception, match="belong to the person"):  # by its text: a reload makes the class anew

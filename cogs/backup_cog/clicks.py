@@ -1,0 +1,80 @@
+"""Clicks that no view answers: the buttons under notices, and those of a preview that is no longer there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import discord
+from discord.ext import commands
+
+from . import controls, embeds, restore_embeds
+from .permissions import Interaction, actor_of
+from .players.commands import PlayerCommands
+from .restore_view import take_modal
+from .slash.details import DetailCommands
+from .slash.listing import ListCommands
+from .slash.panel import COMMANDS, StatusCommands
+from .slash.restoring import RestoreCommands
+from .slash.taking import TakingCommands
+
+__all__ = ["Clicks"]
+
+
+class Clicks(TakingCommands, ListCommands, DetailCommands, RestoreCommands, StatusCommands, PlayerCommands):
+    """The commands of ``BackupCog``, and what the buttons that name them do."""
+
+    views: set[discord.ui.View]
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """Answer a click on a component of ours that no view answers."""
+        control = controls.read_custom_id(interaction)
+        if control is None or controls.is_live(interaction):
+            return
+        word, argument = control
+        try:
+            does = self._words().get(word)
+            if does is not None:
+                await does(interaction, argument)
+            elif not await take_modal(self.views, interaction):
+                await self._too_late(interaction, argument.partition(":")[0])
+        except Exception as error:  # noqa: BLE001 - answered like the error of a command
+            await self.answer_error(interaction, error)
+
+    def _words(self) -> dict[str, Callable[[Interaction, str], Awaitable[None]]]:
+        """Return what each button does that works at any time, by the word in its custom id."""
+        return {
+            controls.LOOK: self.preview,
+            controls.CLAIM: self._claim,
+            controls.UNDO: self.undo,
+            controls.PIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=True),
+            controls.UNPIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=False),
+            controls.VERIFY: lambda interaction, snapshot: self._run(interaction, "verify", snapshot),
+            controls.RUN: self._run_from_panel,
+        }
+
+    async def _run_from_panel(self, interaction: Interaction, command: str) -> None:
+        if command in COMMANDS:
+            await self._run(interaction, command)
+        else:
+            await self._too_late(interaction, command)
+
+    async def _run(self, interaction: Interaction, command: str, *arguments: str) -> None:
+        """Do what a command does, for a button."""
+        runs: dict[str, Any] = {"now": self.take, "list": self.show, "verify": self.verify, "integrity": self.integrity}
+        await runs[command].callback(self, interaction, *arguments)
+
+    async def _too_late(self, interaction: Interaction, snapshot: str) -> None:
+        """Answer a dead button; the preview of a rescue, or a snapshot that is gone, cannot be looked at again."""
+        known = any(each.id == snapshot for each in self.service.known)
+        again = controls.button(controls.custom_id(controls.LOOK, snapshot), "Look again") if known else None
+        await self.answer_to(interaction).fail(restore_embeds.over(), view=again)
+
+    async def _claim(self, interaction: Interaction, _: str) -> None:
+        answer = self.answer_to(interaction)
+        await answer.defer()
+        await self.permissions.require_owner(interaction)
+        async with self.counted(60.0):
+            claimed = await self.lifecycle.claim(actor_of(interaction))
+        await answer.show(embeds.claimed(claimed), outcome=True)

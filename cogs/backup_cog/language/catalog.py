@@ -1,0 +1,39 @@
+"""The tables of texts, read once from the files beside this module."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["LANGUAGES", "Translation", "language_of", "table"]
+
+LANGUAGES = ("en", "de")
+"""The languages that all texts exist in, by the codes of ISO 639-1."""
+
+Translation = str | list[str]
+"""A text; or one for a count of one, and one for every other count."""
+
+_FOLDER = Path(__file__).parent
+
+
+def language_of(locale: str) -> str:
+    """Return the language of a locale such as "de" or "en-GB": English for one that there is no table of."""
+    code = locale.partition("-")[0].lower()
+    return code if code in LANGUAGES else "en"
+
+
+@functools.cache
+def table(language: str) -> Mapping[str, Translation]:
+    """Return the translation of each English text; English itself needs none.
+
+    Raises ValueError if two files have the same text.
+    """
+    found: dict[str, Translation] = {}
+    for path in sorted((_FOLDER / language).glob("*.toml")):
+        texts = tomllib.loads(path.read_text(encoding="utf-8"))
+        if twice := found.keys() & texts.keys():
+            raise ValueError(f"{path.name} has texts that another file has too: {sorted(twice)}.")
+        found |= texts
+    return found

@@ -1,0 +1,58 @@
+"""Taking and proving: ``now``, ``verify``, and the check of the game's database."""
+
+from __future__ import annotations
+
+from discord import app_commands
+
+from .. import embeds
+from ..core_api import Kind, Level
+from ..permissions import Interaction, actor_of
+from ..responses import ProgressDisplay
+from . import suggestions
+from .groups import BACKUP, DATABASE
+from .parts import CogPart
+
+__all__ = ["TakingCommands"]
+
+_Note = app_commands.Range[str, 1, 200]
+_SnapshotName = app_commands.Range[str, 1, 100]
+
+
+class TakingCommands(CogPart):
+    """A part of ``BackupCog``."""
+
+    @BACKUP.command(name="now")
+    @app_commands.describe(note="What the snapshot is for", pin="Keep it whatever retention says")
+    async def take(self, interaction: Interaction, note: _Note | None = None, pin: bool = False) -> None:
+        """Take a snapshot now."""
+        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
+            outcome = await self.service.create(
+                Kind.MANUAL, note=note, pin=pin, actor=actor_of(interaction), on_progress=progress
+            )
+        await answer.show(embeds.created(outcome), outcome=True)
+
+    @BACKUP.command(name="verify")
+    @app_commands.describe(snapshot="Which one; the newest if none is named", level="How thoroughly")
+    @app_commands.choices(level=suggestions.LEVELS)
+    async def verify(
+        self, interaction: Interaction, snapshot: _SnapshotName = "latest", level: str = Level.CHECKSUM.value
+    ) -> None:
+        """Verify a snapshot."""
+        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
+            report = await self.service.verify(
+                await self.named(snapshot), Level(level), actor=actor_of(interaction), on_progress=progress
+            )
+        self.alerts.verified(report)
+        await answer.show(embeds.verified(report), outcome=True)
+
+    @verify.autocomplete("snapshot")
+    async def suggest_verified(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        """Suggest snapshots to verify."""
+        return await self.suggested(interaction, typed)
+
+    @DATABASE.command(name="integrity")
+    async def integrity(self, interaction: Interaction) -> None:
+        """Check the game's database as it is now."""
+        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
+            report = await self.service.integrity(on_progress=progress)
+        await answer.show(embeds.integrity(report), outcome=True)
