@@ -313,12 +313,12 @@ class Lifecycle:
             await asyncio.wait([running], timeout=timeout)
 
     async def end(self) -> None:
-        """Tidy up the database if the bot shuts down, once the service is closed, and give back the bot's ``close``."""
+        """Clean up the database if the bot shuts down, now that the service is closed; give back the bot's ``close``."""
         if self.closing and self.problem is None and self.seconds_left + _AFTER_SECONDS > _STOP_SECONDS:
             try:
                 await self._service.finish(min(_AFTER_SECONDS, self.seconds_left + _AFTER_SECONDS))
             except Exception:
-                log.exception("The database could not be tidied up")
+                log.exception("The database could not be cleaned up")
         self._sigterm.remove()
         self._close_hook.remove()
 

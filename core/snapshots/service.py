@@ -210,7 +210,7 @@ class SnapshotService(PastMethods):
         return await create_last(self._context, self._events, seconds)
 
     async def finish(self, seconds: float) -> None:
-        """Tidy up the database when the bot goes down, within ``seconds``; call it after ``close``.
+        """Clean up the database when the bot goes down, within ``seconds``; call it after ``close``.
 
         A SQLite database that nobody else has open gets its write-ahead log written into the file, so that a copy of
         the file alone is whole. A failure is logged, because nothing is lost by it.

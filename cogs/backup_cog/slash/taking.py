@@ -1,4 +1,4 @@
-"""Taking and proving: ``now``, ``verify``, and the check of the game's database."""
+"""Taking and verifying: ``now``, ``verify``, and the check of the game's database."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _require_reader(invocation: Invocation) -> None:
 
 
 def _export_to_output(session: Session, snapshot_id: str) -> None:
-    # It is proven before the first byte of it goes out.
+    # It is verified before the first byte of it goes out.
     with tempfile.TemporaryDirectory(prefix="savepoint-") as folder:
         file, service = Path(folder) / "export", session.service
         session.follow(lambda on_progress: service.export(snapshot_id, file, on_progress=on_progress))

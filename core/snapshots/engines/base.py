@@ -249,9 +249,9 @@ class Engine(Protocol):
         return None
 
     def finish(self, watch: Watch) -> bool:
-        """Tidy up when the bot goes down, if nobody else has the database open; return True if there was anything.
+        """Clean up when the bot goes down, if nobody else has the database open; return True if there was anything.
 
-        Raises DatabaseBusy if somebody has. An engine that has nothing to tidy up inherits this method.
+        Raises DatabaseBusy if somebody has. An engine that has nothing to clean up inherits this method.
         """
         return False
 

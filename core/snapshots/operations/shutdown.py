@@ -45,7 +45,7 @@ async def create_last(context: Context, events: EventCoverage, seconds: float | 
 
 
 async def finish(context: Context, seconds: float) -> None:
-    """Let the engine tidy up the database, within ``seconds``; a failure is logged, because nothing is lost by it."""
+    """Let the engine clean up the database, within ``seconds``; a failure is logged, because nothing is lost by it."""
     # Without a log beside a file there is nothing to do, and no worker need be started for that.
     if context.url.path is None or not await context.in_thread(Path(f"{context.url.path}-wal").exists):
         return

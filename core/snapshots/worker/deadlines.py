@@ -22,7 +22,7 @@ __all__ = ["overdue"]
 
 _ONLY_READ = "Nothing was changed; the database was only read"
 _AS_IT_WAS = "The database is as it was"
-_UNMARKED = "The snapshot is neither proven nor marked as damaged"
+_UNMARKED = "The snapshot is neither verified nor marked as damaged"
 _JOBS: dict[Any, tuple[str, str, str]] = {
     SnapshotJob: (
         "The snapshot",

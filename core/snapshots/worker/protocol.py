@@ -136,7 +136,7 @@ class IntegrityJob(Work, frozen=True, kw_only=True, tag=True):
 
 
 class FinishJob(Work, frozen=True, kw_only=True, tag=True):
-    """Tidy up the database when the bot goes down."""
+    """Clean up the database when the bot goes down."""
 
 
 class InspectJob(Work, frozen=True, kw_only=True, tag=True):

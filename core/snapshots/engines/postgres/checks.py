@@ -58,8 +58,8 @@ def damaged_report(error: DatabaseDamaged, started: float) -> IntegrityReport:
 def unrebuilt_report(content: Content, checks: Checks, shown: str) -> IntegrityReport:
     """Return the report on an archive that could only be read, because the role may not create databases."""
     message = (
-        f"The dump was proven whole, but not rebuilt: the role of {shown} may not create databases (ALTER ROLE … "
-        "CREATEDB), and a rehearsal needs one."
+        f"The dump is whole, but was not rebuilt: the role of {shown} may not create databases (ALTER ROLE … "
+        "CREATEDB), and a test restore needs one."
     )
     finding = Finding(check=Check.ACCESS, severity=Severity.WARNING, message=message)
     rows = {table.name: table.rows for table in content.blocks.values()}

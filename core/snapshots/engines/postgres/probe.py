@@ -102,7 +102,7 @@ class PostgresProbe:
             return (versions,)
         return (
             versions,
-            "The role may not create databases: snapshots are not rebuilt for proof, and restored in place.",
+            "The role may not create databases: snapshots are not rebuilt to verify them, and restored in place.",
         )
 
     async def lacking(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The import of a SQLite database, or of a gzip of one: its image, whether that can be relied on, and its archive.
 
-A database is copied with what its ``-wal`` holds; an archive of Savepoint's is proven by its own fingerprint, and any
+A database is copied with what its ``-wal`` holds; an archive of Savepoint's is verified by its own fingerprint, and any
 other gzip by the checks of what is in it.
 """
 

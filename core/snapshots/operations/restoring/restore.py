@@ -68,7 +68,7 @@ async def restore_locked(
     agreed: str | None,
     actor: Actor,
     automatic: bool = False,
-    unfit: tuple[Finding, ...] = (),
+    findings: tuple[Finding, ...] = (),
     stopped: bool = False,
     on_progress: OnProgress | None = None,
 ) -> RestoreReport:
@@ -76,7 +76,7 @@ async def restore_locked(
 
     ``agreed`` is the token that somebody agreed to; PlanOutdated is raised if the state is another one now. An
     ``automatic`` restore is refused (StateUnfit) if the state in the snapshot cannot be read, or has one of the
-    ``unfit`` findings; a restore by hand is not. ``stopped`` says that nobody uses the database, where that cannot be
+    ``findings``; a restore by hand is not. ``stopped`` says that nobody uses the database, where that cannot be
     found out. Raises SnapshotDamaged if the snapshot does not give back its state,
     DatabaseBusy at the deadline, RestoreFailed if the result failed its check and the way back was taken. After any of
     them the database is as it was. What went wrong after the change was made is in the report, and raises nothing.
@@ -90,7 +90,7 @@ async def restore_locked(
     # No wait between this and the ``try``: who is told that it starts is told that it ended, also if it is cancelled.
     await context.notify(lambda listener: listener.restore_starting(plan))
     image = root / f"restore-{plan.snapshot.id}-{context.token_hex(4)}" / "rebuilt.db"
-    work = RestoreSteps(context, contents, plan, image, automatic, unfit, on_progress, stopped=stopped)
+    work = RestoreSteps(context, contents, plan, image, automatic, findings, on_progress, stopped=stopped)
     report: RestoreReport | None = None
     try:
         async with journaled(

@@ -235,7 +235,7 @@ def _moment(snapshot: Snapshot) -> str:
     return f"{snapshot.began_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-async def _restore(context: Context, snapshot: Snapshot, unfit: tuple[Finding, ...]) -> RestoreReport:
+async def _restore(context: Context, snapshot: Snapshot, findings: tuple[Finding, ...]) -> RestoreReport:
     """Exchange the files, so that the damaged ones stay to be looked at; online if others have them open."""
     contents = context.repository.catalog.contents
     plan = await plan_for(context, contents, snapshot)
@@ -249,7 +249,7 @@ async def _restore(context: Context, snapshot: Snapshot, unfit: tuple[Finding, .
             agreed=None,
             actor=_ACTOR,
             automatic=True,
-            unfit=unfit,
+            findings=findings,
             # Before its own first start the game has nothing open, and nobody else may have.
             stopped=context.first_start,
         )

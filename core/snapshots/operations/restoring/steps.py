@@ -57,7 +57,7 @@ class RestoreSteps:
         plan: RestorePlan,
         image: Path,
         automatic: bool,
-        unfit: tuple[Finding, ...],
+        findings: tuple[Finding, ...],
         on_progress: OnProgress | None,
         *,
         stopped: bool = False,
@@ -68,7 +68,7 @@ class RestoreSteps:
         self._plan = plan
         self._image = image
         self._automatic = automatic
-        self._unfit = unfit
+        self._findings = findings
         self._on_progress = on_progress
         self._started = time.monotonic()
         self._safety: Snapshot | None = None
@@ -199,13 +199,13 @@ class RestoreSteps:
 
     def _require_fit(self, verified: VerifyResult) -> None:
         """Raise StateUnfit if the state in the snapshot cannot be read, or has what the restore is to mend."""
-        unwanted = {(each.check, each.table) for each in self._unfit}
+        unwanted = {(each.check, each.table) for each in self._findings}
         wrong = [each for each in verified.findings if judge([each]) is Verdict.UNREADABLE]
         wrong += [each for each in verified.findings if (each.check, each.table) in unwanted]
         if verified.integrity is not None:
             # A snapshot is checked by the tables that it has, so one that it lacks is no finding.
             tables = {table.lower() for table in verified.integrity.rows}
-            missing = [each for each in self._unfit if each.check is Check.TABLES]
+            missing = [each for each in self._findings if each.check is Check.TABLES]
             wrong += [each for each in missing if str(each.table).lower() not in tables]
         if wrong:
             raise StateUnfit(
