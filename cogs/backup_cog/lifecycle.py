@@ -313,7 +313,7 @@ class Lifecycle:
             await asyncio.wait([running], timeout=timeout)
 
     async def end(self) -> None:
-        """Clean up the database if the bot shuts down, now that the service is closed; give back the bot's ``close``."""
+        """Clean up the database if the bot shuts down; the service is closed by now. Give back the bot's ``close``."""
         if self.closing and self.problem is None and self.seconds_left + _AFTER_SECONDS > _STOP_SECONDS:
             try:
                 await self._service.finish(min(_AFTER_SECONDS, self.seconds_left + _AFTER_SECONDS))

@@ -229,7 +229,7 @@ async def test_a_pool_lives_through_a_restore(tmp_path: Path) -> None:
         assert await pool.fetchval("SELECT sum(dust) FROM users") == sum(row[2] for row in before["users"])
 
 
-async def test_a_role_without_createdb_restores_in_place_and_never_claims_a_rehearsal(tmp_path: Path) -> None:
+async def test_a_role_without_createdb_restores_in_place_and_never_claims_a_test_restore(tmp_path: Path) -> None:
     """``restored`` is refused with the reason; a restore happens in one transaction, and is proven afterwards."""
     world = PostgresWorld(tmp_path, PostgresGame(createdb=False))
     world.game.execute("CREATE VIEW rich AS SELECT id FROM users WHERE dust > 10; CREATE TYPE mood AS ENUM ('ok')")
