@@ -51,7 +51,9 @@ With ``--json`` standard output is exactly one JSON document. These shapes are s
                       "size", "free", "newest": SNAPSHOT|null, "newest_restored": SNAPSHOT|null, "next_periodic",
                       "remarks": [sentence of the engine, ..], "live": HEALTH, "audit": [LINE, ..] (the newest five),
                       "settings_file": path|null, "triggers": count, "verified": SNAPSHOT|null, "users": [process that
-                      has the database open, ..]|null, "problems": [{"check", "message", "fix"}, ..]}
+                      has the database open, ..]|null, "problems": [{"check", "message", "fix"}, ..],
+                      "restored": {"id", "at", "seconds"}|null (the newest test restore that passed), "lasts": seconds
+                      for which the free space lasts at the pace of the last day, if nothing is removed|null}
     integrity         {"ok", "verdict", "findings": [FINDING, ..]}
     audit             {"lines": [LINE, ..]}, oldest first
     prune             {"dry_run", "freed", "decisions": [{"id", "keep", "reasons": [..]}, ..]}

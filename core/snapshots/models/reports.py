@@ -95,7 +95,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     ``live`` is what is known of the database itself, ``audit`` the newest lines of the audit log, oldest first, and
     ``doing`` what runs in this process.
-    ``verified`` is the snapshot that was verified last, after it was taken. ``lacking`` are sentences on what the next
+    ``verified`` is the snapshot that was verified last, after it was taken, and ``restored`` the one that last passed a
+    test restore. ``lasts`` is for how many seconds the free space lasts if nothing is removed and as much is written as
+    in the last day, None if that is unknown. ``lacking`` are sentences on what the next
     snapshot needs and this machine lacks. ``users`` names the other processes that have the database open, None if that
     cannot be told.
     """
@@ -121,3 +123,5 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     verified: Snapshot | None = None
     lacking: tuple[str, ...] = ()
     users: tuple[str, ...] | None = None
+    restored: Snapshot | None = None
+    lasts: float | None = None

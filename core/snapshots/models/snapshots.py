@@ -57,7 +57,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     snapshot. ``began_at`` is the time just before the database was read, so everything committed by then is included.
     ``requests`` is the number of events that it covers, ``reasons`` are their distinct reasons. ``rows`` has the number
     of rows of the critical tables that existed. ``health`` is the verdict on the state, or None if it was not checked.
-    ``restored_at`` is when it last passed a verification by ``restored``. ``details`` is for the engine.
+    ``restored_at`` is when it last passed a verification by ``restored``, and ``restored_seconds`` how long that took,
+    None if that was not written down. ``details`` is for the engine.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fingerprint: str
     verification: Verification
     restored_at: dt.datetime | None = None
+    restored_seconds: float | None = None
     pinned: bool = False
     kept_until: dt.datetime | None = None
     note: str | None = None

@@ -201,6 +201,7 @@ def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
         reasons=known.reasons,
         requests=known.requests,
         restored_at=known.restored_at if not found.damaged else None,
+        restored_seconds=known.restored_seconds if not found.damaged else None,
         health=known.health or found.health,
     )
 

@@ -7,6 +7,7 @@ import datetime as dt
 from ..errors import SnapshotError
 from ..models import Check, Finding, Health, IntegrityReport, Kind, OnProgress, Severity, Snapshot, Status
 from ..policies.health import health_of, usable_state
+from ..policies.space import free_space_lasts
 from ..repository.audit import AuditLog
 from ..worker.protocol import IntegrityJob
 from .context import Context
@@ -24,6 +25,7 @@ async def status(context: Context, events: EventCoverage, schedule: PeriodicSche
     repository = context.repository
     contents = await context.in_thread(repository.refresh)
     snapshots = tuple(reversed(contents.snapshots))
+    free = await context.in_thread(repository.free)
     return Status(
         engine=context.url.engine,
         database=context.url.redacted,
@@ -32,7 +34,7 @@ async def status(context: Context, events: EventCoverage, schedule: PeriodicSche
         damaged=sum(snapshot.damaged for snapshot in snapshots),
         pinned=sum(snapshot.pinned for snapshot in snapshots),
         size=sum(snapshot.size for snapshot in snapshots),
-        free=await context.in_thread(repository.free),
+        free=free,
         newest=next(iter(snapshots), None),
         newest_restored=next((each for each in snapshots if each.restored_at and usable_state(each)), None),
         pending=events.waiting,
@@ -46,11 +48,18 @@ async def status(context: Context, events: EventCoverage, schedule: PeriodicSche
         users=await context.probe.users(),
         audit=await context.in_thread(AuditLog(repository.root).last, _AUDIT_LINES),
         doing=tuple(context.doing),
+        restored=max((each for each in snapshots if each.restored_at), key=_restored_at, default=None),
+        lasts=free_space_lasts(free, snapshots, context.clock()),
     )
 
 
 def _at(snapshot: Snapshot) -> dt.datetime:
     return snapshot.verification.at
+
+
+def _restored_at(snapshot: Snapshot) -> dt.datetime:
+    assert snapshot.restored_at is not None
+    return snapshot.restored_at
 
 
 async def _live(context: Context) -> Health | None:

@@ -197,10 +197,12 @@ def note_outcome(
     snapshot: Snapshot, level: Level, ok: bool, now: dt.datetime, health: Health | None, seconds: float | None = None
 ) -> Snapshot:
     """Return the snapshot with the outcome of a verification."""
+    proven = ok and level is Level.RESTORED and readable(health)
     return msgspec.structs.replace(
         snapshot,
         verification=Verification(level=level, at=now, ok=ok, seconds=seconds),
-        restored_at=now if ok and level is Level.RESTORED and readable(health) else snapshot.restored_at,
+        restored_at=now if proven else snapshot.restored_at,
+        restored_seconds=seconds if proven else snapshot.restored_seconds,
         health=health,
     )
 

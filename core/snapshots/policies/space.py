@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 from ..models import Form, Snapshot
 
-__all__ = ["needed_for_restore", "needed_for_snapshot"]
+__all__ = ["free_space_lasts", "needed_for_restore", "needed_for_snapshot"]
 
 _RATIO_UNKNOWN = 0.7
 """The size of the first archive relative to its database. Measured with game databases: 0.2 to 0.5."""
 _MARGIN = 1.1
 _FIXED = 1 << 20
 _RECENT = 20
+_DAY = dt.timedelta(days=1)
 
 
 def needed_for_snapshot(
@@ -40,6 +42,18 @@ def needed_for_restore(
     """Estimate the bytes for a restore: the rebuilt image, its verification, and a safety snapshot."""
     rebuilt = 0 if elsewhere else 2 * restored_size
     return rebuilt + needed_for_snapshot(database_size, snapshots, elsewhere=elsewhere)
+
+
+def free_space_lasts(free: int, snapshots: Sequence[Snapshot], now: dt.datetime) -> float | None:
+    """Return for how many seconds ``free`` bytes last if each day writes as much as the last one and removes nothing.
+
+    Retention removes something most days, so it lasts longer than that. None if there are no snapshots of a whole day
+    yet, or if none was taken in it.
+    """
+    if all(now - snapshot.created_at < _DAY for snapshot in snapshots):
+        return None
+    written = sum(snapshot.size for snapshot in snapshots if dt.timedelta(0) <= now - snapshot.created_at < _DAY)
+    return free / written * _DAY.total_seconds() if written else None
 
 
 def _ratio(snapshots: Sequence[Snapshot]) -> float:

@@ -39,7 +39,13 @@ def test_status_answers_with_counts_sizes_and_what_is_newest(world: World) -> No
         "verified",
         "users",
         "problems",
+        "restored",
+        "lasts",
     ]
+    restored = answer.pop("restored")
+    assert (restored["id"], answer.pop("lasts")) == (second["id"], None)
+    assert TIME.fullmatch(restored["at"])
+    assert restored["seconds"] > 0
     assert answer.pop("verified")["id"] == second["id"]
     assert answer.pop("users") in ([], None)
     assert [problem["check"] for problem in answer.pop("problems")] == ["damaged"]

@@ -30,6 +30,11 @@ async def test_a_sound_snapshot_passes_and_the_catalog_remembers_when_and_how(
         assert remembered.verification.level is level
         assert remembered.verification.at == report.at > made.verification.at
         assert remembered.restored_at == (report.at if level is Level.RESTORED else None)
+        assert remembered.restored_seconds == (report.seconds if level is Level.RESTORED else None)
+        await service.verify(made.id)
+        newer = await service.get(made.id)
+        assert newer.restored_seconds == remembered.restored_seconds, "a quicker verification says nothing of it"
+        remembered = newer
         assert world.heard.failures == []
     async with world.opened() as later:
         assert await later.get(made.id) == remembered

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.snapshots.models import Snapshot
-from core.snapshots.policies.space import needed_for_restore, needed_for_snapshot
-from tests.worlds.snapshots import make_snapshot
+from core.snapshots.policies.space import free_space_lasts, needed_for_restore, needed_for_snapshot
+from tests.worlds.snapshots import NOON, make_snapshot
 
 GIB, MIB = 1 << 30, 1 << 20
 
@@ -54,3 +56,13 @@ def test_an_engine_that_works_elsewhere_needs_no_image_here() -> None:
     archive = needed_for_snapshot(10**9, ())
     assert needed_for_snapshot(10**9, (), elsewhere=True) == archive - 10**9
     assert needed_for_restore(10**10, 10**9, (), elsewhere=True) == archive - 10**9
+
+
+def test_free_space_lasts_as_long_as_the_last_days_pace_says() -> None:
+    """Nothing is said before there is a whole day to judge by, and nothing where the day wrote nothing."""
+    day = dt.timedelta(days=1)
+    taken = [make_snapshot(1, at=NOON - 2 * day), *(make_snapshot(n, at=NOON - day / n, size=MIB) for n in (2, 4))]
+    assert free_space_lasts(20 * MIB, taken, NOON) == 10 * day.total_seconds()
+    assert free_space_lasts(20 * MIB, taken[1:], NOON) is None
+    assert free_space_lasts(20 * MIB, taken[:1], NOON) is None
+    assert free_space_lasts(20 * MIB, [], NOON) is None

@@ -10,13 +10,28 @@ from typing import Any
 import msgspec
 
 from ...doctor.models import Problem
-from ...models import AuditLine, Status
+from ...models import AuditLine, Snapshot, Status
 from ...settings.origins import Effective
 from .checks import HealthDocument, health_document
 from .snapshots import SnapshotDocument, snapshot_document
 from .times import utc
 
-__all__ = ["SettingDocument", "SettingsDocument", "StatusDocument", "settings_document", "status_document"]
+__all__ = [
+    "RestoredDocument",
+    "SettingDocument",
+    "SettingsDocument",
+    "StatusDocument",
+    "settings_document",
+    "status_document",
+]
+
+
+class RestoredDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest test restore that passed."""
+
+    id: str
+    at: dt.datetime
+    seconds: float | None
 
 
 class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +57,8 @@ class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
     verified: SnapshotDocument | None
     users: tuple[str, ...] | None
     problems: tuple[Problem, ...]
+    restored: RestoredDocument | None
+    lasts: float | None
 
 
 class SettingDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +103,15 @@ def status_document(
         verified=snapshot_document(status.verified) if status.verified else None,
         users=status.users,
         problems=problems,
+        restored=_restored(status.restored),
+        lasts=status.lasts,
     )
+
+
+def _restored(snapshot: Snapshot | None) -> RestoredDocument | None:
+    if snapshot is None or snapshot.restored_at is None:
+        return None
+    return RestoredDocument(id=snapshot.id, at=utc(snapshot.restored_at), seconds=snapshot.restored_seconds)
 
 
 def settings_document(found: Iterable[Effective], file: Path | None) -> SettingsDocument:

@@ -45,10 +45,11 @@ def status_output(
         ("snapshots", counts),
         ("damaged", damaged),
         ("pinned", f"{status.pinned:,}"),
-        ("size", f"{size_text(status.size)}, {size_text(status.free)} free"),
+        ("size", f"{size_text(status.size)}, {size_text(status.free)} free{_lasts(status.lasts)}"),
         ("newest", _named(status.newest, now)),
         ("newest restored", _named(status.newest_restored, now)),
         ("last verified", _verified(status.verified, now)),
+        ("test restore", _restored(status.restored, now)),
         ("next periodic", f"{moment(status.next_periodic, now)}, while the bot runs"),
         *(("engine", remark) for remark in status.remarks),
     ]
@@ -95,6 +96,17 @@ def _verified(snapshot: Snapshot | None, now: dt.datetime) -> str:
     outcome = "passed" if verification.ok else "DAMAGED"
     took = duration_text(verification.seconds or 0.0)
     return f"{snapshot.id}, {verification.level}, {outcome} in {took}, {moment(verification.at, now)}"
+
+
+def _restored(snapshot: Snapshot | None, now: dt.datetime) -> str:
+    if snapshot is None or snapshot.restored_at is None:
+        return "none"
+    took = "" if snapshot.restored_seconds is None else f" in {duration_text(snapshot.restored_seconds)}"
+    return f"{snapshot.id}, restored and compared{took}, {moment(snapshot.restored_at, now)}"
+
+
+def _lasts(seconds: float | None) -> str:
+    return "" if seconds is None else f" (at the last day's pace at least for {duration_text(seconds)})"
 
 
 def _problems(problems: Iterable[Problem]) -> Iterable[Text]:
