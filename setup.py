@@ -49,6 +49,9 @@ class BuildWithOneName(build_py):
 setup(
     packages=list(packages()),
     package_dir=packages(),
-    package_data={"savepoint.backup_cog": ["py.typed"], "savepoint.snapshots": ["py.typed"]},
+    package_data={
+        "savepoint.backup_cog": ["py.typed", "language/*/*.toml"],
+        "savepoint.snapshots": ["py.typed"],
+    },
     cmdclass={"build_py": BuildWithOneName},
 )

@@ -88,6 +88,9 @@ def test_the_wheel_loads_and_works_in_an_empty_environment(tmp_path: Path) -> No
         for path in (PROJECT / source).rglob("*.py")
         if path.relative_to(PROJECT).parts[1] in ("backup_cog", "snapshots")
     }
+    tables = {name.removeprefix("savepoint/backup_cog/") for name in names if name.endswith(".toml")}
+    cog = PROJECT / "cogs" / "backup_cog"
+    assert tables == {path.relative_to(cog).as_posix() for path in cog.rglob("*.toml")}
 
     venv.create(tmp_path / "environment", with_pip=True)
     programs = tmp_path / "environment" / ("Scripts" if sys.platform == "win32" else "bin")

@@ -1,10 +1,26 @@
 """What the cog says, in the language of who reads it. English is written in the code, other languages in tables.
 
 ``de/*.toml`` is German: each English text, as it stands in the code, and what it is in German. A text that counts
-something has two forms. A language more is a folder more, and its name in ``catalog.LANGUAGES``.
+something has two forms. A language more is a folder more, its name in ``catalog.LANGUAGES``, and its separators.
 """
 
 from .catalog import LANGUAGES
-from .speaking import for_the_host, phrase, plural, set_host_language, speak, text
+from .menus import localized
+from .quantities import duration_text, size_text
+from .speaking import for_the_host, number_text, phrase, plural, set_host_language, speak, text
+from .words import word
 
-__all__ = ["LANGUAGES", "for_the_host", "phrase", "plural", "set_host_language", "speak", "text"]
+__all__ = [
+    "LANGUAGES",
+    "duration_text",
+    "for_the_host",
+    "localized",
+    "number_text",
+    "phrase",
+    "plural",
+    "set_host_language",
+    "size_text",
+    "speak",
+    "text",
+    "word",
+]

@@ -7,10 +7,13 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["LANGUAGES", "Translation", "language_of", "table"]
+__all__ = ["LANGUAGES", "SEPARATORS", "Translation", "language_of", "table"]
 
 LANGUAGES = ("en", "de")
-"""The languages that all texts exist in, by the codes of ISO 639-1."""
+"""The languages that all texts exist in, by the codes of ISO 639-1, which Discord's locales begin with."""
+
+SEPARATORS = {"en": (",", "."), "de": (".", ",")}
+"""What stands between thousands, and before decimals."""
 
 Translation = str | list[str]
 """A text; or one for a count of one, and one for every other count."""
@@ -18,10 +21,10 @@ Translation = str | list[str]
 _FOLDER = Path(__file__).parent
 
 
-def language_of(locale: str) -> str:
-    """Return the language of a locale such as "de" or "en-GB": English for one that there is no table of."""
+def language_of(locale: str) -> str | None:
+    """Return the language of a locale such as "de" or "en-GB"; None for one that there is no table of."""
     code = locale.partition("-")[0].lower()
-    return code if code in LANGUAGES else "en"
+    return code if code in LANGUAGES else None
 
 
 @functools.cache

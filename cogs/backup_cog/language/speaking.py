@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from .catalog import Translation, language_of, table
+from .catalog import SEPARATORS, language_of, table
 
-__all__ = ["for_the_host", "phrase", "plural", "set_host_language", "speak", "text"]
+__all__ = ["for_the_host", "number_text", "phrase", "plural", "set_host_language", "speak", "text"]
 
 _language: contextvars.ContextVar[str | None] = contextvars.ContextVar("savepoint_language", default=None)
 _host = "en"
 
 
 def set_host_language(locale: str) -> None:
-    """Speak this language where nobody in particular is answered: in notices, and to commands by mention."""
+    """Speak this language where nobody in particular is answered, and to people whose own one there is no table of."""
     global _host
-    _host = language_of(locale)
+    _host = language_of(locale) or "en"
 
 
 def speak(locale: object) -> None:
@@ -41,16 +41,16 @@ def for_the_host() -> Iterator[None]:
 
 def text(english: str, /, **values: object) -> str:
     """Return a text in the language that is spoken, with ``values`` in the places that it names in braces."""
-    found = _table().get(english, english)
+    found = table(_spoken()).get(english, english)
     chosen = found if isinstance(found, str) else found[-1]
     return chosen.format(**values) if values else chosen
 
 
 def plural(count: int, one: str, many: str, /, **values: object) -> str:
     """Return the text for a count, which both forms can name as ``{count}``: ``one`` for 1, else ``many``."""
-    found = _table().get(many, [one, many])
+    found = table(_spoken()).get(many, [one, many])
     forms = [found, found] if isinstance(found, str) else found
-    return forms[0 if count == 1 else -1].format(count=count, **values)
+    return forms[0 if count == 1 else -1].format(count=number_text(count), **values)
 
 
 def phrase(english: str, /) -> str:
@@ -58,6 +58,11 @@ def phrase(english: str, /) -> str:
     return english
 
 
-def _table() -> Mapping[str, Translation]:
-    language = _language.get() or _host
-    return table(language)
+def number_text(number: float, decimals: int = 0) -> str:
+    """Return a number as the language writes it: "1,024" and "1.5" in English."""
+    thousands, point = SEPARATORS[_spoken()]
+    return f"{number:,.{decimals}f}".translate(str.maketrans(",.", thousands + point))
+
+
+def _spoken() -> str:
+    return _language.get() or _host

@@ -1,0 +1,30 @@
+"""The commands as Discord's menus show them: their names are English, what they do is said in every language.
+
+discord.py asks one translator for all commands of a bot, and that is the host's: to set ours would take its place. So
+the texts are put into what is sent to Discord, wherever the host's translator has given none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .catalog import LANGUAGES, table
+
+__all__ = ["localized"]
+
+
+def localized(command: dict[str, Any]) -> dict[str, Any]:
+    """Return a command or option, as it is sent to Discord, with the texts of every language added in place."""
+    if "description" in command:
+        _add(command, "description")
+    for choice in command.get("choices", ()):
+        _add(choice, "name")
+    for option in command.get("options", ()):
+        localized(option)
+    return command
+
+
+def _add(document: dict[str, Any], key: str) -> None:
+    found = {code: table(code)[document[key]] for code in LANGUAGES if document[key] in table(code)}
+    if found:
+        document[f"{key}_localizations"] = found | (document.get(f"{key}_localizations") or {})
