@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from cogs.backup_cog import embeds
+from cogs.backup_cog.slash.snapshots.labels import searched
 from core.snapshots import Form, Kind, Level, Snapshot, Verification
 from core.snapshots.repository.catalog import Contents
 from core.snapshots.repository.names import INCREMENTAL_SUFFIX, relative_path
@@ -81,7 +81,7 @@ async def _reading(subject: Subject, rounds: int) -> dict[str, list[float]]:
 
 def _suggest(subject: Subject) -> int:
     """Search as the cog's autocomplete does, in the worst case: nothing matches, so that it looks at every snapshot."""
-    return sum("nothing is called this" in embeds.searched(snapshot) for snapshot in subject.service.known)
+    return sum("nothing is called this" in searched(snapshot) for snapshot in subject.service.known)
 
 
 async def _repeats(subject: Subject, player: OtherPlayer, rounds: int) -> list[float]:

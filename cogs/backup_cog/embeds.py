@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from collections.abc import Sequence
 
 import discord
@@ -27,8 +26,9 @@ from .core_api import (
     judge,
     size_text,
 )
-from .formatting import CHOICE_LIMIT, TEXT_LIMIT, Reply, clip, embed, listing, plain, report_text
+from .formatting import TEXT_LIMIT, Reply, embed, listing, plain, report_text, when
 from .permissions import NotAllowed
+from .slash.snapshots.lines import facts, snapshot_line
 from .triggers import TriggerCount
 
 __all__ = [
@@ -37,16 +37,11 @@ __all__ = [
     "HEALTH_TITLES",
     "RED",
     "CogState",
-    "choice",
     "claimed",
     "created",
-    "facts",
     "failure",
     "integrity",
     "progress",
-    "searched",
-    "snapshot_line",
-    "snapshots",
     "status",
     "status_text",
     "verified",
@@ -65,7 +60,6 @@ HEALTH_TITLES = {
 """The title and the colour of each verdict."""
 _FINDINGS_LIMIT = 2500
 _LIST_LIMIT = 3400
-_REASONS_LIMIT = 700
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,11 +70,6 @@ class CogState:
     outages: tuple[str, ...]
     startup: StartupReport | None
     triggers: tuple[TriggerCount, ...]
-
-
-def when(at: dt.datetime) -> str:
-    """Return a moment in the reader's own time zone, and how long ago it is."""
-    return f"{discord.utils.format_dt(at, 'f')} ({discord.utils.format_dt(at, 'R')})"
 
 
 def failure(error: BaseException, suggested: Sequence[Snapshot] = ()) -> Reply:
@@ -106,64 +95,6 @@ def created(outcome: Created) -> Reply:
         return Reply(embed("Nothing to do", text, fields=facts(snapshot), colour=GREEN))
     text = "Written, read back and verified."
     return Reply(embed("Snapshot taken", text, fields=facts(snapshot), colour=GREEN))
-
-
-def facts(snapshot: Snapshot) -> list[tuple[str, str]]:
-    """Return the fields that name and describe a snapshot."""
-    fields = [
-        ("Id", f"`{snapshot.id}`"),
-        ("Taken", when(snapshot.created_at)),
-        ("Kind", snapshot.kind.value + (", pinned" if snapshot.pinned else "")),
-        ("Size", f"{size_text(snapshot.size)} ({size_text(snapshot.database_size)} restored)"),
-        ("Verified", _verification(snapshot)),
-        ("Reasons", _reasons(snapshot)),
-    ]
-    if snapshot.note:
-        fields.append(("Note", plain(snapshot.note, 300)))
-    return fields
-
-
-def _verification(snapshot: Snapshot) -> str:
-    verification = snapshot.verification
-    outcome = verification.level.value if verification.ok else f"DAMAGED ({verification.level.value})"
-    return f"{outcome}, {discord.utils.format_dt(verification.at, 'R')}"
-
-
-def _reasons(snapshot: Snapshot) -> str:
-    counted = f" ({count_text(snapshot.requests, 'event')})" if snapshot.requests > len(snapshot.reasons) else ""
-    return listing([plain(reason) for reason in snapshot.reasons], _REASONS_LIMIT) + counted
-
-
-def snapshot_line(snapshot: Snapshot) -> str:
-    """Return one line of a list of snapshots."""
-    marks = [mark for mark, holds in (("pinned", snapshot.pinned), ("DAMAGED", snapshot.damaged)) if holds]
-    reason = plain(snapshot.reasons[0], 40) if snapshot.reasons else snapshot.kind.value
-    others = f" +{len(snapshot.reasons) - 1}" if len(snapshot.reasons) > 1 else ""
-    marked = f" · **{', '.join(marks)}**" if marks else ""
-    taken = discord.utils.format_dt(snapshot.created_at, "R")
-    return f"`{snapshot.id}` {taken} · {snapshot.kind.value} · {size_text(snapshot.size)} · {reason}{others}{marked}"
-
-
-def snapshots(found: Sequence[Snapshot], kind: str | None, *, group: str = "backup") -> Reply:
-    """List snapshots in the order given; if the list does not fit, all of it is attached.
-
-    ``group`` is the name of the slash commands.
-    """
-    title = count_text(len(found), f"{kind} snapshot" if kind else "snapshot")
-    if not found:
-        text = "There is none of this kind yet." if kind else f"There is none yet. `/{group} now` takes the first one."
-        return Reply(embed(title, text))
-    text = listing([snapshot_line(snapshot) for snapshot in found], _LIST_LIMIT)
-    size = f"{size_text(sum(snapshot.size for snapshot in found))} in all"
-    report = report_text([_record(snapshot) for snapshot in found]) if text.count("\n") + 1 < len(found) else None
-    return Reply(embed(title, text, footer=size), report)
-
-
-def _record(snapshot: Snapshot) -> str:
-    state = "damaged" if snapshot.damaged else "pinned" if snapshot.pinned else ""
-    moment = f"{snapshot.created_at:%Y-%m-%d %H:%M:%S} UTC"
-    parts = [snapshot.id, moment, snapshot.kind.value, size_text(snapshot.size), state, ", ".join(snapshot.reasons)]
-    return "  ".join(part for part in parts if part)
 
 
 def verified(report: VerifyReport) -> Reply:
@@ -339,18 +270,3 @@ def progress(phase: str, done: int, total: int) -> Reply:
     """Show how far long work has come."""
     share = f" {min(100, round(100 * done / total))} %" if total > 0 else ""
     return Reply(embed("Working", f"{plain(phase, 60)}{share}"))
-
-
-def choice(snapshot: Snapshot, wanted: str = "") -> str:
-    """Return a snapshot's label in a list of suggestions, which shows text as it is: with the reason that matched."""
-    matching = (reason for reason in snapshot.reasons if wanted in reason.casefold())
-    shown = next(matching, snapshot.reasons[0] if snapshot.reasons else "")
-    reason = " ".join("".join(letter if letter.isprintable() else " " for letter in shown).split())
-    damaged = "damaged · " if snapshot.damaged else ""
-    label = f"{snapshot.id} · {snapshot.created_at:%Y-%m-%d %H:%M} UTC · {snapshot.kind.value} · {damaged}{reason}"
-    return clip(label, CHOICE_LIMIT)
-
-
-def searched(snapshot: Snapshot) -> str:
-    """Return the text in which typed words are searched: id, kind, reasons and note."""
-    return " ".join([snapshot.id, snapshot.kind.value, *snapshot.reasons, snapshot.note or ""]).casefold()

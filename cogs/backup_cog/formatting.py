@@ -7,6 +7,7 @@ the rest is counted. Nothing here can make a message that Discord refuses.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -14,7 +15,18 @@ import discord
 
 from .core_api import count_text
 
-__all__ = ["CHOICES_LIMIT", "CHOICE_LIMIT", "TEXT_LIMIT", "Reply", "clip", "embed", "listing", "plain", "report_text"]
+__all__ = [
+    "CHOICES_LIMIT",
+    "CHOICE_LIMIT",
+    "TEXT_LIMIT",
+    "Reply",
+    "clip",
+    "embed",
+    "listing",
+    "plain",
+    "report_text",
+    "when",
+]
 
 CHOICES_LIMIT = 25
 CHOICE_LIMIT = 100
@@ -49,6 +61,11 @@ class Reply:
 def clip(text: str, limit: int) -> str:
     """Return a text of at most ``limit`` characters; one that was cut ends with "…"."""
     return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
+
+
+def when(at: dt.datetime) -> str:
+    """Return a moment in the reader's own time zone, and how long ago it is."""
+    return f"{discord.utils.format_dt(at, 'f')} ({discord.utils.format_dt(at, 'R')})"
 
 
 def plain(text: str, limit: int = 100) -> str:

@@ -17,6 +17,8 @@ from msgspec import structs
 from cogs.backup_cog import embeds, restore_embeds
 from cogs.backup_cog.formatting import Reply, clip, embed, listing, plain
 from cogs.backup_cog.notices import texts
+from cogs.backup_cog.slash import listing as listing_of_snapshots
+from cogs.backup_cog.slash.snapshots import labels
 from cogs.backup_cog.triggers import TriggerCount
 from core.snapshots import (
     Actor,
@@ -163,7 +165,7 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
     ]
     return [
         embeds.created(Created(snapshot=entry, unchanged=False)),
-        embeds.snapshots([entry] * count, "critical"),
+        listing_of_snapshots.snapshots([entry] * count, "critical"),
         embeds.verified(verified),
         embeds.integrity(integrity),
         embeds.status(status_with(text), health(text, reasons)),
@@ -201,7 +203,7 @@ def test_every_reply_keeps_discords_limits(
     for reply in everything(reasons, tables, text, count):
         check(reply)
     assert len(embeds.status_text(status_with(text), health(text, reasons), [text])) <= 2000
-    assert 1 <= len(embeds.choice(snapshot(reasons))) <= 100
+    assert 1 <= len(labels.choice(snapshot(reasons))) <= 100
 
 
 @given(names)
@@ -216,7 +218,7 @@ def test_text_of_players_is_harmless(text: str) -> None:
 
 def test_a_nasty_reason_formats_nothing_in_a_list() -> None:
     """The reply uses the harmless text, not the raw one."""
-    text = text_of(embeds.snapshots([snapshot((NASTY,))], None).embed)
+    text = text_of(listing_of_snapshots.snapshots([snapshot((NASTY,))], None).embed)
     assert "@everyone" not in text
     assert "[free](" not in text.replace("\\[free](", "")
 
@@ -278,14 +280,17 @@ def test_fields_that_do_not_fit_are_counted() -> None:
         (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=True)), "Nothing changed"),
         (lambda: restore_embeds.restored(report((), (), "q"), BACKUPS), "Quarantine: /srv/backups/quarantine/q"),
         (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=False)), "\nTaken: "),
-        (lambda: embeds.snapshots([], "manual"), "0 manual snapshots\nThere is none of this kind yet."),
-        (lambda: embeds.snapshots([], None, group="save"), "There is none yet. `/save now` takes the first one."),
-        (lambda: embeds.snapshots([snapshot()], "critical"), "1 critical snapshot\n"),
+        (lambda: listing_of_snapshots.snapshots([], "manual"), "0 manual snapshots\nThere is none of this kind yet."),
+        (
+            lambda: listing_of_snapshots.snapshots([], None, group="save"),
+            "There is none yet. `/save now` takes the first one.",
+        ),
+        (lambda: listing_of_snapshots.snapshots([snapshot()], "critical"), "1 critical snapshot\n"),
         (lambda: embeds.integrity(checked(finding("odd"))), "No errors. 1 warning to look at."),
         (lambda: embeds.integrity(checked(finding("gone", Severity.ERROR))), "1 error, 0 warnings."),
         (lambda: embeds.status(status_with("x", pending=1), health("", ())), ", 1 event waits"),
         (lambda: embeds.status(status_with("x", pending=2), health("", ())), ", 2 events wait"),
-        (lambda: embeds.snapshots([snapshot(ok=False)], None), "DAMAGED"),
+        (lambda: listing_of_snapshots.snapshots([snapshot(ok=False)], None), "DAMAGED"),
         (lambda: embeds.status(None, health("no room", ("oops",))), "oops: **not fired since the bot started**"),
         (lambda: embeds.failure(SnapshotError("Busy now.")), "Busy now."),
         (lambda: embeds.failure(ValueError("secret")), "bot's log"),

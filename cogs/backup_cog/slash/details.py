@@ -5,7 +5,6 @@ from __future__ import annotations
 import discord
 from discord import app_commands
 
-from .. import embeds
 from ..controls import LOOK, PIN, UNPIN, VERIFY, custom_id
 from ..core_api import PruneDecision, Snapshot, count_text, size_text
 from ..embeds import GREEN, when
@@ -13,6 +12,7 @@ from ..formatting import Reply, embed, listing, plain, report_text
 from ..permissions import Interaction, actor_of
 from .groups import BACKUP
 from .parts import CogPart
+from .snapshots.lines import facts
 
 __all__ = ["DetailCommands", "details"]
 
@@ -47,7 +47,7 @@ def details(snapshot: Snapshot, decision: PruneDecision | None) -> Reply:
     base = f", needs `{snapshot.base}` and what that needs" if snapshot.base else ", needs no other file"
     rows = [f"{plain(table)}: {count:,}" for table, count in snapshot.rows.items()]
     fields = [
-        *embeds.facts(snapshot),
+        *facts(snapshot),
         ("Form", snapshot.form.value + base),
         ("Restored and compared", when(snapshot.restored_at) if snapshot.restored_at else "never yet"),
         ("State", _state(snapshot)),

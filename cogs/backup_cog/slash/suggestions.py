@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from discord import app_commands
 
-from .. import embeds
 from ..core_api import Level, Snapshot, SnapshotNotFound
 from ..formatting import CHOICES_LIMIT
+from .snapshots.labels import choice, searched
 
 __all__ = ["LEVELS", "choices", "meant", "with_reason"]
 
@@ -23,12 +23,9 @@ _MEANT = 5
 def choices(known: Sequence[Snapshot], typed: str) -> list[app_commands.Choice[str]]:
     """Return what Discord suggests: one whose id or reason is exactly that first, else newest first."""
     wanted = typed.strip().casefold()
-    found = [snapshot for snapshot in known if wanted in embeds.searched(snapshot)]
+    found = [snapshot for snapshot in known if wanted in searched(snapshot)]
     found.sort(key=lambda snapshot: not _is_exactly(snapshot, wanted))
-    return [
-        app_commands.Choice(name=embeds.choice(snapshot, wanted), value=snapshot.id)
-        for snapshot in found[:CHOICES_LIMIT]
-    ]
+    return [app_commands.Choice(name=choice(snapshot, wanted), value=snapshot.id) for snapshot in found[:CHOICES_LIMIT]]
 
 
 def _is_exactly(snapshot: Snapshot, wanted: str) -> bool:
@@ -40,7 +37,7 @@ def meant(known: Sequence[Snapshot], error: BaseException) -> tuple[Snapshot, ..
     if not isinstance(error, SnapshotNotFound):
         return ()
     typed = str(error.data.get("snapshot_id", "")).casefold()
-    found = [snapshot for snapshot in known if typed and typed in embeds.searched(snapshot)]
+    found = [snapshot for snapshot in known if typed and typed in searched(snapshot)]
     return tuple((found or list(known))[:_MEANT])
 
 
