@@ -14,9 +14,10 @@ from .players.commands import PlayerCommands
 from .restore_view import take_modal
 from .slash.details import DetailCommands
 from .slash.listing import ListCommands
-from .slash.panel import COMMANDS, StatusCommands
+from .slash.panel import StatusCommands
 from .slash.restoring import RestoreCommands
 from .slash.taking import TakingCommands
+from .status.panel import COMMANDS
 
 __all__ = ["Clicks"]
 
@@ -52,6 +53,9 @@ class Clicks(TakingCommands, ListCommands, DetailCommands, RestoreCommands, Stat
             controls.UNPIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=False),
             controls.VERIFY: lambda interaction, snapshot: self._run(interaction, "verify", snapshot),
             controls.RUN: self._run_from_panel,
+            controls.REFRESH: self.refresh,
+            controls.HISTORY: self.ask_whose_history,
+            controls.MEMBER: self._history_of,
         }
 
     async def _run_from_panel(self, interaction: Interaction, command: str) -> None:
@@ -64,6 +68,10 @@ class Clicks(TakingCommands, ListCommands, DetailCommands, RestoreCommands, Stat
         """Do what a command does, for a button."""
         runs: dict[str, Any] = {"now": self.take, "list": self.show, "verify": self.verify, "integrity": self.integrity}
         await runs[command].callback(self, interaction, *arguments)
+
+    async def _history_of(self, interaction: Interaction, _: str) -> None:
+        history: Any = self.history
+        await history.callback(self, interaction, controls.chosen_user(interaction))
 
     async def _too_late(self, interaction: Interaction, snapshot: str) -> None:
         """Answer a dead button; the preview of a rescue, or a snapshot that is gone, cannot be looked at again."""

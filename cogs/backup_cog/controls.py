@@ -11,17 +11,22 @@ from typing import Any
 
 import discord
 
-from .permissions import Interaction
+from .language import text
+from .permissions import Interaction, NotAllowed
 
 __all__ = [
     "CLAIM",
+    "HISTORY",
     "LOOK",
+    "MEMBER",
     "PIN",
+    "REFRESH",
     "RUN",
     "UNDO",
     "UNPIN",
     "VERIFY",
     "button",
+    "chosen_user",
     "custom_id",
     "is_live",
     "mark_live",
@@ -30,6 +35,7 @@ __all__ = [
 ]
 
 LOOK, CLAIM, UNDO, RUN = "look", "claim", "undo_rescue", "run"
+REFRESH, HISTORY, MEMBER = "refresh", "history", "member"
 VERIFY, PIN, UNPIN = "verify", "pin", "unpin"
 """The words of buttons that are answered whenever they are clicked."""
 _PREFIX = "savepoint"
@@ -58,6 +64,16 @@ def typed_text(interaction: Interaction) -> str:
             return str(each["value"])
         waiting += [*each.get("components", ()), *([each["component"]] if "component" in each else ())]
     return ""
+
+
+def chosen_user(interaction: Interaction) -> discord.User:
+    """Return the person who was chosen in a select of people. Raises NotAllowed for a forged choice of nobody."""
+    data: Mapping[str, Any] = interaction.data or {}
+    users = data.get("resolved", {}).get("users", {})
+    chosen = next((users[each] for each in data.get("values", ()) if each in users), None)
+    if chosen is None:
+        raise NotAllowed(text("Nobody was chosen."))
+    return discord.User(state=interaction._state, data=chosen)
 
 
 def button(control: str, label: str) -> discord.ui.View:

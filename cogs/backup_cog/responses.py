@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import aiohttp
@@ -111,6 +111,20 @@ class Answer:
             self._lost = True
         await self._send_elsewhere(reply, outcome=outcome)
 
+    async def show_panel(
+        self, view: discord.ui.LayoutView, otherwise: Reply | None, files: Sequence[discord.File] = ()
+    ) -> None:
+        """Show components as the answer, else ``otherwise`` by direct message; None: the panel stays as it is."""
+        edit = self.interaction.edit_original_response
+
+        async def attempt() -> object:
+            for file in files:
+                file.reset()
+            return await edit(view=view, attachments=list(files), allowed_mentions=QUIET)
+
+        if (self._lost or not await self._tried(attempt, "in place")) and otherwise is not None:
+            await self._send_elsewhere(otherwise, outcome=False)
+
     async def update(self, reply: Reply) -> None:
         """Show something temporary as the answer; a failure to do so is ignored, because the final reply follows."""
         if self._lost:
@@ -125,7 +139,8 @@ class Answer:
     async def fail(self, reply: Reply, *, view: discord.ui.View | None = None) -> None:
         """Show why something did not happen, whether or not the interaction was acknowledged."""
         response = self.interaction.response
-        if self._lost or response.type in _OWN_MESSAGE or self.interaction.extras.get(_DEFERRED):
+        own = response.type in _OWN_MESSAGE or self.interaction.extras.get(_DEFERRED)
+        if self._lost or (own and not self._replaces_panel):
             await self.show(reply, view=view)
             return
         options: dict[str, Any] = {"embed": reply.embed, "ephemeral": True, "allowed_mentions": QUIET}
@@ -140,6 +155,13 @@ class Answer:
 
         if not await self._tried(attempt, "in place"):
             await self._send_elsewhere(reply, outcome=False)
+
+    @property
+    def _replaces_panel(self) -> bool:
+        """True if the answer would take the place of a panel, which can never show an embed."""
+        message, kind = self.interaction.message, self.interaction.response.type
+        updates = kind is discord.InteractionResponseType.deferred_message_update
+        return updates and message is not None and message.flags.components_v2
 
     async def _tried(self, attempt: Callable[[], Awaitable[object]], where: str) -> bool:
         """Try to send something, again and again while Discord fails; return True if it arrived."""

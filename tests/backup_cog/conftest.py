@@ -27,6 +27,7 @@ if importlib.util.find_spec("simcord") is None:
         "notices/test_notifications.py",
         "notices/test_outbox.py",
         "test_permissions.py",
+        "test_panel.py",
         "test_registration.py",
         "test_restore.py",
         "test_unusable.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import discord
@@ -102,13 +102,24 @@ class Stage:
                 and not stored.flags & discord.MessageFlags.ephemeral.flag
             ):
                 message = ResponseMessage(self.env, stored)
-                found.append("\n".join([message.content, *(text_of(embed) for embed in message.embeds)]))
+                found.append(shown_in(message))
         return found
 
 
 def said(result: InteractionResult) -> str:
     """Return all text of an interaction's answers."""
     messages = [message for message in (result.response, *result.followups) if message is not None]
-    return "\n".join(
-        "\n".join([message.content, *(text_of(embed) for embed in message.embeds)]) for message in messages
-    )
+    return "\n".join(shown_in(message) for message in messages)
+
+
+def shown_in(message: ResponseMessage) -> str:
+    """Return all text of a message, whether it stands in embeds or in components."""
+    texts = [str(each["content"]) for each in walk(message.components) if "content" in each]
+    return "\n".join([message.content, *(text_of(embed) for embed in message.embeds), *texts])
+
+
+def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield components with everything in them."""
+    for each in components:
+        yield each
+        yield from walk(each.get("components", []))

@@ -107,10 +107,10 @@ async def test_status_shows_the_repository_and_triggers_that_never_fired(stage: 
     stage.bot.dispatch("marketplace_sold", card_id=1)
     await covered(stage.bot)
     text = said(await stage.slash(stage.admin, "backup status"))
-    assert "marketplace\\_sold: fired 1, asked for 1" in text
+    assert "marketplace\\_sold: fired once, asked for 1 snapshot" in text
     assert "pack\\_opened: **never fired**" in text
     assert "passed its start-up check" in text
-    assert "Pinned: 0" in text
+    assert "0 pinned" in text
 
 
 async def test_the_buttons_under_a_status_are_the_commands(stage: Stage) -> None:
@@ -119,12 +119,12 @@ async def test_the_buttons_under_a_status_are_the_commands(stage: Stage) -> None
     assert shown.response is not None
     said_by = {
         label: said(await stage.owner.click(shown.response, label=label))
-        for label in ("Snapshot now", "List", "Verify the newest", "Check the database", "Restore…")
+        for label in ("Snapshot now", "List", "Verify", "Integrity", "Restore…")
     }
     assert "Snapshot taken" in said_by["Snapshot now"]
     assert "Restore this snapshot?" in said_by["Restore…"]
     snapshot = stage.cog.service.known[0]
-    assert all(snapshot.id in said_by[label] for label in ("List", "Verify the newest", "Restore…"))
+    assert all(snapshot.id in said_by[label] for label in ("List", "Verify", "Restore…"))
     stage.bot.owner_ids = set()
     refused = await stage.owner.click(shown.response, label="Restore…")
     assert "Only the bot's owner" in said(refused)

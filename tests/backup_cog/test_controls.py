@@ -89,7 +89,7 @@ async def test_the_status_begins_with_the_database_and_ends_with_what_was_done(s
     stage.world.write("ALTER TABLE users RENAME TO people")
     await stage.slash(stage.owner, "db integrity")
     found = said(await stage.slash(stage.owner, "backup status"))
-    assert found.index("The database is not what it was") < found.index("Newest")
+    assert found.index("The database is not what it was") < found.index("Last snapshot")
     assert f"pinned snapshot {stage.cog.service.known[0].id}" in found
     stage.world.write("ALTER TABLE people RENAME TO users")
     await stage.slash(stage.owner, "db integrity")

@@ -19,6 +19,9 @@ from cogs.backup_cog.formatting import Reply, clip, embed, listing, plain
 from cogs.backup_cog.notices import texts
 from cogs.backup_cog.slash import listing as listing_of_snapshots
 from cogs.backup_cog.slash.snapshots import labels
+from cogs.backup_cog.status.message import status_text
+from cogs.backup_cog.status.panel import status_reply
+from cogs.backup_cog.status.state import CogState
 from cogs.backup_cog.triggers import TriggerCount
 from core.snapshots import (
     Actor,
@@ -115,7 +118,7 @@ def after_restore(path: str = "daily/x.db.gz", **changes: Any) -> Reply:
 def busy_status() -> Reply:
     """Make the status while Ann's restore is running."""
     doing = Doing(operation="a restore", since=NOON, actor=Actor(source="discord", name="Ann", id=7))
-    return embeds.status(structs.replace(status_with("x", 0), doing=(doing,)), health("", ()))
+    return status_reply(structs.replace(status_with("x", 0), doing=(doing,)), health("", ()))
 
 
 def status_with(text: str, pending: int = 5) -> Status:
@@ -139,11 +142,11 @@ def status_with(text: str, pending: int = 5) -> Status:
     )
 
 
-def health(text: str, reasons: tuple[str, ...]) -> embeds.CogState:
+def health(text: str, reasons: tuple[str, ...]) -> CogState:
     """Make what the cog knows of itself."""
     triggers = tuple(TriggerCount(reason, 0, 0, 0) for reason in reasons)
     startup = StartupReport(outcome=StartupOutcome.DAMAGED, message=text)
-    return embeds.CogState(problem=text, outages=(text,) * 30, startup=startup, triggers=triggers)
+    return CogState(problem=text, outages=(text,) * 30, startup=startup, triggers=triggers)
 
 
 def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, count: int) -> list[Reply]:
@@ -168,7 +171,7 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
         listing_of_snapshots.snapshots([entry] * count, "critical"),
         embeds.verified(verified),
         embeds.integrity(integrity),
-        embeds.status(status_with(text), health(text, reasons)),
+        status_reply(status_with(text), health(text, reasons)),
         embeds.failure(SnapshotError(text)),
         embeds.progress(text, 1, 3),
         restore_embeds.preview(plan(reasons, tables)),
@@ -202,7 +205,7 @@ def test_every_reply_keeps_discords_limits(
     """Whatever the texts are and however many there are, no embed is refused and every long list is cut."""
     for reply in everything(reasons, tables, text, count):
         check(reply)
-    assert len(embeds.status_text(status_with(text), health(text, reasons), [text])) <= 2000
+    assert len(status_text(status_with(text), health(text, reasons), [text])) <= 2000
     assert 1 <= len(labels.choice(snapshot(reasons))) <= 100
 
 
@@ -274,8 +277,11 @@ def test_fields_that_do_not_fit_are_counted() -> None:
             lambda: after_restore(left_out=("GRANT x", "EXTENSION y")),
             "Not as in the snapshot (2): GRANT x\nEXTENSION y",
         ),
-        (lambda: embeds.status(status_with("x", 0), health("", ())), "Now: nothing is running\n"),
-        (lambda: busy_status(), f"Now: a restore for Ann (7) by discord, begun {discord.utils.format_dt(NOON, 'R')}\n"),
+        (lambda: status_reply(status_with("x", 0), health("", ())), "**Now:** nothing is running\n"),
+        (
+            lambda: busy_status(),
+            f"**Now:** a restore for Ann (7) by discord, begun {discord.utils.format_dt(NOON, 'R')}\n",
+        ),
         (lambda: restore_embeds.restored(report((), (), "q"), BACKUPS), "`3fa9c1d2e4b5` holds what was there before"),
         (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=True)), "Nothing changed"),
         (lambda: restore_embeds.restored(report((), (), "q"), BACKUPS), "Quarantine: /srv/backups/quarantine/q"),
@@ -288,10 +294,10 @@ def test_fields_that_do_not_fit_are_counted() -> None:
         (lambda: listing_of_snapshots.snapshots([snapshot()], "critical"), "1 critical snapshot\n"),
         (lambda: embeds.integrity(checked(finding("odd"))), "No errors. 1 warning to look at."),
         (lambda: embeds.integrity(checked(finding("gone", Severity.ERROR))), "1 error, 0 warnings."),
-        (lambda: embeds.status(status_with("x", pending=1), health("", ())), ", 1 event waits"),
-        (lambda: embeds.status(status_with("x", pending=2), health("", ())), ", 2 events wait"),
+        (lambda: status_reply(status_with("x", pending=1), health("", ())), "1 event waits"),
+        (lambda: status_reply(status_with("x", pending=2), health("", ())), "2 events wait"),
         (lambda: listing_of_snapshots.snapshots([snapshot(ok=False)], None), "DAMAGED"),
-        (lambda: embeds.status(None, health("no room", ("oops",))), "oops: **not fired since the bot started**"),
+        (lambda: status_reply(None, health("no room", ("oops",))), "oops: **not fired since the bot started**"),
         (lambda: embeds.failure(SnapshotError("Busy now.")), "Busy now."),
         (lambda: embeds.failure(ValueError("secret")), "bot's log"),
     ],
@@ -359,6 +365,6 @@ def test_an_ordinary_start_is_not_news(outcome: StartupOutcome) -> None:
 def test_the_text_status_shows_no_paths() -> None:
     """It is an answer in a channel, which others read."""
     state: Any = status_with("/srv/secret")
-    quiet = embeds.CogState(problem=None, outages=(), startup=None, triggers=())
-    assert "/srv" not in embeds.status_text(state, quiet, [])
-    assert discord.utils.format_dt(NOON, "R") in embeds.status_text(state, quiet, [])
+    quiet = CogState(problem=None, outages=(), startup=None, triggers=())
+    assert "/srv" not in status_text(state, quiet, [])
+    assert discord.utils.format_dt(NOON, "R") in status_text(state, quiet, [])

@@ -1,6 +1,7 @@
-"""The status, and the buttons under it: the commands that one wants next. They work after a restart too.
+"""The panel of the status. Its buttons work after a restart too, and each checks who clicks.
 
-A click answers like the command itself, for whoever clicked, with the command's own check of permission.
+A click answers like the command itself, in a message of its own; only ``Refresh`` changes the panel in place, for the
+person who opened it. Anybody else who may manage backups gets a panel of their own.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ from collections.abc import Sequence
 
 import discord
 
-from .. import embeds
-from ..controls import LOOK, RUN, custom_id
-from ..core_api import SnapshotError
-from ..embeds import CogState
+from ..controls import MEMBER, custom_id
+from ..core_api import SnapshotError, Status
+from ..formatting import Reply, embed
+from ..language import for_the_host, text
 from ..permissions import Interaction
+from ..status.message import status_text
+from ..status.panel import status_panel, status_reply
+from ..status.state import CogState
 from .groups import BACKUP
 from .parts import CogPart
 
-__all__ = ["COMMANDS", "StatusCommands", "panel"]
+__all__ = ["StatusCommands"]
 
 log = logging.getLogger(__name__)
-COMMANDS = {"now": "Snapshot now", "list": "List", "verify": "Verify the newest", "integrity": "Check the database"}
-"""The commands that need no argument, and how their buttons are labelled."""
 
 
 class StatusCommands(CogPart):
@@ -31,11 +33,22 @@ class StatusCommands(CogPart):
     @BACKUP.command(name="status")
     async def status(self, interaction: Interaction) -> None:
         """Show the backups at a glance."""
+        await self._show_status(interaction, in_place=False)
+
+    async def refresh(self, interaction: Interaction, opener: str) -> None:
+        """Show a panel anew, for the button in it."""
+        await self._show_status(interaction, in_place=opener == str(interaction.user.id))
+
+    async def _show_status(self, interaction: Interaction, *, in_place: bool) -> None:
         answer = self.answer_to(interaction)
-        await answer.defer()
+        await answer.defer(thinking=not in_place)
         await self.permissions.require_manager(interaction)
-        state = await self.service.status() if self.lifecycle.problem is None else None
-        await answer.show(embeds.status(state, self.state()), view=panel())
+        state, cog = await self._status(), self.state()
+        view = status_panel(state, cog, interaction.user.id)
+        await answer.show_panel(view, None if in_place else status_reply(state, cog))
+
+    async def _status(self) -> Status | None:
+        return await self.service.status() if self.lifecycle.problem is None else None
 
     def state(self) -> CogState:
         """Return the state of the cog beside the repository's."""
@@ -50,21 +63,18 @@ class StatusCommands(CogPart):
     async def status_text(self, registration: Sequence[str]) -> str:
         """Return the status as a message that anybody may read, with what is known of registered commands."""
         try:
-            state = await self.service.status() if self.lifecycle.problem is None else None
+            state = await self._status()
         except SnapshotError as error:
             log.warning("The status could not be read: %s", error)
             state = None
-        return embeds.status_text(state, self.state(), registration)
+        with for_the_host():
+            return status_text(state, self.state(), registration)
 
-
-def panel() -> discord.ui.View:
-    """Return the buttons. The view is over already: a click goes to the cog's listener and not to the view."""
-    view = discord.ui.View(timeout=None)
-    for command, label in COMMANDS.items():
-        view.add_item(discord.ui.Button(label=label, custom_id=custom_id(RUN, command)))
-    restore: discord.ui.Button[discord.ui.View] = discord.ui.Button(
-        label="Restore…", style=discord.ButtonStyle.danger, custom_id=custom_id(LOOK, "latest")
-    )
-    view.add_item(restore)
-    view.stop()
-    return view
+    async def ask_whose_history(self, interaction: Interaction, _: str) -> None:
+        """Ask for a member, for the button in the panel."""
+        async with self.managing(interaction) as answer:
+            view = discord.ui.View(timeout=None)
+            whose = text("Whose history?")
+            view.add_item(discord.ui.UserSelect(custom_id=custom_id(MEMBER), placeholder=whose))
+            view.stop()
+        await answer.show(Reply(embed(whose, text("Choose a member: the answer is for you alone."))), view=view)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cogs.backup_cog import embeds, restore_embeds
+from cogs.backup_cog import restore_embeds
 from cogs.backup_cog.cog import BackupCog
+from cogs.backup_cog.status.panel import status_reply
 from core.snapshots import Actor, Kind, SnapshotService
 from tests.backup_cog.world import HostBot, present_class, text_of
 from tests.worlds.game_database import CRITICAL_TABLES
@@ -43,7 +44,7 @@ def told(cog: BackupCog) -> list[str]:
 
 async def status_of(cog: BackupCog) -> str:
     """Return what ``/backup status`` shows."""
-    return text_of(embeds.status(await cog.service.status(), cog.state()).embed)
+    return text_of(status_reply(await cog.service.status(), cog.state()).embed)
 
 
 async def test_a_table_that_is_gone_is_told_shown_restored_and_written_down(

@@ -1,0 +1,1 @@
+"""The backups at a glance: the panel of ``/backup status``, the same as a text, and the picture in it."""

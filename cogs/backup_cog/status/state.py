@@ -1,0 +1,20 @@
+"""What the cog itself adds to a status."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..core_api import StartupReport
+from ..triggers import TriggerCount
+
+__all__ = ["CogState"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CogState:
+    """The state of the cog, beside the repository's: ``problem`` keeps it from working, ``outages`` are open alerts."""
+
+    problem: str | None
+    outages: tuple[str, ...]
+    startup: StartupReport | None
+    triggers: tuple[TriggerCount, ...]
