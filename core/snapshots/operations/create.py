@@ -164,9 +164,16 @@ async def create_locked(
 
 
 async def _look_for_losses(context: Context, contents: Contents, snapshot: Snapshot) -> None:
-    """Alert if a table lost many rows since the last counted snapshot, and keep that snapshot for a while."""
-    before = next((each for each in timeline(contents.snapshots, contents.restores) if each.rows), None)
-    if before is None:
+    """Alert if a table lost many rows since the last counted snapshot, and keep that snapshot for a while.
+
+    A safety snapshot holds what somebody is about to undo: it neither alerts nor is compared with, unless it was
+    restored.
+    """
+    restored = {record.sequence for record in contents.restores}
+    line = timeline(contents.snapshots, contents.restores)
+    counted = (each for each in line if each.rows and (each.kind is not Kind.SAFETY or each.sequence in restored))
+    before = next(counted, None)
+    if before is None or snapshot.kind is Kind.SAFETY:
         return
     named = {table.lower() for table in context.settings.database.critical_tables}
     # Tables that are not counted any more, because others were named since, are not gone.

@@ -51,3 +51,23 @@ async def test_the_setting_says_how_much_is_too_much(tmp_path: Path, percent: in
         world.play("DELETE FROM scores WHERE points > 10")
         await service.create()
     assert world.heard.notices == []
+
+
+async def test_a_safety_snapshot_holds_what_is_being_undone_and_alerts_nobody(tmp_path: Path) -> None:
+    """Neither the restore of the lost rows nor its undo is news; a loss that nobody undid is, once."""
+    world = ServiceWorld(tmp_path)
+    world.play("CREATE TABLE scores (points INTEGER)")
+    world.play(_SCORES)
+    async with world.opened(database={"critical_tables": ()}) as service:
+        before = (await service.create()).snapshot
+        world.play("DELETE FROM scores WHERE points > 10")
+        restored = await service.restore(before.id)
+        assert restored.safety is not None
+        await service.create()
+        await service.restore(restored.safety.id)
+        await service.create()
+        assert world.heard.notices == []
+        await service.restore(before.id)
+        world.play("DELETE FROM scores WHERE points > 10")
+        await service.create()
+    assert [key for key, _ in world.heard.notices] == ["shrink"]
