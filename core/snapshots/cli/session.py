@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import SnapshotNotFound
-from ..models import Actor, OnProgress, Progress, Snapshot
+from ..models import Actor, OnProgress, Progress, RestoreStep, Snapshot, Stage
 from ..policies.moments import moment_of
 from ..service import SnapshotService
 from ..settings.schema import load
@@ -39,8 +39,15 @@ _PHASES = {
     "export": "Exporting",
     "scan": "Looking through the files",
 }
-
-
+_STEPS = {
+    RestoreStep.REBUILD: "rebuilding the snapshot",
+    RestoreStep.CHECK: "checking it",
+    RestoreStep.PAUSE: "pausing play",
+    RestoreStep.SAFETY: "keeping what is there now",
+    RestoreStep.REPLACE: "replacing",
+    RestoreStep.COMPARE: "comparing the result",
+    RestoreStep.RECORD: "recording it",
+}
 _ENDING = ("SIGTERM", "SIGHUP")
 """What ends a program in good order: a service manager, and a terminal that is closed."""
 
@@ -178,6 +185,9 @@ def _progress_bar(invocation: Invocation) -> Iterator[OnProgress]:
 
         def on_progress(progress: Progress) -> None:
             nonlocal task, present
+            if progress.stage is not None:
+                bar.update(task, description=_stage_text(progress.stage), total=1.0, completed=progress.stage.share)
+                return
             if progress.phase != present:
                 present = progress.phase
                 bar.remove_task(task)
@@ -185,6 +195,12 @@ def _progress_bar(invocation: Invocation) -> Iterator[OnProgress]:
             bar.update(task, completed=progress.done)
 
         yield on_progress
+
+
+def _stage_text(stage: Stage) -> str:
+    """Return the step of a restore as the bar names it."""
+    changed = "replaced" if stage.changed else "nothing replaced yet"
+    return f"Step {stage.number} of {stage.of}: {_STEPS[stage.step]} ({changed})"
 
 
 def shell_user() -> Actor:

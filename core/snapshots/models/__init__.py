@@ -26,7 +26,7 @@ from .history import (
 )
 from .identity import Identity
 from .integrity import Check, DatabaseState, Finding, IntegrityReport, Method, Severity
-from .listener import Listener, OnProgress, Progress
+from .listener import Listener, OnProgress, Progress, Stage
 from .reports import Created, Doing, Exported, RebuildReport, StartupOutcome, StartupReport, Status, VerifyReport
 from .rescues import (
     ConflictRule,
@@ -39,7 +39,7 @@ from .rescues import (
     RescueScope,
     TableRescue,
 )
-from .restores import Loss, Lost, PlayerLoss, RestorePlan, RestoreRecord, RestoreReport, TableLoss
+from .restores import Loss, Lost, PlayerLoss, RestorePlan, RestoreRecord, RestoreReport, RestoreStep, TableLoss
 from .retention import PruneDecision, PruneReport, RetentionRules
 from .snapshots import Form, Kind, Level, Snapshot, Verification
 
@@ -92,10 +92,12 @@ __all__ = [
     "RestorePlan",
     "RestoreRecord",
     "RestoreReport",
+    "RestoreStep",
     "RetentionRules",
     "RowHistory",
     "Severity",
     "Snapshot",
+    "Stage",
     "StartupOutcome",
     "StartupReport",
     "Status",

@@ -11,18 +11,37 @@ from ..errors import SnapshotError
 from .audit import AuditLine
 from .health import Health
 from .rescues import RescueReport
-from .restores import RestorePlan, RestoreReport
+from .restores import RestorePlan, RestoreReport, RestoreStep
 from .snapshots import Snapshot
 
-__all__ = ["Listener", "OnProgress", "Progress"]
+__all__ = ["Listener", "OnProgress", "Progress", "Stage"]
 
 
-class Progress(msgspec.Struct, frozen=True, tag_field="type", tag="progress"):
-    """The progress of a phase; ``done`` and ``total`` are bytes, or steps if there are no bytes."""
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a restore is: in step ``number`` of ``of``, with ``share`` of the whole done, between 0 and 1.
+
+    ``left`` is about how many seconds are left, None if nobody can say. ``changed`` is True after the point of no
+    return; until then the database is as it was.
+    """
+
+    step: RestoreStep
+    number: int
+    of: int
+    share: float
+    left: float | None
+    changed: bool
+
+
+class Progress(msgspec.Struct, frozen=True, tag_field="type", tag="progress", omit_defaults=True):
+    """The progress of a phase; ``done`` and ``total`` are bytes, or steps if there are no bytes.
+
+    ``stage`` is how far the whole is, where that is a restore.
+    """
 
     phase: str
     done: int
     total: int
+    stage: Stage | None = None
 
 
 OnProgress = Callable[[Progress], None]
@@ -60,7 +79,10 @@ class Listener(Protocol):
         """Handle rows that were put back, so that caches can be dropped."""
 
     async def restore_starting(self, plan: RestorePlan) -> None:
-        """Handle the start of a restore, before the database changes, so that the game can be paused."""
+        """Handle that a restore is about to change the database, so that the game can be paused.
+
+        The snapshot is rebuilt and has passed its check by then: what fails before pauses nobody.
+        """
 
     async def restore_finished(self, report: RestoreReport) -> None:
         """Handle the end of a restore, successful or not, so that caches can be dropped before play goes on."""

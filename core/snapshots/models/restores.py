@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+from enum import StrEnum
 
 import msgspec
 
 from .integrity import DatabaseState, IntegrityReport, Method
 from .snapshots import Snapshot
 
-__all__ = ["Loss", "Lost", "PlayerLoss", "RestorePlan", "RestoreRecord", "RestoreReport", "TableLoss"]
+__all__ = ["Loss", "Lost", "PlayerLoss", "RestorePlan", "RestoreRecord", "RestoreReport", "RestoreStep", "TableLoss"]
+
+
+class RestoreStep(StrEnum):
+    """The steps of a restore, in their order. The database changes in ``replace``, and in no step before it."""
+
+    REBUILD = "rebuild"
+    CHECK = "check"
+    PAUSE = "pause"
+    SAFETY = "safety"
+    REPLACE = "replace"
+    COMPARE = "compare"
+    RECORD = "record"
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +85,8 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``age`` is the snapshot's, in seconds. ``unchanged`` is True if it is known that nothing was written since then.
     ``token`` binds an agreement to the state that the plan shows. ``loss`` is None where nobody asked for it.
-    ``pause`` is about how long, in seconds, the game cannot write; None if the bot must be stopped.
+    ``pause`` is about how long, in seconds, the game is paused; None if the bot must be stopped. ``seconds`` is about
+    how long each step takes, by what was measured before.
     """
 
     snapshot: Snapshot
@@ -85,6 +99,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: bool = False
     loss: Loss | None = None
     pause: float | None = None
+    seconds: dict[RestoreStep, float] = {}
 
 
 class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):

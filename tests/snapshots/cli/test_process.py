@@ -178,6 +178,7 @@ def test_a_restore_that_is_agreed_to_is_carried_out_with_progress(world: World, 
     assert code == 0
     assert output.startswith(f"Restored snapshot {taken['id']}")
     assert "%" in terminal.shown
+    assert " of 7: " in terminal.shown
     assert "%" not in output
     assert contents_of(world.database) == before
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
+
 from ...errors import AnotherDatabase
 from ...models import DatabaseState, Lost, Method, RestorePlan, Snapshot
+from ...policies.estimate import pause_of
 from ...policies.timeline import timeline
 from ...repository.catalog import Contents
 from ...worker.protocol import InspectJob
 from ..context import Context
 from ..identity import require_own
 from ..past.loss import loss_since
+from .stages import expected_seconds
 
-__all__ = ["plan_for"]
-
-_EXCHANGE_SECONDS = 5.0
-"""An exchange waits so long for transactions that are under way, then ends them."""
-_COPIED_A_SECOND = 150 * 1024 * 1024
+__all__ = ["lost_until", "plan_for"]
 
 
 async def plan_for(context: Context, contents: Contents, snapshot: Snapshot, *, compared: bool = False) -> RestorePlan:
@@ -34,6 +34,7 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot, *, 
         tables=_compared_tables(context, snapshot),
     )
     method = database.method or (Method.ONLINE if database.openable else Method.SWAP)
+    seconds = await expected_seconds(context, contents, snapshot, method)
     now = context.clock()
     age = max(0.0, (now - snapshot.began_at).total_seconds())
     line = timeline(contents.snapshots, contents.restores)
@@ -56,15 +57,9 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot, *, 
         another_database=await _another_database(context, contents),
         unchanged=token is not None and context.covered == (token, snapshot.id),
         loss=await loss_since(context, contents, snapshot) if compared and database.openable else None,
-        pause=_pause(method, database),
+        pause=pause_of(method, seconds),
+        seconds=seconds,
     )
-
-
-def _pause(method: Method, database: DatabaseState) -> float | None:
-    """Return about how long the game cannot write: while pages are copied, or names are exchanged."""
-    if method is Method.SWAP:
-        return None
-    return _EXCHANGE_SECONDS if method is Method.EXCHANGE else max(1.0, database.size / _COPIED_A_SECOND)
 
 
 async def _another_database(context: Context, contents: Contents) -> str | None:
@@ -73,6 +68,18 @@ async def _another_database(context: Context, contents: Contents) -> str | None:
     except AnotherDatabase as error:
         return f"These are snapshots of {error.recorded}, and the settings name {error.present}."
     return None
+
+
+def lost_until(lost: Lost, safety: Snapshot | None) -> Lost:
+    """Return what is lost, counted up to the safety snapshot, because play went on while the snapshot was rebuilt."""
+    if safety is None:
+        return lost
+    return msgspec.structs.replace(
+        lost,
+        until=safety.began_at,
+        seconds=max(0.0, (safety.began_at - lost.since).total_seconds()),
+        rows={table: (then, safety.rows.get(table, now)) for table, (then, now) in lost.rows.items()},
+    )
 
 
 def _compared_tables(context: Context, snapshot: Snapshot) -> tuple[str, ...]:

@@ -87,8 +87,6 @@ async def restore_locked(
         )
     read_only = await context.in_thread(lambda: context.repository.is_read_only)
     root = await context.in_thread(context.scratch_root) if read_only else context.repository.work
-    # No wait between this and the ``try``: who is told that it starts is told that it ended, also if it is cancelled.
-    await context.notify(lambda listener: listener.restore_starting(plan))
     image = root / f"restore-{plan.snapshot.id}-{context.token_hex(4)}" / "rebuilt.db"
     work = RestoreSteps(context, contents, plan, image, automatic, findings, on_progress, stopped=stopped)
     report: RestoreReport | None = None

@@ -1,12 +1,13 @@
 """The steps of a restore, in the order in which a crash at any instant leaves the old database or the new one.
 
-The order: rebuild the snapshot and verify its fingerprint; check the rebuilt; take a safety snapshot of what is there
-now, last of all so that it misses as little as can be; replace; check again; and if the result is not the snapshot's,
-go back to the safety snapshot (or, after an exchange of files, to the files in quarantine).
+The order: rebuild the snapshot and verify its fingerprint; check the rebuilt; let the host pause; take a safety
+snapshot of what is there now, last of all so that it misses nothing; replace; check again; and if the result is not the
+snapshot's, go back to the safety snapshot (or, after an exchange of files, to the files in quarantine).
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ from ...models import (
     RestorePlan,
     RestoreRecord,
     RestoreReport,
+    RestoreStep,
     Snapshot,
     Verdict,
 )
@@ -40,7 +42,9 @@ from ..journal import Journal
 from ..latest import head_of
 from ..live import record_restore
 from ..verify import record_outcome
+from .plan import lost_until
 from .settle import forget_commit, record_path, settle
+from .stages import Stages, remember_seconds
 
 __all__ = ["RestoreSteps", "release_image"]
 
@@ -69,7 +73,7 @@ class RestoreSteps:
         self._image = image
         self._automatic = automatic
         self._findings = findings
-        self._on_progress = on_progress
+        self._stages = Stages(plan.seconds, on_progress, context.monotonic)
         self._started = time.monotonic()
         self._safety: Snapshot | None = None
         self._quarantine = context.repository.work / "unused"
@@ -78,13 +82,18 @@ class RestoreSteps:
         """What is kept of the state before, if the repository is read-only."""
 
     async def carry_out(self, journal: Journal) -> RestoreReport:
-        """Rebuild and check, take the safety snapshot, replace, check, and record it or take the way back."""
+        """Rebuild and check, pause play, keep what is there, replace, check, and record it or take the way back."""
         context, plan = self._context, self._plan
         rebuilt = await self._rebuild()
+        self._stages.reach(RestoreStep.PAUSE)
+        await context.notify(lambda listener: listener.restore_starting(plan))
+        self._stages.reach(RestoreStep.SAFETY)
         if self._read_only:
             self._quarantine = await self._keep_beside()
         else:
             self._safety = await self._take_safety_snapshot()
+            lost = lost_until(plan.lost, self._safety)
+            plan = self._plan = msgspec.structs.replace(plan, lost=lost)
             self._quarantine = await context.in_thread(context.repository.quarantine_folder, context.clock())
         await journal.note(safety=self._safety.id if self._safety else None, quarantine=str(self._quarantine))
         await context.probe.close()
@@ -92,9 +101,11 @@ class RestoreSteps:
         if not self._read_only:
             # It tells rot from play by what SQLite counts, and a restore sets that back.
             await context.in_thread(context.repository.page_index.unlink, missing_ok=True)
+        self._stages.reach(RestoreStep.REPLACE)
         replaced = await self._replace(plan, self._image, self._quarantine, journal)
         if replaced.identical is False or _is_worse(replaced.integrity, rebuilt):
             await self._go_back(replaced, journal)
+        self._stages.reach(RestoreStep.RECORD)
         await self._record(replaced.quarantine)
         if self._read_only and self._kept is not None:
             replaced = msgspec.structs.replace(replaced, quarantine=str(self._kept))
@@ -102,6 +113,8 @@ class RestoreSteps:
         report = self._report(replaced.integrity, replaced.identical, replaced.quarantine, ok=True)
         if not self._read_only:
             await record_restore(context, report, rebuilt.findings if rebuilt else ())
+            self._stages.end()
+            await remember_seconds(context, self._stages, plan.snapshot, plan.method)
         return msgspec.structs.replace(report, left_out=replaced.left_out)
 
     async def finished_without_comparison(self, journal: Journal, error: BaseException) -> RestoreReport:
@@ -176,7 +189,7 @@ class RestoreSteps:
         verified = await context.work(
             RebuildJob,
             VerifyResult,
-            self._on_progress,
+            self._stages.rebuilding,
             deadline=float(settings.schedule.restore_deadline),
             min_free=int(settings.repository.min_free),
             chain=chain,
@@ -241,7 +254,7 @@ class RestoreSteps:
             await context.work(
                 SnapshotJob,
                 SnapshotResult,
-                self._on_progress,
+                self._stages,
                 deadline=float(context.settings.schedule.snapshot_deadline),
                 target=str(self._kept),
                 head=head,
@@ -260,18 +273,25 @@ class RestoreSteps:
             deadline=float(self._context.settings.schedule.snapshot_deadline),
         )
         contents = self._context.repository.catalog.contents
-        return (await create_locked(self._context, contents, wanted, self._on_progress)).snapshot
+        return (await create_locked(self._context, contents, wanted, self._stages)).snapshot
 
     async def _replace(
         self, plan: RestorePlan, image: Path, quarantine: Path, journal: Journal | None = None
     ) -> ReplaceResult:
         await self._context.in_thread(forget_commit, self._context)
+        loop = asyncio.get_running_loop()
+
+        def committed() -> None:
+            assert journal is not None
+            journal.committed()
+            loop.call_soon_threadsafe(self._stages.committed)
+
         try:
             return await self._context.work(
                 ReplaceJob,
                 ReplaceResult,
-                self._on_progress,
-                None if journal is None else journal.committed,
+                self._stages,
+                None if journal is None else committed,
                 deadline=float(self._context.settings.schedule.restore_deadline),
                 image=str(image),
                 method=plan.method,
@@ -335,7 +355,7 @@ class RestoreSteps:
             await context.work(
                 RebuildJob,
                 VerifyResult,
-                self._on_progress,
+                self._stages,
                 deadline=float(context.settings.schedule.restore_deadline),
                 chain=await context.in_thread(context.repository.chain, safety),
                 image=str(image),
