@@ -74,6 +74,11 @@ WORDS = frozenset(
         phrase("read"),
         phrase("scan"),
         phrase("write"),
+        # The steps of a restore that are no phases.
+        phrase("rebuild"),
+        phrase("pause"),
+        phrase("replace"),
+        phrase("record"),
         # Operations that run.
         phrase("a change of a pin"),
         phrase("a claim"),

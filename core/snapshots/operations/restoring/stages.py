@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from ...errors import SnapshotError
-from ...models import Level, Method, OnProgress, Progress, RestoreStep, Snapshot, Stage
+from ...models import Method, OnProgress, Progress, RestoreStep, Snapshot, Stage
 from ...policies.estimate import Measured, course_of, expected
 from ...repository.catalog import Contents
 from ...repository.state import StateFile
@@ -123,9 +123,8 @@ async def expected_seconds(
     context: Context, contents: Contents, snapshot: Snapshot, method: Method
 ) -> dict[RestoreStep, float]:
     """Return about how long each step of restoring a snapshot takes, by what was measured before."""
-    tested = [each for each in contents.snapshots if each.verification.level is Level.RESTORED]
-    timed = [each for each in tested if each.verification.seconds is not None]
-    newest = max(timed, key=lambda each: each.verification.at, default=None)
+    timed = [each for each in contents.snapshots if each.restored_at is not None and each.restored_seconds is not None]
+    newest = max(timed, key=lambda each: each.restored_at or each.began_at, default=None)
     last: RestoreTimes | None = None
     with contextlib.suppress(OSError, SnapshotError):
         last = await context.in_thread(_state(context).read)
@@ -133,7 +132,7 @@ async def expected_seconds(
         method,
         snapshot.database_size,
         last=Measured(last.seconds, last.size) if last is not None and last.method is method else None,
-        verified=None if newest is None else (newest.verification.seconds or 0.0, newest.database_size),
+        verified=None if newest is None else (newest.restored_seconds or 0.0, newest.database_size),
     )
 
 
