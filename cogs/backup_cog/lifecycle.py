@@ -93,6 +93,9 @@ class Lifecycle:
         self._on_tick = on_tick
         self._cog = cog
         self._started = False
+        self._opening = asyncio.Lock()
+        self._usable = False
+        """True once the repository is open, and known to be this database's own."""
         self._check: asyncio.Task[StartupReport] | None = None
         self._monotonic = monotonic
         self._failures = 0
@@ -171,6 +174,7 @@ class Lifecycle:
         finally:
             self._check = None
         if not report.another_database:
+            self._usable = True
             await self._open_documents()
         self._report(report, checked=checked)
         await self._say_what_is_lacking()
@@ -204,15 +208,21 @@ class Lifecycle:
         return claimed
 
     async def _open_late(self) -> bool:
-        """Open a repository that could not be used at start-up, and check the database without changing it."""
-        if not await self._open():
-            return False
-        self._failures = 0
-        await self._open_documents()
-        self._alerts.begin_start()
-        report, checked = await self._checked_late()
-        self._report(report, checked=checked)
-        return True
+        """Open a repository that could not be used at start-up, and check the database without changing it.
+
+        A claim and a tick can come at the same moment: the second one finds it done, and reports nothing again.
+        """
+        async with self._opening:
+            if self._usable:
+                return True
+            if not await self._open():
+                return False
+            self._failures, self._usable = 0, True
+            await self._open_documents()
+            self._alerts.begin_start()
+            report, checked = await self._checked_late()
+            self._report(report, checked=checked)
+            return True
 
     async def _checked_late(self) -> tuple[StartupReport, bool]:
         """Check the database of a game that runs; return what to say, and whether it could be checked."""

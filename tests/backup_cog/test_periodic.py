@@ -14,7 +14,7 @@ import filelock
 import pytest
 
 from cogs.backup_cog.cog import BackupCog
-from core.snapshots import Kind
+from core.snapshots import Actor, Kind, SnapshotError
 from tests.backup_cog.world import Clock, HostBot, World, add_cog, listener_of, make_database
 from tests.worlds.workers import HeldWorkers
 
@@ -278,3 +278,13 @@ async def test_a_last_snapshot_that_takes_too_long_does_not_keep_the_bot(bench: 
     assert bench.told == ["The shutdown snapshot failed"]
     assert bench.world.files("shutdown") == []
     assert bench.bot.is_closed()
+
+
+async def test_a_claim_and_a_tick_at_the_same_moment_tell_once(bench: Bench) -> None:
+    """Both open a repository that could not be used; what the check then finds is one notice."""
+    await bench.cog.service.create(Kind.MANUAL)
+    bench.world.database.write_bytes(b"\0" * 20_000)
+    lifecycle = bench.cog.lifecycle
+    lifecycle.problem, lifecycle._usable = SnapshotError("Not mounted yet."), False
+    await asyncio.gather(lifecycle.claim(Actor(source="shell")), lifecycle.tick())
+    assert (lifecycle.problem, bench.told) == (None, ["Claim: done", "The database is damaged"])
