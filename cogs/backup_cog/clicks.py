@@ -8,7 +8,9 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from . import controls, embeds, restore_embeds
+from . import controls, restore_embeds
+from .answers import checks
+from .language import text
 from .permissions import Interaction, actor_of
 from .players.commands import PlayerCommands
 from .restore_view import take_modal
@@ -75,9 +77,10 @@ class Clicks(TakingCommands, ListCommands, DetailCommands, RestoreCommands, Stat
 
     async def _too_late(self, interaction: Interaction, snapshot: str) -> None:
         """Answer a dead button; the preview of a rescue, or a snapshot that is gone, cannot be looked at again."""
+        answer = self.answer_to(interaction)
         known = any(each.id == snapshot for each in self.service.known)
-        again = controls.button(controls.custom_id(controls.LOOK, snapshot), "Look again") if known else None
-        await self.answer_to(interaction).fail(restore_embeds.over(), view=again)
+        again = controls.button(controls.custom_id(controls.LOOK, snapshot), text("Look again")) if known else None
+        await answer.fail(restore_embeds.over(), view=again)
 
     async def _claim(self, interaction: Interaction, _: str) -> None:
         answer = self.answer_to(interaction)
@@ -85,4 +88,4 @@ class Clicks(TakingCommands, ListCommands, DetailCommands, RestoreCommands, Stat
         await self.permissions.require_owner(interaction)
         async with self.counted(60.0):
             claimed = await self.lifecycle.claim(actor_of(interaction))
-        await answer.show(embeds.claimed(claimed), outcome=True)
+        await answer.show(checks.claimed(claimed), outcome=True)

@@ -18,7 +18,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from . import embeds
+from .answers.failures import failure
 from .clicks import Clicks
 from .confirmation import Asking
 from .core_api import Kind, SnapshotError, SnapshotService
@@ -244,7 +244,10 @@ class BackupCog(Clicks):
         elif not isinstance(error, SnapshotError):
             log.error("A command or a click failed in an unforeseen way", exc_info=error)
         try:
-            await self.answer_to(interaction).fail(embeds.failure(error, suggestions.meant(self.service.known, error)))
+            names = self.service.settings.discord
+            meant = suggestions.meant(self.service.known, error)
+            answer = self.answer_to(interaction)
+            await answer.fail(failure(error, meant, backup=names.backup_group, database=names.database_group))
         except Exception:
             log.exception("The failure of an interaction could not be shown: %s", error)
 

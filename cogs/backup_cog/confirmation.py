@@ -15,6 +15,7 @@ import discord
 
 from .controls import mark_live
 from .formatting import Reply
+from .language import phrase
 from .permissions import Interaction, NotAllowed
 from .responses import QUIET, Answer
 
@@ -59,7 +60,7 @@ class Confirmation(discord.ui.View):
         """Raise NotAllowed for everybody else."""
         if interaction.user.id != self.asking.asked.user.id:
             # Raised, not returned as False: ``answer_error`` answers it like every other refusal.
-            raise NotAllowed(f"These buttons belong to the person who asked for {self.action}.")
+            raise NotAllowed(phrase("These buttons belong to the person who asked for them."))
 
     def end(self) -> bool:
         """Make this confirmation invalid; return True if it was valid until now."""

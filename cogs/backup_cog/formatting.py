@@ -13,11 +13,14 @@ from io import BytesIO
 
 import discord
 
-from .core_api import count_text
+from .language import number_text, plural, text
 
 __all__ = [
+    "AMBER",
     "CHOICES_LIMIT",
     "CHOICE_LIMIT",
+    "GREEN",
+    "RED",
     "TEXT_LIMIT",
     "Reply",
     "clip",
@@ -28,6 +31,7 @@ __all__ = [
     "when",
 ]
 
+GREEN, AMBER, RED = discord.Colour.green(), discord.Colour.orange(), discord.Colour.red()
 CHOICES_LIMIT = 25
 CHOICE_LIMIT = 100
 TEXT_LIMIT = 2000
@@ -58,9 +62,9 @@ class Reply:
         return [discord.File(BytesIO(self.report.encode(errors="replace")), filename="report.txt")]
 
 
-def clip(text: str, limit: int) -> str:
+def clip(written: str, limit: int) -> str:
     """Return a text of at most ``limit`` characters; one that was cut ends with "…"."""
-    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
+    return written if len(written) <= limit else written[: max(0, limit - 1)] + "…"
 
 
 def when(at: dt.datetime) -> str:
@@ -68,9 +72,9 @@ def when(at: dt.datetime) -> str:
     return f"{discord.utils.format_dt(at, 'f')} ({discord.utils.format_dt(at, 'R')})"
 
 
-def plain(text: str, limit: int = 100) -> str:
+def plain(written: str, limit: int = 100) -> str:
     """Return a text by a player as one line that formats nothing, links nothing and mentions nobody."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 4 * limit]).split())
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in written[: 4 * limit]).split())
     escaped = discord.utils.escape_markdown(clip(line, limit), ignore_links=False)
     return discord.utils.escape_mentions(escaped).replace("<", "\\<")
 
@@ -97,7 +101,7 @@ def report_text(lines: Sequence[str]) -> str:
 
 
 def _more(count: int) -> str:
-    return f"… and {count} more"
+    return text("… and {count} more", count=number_text(count))
 
 
 def embed(
@@ -122,6 +126,6 @@ def embed(
             dropped += 1
         else:
             made.add_field(name=name, value=value, inline=len(value) <= 60)
-    notes = [footer, f"… and {count_text(dropped, 'more field')}" if dropped else ""]
-    text = clip(" · ".join(note for note in notes if note), FOOTER_LIMIT)
-    return made.set_footer(text=text) if text else made
+    more = plural(dropped, "… and {count} more field", "… and {count} more fields") if dropped else ""
+    notes = clip(" · ".join(note for note in (footer, more) if note), FOOTER_LIMIT)
+    return made.set_footer(text=notes) if notes else made

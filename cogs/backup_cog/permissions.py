@@ -14,6 +14,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from .core_api import Actor
+from .language import phrase, text
 
 __all__ = ["Bot", "Denials", "Interaction", "NotAllowed", "Permissions", "actor_of"]
 
@@ -32,7 +33,15 @@ def actor_of(interaction: Interaction) -> Actor:
 
 
 class NotAllowed(app_commands.CheckFailure):
-    """A person may not do this; the text is the short answer they get."""
+    """A person may not do this. The error itself is English, for logs; ``shown`` is the short answer they get."""
+
+    def __init__(self, english: str) -> None:
+        super().__init__(english)
+        self._english = english
+
+    def shown(self) -> str:
+        """Return the answer in the language of who gets it."""
+        return text(self._english)
 
 
 class Permissions:
@@ -55,12 +64,12 @@ class Permissions:
     async def require_manager(self, interaction: Interaction) -> None:
         """Raise NotAllowed unless the user may look at snapshots and take them."""
         if not await self.may_manage(interaction):
-            raise NotAllowed("Backups are for the bot's owner and the administrators of the owner's guilds.")
+            raise NotAllowed(phrase("Backups are for the bot's owner and the administrators of the owner's guilds."))
 
     async def require_owner(self, interaction: Interaction) -> None:
         """Raise NotAllowed unless the user owns the bot."""
         if not await self.is_owner(interaction.user):
-            raise NotAllowed("Only the bot's owner restores a snapshot.")
+            raise NotAllowed(phrase("Only the bot's owner restores a snapshot."))
 
 
 class Denials:

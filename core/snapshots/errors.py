@@ -202,7 +202,7 @@ class RepositoryVanished(RepositoryError):
 
 
 class DeadlineExceeded(SnapshotError, TimeoutError):
-    """The operation did not end within ``seconds``; nothing half-done is left."""
+    """The operation did not end within ``seconds``, which is the value of ``setting`` if one limits it."""
 
 
 class OperationCancelled(SnapshotError):

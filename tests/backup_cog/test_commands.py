@@ -135,7 +135,7 @@ async def test_the_buttons_under_a_status_are_the_commands(stage: Stage) -> None
 async def test_a_snapshot_that_is_not_there_is_a_plain_answer(stage: Stage, named: str) -> None:
     """Any text can arrive; the sentence is the engine's own, and a host's handler can see that it was answered."""
     text = said(await stage.slash(stage.admin, "backup verify", snapshot=named))
-    assert "That did not work" in text
+    assert "There is no such snapshot" in text
     assert "@everyone" not in text
     assert set(stage.errors()) <= {"SnapshotNotFound"}
     assert stage.errors() != []

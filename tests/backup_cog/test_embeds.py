@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from cogs.backup_cog import embeds, restore_embeds
+from cogs.backup_cog.answers import checks
+from cogs.backup_cog.answers.failures import failure
 from cogs.backup_cog.formatting import Reply, clip, embed, listing, plain
 from cogs.backup_cog.notices import texts
 from cogs.backup_cog.slash import listing as listing_of_snapshots
@@ -169,10 +171,10 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
     return [
         embeds.created(Created(snapshot=entry, unchanged=False)),
         listing_of_snapshots.snapshots([entry] * count, "critical"),
-        embeds.verified(verified),
-        embeds.integrity(integrity),
+        checks.verified(verified),
+        checks.integrity(integrity),
         status_reply(status_with(text), health(text, reasons)),
-        embeds.failure(SnapshotError(text)),
+        failure(SnapshotError(text)),
         embeds.progress(text, 1, 3),
         restore_embeds.preview(plan(reasons, tables)),
         restore_embeds.restored(report(reasons, tables, text), BACKUPS),
@@ -229,12 +231,12 @@ def test_a_nasty_reason_formats_nothing_in_a_list() -> None:
 def test_long_findings_are_counted_in_full_and_attached() -> None:
     """10,000 findings: the embed says how many more there are, the file has them all, errors come first."""
     found = (*(finding(f"pack {number}") for number in range(9_999)), finding("page 7", Severity.ERROR))
-    reply = embeds.integrity(IntegrityReport(findings=found, checked={"rows": 5}, rows={}, seconds=2.0))
+    reply = checks.integrity(IntegrityReport(findings=found, checked={"rows": 5}, rows={}, seconds=2.0))
     text = reply.embed.description or ""
     shown = text.count("**warning**") + text.count("**error**")
     assert "1 error, 9,999 warnings." in text
     assert text.index("page 7") < text.index("pack 0")
-    assert f"… and {10_000 - shown} more" in text
+    assert f"… and {10_000 - shown:,} more" in text
     assert reply.report is not None
     assert reply.report.count("\n") == 10_000
     (file,) = reply.files()
@@ -292,14 +294,14 @@ def test_fields_that_do_not_fit_are_counted() -> None:
             "There is none yet. `/save now` takes the first one.",
         ),
         (lambda: listing_of_snapshots.snapshots([snapshot()], "critical"), "1 critical snapshot\n"),
-        (lambda: embeds.integrity(checked(finding("odd"))), "No errors. 1 warning to look at."),
-        (lambda: embeds.integrity(checked(finding("gone", Severity.ERROR))), "1 error, 0 warnings."),
+        (lambda: checks.integrity(checked(finding("odd"))), "No errors. 1 warning to look at."),
+        (lambda: checks.integrity(checked(finding("gone", Severity.ERROR))), "1 error, 0 warnings."),
         (lambda: status_reply(status_with("x", pending=1), health("", ())), "1 event waits"),
         (lambda: status_reply(status_with("x", pending=2), health("", ())), "2 events wait"),
         (lambda: listing_of_snapshots.snapshots([snapshot(ok=False)], None), "DAMAGED"),
         (lambda: status_reply(None, health("no room", ("oops",))), "oops: **not fired since the bot started**"),
-        (lambda: embeds.failure(SnapshotError("Busy now.")), "Busy now."),
-        (lambda: embeds.failure(ValueError("secret")), "bot's log"),
+        (lambda: failure(SnapshotError("Busy now.")), "Busy now."),
+        (lambda: failure(ValueError("secret")), "bot's log"),
     ],
 )
 def test_a_reply_says_what_matters(make: Callable[[], Reply], says: str) -> None:
@@ -310,7 +312,7 @@ def test_a_reply_says_what_matters(make: Callable[[], Reply], says: str) -> None
 def test_integrity_before_there_is_a_database_is_neither_sound_nor_damaged() -> None:
     """A new bot has none, and nothing was looked at."""
     nothing = IntegrityReport(findings=(finding("There is no database."),), checked={}, rows={}, seconds=1.0)
-    text = text_of(embeds.integrity(nothing).embed)
+    text = text_of(checks.integrity(nothing).embed)
     assert "There is no database." in text
     assert "sound" not in text
     assert "damaged" not in text
@@ -344,7 +346,7 @@ def test_rows_that_cannot_be_read_are_told_from_tables_that_are_not_there() -> N
 
 def test_an_unforeseen_error_is_not_shown() -> None:
     """Its text can hold anything, a password too."""
-    assert "secret" not in text_of(embeds.failure(ValueError("secret")).embed)
+    assert "secret" not in text_of(failure(ValueError("secret")).embed)
 
 
 @pytest.mark.parametrize(

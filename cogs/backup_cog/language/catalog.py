@@ -29,14 +29,8 @@ def language_of(locale: str) -> str | None:
 
 @functools.cache
 def table(language: str) -> Mapping[str, Translation]:
-    """Return the translation of each English text; English itself needs none.
-
-    Raises ValueError if two files have the same text.
-    """
+    """Return the translation of each English text; English itself needs none."""
     found: dict[str, Translation] = {}
     for path in sorted((_FOLDER / language).glob("*.toml")):
-        texts = tomllib.loads(path.read_text(encoding="utf-8"))
-        if twice := found.keys() & texts.keys():
-            raise ValueError(f"{path.name} has texts that another file has too: {sorted(twice)}.")
-        found |= texts
+        found |= tomllib.loads(path.read_text(encoding="utf-8"))
     return found

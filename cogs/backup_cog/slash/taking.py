@@ -5,6 +5,7 @@ from __future__ import annotations
 from discord import app_commands
 
 from .. import embeds
+from ..answers import checks
 from ..core_api import Kind, Level
 from ..permissions import Interaction, actor_of
 from ..responses import ProgressDisplay
@@ -43,7 +44,7 @@ class TakingCommands(CogPart):
                 await self.named(snapshot), Level(level), actor=actor_of(interaction), on_progress=progress
             )
         self.alerts.verified(report)
-        await answer.show(embeds.verified(report), outcome=True)
+        await answer.show(checks.verified(report), outcome=True)
 
     @verify.autocomplete("snapshot")
     async def suggest_verified(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
@@ -55,4 +56,4 @@ class TakingCommands(CogPart):
         """Check the game's database as it is now."""
         async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
             report = await self.service.integrity(on_progress=progress)
-        await answer.show(embeds.integrity(report), outcome=True)
+        await answer.show(checks.integrity(report), outcome=True)

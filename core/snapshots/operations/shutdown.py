@@ -40,6 +40,7 @@ async def create_last(context: Context, events: EventCoverage, seconds: float | 
             f"The shutdown snapshot was not done in the {duration_text(limit)} that were left of [schedule] "
             "shutdown_deadline.",
             seconds=limit,
+            setting="schedule.shutdown_deadline",
         ) from error
     return created.snapshot if created else None
 

@@ -51,7 +51,8 @@ def overdue(job: Any, seconds: float, setting: str | None = None, *, committed: 
     """
     what, usual, now = _JOBS.get(job, ("The operation", "", "Nothing half-done is left"))
     now = "Its change was made before that" if committed else now
-    section, _, key = (setting or usual).partition(".")
+    setting = setting or usual
+    section, _, key = setting.partition(".")
     more = f" If the disk is only slow, allow it more time: [{section}] {key}." if key else ""
     message = f"{what} did not end within {duration_text(seconds)} and was given up. {now}.{more}"
-    return DeadlineExceeded(message, seconds=seconds)
+    return DeadlineExceeded(message, seconds=seconds, setting=setting)

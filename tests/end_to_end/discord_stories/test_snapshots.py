@@ -27,4 +27,4 @@ def test_a_snapshot_is_taken_listed_suggested_and_verified(town: Town) -> None:
 def test_what_is_no_snapshot_is_answered_with_those_there_are(town: Town) -> None:
     """Suggestions validate nothing: anything can be typed."""
     snapshot = take(town.admin)
-    town.admin.slash("backup verify", snapshot="@everyone `rm`").reads("That did not work", snapshot)
+    town.admin.slash("backup verify", snapshot="@everyone `rm`").reads("There is no such snapshot", snapshot)
