@@ -65,7 +65,7 @@ def load_in_place(
             def work(events: Events) -> Loader:
                 loader = Loader(session, in_transaction=True, kept=kept.tables)
                 with session.watched_by(events.watch):
-                    loader.run(events)
+                    loader.load(events)
                 return loader
 
             content, loader = read_for(work, part, watch)

@@ -27,8 +27,10 @@ __all__ = ["Content", "DumpEvent", "Events", "Stopped", "read_for", "verify"]
 Value = TypeVar("Value")
 DumpEvent: TypeAlias = Event | TableEnd
 
-_QUEUED = 64
-"""How many pieces of 64 KiB the reader may be ahead."""
+_PIECE_BLOCKS = 4
+"""How many blocks are passed on as one piece: each costs some steps in Python, and a message to the server."""
+_QUEUED = 16
+"""How many pieces of 256 KiB the reader may be ahead."""
 _CHECK_EVERY = 0.2
 
 
@@ -134,13 +136,21 @@ def read_for(work: Callable[[Events], Value], part: ChainFile, watch: Watch) -> 
 
 def _read(part: ChainFile, take: Callable[[list[DumpEvent]], object], watch: Watch, phase: str) -> Content:
     path, scanner = Path(part.path), Scanner()
+    blocks: list[bytes] = []
 
-    def sink(block: bytes) -> None:
-        events = scanner.feed(block)
+    def feed() -> None:
+        events = scanner.feed(b"".join(blocks))
+        blocks.clear()
         if events:
             take(events)
 
+    def sink(block: bytes) -> None:
+        blocks.append(block)
+        if len(blocks) == _PIECE_BLOCKS:
+            feed()
+
     tail = full.verify(path, fingerprint=part.fingerprint, size=part.size, watch=watch, sink=sink, phase=phase)
+    feed()
     return Content(_own_tables(scanner, path), tail.size, scanner.manifest.metadata if scanner.manifest else None)
 
 

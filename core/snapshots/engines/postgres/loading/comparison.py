@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from blake3 import blake3
 
-from ....errors import DatabaseUnavailable, OperationCancelled
+from ....errors import DatabaseUnavailable
 from ....progress import Watch
 from ..connection import Address
 from ..plain_dump.row_set import RowSet
@@ -24,11 +24,6 @@ __all__ = ["Comparison", "compare", "holds", "read_table"]
 _CHECK_EVERY = 0.05
 
 _SELECT = "SELECT {} FROM {}"
-_CHECKS_KEYS = """
-SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity
-                WHERE datname = pg_catalog.current_database() AND state = 'active' AND pid <> pg_backend_pid()
-                  AND query LIKE 'ALTER TABLE % FOREIGN KEY %')
-"""
 
 
 def read_table(session: Session, block: Block) -> Table:
@@ -37,14 +32,8 @@ def read_table(session: Session, block: Block) -> Table:
         row_set = RowSet()
         session.copy_query(_SELECT.format(", ".join(map(quoted, block.columns)), block.quoted), row_set.update)
         return Table(row_set.rows, row_set.hexdigest())
-    digest, rows = blake3(), 0
-
-    def take(piece: bytes) -> None:
-        nonlocal rows
-        digest.update(piece)
-        rows += piece.count(b"\n")
-
-    session.copy(block.schema, block.name, block.columns, take)
+    digest = blake3()
+    rows = session.copy(block.schema, block.name, block.columns, digest.update)
     return Table(rows, digest.hexdigest(16))
 
 
@@ -74,7 +63,7 @@ class Comparison:
     def __init__(self, address: Address, watch: Watch) -> None:
         self._address = address
         self._stopping = threading.Event()
-        self._tables: queue.SimpleQueue[tuple[Block, bool]] = queue.SimpleQueue()
+        self._tables: queue.SimpleQueue[Block] = queue.SimpleQueue()
         self._problems: list[str] = []
         self._of_extensions: set[str] | None = None
         self._loaded = threading.Event()
@@ -97,9 +86,9 @@ class Comparison:
                 self._stopping.set()
                 raise
 
-    def add(self, block: Block, *, early: bool) -> None:
-        """Compare a table whose rows are committed: ``early``, while others are loaded, or late."""
-        self._tables.put((block, early))
+    def add(self, block: Block) -> None:
+        """Compare a table whose rows are committed, while others are loaded and indexes are built."""
+        self._tables.put(block)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -107,34 +96,19 @@ class Comparison:
         return tuple(self._problems)
 
     def _work(self) -> None:
-        late: list[Block] = []
         # Only the loading locks anything here, and an index can take it long.
         with connected(self._address, self._watch, lock_timeout=None) as session:
-            while not self._may_begin_late(session, late):
+            while not self._is_over():
                 with contextlib.suppress(queue.Empty):
-                    block, early = self._tables.get(timeout=_CHECK_EVERY)
-                    if early:
-                        self._compare(session, [block])
-                    else:
-                        late.append(block)
-            self._compare(session, late)
+                    self._compare(session, self._tables.get(timeout=_CHECK_EVERY))
 
-    def _may_begin_late(self, session: Session, late: Sequence[Block]) -> bool:
-        """Return True once no table follows and the late ones can be read without hindering the loading.
-
-        Tables are locked against reading while constraints are added to them, except foreign keys: these are checked
-        last, by one process of the server, so that there is time to read.
-        """
+    def _is_over(self) -> bool:
         self._watch.check()
-        over = self._loaded.is_set() or (bool(late) and bool(session.value(_CHECKS_KEYS)))
-        return over and self._tables.empty()
+        return self._loaded.is_set() and self._tables.empty()
 
-    def _compare(self, session: Session, blocks: Iterable[Block]) -> None:
+    def _compare(self, session: Session, block: Block) -> None:
         if self._of_extensions is None:  # all tables are made before the first rows are loaded
             self._of_extensions = {each.quoted for each in relations(session) if each.from_extension}
-        for block in blocks:
-            if self._stopping.is_set():
-                raise OperationCancelled("The tables are not compared any further: they could not be loaded.")
-            if block.quoted not in self._of_extensions:  # such a table also has the extension's own rows
-                found = read_table(session, block)
-                self._problems += differences({block.quoted: found}, {block.quoted: Table(block.rows, block.digest)})
+        if block.quoted not in self._of_extensions:  # such a table also has the extension's own rows
+            found = read_table(session, block)
+            self._problems += differences({block.quoted: found}, {block.quoted: Table(block.rows, block.digest)})

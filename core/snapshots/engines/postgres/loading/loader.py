@@ -17,11 +17,13 @@ from ..plain_dump.lexer import CopyStart, Entry, Rows, Statement, unquoted
 from ..plain_dump.scanner import TableEnd
 from ..session import Session, quoted
 from .archive_events import DumpEvent
+from .foreign_key_groups import ForeignKeys
 from .fresh_tables import fresh_table, transaction
 from .held_checks import HeldChecks
-from .index_groups import IndexGroups
+from .index_builds import IndexBuilds
 from .left_out import LeftOut
 from .second_loader import SecondLoader
+from .two_connections import Executor, execute
 
 __all__ = ["Loader"]
 
@@ -76,33 +78,45 @@ class Loader:
         self._in_transaction = in_transaction
         self._loaded = loaded
         self._second = second
-        self._rows_end = False
         self._settings: dict[bytes, Statement] = {}
         self._counts: dict[str, int] = {}
         self._kept = kept
         self._created = set(kept)
         self._via_root: dict[str, tuple[CopyStart, TableEnd]] = {}
+        self._indexes = IndexBuilds()
+        self._keys = ForeignKeys(self._counts, self._via_root)
         self._encoding = "UTF8"
         self._checks: HeldChecks | None = None
         self._extensions = {str(name) for (name,) in session.rows(_AVAILABLE)}
 
-    def run(self, events: Iterable[DumpEvent]) -> None:
+    def load(self, events: Iterable[DumpEvent]) -> None:
         """Execute a whole dump; raises what the server says of rows, and of anything that concerns all objects."""
-        stream, groups = iter(events), IndexGroups()
+        stream = iter(events)
         for event in stream:
             if isinstance(event, CopyStart):
                 self._table(event, stream)
-            elif isinstance(event, Statement):
+            elif isinstance(event, Statement) and not self._is_for_two(event):
+                self._build()
                 self._before_statement(event)
-                if self._second is None or not groups.take(event, self._encoding):
-                    self._build(groups)
-                    self._statement(event)
+                self.run(event)
+        self._build()
         self._end_rows()
-        self._build(groups)
         for start, end in self._via_root.values():
             self._loaded(start, end)  # with the rows of all partitions
         if self._checks is not None:
             self.left_out += self._checks.add_again()
+
+    def _is_for_two(self, statement: Statement) -> bool:
+        """Return True if a statement was noted for being executed on two connections."""
+        if self._second is None:
+            return False
+        if self._keys:
+            return self._keys.take(statement, self._encoding)
+        if self._indexes.take(statement, self._encoding):
+            return True
+        if self._checks is None:
+            return False
+        return self._keys.take(statement, self._encoding)
 
     def _before_statement(self, statement: Statement) -> None:
         """Note settings, and wait for the second loader before the first statement that needs all rows."""
@@ -113,26 +127,35 @@ class Loader:
             self._end_rows()
 
     def _end_rows(self) -> None:
-        if self._second is not None and not self._rows_end:
+        if self._second is not None:
             self._second.finish()
-            self._rows_end = True
 
-    def _build(self, groups: IndexGroups) -> None:
-        if groups:
-            groups.execute(self._statement, self._beside, self._counts)
+    def _build(self) -> None:
+        """Do what was noted for two connections."""
+        if self._second is None:
+            return
+        if self._indexes:
+            second = self._second
+            rows = {name: count for name, count in self._counts.items() if name not in self._via_root}
+            execute(self._indexes.groups(rows, second.is_loaded, second.is_done), self, self._beside)
+        if self._keys:
+            self._end_rows()
+            execute(self._keys.groups(self), self, self._beside)
 
     @contextlib.contextmanager
-    def _beside(self) -> Iterator[Callable[[Statement], object]]:
-        """Yield what executes statements on a second connection, under the settings of this one."""
+    def _beside(self) -> Iterator[Executor]:
+        """Yield a second connection under the settings of this one, once it loads no rows any more."""
         assert self._second is not None
+        self._second.finish()
         with self._second.connection() as session:
             beside = Loader(session)
             for setting in self._settings.values():
-                beside._statement(setting)
-            yield beside._statement
+                beside.run(setting)
+            yield beside
         self.left_out += beside.left_out
 
-    def _statement(self, statement: Statement) -> None:
+    def run(self, statement: Statement) -> None:
+        """Execute a statement of the dump; what the server refuses is left out, with a sentence."""
         text, entry = statement
         encoding = _ENCODING.fullmatch(text)
         if encoding:
@@ -159,6 +182,16 @@ class Loader:
             if created:
                 names = (unquoted(created[part], self._encoding) for part in ("schema", "name"))
                 self._created.add(quoted(*names))
+
+    def attempt(self, text: bytes) -> bool:
+        """Execute a statement of our own, outside a transaction; return False if the server refuses it."""
+        try:
+            self._session.rows(text_of(text, self._encoding))
+        except DatabaseUnavailable as error:
+            if "code" not in error.data:
+                raise
+            return False
+        return True
 
     def _refused(self, statement: Statement, error: DatabaseUnavailable) -> None:
         """Leave an object out; raise the error again if it is not about one object."""

@@ -37,9 +37,8 @@ def load(part: ChainFile, address: Address, watch: Watch) -> Loaded:
     """
     comparison = Comparison(address, watch)
 
-    def loaded(start: CopyStart, end: TableEnd) -> None:
-        # Reading is faster than loading, so a rest of the same length leaves time enough.
-        comparison.add(end.block, early=part.size - end.end >= end.end - start.end)
+    def loaded(_start: CopyStart, end: TableEnd) -> None:
+        comparison.add(end.block)
 
     def work(events: Events) -> Loader:
         with contextlib.ExitStack() as stack:
@@ -49,7 +48,7 @@ def load(part: ChainFile, address: Address, watch: Watch) -> Loaded:
             if second is not None:
                 stack.enter_context(second.running(events.watch))
             loader = Loader(session, loaded=loaded, second=second)
-            loader.run(events)
+            loader.load(events)
             return loader
 
     with comparison.begun():

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from core.snapshots.engines.postgres.connection import Address
@@ -13,7 +10,7 @@ from core.snapshots.engines.postgres.plain_dump.scanner import Block
 from core.snapshots.engines.postgres.session import connected
 from core.snapshots.progress import Watch
 from core.snapshots.settings.conninfo import parse_conninfo
-from tests.worlds.postgres_world import PostgresGame, run_sql
+from tests.worlds.postgres_world import PostgresGame
 from tests.worlds.waiting import wait_until
 
 pytestmark = pytest.mark.server
@@ -34,32 +31,10 @@ def test_a_table_that_is_locked_is_compared_when_it_is_free() -> None:
         comparison = Comparison(address, Watch())
         other.execute("BEGIN; LOCK TABLE public.users IN ACCESS EXCLUSIVE MODE")
         with comparison.begun():
-            comparison.add(Block("public", "users", columns, known.rows, known.digest), early=True)
-            comparison.add(Block("public", "cards", ("id",), 1, "another"), early=False)
+            comparison.add(Block("public", "users", columns, known.rows, known.digest))
+            comparison.add(Block("public", "cards", ("id",), 1, "another"))
             wait_until(
                 lambda: session.rows("SELECT FROM pg_catalog.pg_locks WHERE NOT granted"), "the comparison waits"
             )
             other.execute("ROLLBACK")
     assert [said.split(" has ")[0] for said in comparison.problems] == ['the table "public"."cards"']
-
-
-def test_the_last_large_table_is_compared_while_keys_are_checked() -> None:
-    """Not before, when an index would wait for the reader, and not only when all is loaded."""
-    game = PostgresGame()
-    game.create()
-    run_sql(game.url, "CREATE TABLE late (user_id int)")
-    address = Address(parse_conninfo(game.url))
-    adding = "ALTER TABLE ONLY public.late ADD CONSTRAINT k FOREIGN KEY (user_id) REFERENCES public.users (id)"
-    comparison = Comparison(address, Watch())
-    with ThreadPoolExecutor(1) as pool, connected(address, Watch(), lock_timeout=None) as holder, comparison.begun():
-        holder.execute("BEGIN; LOCK TABLE public.late IN ROW EXCLUSIVE MODE")
-        comparison.add(Block("public", "cards", ("id",), 1, "another"), early=False)
-        time.sleep(0.3)
-        too_early = comparison.problems
-        assert too_early == ()
-        checking = pool.submit(run_sql, game.url, adding)
-        wait_until(lambda: comparison.problems, "the last table was compared")
-        assert [said.split(" has ")[0] for said in comparison.problems] == ['the table "public"."cards"']
-        assert not checking.done()
-        holder.execute("ROLLBACK")
-        checking.result()

@@ -7,20 +7,18 @@ import os
 from collections.abc import Iterator
 from itertools import combinations_with_replacement
 from pathlib import Path
-from threading import Barrier
 
 import pytest
 
 from core.snapshots.archive import full
 from core.snapshots.archive.fingerprint import BLOCK
 from core.snapshots.engines import engine_for
-from core.snapshots.engines.postgres.loading import block_reader, second_loader
+from core.snapshots.engines.postgres.loading import block_reader, foreign_key_groups, index_builds, second_loader
 from core.snapshots.engines.postgres.loading.block_reader import BlockReader
-from core.snapshots.engines.postgres.loading.index_groups import IndexGroups
+from core.snapshots.engines.postgres.loading.loader import Loader
 from core.snapshots.engines.postgres.loading.second_loader import SecondLoader, by_size
-from core.snapshots.engines.postgres.plain_dump.lexer import Entry, Statement
 from core.snapshots.engines.postgres.scratch import Image
-from core.snapshots.errors import DatabaseBusy, DatabaseUnavailable, SnapshotDamaged
+from core.snapshots.errors import DatabaseUnavailable, SnapshotDamaged
 from core.snapshots.models import Level
 from core.snapshots.progress import Watch
 from core.snapshots.settings.database_url import parse
@@ -32,76 +30,6 @@ from tests.worlds.postgres_world import PostgresGame
 from tests.worlds.waiting import wait_until
 
 # The parts
-
-
-def statement(kind: str, text: str) -> Statement:
-    """Return a statement of a dump."""
-    return Statement(text.encode(), Entry(kind, "public", "x"))
-
-
-BUILDING = [
-    statement("CONSTRAINT", "ALTER TABLE ONLY public.small\n    ADD CONSTRAINT small_pkey PRIMARY KEY (id);"),
-    statement("COMMENT", "COMMENT ON CONSTRAINT small_pkey ON public.small IS 'the first';"),
-    statement("CONSTRAINT", 'ALTER TABLE ONLY "S.s"."a"" b" ADD CONSTRAINT x UNIQUE (a);'),
-    statement("INDEX", "CREATE INDEX by_name ON public.small USING btree (name);"),
-    statement("INDEX", 'CREATE UNIQUE INDEX "on public.other USING x" ON ONLY "S.s"."a"" b" USING gin (a);'),
-]
-
-
-def test_the_indexes_of_one_table_stay_together_and_in_order() -> None:
-    """The largest table first; a comment follows what it describes."""
-    groups = IndexGroups()
-    executed: list[Statement] = []
-    assert all(groups.take(each, "UTF8") for each in BUILDING)
-    assert not groups.take(
-        statement("FK CONSTRAINT", "ALTER TABLE ONLY public.small ADD CONSTRAINT f FOREIGN KEY"), "UTF8"
-    )
-    assert not groups.take(statement("INDEX ATTACH", "ALTER INDEX public.a ATTACH PARTITION public.b;"), "UTF8")
-
-    @contextlib.contextmanager
-    def nobody() -> Iterator[None]:
-        raise DatabaseUnavailable("too many connections")
-        yield
-
-    groups.execute(executed.append, nobody, {'"S.s"."a"" b"': 9, '"public"."small"': 3})  # type: ignore[arg-type]
-    assert executed == [BUILDING[number] for number in (2, 4, 0, 1, 3)]
-    assert not groups
-
-
-def test_what_waited_in_vain_for_a_lock_is_built_at_the_end() -> None:
-    """Alone, when nothing of ours is in its way any more, with what follows it."""
-    groups = IndexGroups()
-    executed: list[Statement] = []
-    for each in BUILDING:
-        groups.take(each, "UTF8")
-    refusing = [True]
-
-    def execute(each: Statement) -> None:
-        if each is BUILDING[2] and refusing and refusing.pop():
-            raise DatabaseBusy("deadlock detected")
-        executed.append(each)
-
-    groups.execute(execute, lambda: contextlib.nullcontext(execute), {'"S.s"."a"" b"': 9})
-    assert executed[-2:] == [BUILDING[2], BUILDING[4]]
-    assert sorted(executed) == sorted(BUILDING)
-
-
-def test_an_error_on_one_connection_keeps_the_other_from_going_on() -> None:
-    """What was not begun is not begun any more."""
-    groups = IndexGroups()
-    begun: list[Statement] = []
-    for number in range(9):
-        groups.take(statement("INDEX", f"CREATE INDEX i ON public.t{number} USING btree (a);"), "UTF8")
-    both = Barrier(2)
-
-    def here(each: Statement) -> None:
-        begun.append(each)
-        both.wait()
-        raise DatabaseUnavailable("the server is gone")
-
-    with pytest.raises(DatabaseUnavailable):
-        groups.execute(here, lambda: contextlib.nullcontext(here), {})
-    assert len(begun) == 2
 
 
 def test_the_largest_table_comes_first_with_the_end_of_the_one_before() -> None:
@@ -138,7 +66,8 @@ def test_a_damaged_block_is_found_by_the_second_reader_as_well(tmp_path: Path) -
 @pytest.fixture
 def everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Chain:
     """Return a chain with a snapshot of nearly everything, however small, for two connections."""
-    monkeypatch.setattr(second_loader, "_WORTHWHILE", 0)
+    for module in (second_loader, index_builds, foreign_key_groups):
+        monkeypatch.setattr(module, "_WORTHWHILE", 0)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     game = PostgresGame()
     game.create()
@@ -154,7 +83,8 @@ def test_a_dump_loaded_on_two_connections_is_the_same_database(
 ) -> None:
     """Every table is compared, whoever loaded it, and nothing is defined in another way."""
     loaded: list[str] = []
-    original, take = SecondLoader._load, SecondLoader.take
+    own: list[bytes] = []
+    original, take, attempt = SecondLoader._load, SecondLoader.take, Loader.attempt
 
     def load(self: SecondLoader, session: object, name: str, events: object) -> None:
         original(self, session, name, events)  # type: ignore[arg-type]
@@ -164,6 +94,11 @@ def test_a_dump_loaded_on_two_connections_is_the_same_database(
         wait_until(lambda: len(loaded) >= 3 or self._working.done(), "the second one has loaded some tables")
         return take(self, table)
 
+    def noting(self: Loader, text: bytes) -> bool:
+        own.append(text)
+        return attempt(self, text)
+
+    monkeypatch.setattr(Loader, "attempt", noting)
     monkeypatch.setattr(SecondLoader, "_load", load)
     monkeypatch.setattr(SecondLoader, "take", late)
     image = tmp_path / "image"
@@ -172,6 +107,11 @@ def test_a_dump_loaded_on_two_connections_is_the_same_database(
     everything.engine.discard(image, bounded(60))
     assert (found.left_out, found.differences) == ((), ())
     assert len(loaded) >= 3
+    assert {word for text in own for word in (b"USING INDEX", b"VALIDATE CONSTRAINT") if word in text} == {
+        b"USING INDEX",
+        b"VALIDATE CONSTRAINT",
+    }
+    assert not any(b"DROP" in text for text in own)
 
 
 @pytest.mark.server
