@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from .errors import Busy, SettingsError
+from .errors import SettingsError
 from .models import (
     NOBODY,
     Actor,
@@ -29,6 +29,7 @@ from .models import (
     Level,
     Listener,
     OnProgress,
+    OnWait,
     PruneReport,
     RebuildReport,
     RestorePlan,
@@ -118,7 +119,6 @@ class SnapshotService(PastMethods):
         self._restore_points = RestorePoints(self._context)
         self._periodic = PeriodicSchedule(self._context)
         self._verification = VerificationSchedule(self._context)
-        self._restoring = False
         self.interrupted: str | None = None
         """What an operation that a crash interrupted has left behind; the owner's sentence."""
 
@@ -180,11 +180,14 @@ class SnapshotService(PastMethods):
         pin: bool = False,
         deadline: float | None = None,
         actor: Actor = NOBODY,
+        on_wait: OnWait | None = None,
         on_progress: OnProgress | None = None,
     ) -> Created:
         """Take a snapshot now. One of kind manual is always written, the others only if something changed.
 
-        ``deadline`` is in seconds. Raises Busy, NotEnoughSpace, DatabaseMissing, DatabaseBusy, DatabaseDamaged,
+        ``deadline`` is in seconds. With ``on_wait``, which is called with what has to be waited for, that is waited for
+        as long as a snapshot may take; if it is a snapshot, and nothing was committed since it began, it serves, unless
+        this one has a note or is pinned. Raises Busy, NotEnoughSpace, DatabaseMissing, DatabaseBusy, DatabaseDamaged,
         DatabaseUnavailable, DeadlineExceeded, RepositoryError or WorkerFailed; nothing half-written is left then.
         """
         request = CreateRequest(
@@ -193,10 +196,11 @@ class SnapshotService(PastMethods):
             note=None if note is None else legible(note, NOTE_LENGTH),
             pinned=pin,
             skip_unchanged=kind is not Kind.MANUAL and not pin,
+            joins=on_wait is not None and note is None and not pin,
             after=(self._periodic.last or _NEVER) if kind is Kind.PERIODIC else None,
             deadline=deadline or float(self.settings.schedule.snapshot_deadline),
         )
-        created = await create(self._context, request, actor=actor, on_progress=on_progress)
+        created = await create(self._context, request, actor=actor, on_wait=on_wait, on_progress=on_progress)
         if actor is not NOBODY:
             await audit(self._context, actor, "pinned snapshot" if pin else "snapshot", "done", created.snapshot.id)
         return created
@@ -370,23 +374,19 @@ class SnapshotService(PastMethods):
         agreed: str | None = None,
         actor: Actor = NOBODY,
         stopped: bool = False,
+        on_wait: OnWait | None = None,
         on_progress: OnProgress | None = None,
     ) -> RestoreReport:
         """Restore a snapshot.
 
         ``agreed`` is the token of the plan that a person agreed to; with None, the state is not compared with a plan.
-        ``stopped`` says that nobody uses the database, which cannot always be found out.
-        Raises Busy, PlanOutdated, SnapshotDamaged, DatabaseBusy or RestoreFailed; the database is then as it was.
+        ``stopped`` says that nobody uses the database, which cannot always be found out. With ``on_wait`` it waits as
+        ``create`` does. Raises Busy, PlanOutdated, SnapshotDamaged, DatabaseBusy or RestoreFailed; the database is then
+        as it was.
         """
-        if self._restoring:
-            raise Busy("Busy: a restore is running already.", operation="restore", pid=None)
-        self._restoring = True
-        try:
-            return await restore(
-                self._context, text, agreed=agreed, actor=actor, stopped=stopped, on_progress=on_progress
-            )
-        finally:
-            self._restoring = False
+        return await restore(
+            self._context, text, agreed=agreed, actor=actor, stopped=stopped, on_wait=on_wait, on_progress=on_progress
+        )
 
     async def claim(self, *, actor: Actor = NOBODY) -> Identity:
         """Make the repository that of the database in the settings, after moving either, and return its identity."""

@@ -27,7 +27,17 @@ from .history import (
 from .identity import Identity
 from .integrity import Check, DatabaseState, Finding, IntegrityReport, Method, Severity
 from .listener import Listener, OnProgress, Progress, Stage
-from .reports import Created, Doing, Exported, RebuildReport, StartupOutcome, StartupReport, Status, VerifyReport
+from .reports import (
+    Created,
+    Doing,
+    Exported,
+    OnWait,
+    RebuildReport,
+    StartupOutcome,
+    StartupReport,
+    Status,
+    VerifyReport,
+)
 from .rescues import (
     ConflictRule,
     RescueConflict,
@@ -74,6 +84,7 @@ __all__ = [
     "Lost",
     "Method",
     "OnProgress",
+    "OnWait",
     "PlayerLoss",
     "PlayerTables",
     "Point",

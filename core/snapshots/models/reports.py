@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -13,14 +14,30 @@ from .integrity import Finding, IntegrityReport
 from .restores import RestoreReport
 from .snapshots import Level, Snapshot
 
-__all__ = ["Created", "Doing", "Exported", "RebuildReport", "StartupOutcome", "StartupReport", "Status", "VerifyReport"]
+__all__ = [
+    "Created",
+    "Doing",
+    "Exported",
+    "OnWait",
+    "RebuildReport",
+    "StartupOutcome",
+    "StartupReport",
+    "Status",
+    "VerifyReport",
+]
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a request for a snapshot: the snapshot that covers it; ``unchanged`` if it existed already."""
+    """The result of a request for a snapshot: the snapshot that covers it.
+
+    ``unchanged`` is True if none had to be written, ``joined`` if the one that covers it was being taken when it was
+    asked for. Writing one took ``seconds``.
+    """
 
     snapshot: Snapshot
     unchanged: bool
+    joined: bool = False
+    seconds: float = 0.0
 
 
 class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +105,10 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     since: dt.datetime
     actor: Actor | None = None
+
+
+OnWait = Callable[[Doing], None]
+"""A function that is called with what has to be waited for, in the loop's thread."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

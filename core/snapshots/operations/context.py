@@ -100,6 +100,8 @@ class Context:
         """True once the listeners know that the repository lost its snapshots."""
         self.doing: list[Doing] = []
         """What this process does at the moment, for the status; the last one began last."""
+        self.restoring = False
+        """True while a restore that somebody asked for runs or waits."""
         self.closed = False
         self.first_start = True
         """False once the start-up check of this process is over, after which the game may use the database."""

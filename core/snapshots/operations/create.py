@@ -13,7 +13,7 @@ from ..archive.members import Head
 from ..engines import ParentSnapshot, Position, SnapshotResult, creates_databases
 from ..errors import DatabaseDamaged, NotEnoughSpace, SnapshotDamaged, SnapshotError
 from ..files import remove, require_space, translate_os_error
-from ..models import NOBODY, Actor, Created, Form, Health, Kind, Level, OnProgress, Snapshot, Verification
+from ..models import NOBODY, Actor, Created, Form, Health, Kind, Level, OnProgress, OnWait, Snapshot, Verification
 from ..policies.chain import chain_of, choose_form
 from ..policies.coverage import capped_reasons
 from ..policies.health import health_of, readable
@@ -39,6 +39,7 @@ __all__ = ["CreateRequest", "create", "create_locked"]
 
 log = logging.getLogger(__name__)
 
+_TAKING = "a snapshot"
 _KEPT_AFTER_A_LOSS = dt.timedelta(days=30)
 _LOSSES_NAMED = 5
 
@@ -46,7 +47,8 @@ _LOSSES_NAMED = 5
 class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a snapshot.
 
-    With ``skip_unchanged``, none is written if the newest one holds the same state. ``after`` is for a periodic
+    With ``skip_unchanged``, none is written if the newest one holds the same state. With ``joins`` that is so only if
+    another one of this process was being taken when this one was asked for. ``after`` is for a periodic
     request: the time of the last periodic snapshot that was known; a later one, by another process, serves as well.
     ``position`` and ``at`` are for events: the position of the database's log after the last event, and the time of
     that event. A snapshot of another process that began after both covers the events. ``may_be_incremental`` lets one
@@ -59,6 +61,7 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     pinned: bool = False
     skip_unchanged: bool = False
+    joins: bool = False
     after: dt.datetime | None = None
     position: Position | None = None
     at: dt.datetime | None = None
@@ -72,20 +75,27 @@ async def create(
     *,
     actor: Actor = NOBODY,
     wait: float | None = None,
+    on_wait: OnWait | None = None,
     on_progress: OnProgress | None = None,
 ) -> Created:
     """Take a snapshot, or return the newest one if it covers the request.
 
     ``actor`` is who asked for it, ``wait`` how long to wait for another operation, in seconds; None means the setting.
-    Raises a SnapshotError if it fails, and leaves no file behind then.
+    ``on_wait`` is called with what is waited for. Raises a SnapshotError if it fails, and leaves no file behind then.
     """
-    async with exclusive(context, "a snapshot", actor=actor, wait=wait):
+    # What was committed since the one that is being taken began is not in it, so it serves only if nothing was.
+    joins = request.joins and any(each.operation == _TAKING for each in context.doing)
+    known = {snapshot.id for snapshot in context.repository.catalog.contents.snapshots}
+    async with exclusive(context, _TAKING, actor=actor, wait=wait, on_wait=on_wait):
         contents = await readable_contents(context)
         await require_own(context, contents)
         contents = await identified(context, contents)
         created = await _covered_by_another(context, contents, request)
         if created is None:
-            created = await create_locked(context, contents, request, on_progress)
+            wanted = msgspec.structs.replace(request, skip_unchanged=request.skip_unchanged or joins)
+            created = await create_locked(context, contents, wanted, on_progress)
+    if joins and created.unchanged:
+        created = msgspec.structs.replace(created, joined=created.snapshot.id not in known)
     if not created.unchanged:
         await context.notify(lambda listener: listener.created(created.snapshot))
     await context.notify(lambda listener: listener.covered())
@@ -117,6 +127,7 @@ async def create_locked(
     context: Context, contents: Contents, request: CreateRequest, on_progress: OnProgress | None = None
 ) -> Created:
     """Take a snapshot; the caller holds the exclusive lock."""
+    began = context.monotonic()
     # The token comes first: a commit after it changes the next token, and a commit before it is in the snapshot.
     token = await context.probe.token()
     newest = await _newest_sound(context, contents)
@@ -160,7 +171,7 @@ async def create_locked(
     await look_for_jumps(context, contents, snapshot)
     await _after_publishing(context, snapshot)
     context.covered = (token, snapshot.id) if token is not None else None
-    return Created(snapshot=snapshot, unchanged=False)
+    return Created(snapshot=snapshot, unchanged=False, seconds=context.monotonic() - began)
 
 
 async def _look_for_losses(context: Context, contents: Contents, snapshot: Snapshot) -> None:

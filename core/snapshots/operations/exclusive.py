@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from ..errors import OperationCancelled
-from ..models import NOBODY, Actor
+from ..models import NOBODY, Actor, Doing, OnWait
+from ..repository.lock import Holder
 from .context import Context
 from .whereabouts import require_there
 
@@ -34,21 +35,32 @@ async def exclusive(
     *,
     actor: Actor = NOBODY,
     wait: float | None = None,
+    on_wait: OnWait | None = None,
     beginning_anew: bool = False,
 ) -> AsyncIterator[None]:
     """Hold the repository's lock for an operation, after creating the folders that are missing.
 
     ``actor`` is who asked for it. ``wait`` is how long to wait for another holder, in seconds; None means the setting.
+    ``on_wait`` is called once with what is waited for; whoever is told that waits as long as a snapshot may take.
     ``beginning_anew`` allows that the repository had snapshots and has none now. Raises Busy, RepositoryError
     (RepositoryVanished too) and OperationCancelled. An OSError of the operation itself is raised as a RepositoryError.
     """
     require_open(context)
     if not beginning_anew:
         await look_for_repository(context)
-    timeout = float(context.settings.repository.lock_timeout) if wait is None else wait
+    settings = context.settings
+    usual = settings.repository.lock_timeout if on_wait is None else settings.schedule.snapshot_deadline
+    timeout = float(usual) if wait is None else wait
     await context.in_thread(context.repository.prepare)
     with context.translating_errors():
-        async with context.lock.held(operation, timeout):
+        asked_by = None if actor == NOBODY else actor
+        async with context.lock.held(operation, timeout, actor=asked_by, on_wait=_telling(on_wait)):
             require_open(context)
             with context.shown(operation, actor):
                 yield
+
+
+def _telling(on_wait: OnWait | None) -> Callable[[Holder], None] | None:
+    if on_wait is None:
+        return None
+    return lambda holder: on_wait(Doing(operation=holder.operation, since=holder.since, actor=holder.actor))

@@ -22,22 +22,26 @@ import msgspec
 
 from ..errors import Busy, RepositoryError
 from ..files import PRIVATE_FILE, give_to_owner, read_regular
+from ..models import Actor
 from ..units import printable
 from .file_lock import FileLock
 from .orphans import end_orphans
 
-__all__ = ["InUseLock", "RepositoryLock", "is_abandoned"]
+__all__ = ["Holder", "InUseLock", "RepositoryLock", "is_abandoned"]
 
 _POLL_FIRST, _POLL_LONGEST = 0.02, 0.25
 """Seconds."""
 _TURN = "turn-"
-_LONGEST_OPERATION = 80
+_LONGEST_TEXT = 80
 
 
-class _Owner(msgspec.Struct, frozen=True):
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lock: the operation, its process, since when, and who asked for it, if that was a person."""
+
     operation: str
     pid: int
     since: dt.datetime
+    actor: Actor | None = None
 
 
 class RepositoryLock:
@@ -58,24 +62,43 @@ class RepositoryLock:
         self._clock = clock
         self._queue = asyncio.Lock()
         self._lock: FileLock | None = None
-        self.operation: str | None = None
+        self._holder: Holder | None = None
+        self._waits_for: Holder | None = None
+        """The holder in another process for which the first task in the queue waits."""
+
+    @property
+    def operation(self) -> str | None:
         """The operation for which this process holds the lock, or None."""
+        return None if self._holder is None else self._holder.operation
 
     @contextlib.asynccontextmanager
-    async def held(self, operation: str, wait: float) -> AsyncIterator[None]:
-        """Hold the lock for an operation; raise Busy if it is not free within ``wait`` seconds."""
+    async def held(
+        self,
+        operation: str,
+        wait: float,
+        *,
+        actor: Actor | None = None,
+        on_wait: Callable[[Holder], None] | None = None,
+    ) -> AsyncIterator[None]:
+        """Hold the lock for an operation; raise Busy if it is not free within ``wait`` seconds.
+
+        ``actor`` is who asked for it. ``on_wait`` is called once, if somebody else has to be waited for.
+        """
         deadline = asyncio.get_running_loop().time() + wait
+        told = _Once(on_wait)
+        if self._queue.locked():
+            told(self._holder or self._waits_for)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._queue.acquire()
         except TimeoutError:
-            raise _busy(self.operation, os.getpid()) from None
+            raise _busy(self._holder or self._waits_for) from None
         try:
-            async with self._file_lock(operation, deadline):
-                self.operation = operation
+            async with self._file_lock(Holder(operation, os.getpid(), self._clock(), actor), deadline, told) as holder:
+                self._holder = holder
                 yield
         finally:
-            self.operation = None
+            self._holder = None
             self._queue.release()
 
     @property
@@ -84,48 +107,78 @@ class RepositoryLock:
         return None if self._lock is None else self._lock.descriptor
 
     @contextlib.asynccontextmanager
-    async def _file_lock(self, operation: str, deadline: float) -> AsyncIterator[None]:
+    async def _file_lock(self, holder: Holder, deadline: float, told: _Once) -> AsyncIterator[Holder]:
         lock = FileLock(self._work / "lock")
         turn = _Turn(self._work)
         try:
-            await self._wait_for(lock, turn, deadline)
+            await self._wait_for(lock, turn, deadline, told)
             self._lock = lock
-            await self._in_thread(self._write_owner, operation)
-            yield
+            holder = msgspec.structs.replace(holder, since=self._clock())
+            await self._in_thread(self._write_holder, holder)
+            yield holder
         finally:
             self._lock = None
             # A cancelled operation may have got the lock in its thread. Shielded, because it must be released.
             await asyncio.shield(self._in_thread(_give_back, lock, turn))
 
-    async def _wait_for(self, lock: FileLock, turn: _Turn, deadline: float) -> None:
+    async def _wait_for(self, lock: FileLock, turn: _Turn, deadline: float, told: _Once) -> None:
         now = asyncio.get_running_loop().time
         pause, at_once = _POLL_FIRST, now() >= deadline
-        while not (at_once or await self._in_thread(turn.has_come)) or not await self._in_thread(lock.acquire):
-            if now() >= deadline:
-                if await self._in_thread(end_orphans, self._work / "lock"):
-                    continue
-                owner = await self._in_thread(self._read_owner)
-                raise _busy(owner.operation if owner else None, owner.pid if owner else None)
-            await self._in_thread(turn.take)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _POLL_LONGEST)
+        try:
+            while not (at_once or await self._in_thread(turn.has_come)) or not await self._in_thread(lock.acquire):
+                if now() >= deadline:
+                    if await self._in_thread(end_orphans, self._work / "lock"):
+                        continue
+                    raise _busy(await self._in_thread(self._read_owner))
+                if told.is_wanted or self._waits_for is None:
+                    self._waits_for = await self._in_thread(self._read_owner)
+                    told(self._waits_for)
+                await self._in_thread(turn.take)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _POLL_LONGEST)
+        finally:
+            self._waits_for = None
 
-    def _write_owner(self, operation: str) -> None:
-        owner = _Owner(operation, os.getpid(), self._clock())
+    def _write_holder(self, holder: Holder) -> None:
         path = self._work / "operation.json"
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(owner))
+            file.write(msgspec.json.encode(holder))
         give_to_owner(path)
 
-    def _read_owner(self) -> _Owner | None:
+    def _read_owner(self) -> Holder | None:
         try:
-            found = msgspec.json.decode(read_regular(self._work / "operation.json"), type=_Owner)
+            found = msgspec.json.decode(read_regular(self._work / "operation.json"), type=Holder)
         except (OSError, RepositoryError, msgspec.DecodeError, UnicodeDecodeError):
             return None
         # Whoever could write there also wrote this, and it goes into messages and logs.
-        return msgspec.structs.replace(found, operation=printable(found.operation[:_LONGEST_OPERATION]))
+        actor = found.actor
+        if actor is not None:
+            actor = Actor(source=_legible(actor.source), name=_legible(actor.name), id=actor.id)
+        return msgspec.structs.replace(found, operation=_legible(found.operation), actor=actor)
+
+
+def _legible(said: str) -> str:
+    return printable(said[:_LONGEST_TEXT])
+
+
+class _Once:
+    """Calls a function with the first holder that is known, and never again."""
+
+    def __init__(self, function: Callable[[Holder], None] | None) -> None:
+        self._function = function
+
+    @property
+    def is_wanted(self) -> bool:
+        """True if the function was not called yet."""
+        return self._function is not None
+
+    def __call__(self, holder: Holder | None) -> None:
+        function = self._function
+        if function is not None and holder is not None:
+            self._function = None
+            function(holder)
 
 
 class _Turn:
@@ -177,7 +230,7 @@ class InUseLock:
     def hold(self) -> None:
         """Create the file and lock it; raise Busy at once if somebody else holds it."""
         if not self._lock.acquire():
-            raise _busy(None, None)
+            raise _busy(None)
 
     def release(self) -> None:
         """Release the lock and remove the file; do nothing if it is not held."""
@@ -197,7 +250,14 @@ def is_abandoned(path: Path) -> bool:
     return True
 
 
-def _busy(operation: str | None, pid: int | None) -> Busy:
-    what = operation or "another operation"
-    whose = f" in process {pid}" if pid and pid != os.getpid() else ""
-    return Busy(f"Busy: {what} is running{whose}. Try again when it is done.", operation=operation, pid=pid)
+def _busy(holder: Holder | None) -> Busy:
+    if holder is None:
+        return Busy("Busy: another operation is running. Try again when it is done.", operation=None, pid=None)
+    where = f" in process {holder.pid}" if holder.pid != os.getpid() else ""
+    whose = f" for {holder.actor}" if holder.actor is not None else ""
+    return Busy(
+        f"Busy: {holder.operation} is running{where}{whose}, since {holder.since:%H:%M:%S} UTC. Try again when it is "
+        "done.",
+        operation=holder.operation,
+        pid=holder.pid,
+    )

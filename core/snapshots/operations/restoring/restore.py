@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
-from ...errors import CatalogError, PlanOutdated, SnapshotNotFound
-from ...models import NOBODY, Actor, Finding, OnProgress, RestorePlan, RestoreReport
+from ...errors import Busy, CatalogError, PlanOutdated, SnapshotNotFound
+from ...models import NOBODY, Actor, Finding, OnProgress, OnWait, RestorePlan, RestoreReport
 from ...repository.catalog import Contents
 from ..context import Context
 from ..exclusive import exclusive
@@ -35,9 +35,10 @@ async def restore(
     agreed: str | None,
     actor: Actor = NOBODY,
     stopped: bool = False,
+    on_wait: OnWait | None = None,
     on_progress: OnProgress | None = None,
 ) -> RestoreReport:
-    """Restore the snapshot named by ``text``; see ``restore_locked``.
+    """Restore the snapshot named by ``text``; see ``restore_locked``, and ``exclusive`` for ``on_wait``.
 
     From a read-only repository too: nobody can change that, so there is nothing to lock, and what is kept of the state
     before lies beside the database.
@@ -51,13 +52,37 @@ async def restore(
             context, contents, plan, agreed=agreed, actor=actor, stopped=stopped, on_progress=on_progress
         )
 
+    with _the_only_one(context):
+        return await _in_turn(context, text, actor, on_wait, from_contents)
+
+
+async def _in_turn(
+    context: Context,
+    text: str,
+    actor: Actor,
+    on_wait: OnWait | None,
+    from_contents: Callable[[Contents], Awaitable[RestoreReport]],
+) -> RestoreReport:
+    """Call ``from_contents`` with the catalog, inside an operation unless the repository is read-only."""
     if await context.in_thread(lambda: context.repository.is_read_only):
         return await from_contents(await context.in_thread(context.repository.refresh))
     with contextlib.suppress(CatalogError, SnapshotNotFound):  # raised below, unless that is mended first
         known = await context.in_thread(context.repository.refresh)
         await current_entry(context, known, known.find(text, shortest=RESTORE_PREFIX))
-    async with exclusive(context, "a restore", actor=actor):
+    async with exclusive(context, "a restore", actor=actor, on_wait=on_wait):
         return await from_contents(await readable_contents(context))
+
+
+@contextlib.contextmanager
+def _the_only_one(context: Context) -> Iterator[None]:
+    """Raise Busy if this process restores already, or waits for its turn to do so."""
+    if context.restoring:
+        raise Busy("Busy: a restore is running already.", operation="restore", pid=None)
+    context.restoring = True
+    try:
+        yield
+    finally:
+        context.restoring = False
 
 
 async def restore_locked(
