@@ -10,7 +10,7 @@ from discord.ext import commands
 
 from . import controls, restore_embeds
 from .answers import checks
-from .language import text
+from .language import speak, text
 from .permissions import Interaction, actor_of
 from .players.commands import PlayerCommands
 from .restore_view import take_modal
@@ -35,6 +35,7 @@ class Clicks(TakingCommands, ListCommands, DetailCommands, RestoreCommands, Stat
         control = controls.read_custom_id(interaction)
         if control is None or controls.is_live(interaction):
             return
+        speak(interaction.locale)
         word, argument = control
         try:
             does = self._words().get(word)

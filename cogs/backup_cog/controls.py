@@ -11,7 +11,7 @@ from typing import Any
 
 import discord
 
-from .language import text
+from .language import speak, text
 from .permissions import Interaction, NotAllowed
 
 __all__ = [
@@ -85,7 +85,8 @@ def button(control: str, label: str) -> discord.ui.View:
 
 
 def mark_live(interaction: Interaction) -> None:
-    """Record that a view or a modal that is still there answers an interaction."""
+    """Record that a view or a modal that is still there answers an interaction, in the language of that person."""
+    speak(interaction.locale)
     interaction.extras[_LIVE] = True
 
 
