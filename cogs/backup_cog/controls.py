@@ -17,8 +17,10 @@ from .permissions import Interaction, NotAllowed
 __all__ = [
     "CLAIM",
     "HISTORY",
+    "LIST",
     "LOOK",
     "MEMBER",
+    "OPEN",
     "PIN",
     "REFRESH",
     "RUN",
@@ -26,6 +28,7 @@ __all__ = [
     "UNPIN",
     "VERIFY",
     "button",
+    "chosen",
     "chosen_user",
     "custom_id",
     "is_live",
@@ -37,6 +40,7 @@ __all__ = [
 LOOK, CLAIM, UNDO, RUN = "look", "claim", "undo_rescue", "run"
 REFRESH, HISTORY, MEMBER = "refresh", "history", "member"
 VERIFY, PIN, UNPIN = "verify", "pin", "unpin"
+LIST, OPEN = "list", "open"
 """The words of buttons that are answered whenever they are clicked."""
 _PREFIX = "savepoint"
 _ID_LIMIT, _LABEL_LIMIT = 100, 80
@@ -74,6 +78,12 @@ def chosen_user(interaction: Interaction) -> discord.User:
     if chosen is None:
         raise NotAllowed(text("Nobody was chosen."))
     return discord.User(state=interaction._state, data=chosen)
+
+
+def chosen(interaction: Interaction) -> str:
+    """Return what was chosen in a select, "" for a forged choice of nothing."""
+    data: Mapping[str, Any] = interaction.data or {}
+    return str(next(iter(data.get("values", ())), ""))
 
 
 def button(control: str, label: str) -> discord.ui.View:
