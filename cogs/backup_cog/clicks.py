@@ -10,7 +10,7 @@ from discord.ext import commands
 
 from . import controls, restore_embeds
 from .answers import checks
-from .language import speak, text
+from .language import text
 from .permissions import Interaction, actor_of
 from .players.commands import PlayerCommands
 from .restore_view import take_modal
@@ -19,15 +19,12 @@ from .slash.listing import ListCommands
 from .slash.panel import StatusCommands
 from .slash.restoring import RestoreCommands
 from .slash.taking import TakingCommands
-from .slash.time_zone import ZoneCommands
 from .status.panel import COMMANDS
 
 __all__ = ["Clicks"]
 
 
-class Clicks(
-    TakingCommands, ListCommands, DetailCommands, RestoreCommands, StatusCommands, PlayerCommands, ZoneCommands
-):
+class Clicks(TakingCommands, ListCommands, DetailCommands, RestoreCommands, StatusCommands, PlayerCommands):
     """The commands of ``BackupCog``, and what the buttons that name them do."""
 
     views: set[discord.ui.View]
@@ -38,7 +35,6 @@ class Clicks(
         control = controls.read_custom_id(interaction)
         if control is None or controls.is_live(interaction):
             return
-        speak(interaction.locale)
         word, argument = control
         try:
             does = self._words().get(word)
@@ -58,23 +54,28 @@ class Clicks(
             controls.PIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=True),
             controls.UNPIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=False),
             controls.VERIFY: lambda interaction, snapshot: self._run(interaction, "verify", snapshot),
-            controls.LIST: lambda interaction, _: self._run(interaction, "list"),
-            controls.OPEN: lambda interaction, _: self.show_one(interaction, controls.chosen(interaction)),
             controls.RUN: self._run_from_panel,
             controls.REFRESH: self.refresh,
+            controls.SNOOZE: self.snooze,
             controls.HISTORY: self.ask_whose_history,
             controls.MEMBER: self._history_of,
         }
 
     async def _run_from_panel(self, interaction: Interaction, command: str) -> None:
-        if command in COMMANDS:
+        if command in (*COMMANDS, "status"):
             await self._run(interaction, command)
         else:
             await self._too_late(interaction, command)
 
     async def _run(self, interaction: Interaction, command: str, *arguments: str) -> None:
         """Do what a command does, for a button."""
-        runs: dict[str, Any] = {"now": self.take, "list": self.show, "verify": self.verify, "integrity": self.integrity}
+        runs: dict[str, Any] = {
+            "now": self.take,
+            "list": self.show,
+            "verify": self.verify,
+            "integrity": self.integrity,
+            "status": self.status,
+        }
         await runs[command].callback(self, interaction, *arguments)
 
     async def _history_of(self, interaction: Interaction, _: str) -> None:

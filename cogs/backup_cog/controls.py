@@ -11,24 +11,22 @@ from typing import Any
 
 import discord
 
-from .language import speak, text
+from .language import text
 from .permissions import Interaction, NotAllowed
 
 __all__ = [
     "CLAIM",
     "HISTORY",
-    "LIST",
     "LOOK",
     "MEMBER",
-    "OPEN",
     "PIN",
     "REFRESH",
     "RUN",
+    "SNOOZE",
     "UNDO",
     "UNPIN",
     "VERIFY",
     "button",
-    "chosen",
     "chosen_user",
     "custom_id",
     "is_live",
@@ -38,9 +36,8 @@ __all__ = [
 ]
 
 LOOK, CLAIM, UNDO, RUN = "look", "claim", "undo_rescue", "run"
-REFRESH, HISTORY, MEMBER = "refresh", "history", "member"
+REFRESH, HISTORY, MEMBER, SNOOZE = "refresh", "history", "member", "snooze"
 VERIFY, PIN, UNPIN = "verify", "pin", "unpin"
-LIST, OPEN = "list", "open"
 """The words of buttons that are answered whenever they are clicked."""
 _PREFIX = "savepoint"
 _ID_LIMIT, _LABEL_LIMIT = 100, 80
@@ -80,12 +77,6 @@ def chosen_user(interaction: Interaction) -> discord.User:
     return discord.User(state=interaction._state, data=chosen)
 
 
-def chosen(interaction: Interaction) -> str:
-    """Return what was chosen in a select, "" for a forged choice of nothing."""
-    data: Mapping[str, Any] = interaction.data or {}
-    return str(next(iter(data.get("values", ())), ""))
-
-
 def button(control: str, label: str) -> discord.ui.View:
     """Return a view of one button. It is over already: a click goes to the cog's listener and not to the view."""
     view = discord.ui.View(timeout=None)
@@ -95,8 +86,7 @@ def button(control: str, label: str) -> discord.ui.View:
 
 
 def mark_live(interaction: Interaction) -> None:
-    """Record that a view or a modal that is still there answers an interaction, in the language of that person."""
-    speak(interaction.locale)
+    """Record that a view or a modal that is still there answers an interaction."""
     interaction.extras[_LIVE] = True
 
 

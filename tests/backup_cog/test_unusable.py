@@ -39,7 +39,7 @@ async def test_every_command_answers_with_the_reason(stage: Stage) -> None:
     status = said(await stage.slash(stage.owner, "backup status"))
     assert "Backups do not work" in status
     assert "not fired since the bot started" in status
-    assert "Open alerts:** snapshot: failing" in status
+    assert "Open alerts:** A snapshot failed: for" in status
     assert sorted(stage.world.folder.rglob("*")) == before
     assert await stage.owner.autocomplete(stage.office, "backup verify", "snapshot", "") == []
     await stage.owner.send(stage.office, f"<@{stage.env.backend.bot_user.id}> backup status")

@@ -1,21 +1,22 @@
 """When to alert the owner: once when something fails, daily while it lasts, and once when it works again.
 
 ``texts`` has the texts. There is one table of outages: whatever can fail can succeed, and ends its own outage.
-It is kept on disk, so that "you are notified when it works" is kept by the next process too. Staleness is measured with
-a monotonic clock, so that a change of the system's time is neither an outage nor a recovery.
+It is kept on disk, so that "this message says when it works" is kept by the next process too. Staleness is measured
+with a monotonic clock, so that a change of the system's time is neither an outage nor a recovery.
+
+An outage has one message, which is edited as it goes on and closed when it is over. Discord notifies nobody of an edit:
+that is right for a success. The daily reminder is a new message, and takes the place of the one before it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import discord
 import msgspec
 
-from ..controls import CLAIM, LOOK, custom_id
 from ..core_api import (
     AnotherDatabase,
     AuditLine,
@@ -27,11 +28,11 @@ from ..core_api import (
     StartupReport,
     Verdict,
     VerifyReport,
-    count_text,
-    duration_text,
 )
-from . import texts
-from .models import Outage, Outages
+from . import outage_texts, texts
+from .buttons import alert_buttons, claim_buttons
+from .models import Button, How, Outage, Outages, PastAlert
+from .outages import PAST_KEPT, about, changed, ended, noted
 
 __all__ = ["LOGIN", "SNAPSHOT", "VERIFICATION", "Alerts", "Changes", "Post"]
 
@@ -42,6 +43,9 @@ _STALENESS = "staleness"
 _STARTS_IN_VAIN = 3
 """How many starts in a row must not reach Discord before the owner is alerted."""
 _REMIND_AFTER = dt.timedelta(days=1)
+_SNOOZE = dt.timedelta(days=1)
+_UPDATE_AFTER = 60.0
+"""Seconds between two edits of the message about an outage that goes on."""
 _SHOWN_ACTIONS = ("restore", "pin", "unpin", "claim", "pinned snapshot")
 """The actions in the audit log that the owner is notified of."""
 _RECORDED_ONCE = (StartupOutcome.INCONSISTENT, StartupOutcome.SUSPICIOUS, StartupOutcome.UNCHECKED)
@@ -49,9 +53,11 @@ _RECORDED_ONCE = (StartupOutcome.INCONSISTENT, StartupOutcome.SUSPICIOUS, Startu
 
 
 class Post(Protocol):
-    """Sends a notice and returns at once; ``control`` is the custom id of a button under it."""
+    """Sends a notice and returns at once; see ``Notice`` for what it is about, and how it goes."""
 
-    def __call__(self, embed: discord.Embed, control: str = "", label: str = "") -> None: ...
+    def __call__(
+        self, embed: discord.Embed, buttons: Sequence[Button] = (), *, about: str = "", how: How = How.NEW
+    ) -> None: ...
 
 
 Changes = Callable[[Callable[[Outages | None], Outages]], None]
@@ -86,6 +92,8 @@ class Alerts:
         self._group = group
         self._tells_actors = tells_actors
         self._outages: dict[str, Outage] = {}
+        self._past: tuple[PastAlert, ...] = ()
+        self._updated: dict[str, float] = {}
         self._damaged: set[str] = set()
         self._last_success = monotonic()
         self._starting: list[Health] | None = None
@@ -95,23 +103,35 @@ class Alerts:
         """The alerts that are not over, as sentences."""
         now = self._now()
         return tuple(
-            f"{operation}: failing for {duration_text(_seconds(now, outage))}, "
-            f"{count_text(outage.failures, 'time')}: {outage.message}"
+            outage_texts.open_alert(operation, outage, now)
             for operation, outage in self._outages.items()
             if _is_told(operation, outage)
         )
 
-    def take_over(self, found: Outages | None) -> None:
-        """Go on with the outages that an earlier process left open."""
+    @property
+    def past(self) -> tuple[PastAlert, ...]:
+        """The newest alerts that are over, and after them those that are not, which end now."""
+        now = self._now()
+        told = (each for each in self._outages.items() if _is_told(*each))
+        return (*self._past, *(PastAlert(key=key, began=outage.began, ended=now) for key, outage in told))
+
+    def take_over(self, found: Outages | None) -> dict[str, str]:
+        """Go on with the outages that an earlier process left open.
+
+        Returns the names of those that began here before that was known, with the names that they have from now on.
+        """
+        renamed: dict[str, str] = {}
         earlier = dict(found.outages) if found is not None else {}
         for operation, outage in self._outages.items():
             before = earlier.get(operation)
             if before is not None:
-                outage = msgspec.structs.replace(
-                    outage, began=before.began, failures=before.failures + outage.failures, told=before.told
-                )
+                failures = before.failures + outage.failures
+                renamed[about(operation, outage)] = about(operation, before)
+                outage = msgspec.structs.replace(before, failures=failures, message=outage.message)
             earlier[operation] = outage
         self._outages = earlier
+        self._past = ((*found.past, *self._past) if found is not None else self._past)[-PAST_KEPT:]
+        return {old: new for old, new in renamed.items() if old != new}
 
     # Outages
 
@@ -120,33 +140,32 @@ class Alerts:
         if operation == VERIFICATION and isinstance(error, SnapshotDamaged):
             # The verification worked: what failed is the snapshot.
             self._found_damaged(error)
-        elif self._begin(operation, error.message):
-            if isinstance(error, AnotherDatabase):
-                self._post_another(error.message)
-            else:
-                self._post(texts.failed(operation, error.message))
+        elif self._begin(operation, error.message, claimable=isinstance(error, AnotherDatabase)):
+            self._post_outage(operation, How.NEW)
+        else:
+            self._update(operation)
 
     def shutdown_failed(self, error: SnapshotError, newest: Snapshot | None) -> None:
         """Alert that the bot shuts down without a last snapshot, also during an outage: what is lost is news."""
         self._post(texts.shutdown_failed(error, newest))
+        self._note("shutdown")
 
     def succeeded(self, operation: str) -> None:
         """Record a success; alert if it ends an outage."""
         outage = self._outages.pop(operation, None)
         if outage is None:
             return
-        self._store(lambda document: _changed(document, operation, None))
-        if _is_told(operation, outage):
-            self._post(texts.recovered(operation, _seconds(self._now(), outage), outage.failures))
+        past = self._end(operation, outage)
+        if past is not None:
+            notice = outage_texts.recovered(operation, outage, self._now())
+            self._post(notice, about=about(operation, outage), how=How.CLOSE)
 
     def covered(self) -> None:
         """Record that the current state is covered."""
         if SNAPSHOT in self._outages:
-            # One success, one notice.
-            self._outages.pop(_STALENESS, None)
-            self._store(lambda document: _changed(document, _STALENESS, None))
+            # They failed together, and are over together; the one message of each is closed.
+            self.succeeded(SNAPSHOT)
         self.succeeded(_STALENESS)
-        self.succeeded(SNAPSHOT)
         self._last_success = self._monotonic()
 
     def watch(self, *, expected: bool) -> None:
@@ -158,21 +177,16 @@ class Alerts:
             self._last_success = self._monotonic()
         silence = self._monotonic() - self._last_success
         # The owner knows of an open outage, and will learn of its end.
-        if silence > self._stale_after and SNAPSHOT not in self._outages:
-            message = (
-                f"No snapshot succeeded in the last {duration_text(silence)}. If the bot should be taking snapshots, "
-                "look at its log and at the status command: another process may hold the repository, or there is no "
-                "database yet."
-            )
-            if _STALENESS not in self._outages:
-                self._begin(_STALENESS, message, began=self._now() - dt.timedelta(seconds=silence))
-                self._post(texts.failed(_STALENESS, message))
+        if silence > self._stale_after and not self._outages.keys() & {SNAPSHOT, _STALENESS}:
+            began = self._now() - dt.timedelta(seconds=silence)
+            self._begin(_STALENESS, outage_texts.stale(silence), began=began)
+            self._post_outage(_STALENESS, How.NEW)
         self._remind()
 
     def count_start(self) -> None:
         """Count a start as one that did not reach Discord, which ``succeeded`` takes back once the bot is ready."""
-        if not self._begin(LOGIN, "It ended before it was ready.") and self._outages[LOGIN].failures == _STARTS_IN_VAIN:
-            self._post(texts.failed(LOGIN, "Look at its log: the token may be wrong, or something ends it early."))
+        if not self._begin(LOGIN, outage_texts.login()) and self._outages[LOGIN].failures == _STARTS_IN_VAIN:
+            self._post_outage(LOGIN, How.NEW)
 
     def verified(self, report: VerifyReport) -> None:
         """Record that a verification could be done; if it found damage, ``failed`` was called for that."""
@@ -180,27 +194,76 @@ class Alerts:
         if report.ok:
             self._damaged.discard(report.id)
 
-    def _begin(self, operation: str, message: str, *, began: dt.datetime | None = None) -> bool:
+    def snooze(self, name: str, person: str) -> dt.datetime | None:
+        """Remind nobody of an outage for a day; return until when, or None if there is no outage of this name."""
+        found = (each for each, outage in self._outages.items() if about(each, outage) == name)
+        operation = next(found, None)
+        if operation is None:
+            return None
+        until = self._now() + _SNOOZE
+        outage = msgspec.structs.replace(self._outages[operation], snoozed_until=until, snoozed_by=person)
+        self._keep(operation, outage)
+        self._post_outage(operation, How.EDIT)
+        return until
+
+    def _begin(
+        self, operation: str, message: str, *, began: dt.datetime | None = None, claimable: bool = False
+    ) -> bool:
         """Count a failure; return True if it is the first one of an outage."""
         before = self._outages.get(operation)
         now = self._now()
         if before is None:
-            outage = Outage(began=began or now, failures=1, message=message, told=now)
+            outage = Outage(began=began or now, failures=1, message=message, told=now, claimable=claimable)
         else:
             outage = msgspec.structs.replace(before, failures=before.failures + 1, message=message)
         self._outages[operation] = outage
         # An outage is written when it begins and now and then, not at every attempt.
         if before is None or operation == LOGIN or now - before.told > _REMIND_AFTER:
-            self._store(lambda document: _changed(document, operation, outage))
+            self._keep(operation, outage)
         return before is None
+
+    def _keep(self, operation: str, outage: Outage) -> None:
+        self._outages[operation] = outage
+        self._store(lambda document: changed(document, operation, outage))
 
     def _remind(self) -> None:
         now = self._now()
         for operation, outage in tuple(self._outages.items()):
-            if now - outage.told > _REMIND_AFTER and _is_told(operation, outage):
-                self._outages[operation] = msgspec.structs.replace(outage, told=now)
-                self._store(functools.partial(_changed, operation=operation, outage=self._outages[operation]))
-                self._post(texts.reminder(operation, outage.message, _seconds(now, outage), outage.failures))
+            snoozed = outage.snoozed_until is not None and outage.snoozed_until > now
+            if now - outage.told > _REMIND_AFTER and _is_told(operation, outage) and not snoozed:
+                self._keep(operation, msgspec.structs.replace(outage, told=now))
+                self._post_outage(operation, How.NEW, again=True)
+
+    def _update(self, operation: str) -> None:
+        """Edit the message about an outage that goes on, now and then."""
+        last = self._updated.get(operation)
+        if last is None or self._monotonic() - last >= _UPDATE_AFTER:
+            self._post_outage(operation, How.EDIT)
+
+    def _post_outage(self, operation: str, how: How, *, again: bool = False) -> None:
+        outage = self._outages[operation]
+        name = about(operation, outage)
+        self._updated[operation] = self._monotonic()
+        if outage.claimable:
+            self._post(texts.another_database(outage.message), claim_buttons(), about=name, how=how)
+        else:
+            notice = outage_texts.failed(operation, outage, self._now(), again=again)
+            self._post(notice, alert_buttons(about=name), about=name, how=how)
+
+    def _end(self, operation: str, outage: Outage) -> PastAlert | None:
+        """Write down that an outage is over; return it as one, or None if nobody was told of it."""
+        past = None
+        if _is_told(operation, outage):
+            past = PastAlert(key=operation, began=outage.began, ended=self._now())
+            self._past = (*self._past, past)[-PAST_KEPT:]
+        self._store(lambda document: ended(document, operation, past))
+        return past
+
+    def _note(self, key: str) -> None:
+        """Write down an alert that is no outage."""
+        past = PastAlert(key=key, began=self._now(), ended=self._now())
+        self._past = (*self._past, past)[-PAST_KEPT:]
+        self._store(lambda document: noted(document, past))
 
     # The database
 
@@ -215,14 +278,15 @@ class Alerts:
         """
         news, self._starting = self._starting or [], None
         if report.another_database:
-            if self._begin(SNAPSHOT, report.message):
-                self._post_another(report.message)
+            if self._begin(SNAPSHOT, report.message, claimable=True):
+                self._post_outage(SNAPSHOT, How.NEW)
             return
         if report.outcome in _RECORDED_ONCE and checked and not news:
             return  # the owner was notified of the same findings by an earlier process
         notice = texts.started(report)
         if notice is not None:
-            self._post_with_look(notice, report.message if report.restore is None else "")
+            self._note("startup")
+            self._post_alert(notice, report.message if report.restore is None else "")
         elif news and news[-1].verdict is Verdict.SOUND:
             self._post(texts.health(news[-1], None, self._group))
 
@@ -233,17 +297,22 @@ class Alerts:
             return
         newest = next((each for each in self._known() if _is_usable(each)), None)
         notice = texts.health(health, newest, self._group)
-        about = " ".join(each.message for each in health.findings)
+        if health.verdict is Verdict.SOUND:
+            self._post(notice)
+            return
+        self._note("database")
         offered = newest.id if newest is not None and health.verdict is Verdict.UNREADABLE else ""
-        self._post_with_look(notice, about, offered)
+        self._post_alert(notice, " ".join(each.message for each in health.findings), offered)
 
     def noticed(self, key: str, message: str) -> None:
         """Alert on something that the service came upon."""
-        self._post_with_look(texts.noticed(key, message), message)
+        self._note(key)
+        self._post_alert(texts.noticed(key, message), message)
 
     def interrupted(self, message: str) -> None:
         """Alert that a crash interrupted an operation."""
-        self._post(texts.interrupted(message))
+        self._note("interrupted")
+        self._post_alert(texts.interrupted(message), message)
 
     def audited(self, line: AuditLine) -> None:
         """Notify of a restore or a pin, unless the one who did it would be the only reader."""
@@ -255,30 +324,13 @@ class Alerts:
     def _found_damaged(self, error: SnapshotDamaged) -> None:
         if error.snapshot_id not in self._damaged:
             self._damaged.add(error.snapshot_id)
-            self._post(texts.damaged(error))
+            self._note("damaged")
+            self._post_alert(texts.damaged(error), "")
 
-    def _post_another(self, message: str) -> None:
-        self._post(texts.another_database(message), custom_id(CLAIM), "These are this database's snapshots")
-
-    def _post_with_look(self, notice: discord.Embed, about: str, offered: str = "") -> None:
-        """Post a notice; a snapshot that it is about gets a button that shows what restoring it would do."""
-        named = offered or next((each.id for each in self._known() if each.id in about), "")
-        if named:
-            self._post(notice, custom_id(LOOK, named), f"Look at restoring {named}")
-        else:
-            self._post(notice)
-
-
-def _changed(document: Outages | None, operation: str, outage: Outage | None) -> Outages:
-    outages = dict(document.outages) if document is not None else {}
-    outages.pop(operation, None)
-    if outage is not None:
-        outages[operation] = outage
-    return Outages(outages=outages)
-
-
-def _seconds(now: dt.datetime, outage: Outage) -> float:
-    return max(0.0, (now - outage.began).total_seconds())
+    def _post_alert(self, notice: discord.Embed, message: str, offered: str = "") -> None:
+        """Post a notice with buttons; the snapshot that the message names is the one to restore, else the newest."""
+        named = offered or next((each.id for each in self._known() if each.id in message), "latest")
+        self._post(notice, alert_buttons(named))
 
 
 def _is_told(operation: str, outage: Outage) -> bool:

@@ -13,20 +13,21 @@ from typing import Any
 import aiohttp
 import discord
 
-from ..controls import button
 from ..formatting import clip
+from ..language import for_the_host, text
 from ..permissions import Bot
 from .models import Notice
 
-__all__ = ["Delivery", "is_temporary", "owner_ids"]
+__all__ = ["QUIET", "Delivery", "buttons_of", "is_temporary", "owner_ids"]
 
 log = logging.getLogger(__name__)
-_QUIET = discord.AllowedMentions.none()
+QUIET = discord.AllowedMentions.none()
 _LATE = dt.timedelta(minutes=2)
 """A notice that waited longer than this says how old it is."""
 _SERVER_FAULT = 500
 _TOO_MANY = 429
 _INVALID = 400
+_LABEL_LIMIT = 80
 _TEAM_OWNERS = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
 _WEBHOOK_SECONDS = aiohttp.ClientTimeout(total=10.0)
 
@@ -44,20 +45,18 @@ class Delivery:
         """True if a webhook is set."""
         return bool(self._webhook_url)
 
-    async def by_bot(self, notice: Notice, now: dt.datetime) -> bool:
-        """Send the notice to the alert channel, otherwise to the first owner who can be reached."""
+    async def by_bot(self, notice: Notice, now: dt.datetime) -> discord.Message | None:
+        """Send the notice to the alert channel, otherwise to the first owner who can be reached; return the message."""
         async for target in self._targets():
             try:
-                await target.send(embed=shown(notice, now), allowed_mentions=_QUIET, **_view(notice))
+                return await target.send(embed=shown(notice, now), allowed_mentions=QUIET, **_view(notice))
             except discord.HTTPException as error:
                 if is_temporary(error):
                     raise
                 if error.status == _INVALID:
                     raise ValueError(f"Discord does not accept this notice: {error}") from error
                 log.warning("A notice cannot be sent to %s: %s", target, error)
-            else:
-                return True
-        return False
+        return None
 
     async def by_webhook(self, notice: Notice, now: dt.datetime) -> bool:
         """Post the notice to the webhook. The URL is a secret, so no error that contains it is logged or raised."""
@@ -99,17 +98,30 @@ class Delivery:
         return found
 
 
+@for_the_host()
 def shown(notice: Notice, now: dt.datetime) -> discord.Embed:
     """Return the embed of a notice; a late one says when it was posted."""
     made = discord.Embed.from_dict(notice.embed)
     if now - notice.at > _LATE:
-        age = f"(Of {discord.utils.format_dt(notice.at, 'f')}; it could not be delivered earlier.)"
+        age = text("(Of {time}; it could not be delivered earlier.)", time=discord.utils.format_dt(notice.at, "f"))
         made.description = f"{age}\n\n{clip(made.description or '', 3900)}"
     return made
 
 
 def _view(notice: Notice) -> dict[str, Any]:
-    return {"view": button(notice.control, notice.label)} if notice.control else {}
+    return {"view": buttons_of(notice)} if notice.buttons else {}
+
+
+def buttons_of(notice: Notice) -> discord.ui.View | None:
+    """Return the buttons under a notice. The view is over already: a click goes to the cog's listener."""
+    if not notice.buttons:
+        return None
+    view = discord.ui.View(timeout=None)
+    for each in notice.buttons:
+        style = discord.ButtonStyle.danger if each.danger else discord.ButtonStyle.secondary
+        view.add_item(discord.ui.Button(label=clip(each.label, _LABEL_LIMIT), style=style, custom_id=each.control))
+    view.stop()
+    return view
 
 
 async def owner_ids(bot: Bot) -> list[int]:

@@ -39,13 +39,13 @@ class Memory:
         if self._opened:
             return
         self._opened = True
-        self._alerts.take_over(await self._outages.open())
+        renamed = self._alerts.take_over(await self._outages.open())
         counts = await self._counts.open() or TriggerCounts()
         for trigger in self._triggers:
             trigger.take_over(counts.fired, counts.requested)
         if not self._bot.is_ready():
             self._alerts.count_start()
-        await self._outbox.open()
+        await self._outbox.open(renamed)
 
     def keep_counts(self) -> None:
         """Write down how often the events fired since they were last written down."""

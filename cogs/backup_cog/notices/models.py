@@ -3,24 +3,58 @@
 from __future__ import annotations
 
 import datetime as dt
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-__all__ = ["Notice", "Outage", "Outages", "TriggerCounts", "WaitingNotices", "added_counts"]
+__all__ = [
+    "Button",
+    "How",
+    "Notice",
+    "Outage",
+    "Outages",
+    "PastAlert",
+    "SentMessage",
+    "SentMessages",
+    "TriggerCounts",
+    "WaitingNotices",
+    "added_counts",
+]
+
+
+class Button(msgspec.Struct, frozen=True, kw_only=True):
+    """A button under a notice: its custom id, its label, and if it leads to something that is hard to take back."""
+
+    control: str
+    label: str
+    danger: bool = False
+
+
+class How(StrEnum):
+    """How a notice reaches its reader.
+
+    As a new message, which Discord notifies of; as an edit, quietly, of the message about the same thing; or as the
+    last edit, which is a new message if there is nothing to edit.
+    """
+
+    NEW = "new"
+    EDIT = "edit"
+    CLOSE = "close"
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to the owner: an embed as Discord's document, and the custom id and label of a button, if it has one.
+    """A message to the owner: an embed as Discord's document, and the buttons under it.
 
-    ``at`` is when it was posted.
+    ``at`` is when it was posted. ``about`` names what goes on, such as one outage: there is one message about it.
     """
 
     id: str
     at: dt.datetime
     embed: dict[str, Any]
-    control: str = ""
-    label: str = ""
+    buttons: tuple[Button, ...] = ()
+    about: str = ""
+    how: How = How.NEW
 
 
 class WaitingNotices(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,19 +63,48 @@ class WaitingNotices(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
 
 
+class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was sent: the ids of its channel and its own."""
+
+    channel: int
+    message: int
+
+
+class SentMessages(msgspec.Struct, frozen=True, kw_only=True):
+    """``messages.json``: the messages about what is not over, by what they are about."""
+
+    messages: dict[str, SentMessage] = {}
+
+
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation that fails: since when, how often, why last, and when the owner was last notified of it."""
+    """An operation that fails: since when, how often, why last, and when the owner was last notified of it.
+
+    Nobody is reminded of it before ``snoozed_until``; ``snoozed_by`` is the name of who asked for that.
+    ``claimable`` is True if the repository is another database's, and a claim can end it.
+    """
 
     began: dt.datetime
     failures: int
     message: str
     told: dt.datetime
+    snoozed_until: dt.datetime | None = None
+    snoozed_by: str = ""
+    claimable: bool = False
+
+
+class PastAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert that is over, or that was over as soon as it was told: what it was of, and from when to when."""
+
+    key: str
+    began: dt.datetime
+    ended: dt.datetime
 
 
 class Outages(msgspec.Struct, frozen=True, kw_only=True):
-    """``outages.json``: the outages that are not over, by operation."""
+    """``outages.json``: the outages that are not over, by operation, and the newest alerts that are."""
 
     outages: dict[str, Outage] = {}
+    past: tuple[PastAlert, ...] = ()
 
 
 class TriggerCounts(msgspec.Struct, frozen=True, kw_only=True):

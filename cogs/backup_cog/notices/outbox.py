@@ -3,7 +3,8 @@
 A notice is sent as soon as the bot is ready. If the bot cannot send it, the webhook may: at once if the bot goes down
 or if the notice comes from an earlier process (a bot that cannot log in starts again and again), otherwise after a
 minute.
-A notice can arrive twice if the process dies between its delivery and the note of that; it is never lost.
+A notice can arrive twice if the process dies between its delivery and the note of that; it is never lost. Of several
+that wait and are about the same outage only the newest is sent.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import logging
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import discord
+import msgspec
 
 from ..core_api import SnapshotService, count_text
 from ..permissions import Bot
 from .delivery import Delivery, is_temporary
 from .documents import StoredDocument
-from .models import Notice, WaitingNotices
+from .models import Button, How, Notice, SentMessages, WaitingNotices
+from .standing import StandingMessages
 
 __all__ = ["Outbox"]
 
@@ -42,7 +46,9 @@ class Outbox:
         self._service = service
         self._delivery = Delivery(bot, channel_id, webhook_url)
         self._document = StoredDocument(service, "outbox", WaitingNotices)
+        self._standing = StandingMessages(bot, StoredDocument(service, "messages", SentMessages))
         self._waiting: deque[Notice] = deque()
+        self._sending: Notice | None = None
         self._inherited: set[str] = set()
         """The ids of the notices that an earlier process could not deliver."""
         self._closing = False
@@ -54,8 +60,15 @@ class Outbox:
         """How many notices were not delivered yet."""
         return len(self._waiting)
 
-    async def open(self) -> None:
-        """Take over what earlier processes could not deliver, and keep on disk what is posted from now on."""
+    async def open(self, renamed: Mapping[str, str] | None = None) -> None:
+        """Take over what earlier processes could not deliver, and keep on disk what is posted from now on.
+
+        ``renamed`` has what notices of this process are about, and what the same is called by earlier ones.
+        """
+        await self._standing.open()
+        for before, after in (renamed or {}).items():
+            self._rename(before, after)
+            await self._standing.rename(before, after)
         found = await self._document.open()
         known = {notice.id for notice in self._waiting}
         inherited = [notice for notice in (found.notices if found else ()) if notice.id not in known]
@@ -63,11 +76,28 @@ class Outbox:
         self._waiting.extendleft(reversed(inherited))
         self.flush()
 
-    def post(self, embed: discord.Embed, control: str = "", label: str = "") -> None:
-        """Send a notice as soon as that is possible; returns at once. ``control`` is the custom id of a button."""
-        notice = self._made(embed, control, label)
+    def _rename(self, before: str, after: str) -> None:
+        """Let what waits be about what earlier processes have a message about."""
+        for index, notice in enumerate(self._waiting):
+            if notice.about == before and notice is not self._sending:
+                how = How.EDIT if notice.how is How.NEW and self._standing.has(after) else notice.how
+                self._waiting[index] = renamed = msgspec.structs.replace(notice, about=after, how=how)
+                self._document.change(functools.partial(_exchanged, before=notice, after=renamed))
+
+    def post(
+        self, embed: discord.Embed, buttons: Sequence[Button] = (), *, about: str = "", how: How = How.NEW
+    ) -> None:
+        """Send a notice as soon as that is possible; returns at once. See ``Notice`` for ``about`` and ``how``."""
+        notice, earlier = self._made(embed, buttons, about, how), None
+        if about:
+            waiting = (each for each in self._waiting if each.about == about and each is not self._sending)
+            earlier = next(waiting, None)
+        if earlier is not None:
+            if earlier.how is How.NEW and how is How.EDIT:
+                notice = msgspec.structs.replace(notice, how=How.NEW, at=earlier.at)
+            self._waiting.remove(earlier)
         self._waiting.append(notice)
-        self._document.change(lambda document: _added(document, notice))
+        self._document.change(functools.partial(_exchanged, before=earlier, after=notice))
         while len(self._waiting) > _QUEUE_LIMIT:
             self._give_up(self._waiting[0], "there are too many newer ones")
         self.flush()
@@ -75,7 +105,7 @@ class Outbox:
     @contextlib.asynccontextmanager
     async def promised(self, embed: discord.Embed, control: str, label: str) -> AsyncIterator[None]:
         """Keep a notice on disk for the next process, in case this one does not live to see the end of the block."""
-        notice = self._made(embed, control, label)
+        notice = self._made(embed, (Button(control=control, label=label),))
         self._document.change(lambda document: _added(document, notice))
         await self._document.save()
         try:
@@ -85,9 +115,14 @@ class Outbox:
             raise
         self._remove(notice)
 
-    def _made(self, embed: discord.Embed, control: str, label: str) -> Notice:
+    def _made(self, embed: discord.Embed, buttons: Sequence[Button], about: str = "", how: How = How.NEW) -> Notice:
         return Notice(
-            id=uuid.uuid4().hex, at=self._service.now(), embed=dict(embed.to_dict()), control=control, label=label
+            id=uuid.uuid4().hex,
+            at=self._service.now(),
+            embed=dict(embed.to_dict()),
+            buttons=tuple(buttons),
+            about=about,
+            how=how,
         )
 
     def flush(self) -> None:
@@ -106,6 +141,7 @@ class Outbox:
             await asyncio.wait([self._task], timeout=seconds)
             self._task.cancel()
         await self._document.save()
+        await self._standing.save()
         if self._waiting:
             notices = count_text(len(self._waiting), "notice")
             log.warning("%s to the owner could not be sent yet; the next start tries again", notices)
@@ -115,14 +151,14 @@ class Outbox:
         return self._bot.is_ready() or any(self._may_use_webhook(notice) for notice in self._waiting)
 
     def _may_use_webhook(self, notice: Notice) -> bool:
-        if not self._delivery.has_webhook:
+        if not self._delivery.has_webhook or notice.how is How.EDIT:
             return False
         waited = self._service.now() - notice.at > _WEBHOOK_AFTER
         return waited or self._closing or self._bot.is_ready() or notice.id in self._inherited
 
     async def _send_all(self) -> None:
         while self._waiting:
-            notice = self._waiting[0]
+            self._sending = notice = self._waiting[0]
             try:
                 async with asyncio.timeout(_ATTEMPT_SECONDS):
                     delivered = await self._send(notice)
@@ -133,15 +169,24 @@ class Outbox:
                 log.exception("A notice to the owner could not be sent")
                 self._give_up(notice, str(error))
                 continue
+            finally:
+                self._sending = None
             if not delivered:
                 return
             self._remove(notice)
 
     async def _send(self, notice: Notice) -> bool:
         now, refused = self._service.now(), False
+        if notice.how is How.EDIT and not self._bot.is_ready():
+            return True  # only the bot can edit, and what comes behind it may go by the webhook
         if self._bot.is_ready():
             try:
-                if await self._delivery.by_bot(notice, now):
+                if notice.how is not How.NEW and await self._standing.edit(notice):
+                    return True
+                message = await self._delivery.by_bot(notice, now)
+                if message is not None:
+                    if notice.about:
+                        await self._standing.replace(notice, message)
                     return True
                 embed = notice.embed
                 log.error("Nobody could be notified: %s. %s", embed.get("title"), embed.get("description"))
@@ -172,6 +217,10 @@ def _added(document: WaitingNotices | None, notice: Notice) -> WaitingNotices:
     return WaitingNotices(notices=(*before, notice)[-_QUEUE_LIMIT:])
 
 
-def _without(document: WaitingNotices | None, notice: Notice) -> WaitingNotices:
+def _exchanged(document: WaitingNotices | None, before: Notice | None, after: Notice) -> WaitingNotices:
+    return _added(_without(document, before), after)
+
+
+def _without(document: WaitingNotices | None, notice: Notice | None) -> WaitingNotices:
     before = document.notices if document is not None else ()
-    return WaitingNotices(notices=tuple(each for each in before if each.id != notice.id))
+    return WaitingNotices(notices=tuple(each for each in before if notice is None or each.id != notice.id))

@@ -13,7 +13,7 @@ import discord
 
 from ..controls import MEMBER, custom_id
 from ..core_api import SnapshotError, Status
-from ..formatting import Reply, embed
+from ..formatting import Reply, embed, when
 from ..language import for_the_host, text
 from ..permissions import Interaction
 from ..status.message import status_text
@@ -69,6 +69,19 @@ class StatusCommands(CogPart):
             state = None
         with for_the_host():
             return status_text(state, self.state(), registration)
+
+    async def snooze(self, interaction: Interaction, outage: str) -> None:
+        """Remind nobody of an outage for a day, for the button under its message."""
+        answer = self.answer_to(interaction)
+        await answer.defer()
+        await self.permissions.require_manager(interaction)
+        until = self.alerts.snooze(outage, interaction.user.name)
+        if until is None:
+            shown = embed(text("Nothing to snooze"), text("This is over already."))
+        else:
+            quiet = text("No reminder before {time}. Its end is shown all the same.", time=when(until))
+            shown = embed(text("Snoozed"), quiet)
+        await answer.show(Reply(shown))
 
     async def ask_whose_history(self, interaction: Interaction, _: str) -> None:
         """Ask for a member, for the button in the panel."""

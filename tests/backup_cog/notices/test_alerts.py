@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import discord
 import pytest
 
 from cogs.backup_cog.notices.alerts import LOGIN, SNAPSHOT, VERIFICATION
-from cogs.backup_cog.notices.models import Outages
 from core.snapshots import (
     Actor,
     AnotherDatabase,
@@ -18,39 +14,16 @@ from core.snapshots import (
     Finding,
     Health,
     Level,
-    NotEnoughSpace,
     Severity,
-    Snapshot,
     SnapshotDamaged,
     StartupOutcome,
     StartupReport,
     Verdict,
     VerifyReport,
 )
-from tests.backup_cog.world import NOON, Clock, alerts_to, text_of
+from tests.backup_cog.notices.owners import FULL, Disk, Owner, Process
+from tests.backup_cog.world import NOON, Clock
 from tests.worlds.snapshots import make_snapshot
-
-HOUR = 3600.0
-FULL = NotEnoughSpace("The disk is full.", needed=2, free=1, minimum=1)
-
-
-class Owner:
-    """Collects what the owner would be told."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.told: list[str] = []
-        self.controls: list[str] = []
-        self.alerts = alerts_to(self._post, clock, stale_after=2 * HOUR)
-
-    def _post(self, notice: discord.Embed, control: str = "", label: str = "") -> None:
-        self.told.append(text_of(notice))
-        self.controls.append(control)
-
-
-@pytest.fixture
-def owner(clock: Clock) -> Owner:
-    """An owner who knows nothing yet."""
-    return Owner(clock)
 
 
 def verified(snapshot_id: str, ok: bool) -> VerifyReport:
@@ -70,7 +43,7 @@ def test_an_outage_is_told_once_and_its_end_once(owner: Owner, clock: Clock) -> 
         clock.advance(minutes=10)
     assert len(owner.told) == 1
     assert "The disk is full." in owner.told[0]
-    assert ", 5 times: The disk is full." in owner.alerts.open[0]
+    assert ", 5 failures. The disk is full." in owner.alerts.open[0]
     owner.alerts.covered()
     owner.alerts.covered()
     assert len(owner.told) == 2
@@ -113,12 +86,12 @@ def test_a_known_outage_is_not_told_again_as_staleness(owner: Owner, clock: Cloc
 
 
 def test_staleness_that_turns_out_a_failure_recovers_once(owner: Owner, clock: Clock) -> None:
-    """Both are told as they are found; the success ends both in one notice."""
+    """Both are told as they are found, each in a message of its own, and the success closes both."""
     clock.advance(hours=3)
     owner.alerts.watch(expected=True)
     owner.alerts.failed(SNAPSHOT, FULL)
     owner.alerts.covered()
-    assert len(owner.told) == 3
+    assert owner.about[:2] == owner.about[:1:-1]
     assert owner.alerts.open == ()
 
 
@@ -171,65 +144,6 @@ def test_a_failed_shutdown_snapshot_is_told_with_the_newest_one(owner: Owner) ->
     assert not [text for text in owner.told[1:] if "goes on" in text or "The disk is full." not in text]
 
 
-class Disk:
-    """The document of outages, which outlasts a process."""
-
-    def __init__(self) -> None:
-        self.document: Outages | None = None
-
-    def store(self, change: Callable[[Outages | None], Outages]) -> None:
-        """Change it at once."""
-        self.document = change(self.document)
-
-
-class Process(Owner):
-    """The alerts of one process of a bot, with what an earlier one left."""
-
-    def __init__(self, clock: Clock, disk: Disk, known: tuple[Snapshot, ...] = (), **options: Any) -> None:
-        super().__init__(clock)
-        self.alerts = alerts_to(self._post, clock, stale_after=2 * HOUR, store=disk.store, known=known, **options)
-        self.alerts.take_over(disk.document)
-
-
-@pytest.fixture
-def disk() -> Disk:
-    """An empty one."""
-    return Disk()
-
-
-def test_the_next_process_tells_that_it_works_again(clock: Clock, disk: Disk) -> None:
-    """The promise "you are notified when it works" is kept, with the whole length of the outage, and is told once."""
-    first = Process(clock, disk)
-    first.alerts.failed(SNAPSHOT, FULL)
-    clock.advance(hours=3)
-    second = Process(clock, disk)
-    assert "snapshot: failing for 3h" in second.alerts.open[0]
-    second.alerts.failed(SNAPSHOT, FULL)
-    second.alerts.covered()
-    assert second.told == ["Snapshots work again\nAfter 3h and 2 failed attempts.\n"]
-    third = Process(clock, disk)
-    third.alerts.covered()
-    assert third.told == []
-
-
-def test_an_outage_that_lasts_is_told_daily(clock: Clock, disk: Disk) -> None:
-    """Not more often, whichever process it is, and not after its end."""
-    Process(clock, disk).alerts.failed(SNAPSHOT, FULL)
-    reminded = 0
-    for _ in range(50):
-        clock.advance(hours=1)
-        process = Process(clock, disk)
-        process.alerts.watch(expected=True)
-        reminded += len(process.told)
-        assert all("Still: A snapshot failed" in text and "The disk is full." in text for text in process.told)
-    assert reminded == 2
-    process = Process(clock, disk)
-    process.alerts.covered()
-    clock.advance(days=3)
-    process.alerts.watch(expected=False)
-    assert len(process.told) == 1
-
-
 @pytest.mark.parametrize("operation", ["retention", "latest", "audit", "restore point"])
 def test_whatever_fails_ends_its_own_outage(owner: Owner, operation: str) -> None:
     """A snapshot's success says nothing about the removal of expired ones."""
@@ -250,7 +164,7 @@ def test_a_bot_that_starts_in_vain_is_told_at_the_third_time(clock: Clock, disk:
         told.append(len(process.told))
     assert told == [0, 0, 1, 0, 0]
     last = Process(clock, disk)
-    assert "login: failing" in last.alerts.open[0]
+    assert "without reaching Discord: for" in last.alerts.open[0]
     last.alerts.succeeded(LOGIN)
     assert "The bot reaches Discord again" in last.told[0]
     ordinary = Process(clock, disk)
@@ -281,7 +195,7 @@ def test_a_missing_table_is_told_with_when_it_was_last_there_and_a_button(clock:
     process.alerts.health_changed(health_of(Verdict.SUSPICIOUS, GONE))
     (text,) = process.told
     assert all(part in text for part in ("is missing; it had 3,000 rows in 0123456789ab", "If it was meant"))
-    assert process.controls == ["savepoint:look:0123456789ab"]
+    assert "savepoint:look:0123456789ab" in process.controls[0]
 
 
 def test_unreadable_pages_are_told_with_the_newest_usable_snapshot(clock: Clock, disk: Disk) -> None:
@@ -291,7 +205,7 @@ def test_unreadable_pages_are_told_with_the_newest_usable_snapshot(clock: Clock,
     process.alerts.health_changed(health_of(Verdict.UNREADABLE, TORN))
     assert "Page 7 of users cannot be read." in process.told[0]
     assert "`/saves restore snapshot:0123456789ab`" in process.told[0]
-    assert process.controls == ["savepoint:look:0123456789ab"]
+    assert "savepoint:look:0123456789ab" in process.controls[0]
     process.alerts.health_changed(health_of(Verdict.SOUND))
     assert process.told[1].startswith("The database is sound again")
 
@@ -322,7 +236,7 @@ def test_a_start_on_another_database_is_told_once_with_the_button_that_claims(cl
     process.alerts.failed(SNAPSHOT, AnotherDatabase(message, recorded="/a", present="/b"))
     again = Process(clock, disk)
     again.alerts.started(report, checked=True)
-    assert process.controls == ["savepoint:claim:"]
+    assert process.controls == [["savepoint:claim:"]]
     assert "/a" in process.told[0]
     assert again.told == []
 

@@ -12,6 +12,7 @@ from typing import Any
 import discord
 import pytest
 
+from cogs.backup_cog.notices.models import Button
 from cogs.backup_cog.notices.outbox import Outbox
 from core.snapshots import SnapshotService
 from tests.backup_cog.stage import Stage
@@ -39,7 +40,7 @@ async def test_a_notice_waits_on_disk_for_the_next_process(stage: Stage, clock: 
     """A bot that ends before it is ready forgets nothing; what comes late says of when it is, and is removed."""
     async with stage.world.bot() as silent:
         first = await outbox_in(silent, clock)
-        first.post(NOTICE, "savepoint:look:0123456789ab", "Look")
+        first.post(NOTICE, (Button(control="savepoint:look:0123456789ab", label="Look"),))
         await first.close(5)
     assert kept(stage.world) == ["A snapshot failed"]
     clock.advance(hours=5)

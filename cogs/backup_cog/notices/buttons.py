@@ -1,0 +1,28 @@
+"""The buttons under alerts: what one wants to do next. They work after a restart, for whoever may do it."""
+
+from __future__ import annotations
+
+from ..controls import CLAIM, LOOK, RUN, SNOOZE, VERIFY, custom_id
+from ..language import for_the_host, text
+from .models import Button
+
+__all__ = ["alert_buttons", "claim_buttons"]
+
+
+@for_the_host()
+def alert_buttons(snapshot: str = "latest", about: str = "") -> tuple[Button, ...]:
+    """Return the buttons of an alert; ``snapshot`` is the one to restore, ``about`` the outage that can be snoozed."""
+    found = [
+        Button(control=custom_id(RUN, "status"), label=text("Look")),
+        Button(control=custom_id(VERIFY, "latest"), label=text("Verify newest sound")),
+        Button(control=custom_id(LOOK, snapshot), label=text("Restore…"), danger=True),
+    ]
+    if about:
+        found.append(Button(control=custom_id(SNOOZE, about), label=text("Snooze a day")))
+    return tuple(found)
+
+
+@for_the_host()
+def claim_buttons() -> tuple[Button, ...]:
+    """Return the button of the alert that the snapshots are those of another database."""
+    return (Button(control=custom_id(CLAIM), label=text("These are this database's snapshots")),)

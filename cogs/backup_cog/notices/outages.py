@@ -1,0 +1,45 @@
+"""The document of outages, changed: pure functions, which run in a thread and one process at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from .models import Outage, Outages, PastAlert
+
+__all__ = ["PAST_KEPT", "about", "changed", "ended", "noted", "seconds_of"]
+
+PAST_KEPT = 200
+"""How many alerts that are over are kept."""
+
+
+def about(operation: str, outage: Outage) -> str:
+    """Return what names one outage: the next one of the same operation has another name."""
+    return f"{operation}@{int(outage.began.timestamp())}"
+
+
+def seconds_of(outage: Outage, now: dt.datetime) -> float:
+    """Return for how long an outage has lasted."""
+    return max(0.0, (now - outage.began).total_seconds())
+
+
+def changed(document: Outages | None, operation: str, outage: Outage) -> Outages:
+    """Return the document with an outage as it is now."""
+    before = document or Outages()
+    outages = {name: each for name, each in before.outages.items() if name != operation}
+    return msgspec.structs.replace(before, outages={**outages, operation: outage})
+
+
+def ended(document: Outages | None, operation: str, past: PastAlert | None) -> Outages:
+    """Return the document without an outage that is over; ``past`` is None if nobody was told of it."""
+    before = document or Outages()
+    outages = {name: each for name, each in before.outages.items() if name != operation}
+    left = msgspec.structs.replace(before, outages=outages)
+    return left if past is None else noted(left, past)
+
+
+def noted(document: Outages | None, past: PastAlert) -> Outages:
+    """Return the document with one more alert that is over."""
+    before = document or Outages()
+    return msgspec.structs.replace(before, past=(*before.past, past)[-PAST_KEPT:])

@@ -1,0 +1,92 @@
+"""An outage from its beginning to its end: across restarts, reminded of daily, snoozed, and remembered."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from cogs.backup_cog.notices.alerts import SNAPSHOT, VERIFICATION
+from tests.backup_cog.notices.owners import FULL, HOUR, Disk, Owner, Process
+from tests.backup_cog.world import NOON, Clock
+
+
+def test_the_next_process_tells_that_it_works_again(clock: Clock, disk: Disk) -> None:
+    """As was promised, with the whole length of the outage, and once."""
+    first = Process(clock, disk)
+    first.alerts.failed(SNAPSHOT, FULL)
+    clock.advance(hours=3)
+    second = Process(clock, disk)
+    assert "A snapshot failed: for 3h" in second.alerts.open[0]
+    second.alerts.failed(SNAPSHOT, FULL)
+    second.alerts.covered()
+    assert second.told == ["Snapshots work again\nOver, after 3h and 2 failed attempts.\nIt was: The disk is full.\n"]
+    third = Process(clock, disk)
+    third.alerts.covered()
+    assert third.told == []
+
+
+def test_an_outage_that_lasts_is_told_daily(clock: Clock, disk: Disk) -> None:
+    """Not more often, whichever process it is, and not after its end."""
+    Process(clock, disk).alerts.failed(SNAPSHOT, FULL)
+    reminded = 0
+    for _ in range(50):
+        clock.advance(hours=1)
+        process = Process(clock, disk)
+        process.alerts.watch(expected=True)
+        reminded += len(process.told)
+        assert all("Still: A snapshot failed" in text and "The disk is full." in text for text in process.told)
+    assert reminded == 2
+    process = Process(clock, disk)
+    process.alerts.covered()
+    clock.advance(days=3)
+    process.alerts.watch(expected=False)
+    assert len(process.told) == 1
+
+
+def test_an_outage_is_one_message_that_is_edited_as_it_goes_on(owner: Owner, clock: Clock) -> None:
+    """At most once a minute, with how often it failed; what ends it closes the same message."""
+    for _ in range(6):
+        owner.alerts.failed(SNAPSHOT, FULL)
+        clock.advance(seconds=30)
+    assert ["3 failures" in text for text in owner.edited] == [True, False]
+    owner.alerts.covered()
+    assert owner.about == [f"snapshot@{int(NOON.timestamp())}"] * 2
+    owner.alerts.failed(SNAPSHOT, FULL)
+    assert owner.about[2] not in owner.about[:2], "the next outage is another one"
+
+
+def test_a_snoozed_outage_is_reminded_of_a_day_later(clock: Clock, disk: Disk) -> None:
+    """Across restarts; the button of an outage that is over, or of an earlier one, snoozes nothing."""
+    first = Process(clock, disk)
+    first.alerts.failed(SNAPSHOT, FULL)
+    name = first.about[0]
+    assert f"savepoint:snooze:{name}" in first.controls[0]
+    clock.advance(hours=20)
+    assert first.alerts.snooze("snapshot@1", "ada") is None
+    assert first.alerts.snooze(name, "ada") == clock() + dt.timedelta(days=1)
+    assert "Snoozed by ada" in first.edited[0]
+    reminded = []
+    for _ in range(30):
+        clock.advance(hours=1)
+        process = Process(clock, disk)
+        process.alerts.watch(expected=False)
+        reminded.append(len(process.told))
+    assert (sum(reminded), reminded.index(1)) == (1, 23)
+    last = Process(clock, disk)
+    last.alerts.covered()
+    assert last.alerts.snooze(name, "ada") is None
+    last.alerts.failed(SNAPSHOT, FULL)
+    assert "Snoozed" not in last.told[-1]
+
+
+def test_alerts_that_are_over_are_remembered(clock: Clock, disk: Disk) -> None:
+    """For the picture and the digest: what they were of, from when to when, and those that are not over."""
+    first = Process(clock, disk)
+    first.alerts.failed(SNAPSHOT, FULL)
+    first.alerts.noticed("jump", "More gold.")
+    clock.advance(hours=1)
+    first.alerts.covered()
+    first.alerts.failed(VERIFICATION, FULL)
+    clock.advance(hours=1)
+    second = Process(clock, disk)
+    found = [(past.key, (past.began - NOON).seconds, (past.ended - NOON).seconds) for past in second.alerts.past]
+    assert found == [("jump", 0, 0), ("snapshot", 0, HOUR), ("verification", HOUR, 2 * HOUR)]
