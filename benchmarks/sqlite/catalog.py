@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from cogs.backup_cog.slash.snapshots.labels import searched
+from cogs.backup_cog.slash.snapshots.finding import searched
 from core.snapshots import Form, Kind, Level, Snapshot, Verification
 from core.snapshots.repository.catalog import Contents
 from core.snapshots.repository.names import INCREMENTAL_SUFFIX, relative_path

@@ -10,7 +10,7 @@ from discord.ext import commands
 
 from . import controls, restore_embeds
 from .answers import checks
-from .language import text
+from .language import speak, text
 from .permissions import Interaction, actor_of
 from .players.commands import PlayerCommands
 from .restore_view import take_modal
@@ -19,12 +19,15 @@ from .slash.listing import ListCommands
 from .slash.panel import StatusCommands
 from .slash.restoring import RestoreCommands
 from .slash.taking import TakingCommands
+from .slash.time_zone import ZoneCommands
 from .status.panel import COMMANDS
 
 __all__ = ["Clicks"]
 
 
-class Clicks(TakingCommands, ListCommands, DetailCommands, RestoreCommands, StatusCommands, PlayerCommands):
+class Clicks(
+    TakingCommands, ListCommands, DetailCommands, RestoreCommands, StatusCommands, PlayerCommands, ZoneCommands
+):
     """The commands of ``BackupCog``, and what the buttons that name them do."""
 
     views: set[discord.ui.View]
@@ -35,6 +38,7 @@ class Clicks(TakingCommands, ListCommands, DetailCommands, RestoreCommands, Stat
         control = controls.read_custom_id(interaction)
         if control is None or controls.is_live(interaction):
             return
+        speak(interaction.locale)
         word, argument = control
         try:
             does = self._words().get(word)
@@ -54,6 +58,8 @@ class Clicks(TakingCommands, ListCommands, DetailCommands, RestoreCommands, Stat
             controls.PIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=True),
             controls.UNPIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=False),
             controls.VERIFY: lambda interaction, snapshot: self._run(interaction, "verify", snapshot),
+            controls.LIST: lambda interaction, _: self._run(interaction, "list"),
+            controls.OPEN: lambda interaction, _: self.show_one(interaction, controls.chosen(interaction)),
             controls.RUN: self._run_from_panel,
             controls.REFRESH: self.refresh,
             controls.SNOOZE: self.snooze,

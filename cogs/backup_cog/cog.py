@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,9 +22,9 @@ from discord.ext import commands
 from .answers.failures import failure
 from .clicks import Clicks
 from .confirmation import Asking
-from .core_api import Kind, SnapshotError, SnapshotService
+from .core_api import Kind, SnapshotError, SnapshotNotFound, SnapshotService
 from .host_events import HostEvents
-from .language import set_host_language, speak
+from .language import set_host_language, speak, text
 from .lifecycle import Lifecycle
 from .mentions import MentionCommands
 from .notices import texts
@@ -36,6 +37,8 @@ from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, act
 from .responses import Answer, cannot_answer
 from .slash import suggestions
 from .slash.groups import BACKUP, DATABASE, name_groups
+from .slash.snapshots.labels import Reader
+from .slash.time_zone import ChosenZones, TimeZones
 from .triggers import AfterCommit, Trigger
 
 __all__ = ["ANSWERED", "BackupCog"]
@@ -90,7 +93,7 @@ class BackupCog(Clicks):
             service,
             self.alerts,
             self.host_events,
-            open_documents=lambda: self._memory.open(),
+            open_documents=self._open_documents,
             on_tick=self._on_tick,
             cog=self,
             monotonic=monotonic,
@@ -106,6 +109,7 @@ class BackupCog(Clicks):
         later, concerns_us = self._after_commit.add, self._mentions.concerns
         self.triggers = tuple(Trigger(each, self._request, later, concerns_us) for each in settings.triggers)
         counts = StoredDocument(service, "triggers", TriggerCounts)
+        self.zones = TimeZones(settings.discord.time_zone, StoredDocument(service, "time_zones", ChosenZones))
         self._memory = Memory(bot, outages, counts, self.alerts, self.outbox, self.triggers)
         self._listeners = tuple(each for trigger in self.triggers for each in trigger.listeners())
         self.views: set[discord.ui.View] = set()
@@ -138,7 +142,12 @@ class BackupCog(Clicks):
         await self.service.close()
         await self.outbox.close(_NOTICES_SECONDS)
         await self._memory.save()
+        await self.zones.save()
         await self.lifecycle.end()
+
+    async def _open_documents(self) -> None:
+        await self._memory.open()
+        await self.zones.open()
 
     def asking(self, interaction: Interaction) -> Asking:
         """Return what a confirmation for the owner needs of the cog."""
@@ -170,10 +179,26 @@ class BackupCog(Clicks):
 
     # What commands share
 
-    async def named(self, typed: str) -> str:
-        """Return the id of the snapshot that a person names by a reason or a time; an id as it was typed."""
-        found = suggestions.with_reason(self.service.known, typed) or await self.service.snapshot_at(typed)
-        return typed if found is None or found.id.startswith(typed.strip().lower()) else found.id
+    def reader(self, interaction: Interaction) -> Reader:
+        """Return how snapshots are shown to a person."""
+        return Reader(self.zones.of(interaction.user.id), self.service.now())
+
+    async def named(self, interaction: Interaction, typed: str, *, now: bool = False) -> str:
+        """Return the id of the snapshot that a person means by an id, a reason, a time or a part of one.
+
+        With ``now``, the present can be meant too: then "now". Raises SnapshotNotFound and AmbiguousSnapshot.
+        """
+        known, reader = await self.service.list(), self.reader(interaction)
+        exact = suggestions.exactly(known, typed, reader)
+        moment = suggestions.moment_of(known, typed, reader) if exact is None else None
+        if exact is None and moment is None:
+            exact = suggestions.one_of(known, typed, reader)
+        found = exact or await self.service.snapshot_at(moment or typed, reader.zone)
+        if found is not None:
+            return found.id
+        if now:
+            return "now"
+        raise SnapshotNotFound(text("Now is no snapshot yet; one can be taken first."), snapshot_id="")
 
     async def suggested(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         """Return snapshots that may be meant, from memory; none for people who may not see them, or if that fails."""
@@ -181,7 +206,9 @@ class BackupCog(Clicks):
             if not await self.permissions.may_manage(interaction):
                 return []
             speak(interaction.locale)
-            return suggestions.choices(self.service.known, str(typed))
+            reader = self.reader(interaction)
+            at = functools.partial(self.service.known_at, zone=reader.zone)
+            return suggestions.choices(self.service.known, str(typed), reader, at)
         except Exception:
             log.exception("Snapshots could not be suggested")
             return []

@@ -11,14 +11,16 @@ from typing import Any
 
 import discord
 
-from .language import text
+from .language import speak, text
 from .permissions import Interaction, NotAllowed
 
 __all__ = [
     "CLAIM",
     "HISTORY",
+    "LIST",
     "LOOK",
     "MEMBER",
+    "OPEN",
     "PIN",
     "REFRESH",
     "RUN",
@@ -27,6 +29,7 @@ __all__ = [
     "UNPIN",
     "VERIFY",
     "button",
+    "chosen",
     "chosen_user",
     "custom_id",
     "is_live",
@@ -38,6 +41,7 @@ __all__ = [
 LOOK, CLAIM, UNDO, RUN = "look", "claim", "undo_rescue", "run"
 REFRESH, HISTORY, MEMBER, SNOOZE = "refresh", "history", "member", "snooze"
 VERIFY, PIN, UNPIN = "verify", "pin", "unpin"
+LIST, OPEN = "list", "open"
 """The words of buttons that are answered whenever they are clicked."""
 _PREFIX = "savepoint"
 _ID_LIMIT, _LABEL_LIMIT = 100, 80
@@ -77,6 +81,12 @@ def chosen_user(interaction: Interaction) -> discord.User:
     return discord.User(state=interaction._state, data=chosen)
 
 
+def chosen(interaction: Interaction) -> str:
+    """Return what was chosen in a select, "" for a forged choice of nothing."""
+    data: Mapping[str, Any] = interaction.data or {}
+    return str(next(iter(data.get("values", ())), ""))
+
+
 def button(control: str, label: str) -> discord.ui.View:
     """Return a view of one button. It is over already: a click goes to the cog's listener and not to the view."""
     view = discord.ui.View(timeout=None)
@@ -86,7 +96,8 @@ def button(control: str, label: str) -> discord.ui.View:
 
 
 def mark_live(interaction: Interaction) -> None:
-    """Record that a view or a modal that is still there answers an interaction."""
+    """Record that a view or a modal that is still there answers an interaction, in the language of that person."""
+    speak(interaction.locale)
     interaction.extras[_LIVE] = True
 
 

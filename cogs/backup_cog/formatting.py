@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import unicodedata
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -28,6 +29,7 @@ __all__ = [
     "listing",
     "plain",
     "report_text",
+    "visible",
     "when",
 ]
 
@@ -46,6 +48,9 @@ TOTAL_LIMIT = 6000
 REPORT_LIMIT = 1_000_000
 """Characters of an attached report; Discord's smallest upload limit is ten times as much."""
 _EMPTY = "–"
+_JOINER, _AS_EMOJI = "\u200d", "\ufe0f"
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters that are drawn as nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,9 +77,33 @@ def when(at: dt.datetime) -> str:
     return f"{discord.utils.format_dt(at, 'f')} ({discord.utils.format_dt(at, 'R')})"
 
 
+def visible(written: str) -> str:
+    """Return a text as one line of what can be seen: nothing that controls, hides, or turns the direction of writing.
+
+    Only what joins two emoji into one stays.
+    """
+    kept = []
+    for at, letter in enumerate(written):
+        if letter == _JOINER:
+            joins = 0 < at < len(written) - 1 and _is_of_emoji(written[at - 1]) and _is_of_emoji(written[at + 1])
+            kept.append(letter if joins else "")
+            continue
+        category = unicodedata.category(letter)
+        if category[0] == "Z" or (category[0] == "C" and category[1] == "c"):
+            kept.append(" ")
+        elif letter not in _BLANK and category[0] != "C":
+            kept.append(letter)
+    return " ".join("".join(kept).split())
+
+
+def _is_of_emoji(letter: str) -> bool:
+    category = unicodedata.category(letter)
+    return letter == _AS_EMOJI or (category[0] == "S" and category[1] in "ko")
+
+
 def plain(written: str, limit: int = 100) -> str:
     """Return a text by a player as one line that formats nothing, links nothing and mentions nobody."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in written[: 4 * limit]).split())
+    line = visible(written[: 4 * limit])
     escaped = discord.utils.escape_markdown(clip(line, limit), ignore_links=False)
     return discord.utils.escape_mentions(escaped).replace("<", "\\<")
 

@@ -1,9 +1,9 @@
-"""Two commands for the owner that work by mention, before any slash command is registered.
+"""Commands for the owner that work by mention, before any slash command is registered.
 
-``@bot backup sync`` registers the slash commands, ``@bot backup status`` answers in text. Discord sends the content of
-messages that mention the bot without the message content intent. This is a listener and not prefix commands, because
-the host's prefix can be anything, and the host may have a ``backup`` command. The word is the setting
-``discord.backup_group``, so that a host can rename ours. Only the owner gets an answer.
+``@bot backup sync`` registers the slash commands, ``@bot backup status`` answers in text, ``@bot backup`` alone says
+what there is. Discord sends the content of messages that mention the bot without the message content intent. This is a
+listener and not prefix commands, because the host's prefix can be anything, and the host may have a ``backup`` command.
+The word is the setting ``discord.backup_group``, so that a host can rename ours. Only the owner gets an answer.
 
 A host whose prefix is its mention would look for a command of that name too, and log that there is none. So
 ``process_commands`` of this one bot is wrapped, and leaves these messages out.
@@ -16,14 +16,19 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import discord
+from discord import app_commands
 
 from .formatting import TEXT_LIMIT, clip, listing, plain
+from .language import text
 from .permissions import Bot, Permissions
 from .responses import QUIET
 
 __all__ = ["MentionCommands"]
 
 log = logging.getLogger(__name__)
+_COMMANDS = ((), ("help",), ("status",), ("sync",), ("sync", "all"))
+_NAMES_LIMIT = 500
+_MENUS = (discord.AppCommandType.user, discord.AppCommandType.message)
 
 
 class MentionCommands:
@@ -76,59 +81,109 @@ class MentionCommands:
             return
         try:
             if not await self._permissions.is_owner(message.author):
-                log.info("%s is not the bot's owner; %r is not answered", message.author.id, command)
+                log.info("%s is not the bot's owner; %s is not answered", message.author.id, command)
                 return
-            await self._reply(message, await self._register() if command == "sync" else await self._state())
+            await self._reply(message, await self._answer(command))
         except discord.HTTPException as error:
-            log.warning("@bot %s %s could not be answered: %s", self._word, command, error)
+            log.warning("@bot %s %s could not be answered: %s", self._word, " ".join(command), error)
 
     def concerns(self, value: object) -> bool:
         """Return True for a message with one of these commands, whoever wrote it."""
         return isinstance(value, discord.Message) and self._command(value) is not None
 
-    def _command(self, message: discord.Message) -> str | None:
+    def _command(self, message: discord.Message) -> tuple[str, ...] | None:
         user = self._bot.user
         if user is None or message.author.bot:
             return None
         first, *words = message.content.split() or [""]
-        if first not in (f"<@{user.id}>", f"<@!{user.id}>") or len(words) != 2 or words[0].lower() != self._word:
+        if first not in (f"<@{user.id}>", f"<@!{user.id}>") or not words or words[0].lower() != self._word:
             return None
-        command = words[1].lower()
-        return command if command in ("sync", "status") else None
+        command = tuple(each.lower() for each in words[1:])
+        return command if command in _COMMANDS else None
 
-    async def _reply(self, message: discord.Message, text: str) -> None:
+    async def _answer(self, command: tuple[str, ...]) -> str:
+        if command == ("status",):
+            return await self._status([await self._registered(guild_id) for guild_id in self._guild_ids or (None,)])
+        if "sync" in command:
+            return await self._register(everything="all" in command)
+        return self._help()
+
+    async def _reply(self, message: discord.Message, answer: str) -> None:
         await message.channel.send(
-            clip(text, TEXT_LIMIT), reference=message, mention_author=False, allowed_mentions=QUIET
+            clip(answer, TEXT_LIMIT), reference=message, mention_author=False, allowed_mentions=QUIET
         )
 
-    async def _register(self) -> str:
+    def _help(self) -> str:
+        assert self._bot.user is not None
+        names = {"mention": f"@{self._bot.user.name.replace('`', '')} {self._word}", "group": self._word}
+        lines = [
+            text("You own this bot, so you can:"),
+            text("`{mention} status`: read how the backups stand, even before any slash command is there.", **names),
+            text("`{mention} sync`: register the slash commands of the backups.", **names),
+            text("`{mention} sync all`: register all slash commands of this bot, the game's too.", **names),
+            text("`/{group} status`: open the panel, with buttons to take, check and restore snapshots.", **names),
+        ]
+        return "\n- ".join(lines)
+
+    async def _register(self, *, everything: bool) -> str:
+        """Register the commands of the backups, or of everything; Discord takes those of one place only together."""
+        ours: tuple[int | None, ...] = self._guild_ids or (None,)
+        others = [place for place in (None, *(guild.id for guild in self._bot.guilds)) if place not in ours]
+        left = [place for place in others if self._bot.tree.get_commands(guild=_guild(place))]
+        lines = [await self._sync(place) for place in (*ours, *(left if everything else ()))]
         if not self._guild_ids:
-            return f"No admin guilds are set, so these are all of the bot's global commands. {await self._sync(None)}"
-        return listing([await self._sync(guild_id) for guild_id in self._guild_ids], TEXT_LIMIT)
-
-    async def _sync(self, guild_id: int | None) -> str:
-        guild = discord.Object(guild_id) if guild_id is not None else None
-        where = f"Guild {guild_id}" if guild_id is not None else "Everywhere"
-        try:
-            registered = await self._bot.tree.sync(guild=guild)
-        except discord.DiscordException as error:
-            log.warning("The slash commands could not be registered (%s): %s", where, error)
-            return f"{where}: not registered. {plain(str(error), 300)}"
-        names = ", ".join(f"/{command.name}" for command in registered) or "none"
-        return f"{where}: registered {clip(names, 500)}."
-
-    async def _state(self) -> str:
-        return await self._status([await self._registered(guild_id) for guild_id in self._guild_ids or (None,)])
-
-    async def _registered(self, guild_id: int | None) -> str:
-        """Return a sentence on whether the slash commands are registered, which only Discord knows."""
-        where = f"in guild {guild_id}" if guild_id is not None else "globally"
-        try:
-            known = await self._bot.tree.fetch_commands(
-                guild=discord.Object(guild_id) if guild_id is not None else None
+            lines.insert(0, text("No admin guilds are set, so these are all of the bot's global commands."))
+        if left and not everything:
+            names = {_shown(command) for place in left for command in self._bot.tree.get_commands(guild=_guild(place))}
+            lines.append(
+                text(
+                    "Left as they are: {commands}. `{word} sync all` registers them too.",
+                    commands=clip(", ".join(sorted(names)), _NAMES_LIMIT),
+                    word=self._word,
+                )
             )
+        return listing(lines, TEXT_LIMIT)
+
+    async def _sync(self, place: int | None) -> str:
+        try:
+            registered = await self._bot.tree.sync(guild=_guild(place))
+        except discord.DiscordException as error:
+            log.warning("The slash commands could not be registered (%s): %s", place or "globally", error)
+            why = plain(str(error), 300)
+            if place is None:
+                return text("Everywhere: not registered. {why}", why=why)
+            return text("Guild {guild}: not registered. {why}", guild=place, why=why)
+        names = clip(", ".join(_shown(command) for command in registered), _NAMES_LIMIT) or text("none")
+        if place is None:
+            return text("Everywhere: registered {commands}.", commands=names)
+        return text("Guild {guild}: registered {commands}.", guild=place, commands=names)
+
+    async def _registered(self, place: int | None) -> str:
+        """Return a sentence on whether the slash commands are registered, which only Discord knows."""
+        try:
+            known = await self._bot.tree.fetch_commands(guild=_guild(place))
         except Exception as error:  # noqa: BLE001 - the status must come, whatever keeps Discord from answering this
-            return f"Discord could not be asked if the slash commands are registered {where}: {plain(repr(error), 200)}"
+            return text(
+                "Discord could not be asked if the slash commands are registered: {why}", why=plain(repr(error), 200)
+            )
         if any(command.name == self._word for command in known):
-            return f"The slash commands are registered {where}."
-        return f"The slash commands are **not** registered {where}: mention me with `{self._word} sync`."
+            if place is None:
+                return text("The slash commands are registered.")
+            return text("The slash commands are registered in guild {guild}.", guild=place)
+        if place is None:
+            return text("The slash commands are **not** registered: mention me with `{word} sync`.", word=self._word)
+        return text(
+            "The slash commands are **not** registered in guild {guild}: mention me with `{word} sync`.",
+            guild=place,
+            word=self._word,
+        )
+
+
+def _guild(place: int | None) -> discord.Object | None:
+    return None if place is None else discord.Object(place)
+
+
+def _shown(command: Any) -> str:
+    """Return a command's name as people type it; one of a menu has no slash."""
+    menu = isinstance(command, app_commands.ContextMenu) or getattr(command, "type", None) in _MENUS
+    return plain(command.name) if menu else f"/{command.name}"

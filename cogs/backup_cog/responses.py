@@ -18,6 +18,7 @@ import discord
 
 from . import embeds
 from .formatting import Reply
+from .language import phrase, text
 from .notices.delivery import is_temporary
 from .permissions import Interaction
 
@@ -106,7 +107,7 @@ class Answer:
                     content=None, embed=reply.embed, attachments=reply.files(), view=view, allowed_mentions=QUIET
                 )
 
-            if await self._tried(attempt, "in place"):
+            if await self._tried(attempt, "here"):
                 return
             self._lost = True
         await self._send_elsewhere(reply, outcome=outcome)
@@ -122,7 +123,7 @@ class Answer:
                 file.reset()
             return await edit(view=view, attachments=list(files), allowed_mentions=QUIET)
 
-        if (self._lost or not await self._tried(attempt, "in place")) and otherwise is not None:
+        if (self._lost or not await self._tried(attempt, "here")) and otherwise is not None:
             await self._send_elsewhere(otherwise, outcome=False)
 
     async def update(self, reply: Reply) -> None:
@@ -153,7 +154,7 @@ class Answer:
             await acknowledge(lambda: response.send_message(**options))
             return None
 
-        if not await self._tried(attempt, "in place"):
+        if not await self._tried(attempt, "here"):
             await self._send_elsewhere(reply, outcome=False)
 
     @property
@@ -191,14 +192,14 @@ class Answer:
         async def attempt() -> object:
             return await user.send(embed=reply.embed, files=reply.files(), allowed_mentions=QUIET)
 
-        if await self._tried(attempt, "by direct message"):
+        if await self._tried(attempt, "directly"):
             return
         if outcome and self._elsewhere is not None:
             self._elsewhere(reply, user.id)
         if isinstance(channel, discord.abc.Messageable):
-            text = f"{reply.embed.title}: the details are in the bot's log, because direct messages are closed."
+            closed = phrase("{title}: the details are in the bot's log, because direct messages are closed.")
             try:
-                await channel.send(text, allowed_mentions=QUIET)
+                await channel.send(text(closed, title=shown.title), allowed_mentions=QUIET)
             except Exception as error:  # noqa: BLE001 - as above
                 log.info("The answer to %s could not go to the channel: %s", self._who, error)
 
@@ -223,7 +224,7 @@ class ProgressDisplay:
         self._answer = answer
         self._monotonic = monotonic
         self._last = monotonic()
-        # The callback runs outside the command's context, which the edit needs.
+        # The callback runs outside the command's context, which has the language, and which the edit needs.
         self._context = contextvars.copy_context()
         self._task: asyncio.Task[None] | None = None
 
@@ -233,7 +234,7 @@ class ProgressDisplay:
         busy = self._task is not None and not self._task.done()
         if not busy and now - self._last >= _EDIT_SECONDS:
             self._last = now
-            reply = embeds.progress(progress.phase, progress.done, progress.total)
+            reply = self._context.run(embeds.progress, progress.phase, progress.done, progress.total)
             update = self._answer.update(reply)
             self._task = asyncio.get_running_loop().create_task(update, context=self._context)
 

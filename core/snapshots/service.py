@@ -59,7 +59,6 @@ from .operations.restoring.startup import start_up
 from .operations.shutdown import create_last, finish
 from .operations.status import check_integrity, status
 from .operations.verify import VerificationSchedule, verify
-from .policies.moments import resolve_moment
 from .repository.audit import AuditLog
 from .repository.catalog import Contents
 from .repository.names import NOTE_LENGTH, REASON_LENGTH, legible
@@ -259,11 +258,6 @@ class SnapshotService(PastMethods):
     async def get(self, text: str) -> Snapshot:
         """Return the snapshot named by an id, a unique prefix, or "latest". Raises SnapshotNotFound."""
         return (await self._context.in_thread(self._context.repository.refresh)).find(text)
-
-    async def snapshot_at(self, when: str) -> Snapshot | None:
-        """Return the snapshot that ``policies.moments`` finds, None for "now". Raises SnapshotNotFound."""
-        contents = await self._context.in_thread(self._context.repository.refresh)
-        return resolve_moment(when, contents.snapshots, contents.restores, self._context.clock())
 
     async def status(self) -> Status:
         """Return the repository at a glance."""

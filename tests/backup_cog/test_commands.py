@@ -30,40 +30,6 @@ async def test_now_takes_a_snapshot_with_note_and_pin(stage: Stage) -> None:
     assert stage.errors() == []
 
 
-async def test_list_shows_newest_first_and_can_be_narrowed(stage: Stage) -> None:
-    """All kinds, or one."""
-    await stage.cog.service.create(Kind.MANUAL)
-    stage.world.add_user(3)
-    await stage.cog.service.create(Kind.PERIODIC)
-    periodic, manual = stage.cog.service.known
-    everything = said(await stage.slash(stage.admin, "backup list"))
-    assert everything.index(periodic.id) < everything.index(manual.id)
-    narrowed = said(await stage.slash(stage.admin, "backup list", kind="manual"))
-    assert manual.id in narrowed
-    assert periodic.id not in narrowed
-    assert "0 safety snapshots" in said(await stage.slash(stage.admin, "backup list", kind="safety"))
-
-
-async def test_a_long_list_is_attached(stage: Stage) -> None:
-    """What does not fit is counted, and the file has every line."""
-    await stage.cog.service.create(Kind.MANUAL)
-    stage.cog.service.list = listing_of(stage.cog.service.known * 200)
-    result = await stage.slash(stage.admin, "backup list")
-    assert result.response is not None
-    (attached,) = result.response.attachments
-    assert attached.filename == "report.txt"
-    assert "more" in said(result)
-
-
-def listing_of(found: object) -> object:
-    """Replace ``service.list``: a repository of 200 real snapshots takes minutes to make."""
-
-    async def listed(kind: Kind | None = None) -> object:
-        return found
-
-    return listed
-
-
 async def test_verify_proves_the_newest_or_the_named_one(stage: Stage) -> None:
     """Both levels; the catalog remembers."""
     await stage.cog.service.create(Kind.MANUAL)
@@ -150,7 +116,16 @@ async def test_a_snapshot_is_named_by_an_events_reason_or_a_time(stage: Stage) -
     for typed, meant in (("Marketplace_Buy_42", event), ("before:marketplace_buy_42", first), ("0s ago", event)):
         text = said(await stage.slash(stage.admin, "backup verify", snapshot=typed))
         assert f"`{meant.id}`" in text
-    assert await stage.cog.named(event.id[:3]) == event.id[:3]
+    several = said(await stage.slash(stage.admin, "backup verify", snapshot="critical"))
+    assert f"`{event.id}` is sound" in several
+    stage.world.add_user(4)
+    again = await service.request(Kind.CRITICAL, "marketplace_buy_42").wait()
+    for typed in ("critical", "marketplace_buy_42"):
+        asked_back = said(await stage.slash(stage.admin, "backup verify", snapshot=typed)).replace("\\_", "_")
+        assert f"2 snapshots may be meant by '{typed}'" in asked_back
+        assert event.id in asked_back
+        assert again.id in asked_back
+    assert set(stage.errors()) == {"AmbiguousSnapshot"}
 
 
 async def test_errors_are_marked_as_answered_for_the_hosts_own_handler(stage: Stage) -> None:

@@ -20,8 +20,8 @@ from cogs.backup_cog.answers.failures import failure
 from cogs.backup_cog.formatting import Reply, clip, embed, listing, plain
 from cogs.backup_cog.notices import outage_texts, texts
 from cogs.backup_cog.notices.models import Outage
-from cogs.backup_cog.slash import listing as listing_of_snapshots
-from cogs.backup_cog.slash.snapshots import labels
+from cogs.backup_cog.slash.snapshots.labels import Reader, label
+from cogs.backup_cog.slash.snapshots.page import page_of, shown_page
 from cogs.backup_cog.status.message import status_text
 from cogs.backup_cog.status.panel import status_reply
 from cogs.backup_cog.status.state import CogState
@@ -54,6 +54,7 @@ from tests.worlds.snapshots import make_snapshot
 
 NASTY = "**[free](https://evil.example) @everyone <@123456789012345678> <#2> `x` ||y||\n# big\n- list ~~z~~ __u__**"
 BACKUPS = Path("/srv/backups")
+READER = Reader(dt.UTC, NOON)
 few_texts = st.lists(st.text(max_size=60), max_size=6).map(tuple)
 names = st.text(max_size=300) | st.just(NASTY)
 
@@ -174,7 +175,7 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
     ]
     return [
         embeds.created(Created(snapshot=entry, unchanged=False)),
-        listing_of_snapshots.snapshots([entry] * count, "critical"),
+        listed([entry] * count, "critical"),
         checks.verified(verified),
         checks.integrity(integrity),
         status_reply(status_with(text), health(text, reasons)),
@@ -184,6 +185,11 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
         restore_embeds.restored(report(reasons, tables, text), BACKUPS),
         *(Reply(one) for one in sent),
     ]
+
+
+def listed(known: list[Snapshot], *chosen: str) -> Reply:
+    """Return the first page of a list."""
+    return shown_page(page_of(known, chosen, 0, READER), READER, group="save")
 
 
 def check(reply: Reply) -> None:
@@ -212,7 +218,7 @@ def test_every_reply_keeps_discords_limits(
     for reply in everything(reasons, tables, text, count):
         check(reply)
     assert len(status_text(status_with(text), health(text, reasons), [text])) <= 2000
-    assert 1 <= len(labels.choice(snapshot(reasons))) <= 100
+    assert 1 <= len(label(snapshot(reasons), READER)) <= 100
 
 
 @given(names)
@@ -227,7 +233,7 @@ def test_text_of_players_is_harmless(text: str) -> None:
 
 def test_a_nasty_reason_formats_nothing_in_a_list() -> None:
     """The reply uses the harmless text, not the raw one."""
-    text = text_of(listing_of_snapshots.snapshots([snapshot((NASTY,))], None).embed)
+    text = text_of(listed([snapshot((NASTY,))]).embed)
     assert "@everyone" not in text
     assert "[free](" not in text.replace("\\[free](", "")
 
@@ -292,17 +298,14 @@ def test_fields_that_do_not_fit_are_counted() -> None:
         (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=True)), "Nothing changed"),
         (lambda: restore_embeds.restored(report((), (), "q"), BACKUPS), "Quarantine: /srv/backups/quarantine/q"),
         (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=False)), "\nTaken: "),
-        (lambda: listing_of_snapshots.snapshots([], "manual"), "0 manual snapshots\nThere is none of this kind yet."),
-        (
-            lambda: listing_of_snapshots.snapshots([], None, group="save"),
-            "There is none yet. `/save now` takes the first one.",
-        ),
-        (lambda: listing_of_snapshots.snapshots([snapshot()], "critical"), "1 critical snapshot\n"),
+        (lambda: listed([snapshot()], "manual"), "0 snapshots\nNone is like that."),
+        (lambda: listed([]), "There is none yet. `/save now` takes the first one. `/save status` says"),
+        (lambda: listed([snapshot()], "critical"), "1 snapshot\n"),
         (lambda: checks.integrity(checked(finding("odd"))), "No errors. 1 warning to look at."),
         (lambda: checks.integrity(checked(finding("gone", Severity.ERROR))), "1 error, 0 warnings."),
         (lambda: status_reply(status_with("x", pending=1), health("", ())), "1 event waits"),
         (lambda: status_reply(status_with("x", pending=2), health("", ())), "2 events wait"),
-        (lambda: listing_of_snapshots.snapshots([snapshot(ok=False)], None), "DAMAGED"),
+        (lambda: listed([snapshot(ok=False)]), "DAMAGED"),
         (lambda: status_reply(None, health("no room", ("oops",))), "oops: **not fired since the bot started**"),
         (lambda: failure(SnapshotError("Busy now.")), "Busy now."),
         (lambda: failure(ValueError("secret")), "bot's log"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import discord
 import pytest
@@ -56,14 +57,29 @@ async def test_nobody_else_is_answered(bot: HostBot) -> None:
     """A player who finds out learns nothing, not even that it is there."""
     await dpytest.message(f"{mention(bot)} backup status", member=1)
     await dpytest.message(f"{mention(bot)} backup sync", member=1)
+    await dpytest.message(f"{mention(bot)} backup", member=1)
     assert answers() == []
 
 
+@pytest.mark.parametrize("word", ["", "help"])
+async def test_the_owner_is_told_the_four_things_he_can_do(bot: HostBot, word: str) -> None:
+    """Who has read nothing finds the way from a mention to the panel."""
+    await dpytest.message(f"{mention(bot)} backup {word}")
+    (answer,) = answers()
+    assert [line.split("`")[1] for line in answer.splitlines()[1:]] == [
+        "@FakeApp backup status",
+        "@FakeApp backup sync",
+        "@FakeApp backup sync all",
+        "/backup status",
+    ]
+
+
 @pytest.mark.parametrize(
-    "text", ["{0}", "{0} backup", "{0} backup now", "{0} status", "backup status", "hey {0} backup status", "", "!x"]
+    "text",
+    ["{0}", "{0} backup now", "{0} backup sync al", "{0} status", "backup status", "hey {0} backup", "", "!x"],
 )
 async def test_other_messages_are_the_hosts(bot: HostBot, text: str) -> None:
-    """Only the two commands, and only right after the mention."""
+    """Only our commands, and only right after the mention."""
 
     @bot.command(name="x")
     async def hosts_own(context: commands.Context[HostBot]) -> None:
@@ -91,7 +107,7 @@ async def test_sync_registers_nothing_it_was_not_asked_for(world: World, monkeyp
             synced.append(guild.id if guild else None)
             if guild is not None and guild.id == 12:
                 raise discord.ClientException("the bot is not in it")
-            return [cog_of(bot).backup, cog_of(bot).database]
+            return [cog_of(bot).backup, cog_of(bot).database] if guild is not None else []
 
         monkeypatch.setattr(bot.tree, "sync", sync)
         assert synced == []
@@ -102,6 +118,36 @@ async def test_sync_registers_nothing_it_was_not_asked_for(world: World, monkeyp
             "Guild 12: not registered. the bot is not in it\n"
             "Guild 13: registered /backup, /db."
         ]
+
+
+async def test_what_sync_leaves_as_it_is_is_named_and_registered_when_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host's global commands, and those of a guild that is none of the admins'."""
+    synced: list[int | None] = []
+    async with on_stage(world.bot(DISCORD_ADMIN_GUILD_IDS="[11]")) as bot:
+        (guild,) = bot.guilds
+
+        async def hosts_own(interaction: discord.Interaction) -> None: ...
+
+        async def of_a_member(interaction: discord.Interaction, member: discord.Member) -> None: ...
+
+        bot.tree.add_command(discord.app_commands.Command(name="shop", description="-", callback=hosts_own))
+        bot.tree.add_command(discord.app_commands.ContextMenu(name="Cards", callback=of_a_member), guild=guild)
+
+        async def sync(*, guild: discord.abc.Snowflake | None = None) -> list[Any]:
+            synced.append(guild.id if guild else None)
+            return bot.tree.get_commands(guild=guild)
+
+        monkeypatch.setattr(bot.tree, "sync", sync)
+        await dpytest.message(f"{mention(bot)} backup sync")
+        assert synced == [11]
+        (answer,) = answers()
+        assert answer.endswith("\nLeft as they are: /shop, Cards. `backup sync all` registers them too.")
+        await dpytest.message(f"{mention(bot)} backup sync all")
+        assert synced == [11, 11, None, guild.id]
+        (answer,) = answers()
+        assert answer.endswith(f"\nEverywhere: registered /shop.\nGuild {guild.id}: registered Cards.")
 
 
 async def test_a_bot_whose_prefix_is_its_mention_logs_no_unknown_command(

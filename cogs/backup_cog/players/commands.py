@@ -37,11 +37,16 @@ class PlayerCommands(CogPart):
     async def look(self, interaction: Interaction, member: discord.User, at: _When = "latest") -> None:
         """Show what a player had then and has now."""
         async with self.managing(interaction) as answer:
-            then, why = await self._rows(member, at)
+            then, why = await self._rows(member, await self.named(interaction, at, now=True))
             now, _ = await self._rows(member, "now")
             if then is None and now is None and why is not None:
                 raise why
         await answer.show(texts.looked(member.name, at, then, now))
+
+    @look.autocomplete("at")
+    async def suggest_looked_at(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        """Suggest snapshots to look at."""
+        return await self.suggested(interaction, typed)
 
     async def _rows(self, member: discord.User, when: str) -> tuple[Look | None, QueryError | None]:
         """Return a player's rows at a moment; where there are none, None and the error that says so."""
@@ -68,7 +73,7 @@ class PlayerCommands(CogPart):
     @app_commands.rename(since="from")
     async def rescue(self, interaction: Interaction, member: discord.User, since: _When) -> None:
         """Give a player back what he had, and leave everybody else's as it is: shows that first, and asks."""
-        asked = Rescue(scope=RescueScope(player=str(member.id)), when=since)
+        asked = Rescue(scope=RescueScope(player=str(member.id)), when="latest")
 
         async def plan(rule: ConflictRule) -> RescuePlan:
             nonlocal asked
@@ -79,10 +84,16 @@ class PlayerCommands(CogPart):
             await self._carry_out(answer, member.name, asked, agreed)
 
         async with self.managing(interaction, self.permissions.require_owner) as answer:
+            asked = msgspec.structs.replace(asked, when=await self.named(interaction, since))
             shown = await plan(ConflictRule.SKIP)
         view = RescueConfirmation(self.asking(interaction), member.name, shown, plan, carry_out)
         self.end_with_the_cog(view)
         await answer.show(texts.rescue_preview(member.name, shown), view=view)
+
+    @rescue.autocomplete("since")
+    async def suggest_rescued_from(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        """Suggest snapshots to take the rows from."""
+        return await self.suggested(interaction, typed)
 
     async def _carry_out(self, answer: Answer, name: str, asked: Rescue, agreed: RescuePlan) -> None:
         """Carry out a rescue that was confirmed; the plan's own moment counts, "latest" may be another one by now."""

@@ -24,14 +24,23 @@ class DetailCommands(CogPart):
     """A part of ``BackupCog``."""
 
     @BACKUP.command(name="show")
-    @app_commands.describe(snapshot='Which one: pick it, or type a reason, "20m ago", "yesterday 18:00" (UTC)')
+    @app_commands.describe(snapshot='Which one: pick it, or type a reason, "20m ago", "yesterday 18:00"')
     async def details(self, interaction: Interaction, snapshot: _Name = "latest") -> None:
         """Show one snapshot in full: what it holds, how it is verified, how long it is kept."""
+        await self.show_one(interaction, snapshot)
+
+    async def show_one(self, interaction: Interaction, snapshot: str) -> None:
+        """Show the snapshot that somebody named or clicked."""
         async with self.managing(interaction) as answer:
-            found = await self.service.get(await self.named(snapshot))
+            found = await self.service.get(await self.named(interaction, snapshot))
             report = await self.service.prune(dry_run=True)
         decision = next((each for each in report.decisions if each.snapshot.id == found.id), None)
         await answer.show(details(found, decision), view=_buttons(found))
+
+    @details.autocomplete("snapshot")
+    async def suggest_shown(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        """Suggest snapshots to show."""
+        return await self.suggested(interaction, typed)
 
     async def pin(self, interaction: Interaction, snapshot: str, *, pinned: bool) -> None:
         """Pin or unpin a snapshot, for the buttons under it."""

@@ -19,6 +19,7 @@ from ..notices.outbox import Outbox
 from ..permissions import Bot, Interaction, Permissions
 from ..responses import Answer
 from ..triggers import Trigger
+from .snapshots.labels import Reader
 
 __all__ = ["CogPart"]
 
@@ -61,8 +62,16 @@ class CogPart(commands.Cog):
         """Show the person what went wrong; log what is not one of our errors; never raises."""
         raise NotImplementedError
 
-    async def named(self, typed: str) -> str:
-        """Return the id of the snapshot that a person names by a reason or a time; an id as it was typed."""
+    def reader(self, interaction: Interaction) -> Reader:
+        """Return how snapshots are shown to a person."""
+        raise NotImplementedError
+
+    async def named(self, interaction: Interaction, typed: str, *, now: bool = False) -> str:
+        """Return the id of the snapshot that a person means; with ``now`` it can be "now"."""
+        raise NotImplementedError
+
+    async def show_one(self, interaction: Interaction, snapshot: str) -> None:
+        """Show the snapshot that somebody named or clicked."""
         raise NotImplementedError
 
     async def suggested(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:

@@ -22,7 +22,7 @@ class RestoreCommands(CogPart):
     """A part of ``BackupCog``."""
 
     @BACKUP.command(name="restore")
-    @app_commands.describe(snapshot='Which one: pick it, or type a reason, "20m ago", "yesterday 18:00" (UTC)')
+    @app_commands.describe(snapshot='Which one: pick it, or type a reason, "20m ago", "yesterday 18:00"')
     async def restore(self, interaction: Interaction, snapshot: _SnapshotName) -> None:
         """Restore a snapshot: shows what that would do, and asks."""
         await self.preview(interaction, snapshot)
@@ -35,7 +35,7 @@ class RestoreCommands(CogPart):
     async def preview(self, interaction: Interaction, snapshot: str) -> None:
         """Show what a restore would do, with the buttons that confirm it."""
         async with self.managing(interaction, self.permissions.require_owner) as answer:
-            plan = await self.service.restore_plan(await self.named(snapshot))
+            plan = await self.service.restore_plan(await self.named(interaction, snapshot))
         view = RestoreConfirmation(self.asking(interaction), plan, self._carry_out_restore)
         self.end_with_the_cog(view)
         await answer.show(restore_embeds.preview(plan), view=view)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from discord import app_commands
 
-from ..core_api import Level, Snapshot, SnapshotNotFound
-from ..formatting import CHOICES_LIMIT
-from .snapshots.labels import choice, searched
+from ..core_api import AmbiguousSnapshot, Level, Snapshot, SnapshotNotFound
+from ..formatting import CHOICE_LIMIT, CHOICES_LIMIT, clip, visible
+from ..language import text
+from .snapshots.finding import is_exactly, matching, meant_by
+from .snapshots.labels import Reader, label
+from .snapshots.words import as_moment, before
 
-__all__ = ["LEVELS", "choices", "meant", "with_reason"]
+__all__ = ["LEVELS", "choices", "exactly", "meant", "moment_of", "one_of"]
 
 LEVELS = [
     app_commands.Choice(name="checksum: the stored bytes give back its fingerprint", value=Level.CHECKSUM.value),
@@ -18,30 +21,90 @@ LEVELS = [
 ]
 """How thoroughly a snapshot can be verified."""
 _MEANT = 5
+_TYPED_LIMIT = 30
+_LATEST = "latest"
+
+At = Callable[[str], Snapshot | None]
+"""A function that returns the snapshot at a moment in the core's words, None for now; raises SnapshotNotFound."""
 
 
-def choices(known: Sequence[Snapshot], typed: str) -> list[app_commands.Choice[str]]:
-    """Return what Discord suggests: one whose id or reason is exactly that first, else newest first."""
+def choices(known: Sequence[Snapshot], typed: str, reader: Reader, at: At) -> list[app_commands.Choice[str]]:
+    """Return what Discord suggests: what a moment resolves to first, then what the text is found in, best first."""
+    found = _resolved(known, typed, reader, at)
+    taken = {choice.value for choice in found}
+    for snapshot in matching(known, typed, reader.shown):
+        if len(found) == CHOICES_LIMIT:
+            break
+        if snapshot.id not in taken:
+            found.append(app_commands.Choice(name=label(snapshot, reader, typed), value=snapshot.id))
+    return found
+
+
+def _resolved(known: Sequence[Snapshot], typed: str, reader: Reader, at: At) -> list[app_commands.Choice[str]]:
+    """Return the one choice that says what a time, "latest" or "before ..." means; none where the text is neither."""
+    written = typed.strip()
+    if len(written) > 1 and _LATEST.startswith(written.lower()):
+        written = _LATEST
+    moment = moment_of(known, written, reader)
+    if moment is None or moment == "now":
+        return []
+    shown = clip(visible(written), _TYPED_LIMIT)
+    try:
+        found = at(moment)
+    except SnapshotNotFound as error:
+        # It says why there is none; chosen all the same, the command says so too.
+        name = f"{shown} → {visible(error.message)}"
+        return [app_commands.Choice(name=clip(name, CHOICE_LIMIT), value=clip(written, CHOICE_LIMIT))]
+    if found is None:
+        return []
+    name = f"{shown} → "
+    return [app_commands.Choice(name=name + label(found, reader, limit=CHOICE_LIMIT - len(name)), value=found.id)]
+
+
+def moment_of(known: Sequence[Snapshot], typed: str, reader: Reader) -> str | None:
+    """Return the moment that a text names, as the core reads it; None if it names none.
+
+    What stands after "before" is a time, or a snapshot or an event that is found like any other.
+    """
+    moment = as_moment(typed, reader.today)
+    earlier = before(typed)
+    if moment is not None or earlier is None:
+        return moment
+    moment = as_moment(earlier, reader.today)
+    if moment is not None:
+        return moment
+    meant = meant_by(known, earlier, reader.shown)
+    exact = any(reason.casefold() == earlier.casefold() for each in meant for reason in each.reasons)
+    return f"before:{meant[0].id}" if len(meant) == 1 and not exact else f"before:{earlier}"
+
+
+def exactly(known: Sequence[Snapshot], typed: str, reader: Reader) -> Snapshot | None:
+    """Return the snapshot of which a text is the whole id, reason or note. Raises AmbiguousSnapshot as ``one_of``."""
     wanted = typed.strip().casefold()
-    found = [snapshot for snapshot in known if wanted in searched(snapshot)]
-    found.sort(key=lambda snapshot: not _is_exactly(snapshot, wanted))
-    return [app_commands.Choice(name=choice(snapshot, wanted), value=snapshot.id) for snapshot in found[:CHOICES_LIMIT]]
+    return one_of([each for each in known if is_exactly(each, wanted, reader.shown)], typed, reader)
 
 
-def _is_exactly(snapshot: Snapshot, wanted: str) -> bool:
-    return wanted in (snapshot.id, *(reason.casefold() for reason in snapshot.reasons))
+def one_of(known: Sequence[Snapshot], typed: str, reader: Reader) -> Snapshot | None:
+    """Return the snapshot that a text means, None if it means none. Raises AmbiguousSnapshot if it means several."""
+    found = meant_by(known, typed, reader.shown)
+    if len(found) > 1:
+        raise AmbiguousSnapshot(
+            text(
+                "{count} snapshots may be meant by {typed}. Pick one, or write more of its id.",
+                count=len(found),
+                typed=repr(clip(visible(typed), _TYPED_LIMIT)),
+            ),
+            snapshot_id=typed,
+            matches=tuple(each.id for each in found),
+        )
+    return found[0] if found else None
 
 
 def meant(known: Sequence[Snapshot], error: BaseException) -> tuple[Snapshot, ...]:
-    """Return the snapshots that a person may have meant who typed something that names none."""
+    """Return the snapshots that a person may have meant who typed something that names none, or several."""
+    if isinstance(error, AmbiguousSnapshot):
+        return tuple(each for each in known if each.id in error.data.get("matches", ()))[:_MEANT]
     if not isinstance(error, SnapshotNotFound):
         return ()
-    typed = str(error.data.get("snapshot_id", "")).casefold()
-    found = [snapshot for snapshot in known if typed and typed in searched(snapshot)]
-    return tuple((found or list(known))[:_MEANT])
-
-
-def with_reason(known: Sequence[Snapshot], typed: str) -> Snapshot | None:
-    """Return the newest snapshot of the event with exactly this reason, or None."""
-    wanted = typed.strip().casefold()
-    return next((each for each in known if wanted in (reason.casefold() for reason in each.reasons)), None)
+    typed = str(error.data.get("snapshot_id", ""))
+    return tuple((matching(known, typed) if typed else None) or known)[:_MEANT]

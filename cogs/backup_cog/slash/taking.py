@@ -41,7 +41,7 @@ class TakingCommands(CogPart):
         """Verify a snapshot."""
         async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
             report = await self.service.verify(
-                await self.named(snapshot), Level(level), actor=actor_of(interaction), on_progress=progress
+                await self.named(interaction, snapshot), Level(level), actor=actor_of(interaction), on_progress=progress
             )
         self.alerts.verified(report)
         await answer.show(checks.verified(report), outcome=True)

@@ -16,7 +16,7 @@ from .timeline import resolve, timeline
 
 __all__ = ["moment_of", "resolve_moment"]
 
-_BEFORE = "before:"
+_BEFORE = re.compile(r"before(?:\s*:\s*|\s+)(.+)", re.IGNORECASE | re.DOTALL)
 _AGO = re.compile(r"(.+?)\s*ago", re.IGNORECASE)
 _DAYS = {"today": 0, "yesterday": 1}
 _TIME = re.compile(
@@ -31,35 +31,45 @@ def in_utc(naive: dt.datetime) -> dt.datetime:
 
 
 def resolve_moment(
-    text: str, snapshots: Sequence[Snapshot], restores: Sequence[RestoreRecord], now: dt.datetime
+    text: str,
+    snapshots: Sequence[Snapshot],
+    restores: Sequence[RestoreRecord],
+    now: dt.datetime,
+    zone: dt.tzinfo = dt.UTC,
 ) -> Snapshot | None:
     """Return the snapshot that a moment names, or None for "now".
 
     A time means the newest snapshot of the timeline that began by then: "2026-11-27T18:00", "2026-11-27", "18:00" (the
-    last one), "yesterday 18:00", "20m ago", in UTC unless a zone is written. "before:REASON" means the last one before
-    the newest snapshot of an event with that reason. Anything else is an id, the beginning of one, or "latest". Raises
-    SnapshotNotFound and AmbiguousSnapshot.
+    last one), "yesterday 18:00", "20m ago", in ``zone`` unless another one is written. "before:REASON" and
+    "before REASON" mean the last one before the newest snapshot of an event with that reason, or with that id. Anything
+    else is an id, the beginning of one, or "latest". Raises SnapshotNotFound and AmbiguousSnapshot.
     """
     wanted = text.strip()
     if wanted.lower() == NOW:
         return None
     line = timeline(snapshots, restores)
-    if wanted.lower().startswith(_BEFORE):
-        return _before_event(wanted[len(_BEFORE) :].strip(), line)
-    moment = moment_of(wanted, now)
+    before = _BEFORE.fullmatch(wanted)
+    if before is not None:
+        return _before_event(before[1].strip(), line)
+    moment = moment_of(wanted, now, lambda naive: naive.replace(tzinfo=zone))
     if moment is None:
         return resolve(wanted, snapshots, restores)
     found = next((each for each in line if each.began_at <= moment), None)
     if found is None:
-        oldest = f" The oldest is of {line[-1].began_at:%Y-%m-%d %H:%M} UTC." if line else ""
-        raise SnapshotNotFound(f"No snapshot was taken by {moment:%Y-%m-%d %H:%M} UTC.{oldest}", snapshot_id=wanted)
+        oldest = f" The oldest is of {_shown(line[-1].began_at, zone)}." if line else ""
+        raise SnapshotNotFound(f"No snapshot was taken by {_shown(moment, zone)}.{oldest}", snapshot_id=wanted)
     return found
 
 
+def _shown(moment: dt.datetime, zone: dt.tzinfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
 def _before_event(reason: str, line: Sequence[Snapshot]) -> Snapshot:
-    """Return the snapshot before the newest one of an event; ``line`` is newest first."""
+    """Return the snapshot before the newest one of an event, or before the one with an id; ``line`` is newest first."""
+    wanted = reason.lower()
     for number, snapshot in enumerate(line):
-        if any(each.lower() == reason.lower() for each in snapshot.reasons):
+        if snapshot.id == wanted or any(each.lower() == wanted for each in snapshot.reasons):
             if number + 1 < len(line):
                 return line[number + 1]
             raise SnapshotNotFound(f"No snapshot is older than that of {reason!r}.", snapshot_id=reason)

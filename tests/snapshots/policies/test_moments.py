@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -56,6 +57,9 @@ def meant(text: str, restores: tuple[RestoreRecord, ...] = ()) -> int | None:
         ("1d ago", None),
         ("before:sale_2", 2),
         ("before:SALE_1", 3),
+        ("before sale_2", 2),
+        ("before : sale_2", 2),
+        ("before 000000000003", 2),
     ],
 )
 def test_a_moment_names_the_newest_snapshot_by_then(text: str, sequence: int | None) -> None:
@@ -90,3 +94,13 @@ def test_only_the_timeline_counts(tmp_path: object) -> None:
     assert meant("10:30", (record,)) == 2
     with pytest.raises(SnapshotNotFound, match="has the reason 'sale_3'"):
         meant("before:sale_3", (record,))
+
+
+def test_a_time_is_of_the_zone_of_who_wrote_it() -> None:
+    """And what is said about times is said in that zone too."""
+
+    berlin = ZoneInfo("Europe/Berlin")
+    found = [resolve_moment(text, SNAPSHOTS, (), NOON, berlin) for text in ("09:30", "09:30Z", "yesterday 19:30")]
+    assert [each.sequence for each in found if each is not None] == [3, 3, 1]
+    with pytest.raises(SnapshotNotFound, match=r"by 2026-11-26 18:30 CET. The oldest is of 2026-11-26 19:00 CET."):
+        resolve_moment("yesterday 18:30", SNAPSHOTS, (), NOON, berlin)

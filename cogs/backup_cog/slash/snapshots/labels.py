@@ -1,23 +1,54 @@
-"""The labels of snapshots in lists that Discord shows as they are, and the text in which typed words are searched."""
+"""The labels of snapshots where Discord shows a text as it is: no format, no link, no direction of writing. Pure."""
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
+
 from ...core_api import Snapshot
-from ...formatting import CHOICE_LIMIT, clip
+from ...formatting import CHOICE_LIMIT, clip, visible
+from ...language import duration_text, text, word
+from .finding import Shown, as_is
+from .lines import own_reasons
 
-__all__ = ["choice", "searched"]
+__all__ = ["Reader", "label"]
 
-
-def choice(snapshot: Snapshot, wanted: str = "") -> str:
-    """Return a snapshot's label in a list of suggestions, which shows text as it is: with the reason that matched."""
-    matching = (reason for reason in snapshot.reasons if wanted in reason.casefold())
-    shown = next(matching, snapshot.reasons[0] if snapshot.reasons else "")
-    reason = " ".join("".join(letter if letter.isprintable() else " " for letter in shown).split())
-    damaged = "damaged · " if snapshot.damaged else ""
-    label = f"{snapshot.id} · {snapshot.created_at:%Y-%m-%d %H:%M} UTC · {snapshot.kind.value} · {damaged}{reason}"
-    return clip(label, CHOICE_LIMIT)
+_ID_LENGTH = 4
 
 
-def searched(snapshot: Snapshot) -> str:
-    """Return the text in which typed words are searched: id, kind, reasons and note."""
-    return " ".join([snapshot.id, snapshot.kind.value, *snapshot.reasons, snapshot.note or ""]).casefold()
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads: the zone of their times, the moment, and how reasons are shown to them."""
+
+    zone: dt.tzinfo
+    now: dt.datetime
+    shown: Shown = as_is
+
+    @property
+    def today(self) -> dt.date:
+        """The date where they are."""
+        return self.now.astimezone(self.zone).date()
+
+
+def label(snapshot: Snapshot, reader: Reader, wanted: str = "", *, limit: int = CHOICE_LIMIT) -> str:
+    """Return a snapshot as one line: its time and age, the beginning of its id, and the reason that matches a text."""
+    wanted = wanted.strip().casefold()
+    named = wanted if snapshot.id.startswith(wanted) else ""
+    age = duration_text(max(0.0, float(round((reader.now - snapshot.created_at).total_seconds()))))
+    parts = [
+        f"{snapshot.created_at.astimezone(reader.zone):%Y-%m-%d %H:%M:%S}",
+        text("{duration} ago", duration=age),
+        snapshot.id[: max(_ID_LENGTH, len(named))],
+        word("damaged") if snapshot.damaged else "",
+        visible(_headline(snapshot, reader, wanted)) or word(snapshot.kind),
+    ]
+    return clip(" · ".join(part for part in parts if part), limit)
+
+
+def _headline(snapshot: Snapshot, reader: Reader, wanted: str) -> str:
+    """Return the reason or the note that has a text, else the note, else the first reason."""
+    reasons = [reader.shown(reason) for reason in own_reasons(snapshot)]
+    texts = [*reasons, *([snapshot.note] if snapshot.note else [])]
+    matching = [each for each in texts if wanted and wanted in each.casefold()]
+    exact = [each for each in matching if wanted == each.casefold()]
+    return next(iter([*exact, *matching, *([snapshot.note] if snapshot.note else []), *reasons]), "")

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import discord
 
-from ...core_api import Snapshot, size_text
+from ...core_api import Snapshot
 from ...formatting import listing, plain, when
-from ...language import phrase, plural, text
+from ...language import phrase, plural, size_text, text, word
+from .finding import Shown, as_is
 
-__all__ = ["KINDS", "facts", "snapshot_line"]
+__all__ = ["facts", "own_reasons", "snapshot_line"]
 
-KINDS = {
-    "periodic": phrase("periodic"),
-    "manual": phrase("manual"),
-    "critical": phrase("critical"),
-    "shutdown": phrase("shutdown"),
-    "safety": phrase("safety"),
-}
-"""The kinds of snapshots as they are shown."""
 _REASONS_LIMIT = 700
-_REASON_LIMIT = 40
+_REASON_LIMIT = 60
+_REASON_KEPT = 190
+"""Characters of a reason that are those of the note it was made of, which may be longer."""
 _NOTE_LIMIT = 300
 
 
-def facts(snapshot: Snapshot) -> list[tuple[str, str]]:
+def facts(snapshot: Snapshot, shown: Shown = as_is) -> list[tuple[str, str]]:
     """Return the fields that name and describe a snapshot."""
     restored = size_text(snapshot.database_size)
     return [
@@ -32,41 +27,51 @@ def facts(snapshot: Snapshot) -> list[tuple[str, str]]:
         (text("Kind"), _kind(snapshot)),
         (text("Size"), text("{size} ({restored} restored)", size=size_text(snapshot.size), restored=restored)),
         (text("Verified"), _verification(snapshot)),
-        *words(snapshot),
+        *_words(snapshot, shown),
     ]
 
 
-def words(snapshot: Snapshot) -> list[tuple[str, str]]:
+def _words(snapshot: Snapshot, shown: Shown) -> list[tuple[str, str]]:
     """Return the fields for reasons and note; a note that is the reason too is shown once."""
-    shown = [reason for reason in snapshot.reasons if reason != snapshot.note]
+    reasons = own_reasons(snapshot)
     fields = []
-    if shown:
-        fields.append((text("Reasons"), _reasons(snapshot, shown)))
+    if reasons:
+        fields.append((text("Reasons"), _reasons(snapshot, [shown(reason) for reason in reasons])))
     if snapshot.note:
         fields.append((text("Note"), plain(snapshot.note, _NOTE_LIMIT)))
     return fields
 
 
+def own_reasons(snapshot: Snapshot) -> list[str]:
+    """Return the reasons that say more than kind and note do."""
+    return [reason for reason in snapshot.reasons if not _says_no_more(reason, snapshot)]
+
+
+def _says_no_more(reason: str, snapshot: Snapshot) -> bool:
+    """Return True if a reason says no more than the note, of which it can be the beginning, or than the kind."""
+    return reason == snapshot.kind or reason[:_REASON_KEPT] == (snapshot.note or "")[:_REASON_KEPT]
+
+
 def _kind(snapshot: Snapshot) -> str:
-    kind = text(KINDS[snapshot.kind.value])
+    kind = word(snapshot.kind)
     return text("{kind}, pinned", kind=kind) if snapshot.pinned else kind
 
 
 def _verification(snapshot: Snapshot) -> str:
     verification = snapshot.verification
-    values = {"level": verification.level.value, "when": discord.utils.format_dt(verification.at, "R")}
+    values = {"level": word(verification.level), "when": discord.utils.format_dt(verification.at, "R")}
     return text("{level}, {when}", **values) if verification.ok else text("DAMAGED ({level}), {when}", **values)
 
 
-def _reasons(snapshot: Snapshot, shown: list[str]) -> str:
-    listed = listing([plain(reason) for reason in shown], _REASONS_LIMIT)
+def _reasons(snapshot: Snapshot, reasons: list[str]) -> str:
+    listed = listing([plain(reason) for reason in reasons], _REASONS_LIMIT)
     if snapshot.requests <= len(snapshot.reasons):
         return listed
     return f"{listed} " + plural(snapshot.requests, "({count} event)", "({count} events)")
 
 
-def snapshot_line(snapshot: Snapshot) -> str:
-    """Return one line of a list of snapshots."""
+def snapshot_line(snapshot: Snapshot, shown: Shown = as_is) -> str:
+    """Return one line of a list of snapshots; what a player wrote stands last, in whatever direction it is written."""
     marks = [
         text(mark)
         for mark, holds in ((phrase("pinned"), snapshot.pinned), (phrase("DAMAGED"), snapshot.damaged))
@@ -74,17 +79,20 @@ def snapshot_line(snapshot: Snapshot) -> str:
     ]
     parts = [
         f"`{snapshot.id}` {discord.utils.format_dt(snapshot.created_at, 'R')}",
-        text(KINDS[snapshot.kind.value]),
+        word(snapshot.kind),
         size_text(snapshot.size),
-        _headline(snapshot),
         f"**{', '.join(marks)}**" if marks else "",
+        _headline(snapshot, shown),
     ]
     return " · ".join(part for part in parts if part)
 
 
-def _headline(snapshot: Snapshot) -> str:
-    """Return the note, else the first reason, and how many reasons there are beside it."""
-    reasons = [reason for reason in snapshot.reasons if reason not in (snapshot.note, snapshot.kind.value)]
-    shown = snapshot.note or (reasons[0] if reasons else "")
-    others = len(reasons) - (0 if snapshot.note else 1)
-    return plain(shown, _REASON_LIMIT) + (f" +{others}" if others > 0 else "")
+def _headline(snapshot: Snapshot, shown: Shown) -> str:
+    """Return the note, else the first reason, after how many there are if it is not the only one."""
+    reasons = own_reasons(snapshot)
+    if snapshot.note:
+        return plain(snapshot.note, _REASON_LIMIT)
+    if not reasons:
+        return ""
+    first = plain(shown(reasons[0]), _REASON_LIMIT)
+    return text("{count} reasons: {first}", count=len(reasons), first=first) if len(reasons) > 1 else first

@@ -1,8 +1,11 @@
-"""The service's methods about the past: questions, and rows that are put back."""
+"""The service's methods about the past: moments, questions, and rows that are put back."""
 
 from __future__ import annotations
 
-from ...models import NOBODY, Actor, OnProgress, RescuePlan, RescueReport
+import datetime as dt
+
+from ...models import NOBODY, Actor, OnProgress, RescuePlan, RescueReport, Snapshot
+from ...policies.moments import resolve_moment
 from .queries import HistoryQueries
 from .rescue import Rescue, rescue, rescue_plan, undo_rescue
 
@@ -11,6 +14,19 @@ __all__ = ["PastMethods"]
 
 class PastMethods(HistoryQueries):
     """A part of ``SnapshotService``."""
+
+    async def snapshot_at(self, when: str, zone: dt.tzinfo = dt.UTC) -> Snapshot | None:
+        """Return the snapshot that ``policies.moments`` finds, None for "now". Raises SnapshotNotFound.
+
+        ``zone`` is that of times which are written without one.
+        """
+        await self._context.in_thread(self._context.repository.refresh)
+        return self.known_at(when, zone)
+
+    def known_at(self, when: str, zone: dt.tzinfo = dt.UTC) -> Snapshot | None:
+        """Return what ``snapshot_at`` does, by the catalog as this process last read it. The disk is not read."""
+        contents = self._context.repository.catalog.contents
+        return resolve_moment(when, contents.snapshots, contents.restores, self._context.clock(), zone)
 
     async def rescue_plan(self, asked: Rescue) -> RescuePlan:
         """Return what putting rows back would do now; changes nothing."""
