@@ -16,14 +16,14 @@ import configparser
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from ...errors import SettingsError
 from ...settings.conninfo import without_secrets
-from .connecting.passfile import find_password, passfile_path
+from .connecting.passfile import find_password, passfile_lines, passfile_path
 from .connecting.pinned import as_options, pinned_settings
 from .subprocesses import bare_environment
 
@@ -82,18 +82,20 @@ class Address:
 
         return self._parameters.get("user") or os.environ.get("PGUSER") or getpass.getuser()
 
-    @property
-    def _password(self) -> str | None:
-        return self._parameters.get("password") or os.environ.get("PGPASSWORD") or self._stored_password()
+    def _passwords(self) -> list[tuple[str, str, str | None]]:
+        """Return the hosts, with port and password each.
 
-    def _stored_password(self) -> str | None:
-        """Return the password of the password file, which asyncpg would read in another way than libpq."""
+        The password file, which asyncpg would read in another way than libpq, is asked for each host.
+        """
         host, address, port = self.server
         names, ports = (host or address).split(","), (port or "5432").split(",")
         ports = ports * len(names) if len(ports) == 1 else ports
         hosts = [(name, number or "5432") for name, number in zip(names, ports, strict=False)]
-        database = self._stored_for or self.database
-        return find_password(passfile_path(self._parameters.get("passfile")), hosts, database, self._user)
+        given = self._parameters.get("password") or os.environ.get("PGPASSWORD")
+        if given:
+            return [(name, number, given) for name, number in hosts]
+        path, database = passfile_path(self._parameters.get("passfile")), self._stored_for or self.database
+        return [(name, number, find_password(path, (name, number), database, self._user)) for name, number in hosts]
 
     def with_database(self, name: str) -> Address:
         """Return the address of another database on the same server."""
@@ -110,12 +112,23 @@ class Address:
             given["host"] = self._parameters["hostaddr"]
         return {
             "dsn": "postgresql://?" + urlencode(given),
-            "password": self._password or "",  # with None it would look into the password file itself
+            "password": self._for_each_host(),
             "timeout": connect_timeout,
             "server_settings": {"application_name": APPLICATION, **(settings or {})},
             # A pooler between us and the server (PgBouncer) need not keep statements for us.
             "statement_cache_size": 0,
         }
+
+    def _for_each_host(self) -> str | Callable[[], str]:
+        """Return the password, or a function that returns that of the next host whenever asyncpg asks for one.
+
+        With None it would look into the password file itself.
+        """
+        passwords = [password or "" for _, _, password in self._passwords()]
+        if len(set(passwords)) == 1:
+            return passwords[0]
+        following = iter(passwords)
+        return lambda: next(following)
 
     @contextlib.contextmanager
     def for_programs(self, folder: Path) -> Iterator[dict[str, str]]:
@@ -127,7 +140,7 @@ class Address:
         with tempfile.TemporaryDirectory(prefix="libpq-", dir=folder) as private:  # made 0700
             service = dict(self._parameters)
             service.pop("password", None)
-            password = self._password
+            lines = passfile_lines(self._passwords())
             service |= {"application_name": APPLICATION}
             environment = bare_environment()
             names = service | {"dbname": self.database}
@@ -141,8 +154,8 @@ class Address:
                 service["options"] = f"{options} {as_options(pinned_settings(version))}".strip()
             _write(Path(private) / "service.conf", _service_text(service))
             environment |= {"PGSERVICE": _SERVICE, "PGSERVICEFILE": str(Path(private) / "service.conf")}
-            if password is not None:
-                _write(Path(private) / "pass", f"*:*:*:*:{_escaped(password)}\n")
+            if lines:
+                _write(Path(private) / "pass", lines)
                 environment["PGPASSFILE"] = str(Path(private) / "pass")
             yield environment
 
@@ -203,10 +216,6 @@ def _read_services(path: Path) -> configparser.RawConfigParser:
 def _service_text(parameters: Mapping[str, str]) -> str:
     lines = [f"[{_SERVICE}]", *(f"{name}={value}" for name, value in parameters.items())]
     return "\n".join(lines) + "\n"
-
-
-def _escaped(password: str) -> str:
-    return password.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _write(path: Path, text: str) -> None:

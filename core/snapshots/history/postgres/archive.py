@@ -18,7 +18,6 @@ from ...archive import cache_file, full
 from ...archive.fingerprint import BLOCK
 from ...archive.members import TableSpan
 from ...engines import ChainFile
-from ...engines.postgres.plain_dump.encodings import codec_of
 from ...engines.postgres.plain_dump.lexer import Comment, CopyEnd, CopyStart, Lexer, Malformed, Statement
 from ...engines.postgres.plain_dump.scanner import Table as ManifestTable
 from ...engines.postgres.plain_dump.scanner import manifest_in
@@ -63,7 +62,7 @@ class DumpArchive:
         self._watch = watch
         found = ArchiveMembers.of(part, cache)
         self._offsets, self._size = offsets_of(found), found.payload
-        self._codec = "utf-8"
+        self._encoding = "UTF8"
         self._schema = DumpSchema()
         self._rows: dict[str, list[_Rows]] = {}
         self._digests: Mapping[str, ManifestTable] | None = None
@@ -96,8 +95,8 @@ class DumpArchive:
             columns = [column for name in copy.columns if (column := table.column(name)) is not None]
             if len(columns) != len(copy.columns):
                 raise damaged(self.part, f"it holds columns of {table.name} that its schema does not have")
-            decoder = Decoder(columns, self._codec)
-            needle = None if having is None else copy_field(having[1], having[0], self._codec)
+            decoder = Decoder(columns, self._encoding)
+            needle = None if having is None else copy_field(having[1], having[0], self._encoding)
             at = 0 if having is None else copy.columns.index(having[0].name)
             for line in self._lines(copy, needle):
                 if needle is not None and line.split(b"\t", at + 1)[at : at + 1] != [needle]:
@@ -162,8 +161,8 @@ class DumpArchive:
     def _take(self, event: object) -> None:
         if isinstance(event, Statement):
             if event.text.startswith(_ENCODING):
-                self._codec = codec_of(event.text.split(b"'")[1].decode())
-            self._schema.take(event, self._codec)
+                self._encoding = event.text.split(b"'")[1].decode()
+            self._schema.take(event, self._encoding)
         elif isinstance(event, Comment):
             manifest = manifest_in(event.text)
             if manifest is not None:

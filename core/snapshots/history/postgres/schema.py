@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from ...engines.postgres.plain_dump.encodings import text_of
 from ...engines.postgres.plain_dump.lexer import Statement, unquoted
 from ...engines.postgres.session import quoted
 from ..tables import Column, ForeignKey, Table
@@ -52,12 +53,12 @@ class DumpSchema:
         self._tables: dict[str, _Found] = {}
         self._attached: set[str] = set()
 
-    def take(self, statement: Statement, codec: str) -> None:
+    def take(self, statement: Statement, encoding: str) -> None:
         """Take a statement, if it says something about a table."""
         if statement.text.startswith((b"CREATE TABLE ", b"CREATE UNLOGGED TABLE ")):
-            self._create(statement.text.decode(codec, "surrogateescape"))
+            self._create(text_of(statement.text, encoding, errors="surrogateescape"))
         elif statement.text.startswith(b"ALTER TABLE "):
-            self._alter(statement.text.decode(codec, "surrogateescape"))
+            self._alter(text_of(statement.text, encoding, errors="surrogateescape"))
 
     def parts(self, name: str) -> list[str]:
         """Return the quoted names under which the rows of a table are stored: its own, and those of its partitions."""

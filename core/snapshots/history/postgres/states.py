@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ...engines.postgres.plain_dump.encodings import codec_of
 from ...engines.postgres.session import Session, quoted
 from ...errors import QueryError
 from ...models import PlayerTables
@@ -137,7 +136,6 @@ class LiveState(PostgresState):
         self._scratch = scratch
         super().__init__("the live database", {name: each.table for name, each in self.live.items()})
         self.session = session
-        self._codec = codec_of(session.encoding)
 
     def all_rows(self, table: Table) -> Iterator[Record]:
         """Yield every row of a table."""
@@ -204,7 +202,7 @@ class LiveState(PostgresState):
         live: LiveTable = self.live[table.name]
         columns = columns_of_rows(table)
         listed = ", ".join(quoted(column.name) for column in columns)
-        decoder = Decoder(columns, self._codec)
+        decoder = Decoder(columns, self.session.encoding)
         with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self._scratch)) as kept:
             self.session.copy_query(f"SELECT {listed} FROM {live.source} AS {_alias(table)}{rest}", kept.write)
             kept.seek(0)

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
+from ...engines.postgres.plain_dump import encodings
 from ...engines.postgres.session import literal
 from ...errors import QueryError
 from ..databases import Value
@@ -35,25 +36,25 @@ def column_of(name: str, declared: str, *, generated: bool) -> Column:
 class Decoder:
     """Turns lines of COPY into rows; ``columns`` are those of the lines, in their order."""
 
-    def __init__(self, columns: Sequence[Column], codec: str) -> None:
+    def __init__(self, columns: Sequence[Column], encoding: str) -> None:
         self._types = [column.type for column in columns]
         self._names = [column.name for column in columns]
-        self._codec = codec
+        self._encoding = encoding
 
     def row(self, line: bytes) -> dict[str, Value]:
         """Return the row on a line, which has no line break at its end."""
         fields = line.split(b"\t") if self._types else []
-        values = (_decoded(field, kind, self._codec) for field, kind in zip(fields, self._types, strict=True))
+        values = (_decoded(field, kind, self._encoding) for field, kind in zip(fields, self._types, strict=True))
         try:
             return dict(zip(self._names, values, strict=True))
         except UnicodeDecodeError as error:
             raise QueryError(
-                f"A text among {', '.join(self._names)} is not {self._codec}, so nobody can read it: {error}.",
+                f"A text among {', '.join(self._names)} is not {self._encoding}, so nobody can read it: {error}.",
                 detail=str(error),
             ) from error
 
 
-def _decoded(field: bytes, kind: str, codec: str) -> Value:
+def _decoded(field: bytes, kind: str, encoding: str) -> Value:
     if field == rb"\N":
         return None
     if kind in _INTEGERS:
@@ -62,7 +63,7 @@ def _decoded(field: bytes, kind: str, codec: str) -> Value:
         return float(field)
     if kind == "boolean":
         return field == b"t"
-    text = (_unescaped(field) if b"\\" in field else field).decode(codec)
+    text = encodings.text_of(_unescaped(field) if b"\\" in field else field, encoding)
     if kind == "bytea":
         return bytes.fromhex(text[2:])
     return text
@@ -120,13 +121,16 @@ def same_key(stored: Value, asked: Value, column: Column) -> bool:
     return first == second
 
 
-def copy_field(value: Value, column: Column, codec: str) -> bytes | None:
+def copy_field(value: Value, column: Column, encoding: str) -> bytes | None:
     """Return the bytes that must be in every line of COPY that holds this value; None if there can be several forms."""
     if value is None or isinstance(value, float) or column.type.startswith(("numeric", "character(")):
         return None
     if column.kind == "REAL":
         return None
-    return str(text_of(value, column)).translate(_WRITTEN).encode(codec, "surrogateescape")
+    try:
+        return encodings.bytes_of(str(text_of(value, column)).translate(_WRITTEN), encoding)
+    except UnicodeEncodeError:  # then no row holds it
+        return None
 
 
 def sql_value(value: Value, declared: str) -> str:

@@ -307,14 +307,25 @@ def test_names_that_differ_in_their_case_alone_are_told_apart(tmp_path: Path) ->
     assert world.look(point, "things", "no uuid") == []
 
 
-def test_a_text_that_is_none_is_an_error_and_not_damage(tmp_path: Path) -> None:
-    """SQL_ASCII takes any bytes; what nobody can read is not shown as something else."""
+def test_bytes_that_are_no_text_are_read_in_the_past_as_in_the_present(tmp_path: Path) -> None:
+    """SQL_ASCII takes any bytes: each that is no text is a character that stands for it, and is found by that."""
     world = PostgresPastWorld(tmp_path, options="ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     point = world.snapshot(
-        "CREATE TABLE t (id int PRIMARY KEY, x text)",
-        "INSERT INTO t VALUES (1, 'fine'), (2, convert_from('\\xff'::bytea, 'SQL_ASCII'))",
+        "CREATE TABLE t (id text PRIMARY KEY, x text)",
+        "INSERT INTO t VALUES ('1', 'fine ö'), (convert_from('\\xff'::bytea, 'SQL_ASCII'), 'raw')",
     )
     for when in (point, None):
-        assert world.look(when, "t", "1") == [{"id": 1, "x": "fine"}]
-        with pytest.raises(QueryError, match="is not utf-8"):
-            world.look(when, "t", "2")
+        assert world.look(when, "t", "1") == [{"id": "1", "x": "fine ö"}]
+        assert world.look(when, "t", "\uefff") == [{"id": "\uefff", "x": "raw"}]
+    world.commit("UPDATE t SET x = 'changed' WHERE x = 'raw'")
+    assert world.diff(point, None).tables["t"].rows_changed == ((
+        {"id": "\uefff", "x": "raw"}, {"id": "\uefff", "x": "changed"}),
+    )  # fmt: skip
+
+
+def test_a_text_that_an_encoding_lacks_is_in_no_row(tmp_path: Path) -> None:
+    """Nobody asks in vain with an error for what cannot be there."""
+    world = PostgresPastWorld(tmp_path, options="ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    point = world.snapshot("CREATE TABLE t (id text PRIMARY KEY)", "INSERT INTO t VALUES ('ö')")
+    assert world.look(point, "t", "ö") == [{"id": "ö"}]
+    assert world.look(point, "t", "字") == []

@@ -1,8 +1,9 @@
 r"""Read a password file as libpq does (https://www.postgresql.org/docs/current/libpq-pgpass.html).
 
 A line is ``host:port:database:user:password``; ``\:`` and ``\\`` stand for the character after the backslash, ``*``
-alone matches everything, and nothing is stripped but the end of the line. The first line that matches decides, also
-with an empty password, and a password ends at a colon without a backslash (``passwordFromFile`` in ``fe-connect.c``).
+alone matches everything, and nothing is stripped but the end of the line. Each of several hosts has a password of its
+own. The first line that matches decides, also with an empty password, and a password ends at a colon without a
+backslash (``passwordFromFile`` in ``fe-connect.c``).
 asyncpg reads the file too, but leaves the escapes in and strips blanks.
 """
 
@@ -14,7 +15,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["find_password", "passfile_path"]
+__all__ = ["find_password", "passfile_lines", "passfile_path"]
 
 _DEFAULT_SOCKETS = frozenset(("", "/tmp", "/var/run/postgresql"))
 """Where a server listens by default, as it is or as a distribution builds it; libpq calls that ``localhost``."""
@@ -27,8 +28,8 @@ def passfile_path(given: str | None) -> Path:
     return Path(chosen) if chosen else Path.home() / ".pgpass"
 
 
-def find_password(path: Path, hosts: Sequence[tuple[str, str]], database: str, user: str) -> str | None:
-    """Return the password for the first of ``hosts`` (host and port) that a line matches, or None.
+def find_password(path: Path, host: tuple[str, str], database: str, user: str) -> str | None:
+    """Return the password for a host and port, or None if no line matches.
 
     A file that others can read is ignored, as libpq ignores it.
     """
@@ -39,17 +40,34 @@ def find_password(path: Path, hosts: Sequence[tuple[str, str]], database: str, u
         lines = path.read_bytes().decode(errors="replace").split("\n")
     except OSError:
         return None
-    entries = list(_entries(lines))
-    for host, port in hosts:
-        names = {host, "localhost"} if host in _DEFAULT_SOCKETS else {host}
-        for line_host, *rest, password in entries:
-            matches = zip(rest, (port, database, user), strict=True)
-            if (line_host == "*" or _unescaped(line_host) in names) and all(
-                field == "*" or _unescaped(field) == value for field, value in matches
-            ):
-                ends = _FIELD.match(password)
-                return _unescaped(ends[1] if ends else password)
+    name, port = host
+    names = _names(name)
+    for line_host, *rest, password in _entries(lines):
+        matches = zip(rest, (port, database, user), strict=True)
+        if (line_host == "*" or _unescaped(line_host) in names) and all(
+            field == "*" or _unescaped(field) == value for field, value in matches
+        ):
+            ends = _FIELD.match(password)
+            return _unescaped(ends[1] if ends else password)
     return None
+
+
+def passfile_lines(hosts: Sequence[tuple[str, str, str | None]]) -> str:
+    """Return a password file for a connection to the first of some hosts that answers: each with port and password."""
+    passwords = {password for _, _, password in hosts}
+    if len(passwords) == 1:
+        return "".join(f"*:*:*:*:{_escaped(password)}\n" for password in passwords if password is not None)
+    return "".join(
+        f"{_escaped(each)}:{port}:*:*:{_escaped(password)}\n"
+        for name, port, password in hosts
+        if password is not None
+        for each in _names(name)
+        if each
+    )
+
+
+def _names(host: str) -> tuple[str, ...]:
+    return (host, "localhost") if host in _DEFAULT_SOCKETS else (host,)
 
 
 def _entries(lines: Sequence[str]) -> Iterator[tuple[str, str, str, str, str]]:
@@ -70,3 +88,7 @@ def _entries(lines: Sequence[str]) -> Iterator[tuple[str, str, str, str, str]]:
 
 def _unescaped(field: str) -> str:
     return re.sub(r"\\(.)", r"\1", field, flags=re.DOTALL)
+
+
+def _escaped(field: str) -> str:
+    return field.replace("\\", "\\\\").replace(":", "\\:")

@@ -18,7 +18,7 @@ from tests.worlds.chain_world import Chain
 from tests.worlds.engine_cases import bounded
 from tests.worlds.postgres_world import PostgresGame, over_tcp, run_sql, with_database
 
-HOSTS = [("db", "5432")]
+HOST = ("db", "5432")
 
 
 def write(folder: Path, text: str, mode: int = 0o600) -> Path:
@@ -56,7 +56,7 @@ def write(folder: Path, text: str, mode: int = 0o600) -> Path:
 )
 def test_a_line_of_a_password_file_is_read_as_libpq_reads_it(tmp_path: Path, line: str, password: str | None) -> None:
     """Escapes are taken out, blanks stay, the first line that matches counts."""
-    assert find_password(write(tmp_path, f"{line}\n"), HOSTS, "game", "bot") == password
+    assert find_password(write(tmp_path, f"{line}\n"), HOST, "game", "bot") == password
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_line_of_a_password_file_is_read_as_libpq_reads_it(tmp_path: Path, lin
 def test_only_the_default_sockets_are_called_localhost(tmp_path: Path, host: str, password: str | None) -> None:
     """A socket elsewhere is named by its folder."""
     file = write(tmp_path, "localhost:*:*:*:local\n/home/me/run:*:*:*:mine\n")
-    assert find_password(file, [(host, "5432")], "game", "bot") == password
+    assert find_password(file, (host, "5432"), "game", "bot") == password
 
 
 def test_the_password_for_the_games_database_is_that_for_the_others_of_its_server(
@@ -85,9 +85,26 @@ def test_the_password_for_the_games_database_is_that_for_the_others_of_its_serve
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
 def test_a_password_file_that_others_can_read_is_ignored(tmp_path: Path, mode: int) -> None:
     """As libpq ignores it; one that is missing or a folder is no password either."""
-    assert find_password(write(tmp_path, "*:*:*:*:secret\n", mode), HOSTS, "game", "bot") is None
-    assert find_password(tmp_path, HOSTS, "game", "bot") is None
-    assert find_password(tmp_path / "missing", HOSTS, "game", "bot") is None
+    assert find_password(write(tmp_path, "*:*:*:*:secret\n", mode), HOST, "game", "bot") is None
+    assert find_password(tmp_path, HOST, "game", "bot") is None
+    assert find_password(tmp_path / "missing", HOST, "game", "bot") is None
+
+
+def test_each_of_several_hosts_has_a_password_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As libpq looks one up for each, while the URL's or the environment's is for all."""
+    lines = "one:1:game:bot:fi:rst\n/tmp/x:*:*:*:sec\\:ond\nlocalhost:*:*:*:local\n"
+    monkeypatch.setenv("PGPASSFILE", str(write(tmp_path, lines)))
+    several = {"host": "one,two,/tmp/x,/tmp", "port": "1,2,3,4", "user": "bot", "dbname": "game"}
+    asked = Address(several).for_asyncpg(1.0)["password"]
+    assert [asked() for _ in range(4)] == ["fi", "", "sec:ond", "local"]
+    with Address(several).for_programs(tmp_path) as environment:
+        assert Path(environment["PGPASSFILE"]).read_text().splitlines() == [
+            "one:1:*:*:fi",
+            r"/tmp/x:3:*:*:sec\:ond",
+            "/tmp:4:*:*:local",
+            "localhost:4:*:*:local",
+        ]
+    assert Address({**several, "password": "given"}).for_asyncpg(1.0)["password"] == "given"
 
 
 NAMES = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), min_size=1)
@@ -100,7 +117,7 @@ def test_any_name_and_password_come_out_of_the_file_as_they_went_in(
     """Written with libpq's escapes, each is found again."""
     escaped = [text.replace("\\", "\\\\").replace(":", "\\:") for text in (name, password)]
     line = f"db:5432:{'[star]' if name == '*' else escaped[0]}:bot:{escaped[1]}"
-    found = find_password(write(tmp_path_factory.mktemp("pass"), f"{line}\n"), HOSTS, name, "bot")
+    found = find_password(write(tmp_path_factory.mktemp("pass"), f"{line}\n"), HOST, name, "bot")
     assert found == (None if name == "*" else password)
 
 
@@ -119,6 +136,18 @@ def test_a_snapshot_is_taken_and_rebuilt_with_a_password_of_the_file(
     chain = Chain(tmp_path / "taken", engine_for(parse(url), 5.0))
     assert chain.take(watch=bounded(60)).rows
     chain.engine.discard(chain.rebuild(), bounded(60))
+
+
+@pytest.mark.server
+def test_the_second_host_is_asked_with_its_own_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By us and by libpq's programs, after a first one that does not answer."""
+    game = PostgresGame()
+    game.create()
+    run_sql(game.server, f"ALTER ROLE {game.role} PASSWORD 'second'")
+    monkeypatch.setenv("PGPASSFILE", str(write(tmp_path, "127.0.0.1:1:*:*:first\n127.0.0.1:*:*:*:second\n")))
+    url = over_tcp(with_database(game.server, game.name, game.role)).replace("127.0.0.1", "127.0.0.1:1,127.0.0.1")
+    chain = Chain(tmp_path / "taken", engine_for(parse(url), 5.0))
+    assert chain.take(watch=bounded(60)).rows
 
 
 @pytest.mark.server
