@@ -33,6 +33,7 @@ from .notices.documents import StoredDocument
 from .notices.memory import Memory
 from .notices.models import Outages, TriggerCounts
 from .notices.outbox import Outbox
+from .owners import Owners
 from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, actor_of
 from .responses import Answer, cannot_answer
 from .slash import suggestions
@@ -73,7 +74,8 @@ class BackupCog(Clicks):
         settings = service.settings
         set_host_language(settings.discord.language)
         self.repository = Path(settings.repository.path).absolute()
-        self.permissions = Permissions(bot, settings.discord.admin_guild_ids)
+        self.permissions = Permissions(bot, settings.discord.admin_guild_ids, settings.discord.owner_ids)
+        self._owners = Owners(bot, monotonic)
         channel_id = settings.discord.alert_channel_id
         self.outbox = Outbox(bot, service, channel_id=channel_id, webhook_url=settings.discord.alert_webhook_url)
         outages = StoredDocument(service, "outages", Outages)
@@ -141,6 +143,7 @@ class BackupCog(Clicks):
             self.bot.remove_listener(listener, name)
         await self.service.close()
         await self.outbox.close(_NOTICES_SECONDS)
+        await self._owners.close()
         await self._memory.save()
         await self.zones.save()
         await self.lifecycle.end()
@@ -159,6 +162,7 @@ class BackupCog(Clicks):
         self.views = {each for each in self.views if not each.is_finished()} | {view}
 
     def _on_tick(self) -> None:
+        self._owners.refresh()
         self.outbox.flush()
         self._memory.keep_counts()
 

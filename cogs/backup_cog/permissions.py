@@ -45,15 +45,16 @@ class NotAllowed(app_commands.CheckFailure):
 
 
 class Permissions:
-    """The check, for one bot and its configured guilds."""
+    """The check, for one bot and its configured guilds. ``owner_ids`` narrows who of the owners counts (empty: all)."""
 
-    def __init__(self, bot: Bot, admin_guild_ids: Collection[int]) -> None:
+    def __init__(self, bot: Bot, admin_guild_ids: Collection[int], owner_ids: Collection[int]) -> None:
         self._bot = bot
         self._admin_guild_ids = frozenset(admin_guild_ids)
+        self._owner_ids = frozenset(owner_ids)
 
     async def is_owner(self, user: discord.User | discord.Member) -> bool:
-        """Return True if the user owns the bot or belongs to its team; asks Discord the first time."""
-        return await self._bot.is_owner(user)
+        """Return True if the user counts as an owner; asks Discord if the bot does not know its owners yet."""
+        return (not self._owner_ids or user.id in self._owner_ids) and await self._bot.is_owner(user)
 
     async def may_manage(self, interaction: Interaction) -> bool:
         """Return True if the user may look at snapshots and take them."""

@@ -28,6 +28,7 @@ class Interaction:
 
     id = 7
     command = None
+    message = None
 
     def __init__(self, *errors: BaseException) -> None:
         self.errors = list(errors)

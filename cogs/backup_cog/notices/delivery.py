@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import aiohttp
@@ -33,9 +33,13 @@ _WEBHOOK_SECONDS = aiohttp.ClientTimeout(total=10.0)
 
 
 class Delivery:
-    """The ways for one bot. Without ``channel_id`` notices go by direct message; ``webhook_url`` may be empty."""
+    """The ways for one bot. Without ``channel_id`` notices go by direct message; ``webhook_url`` may be empty.
 
-    def __init__(self, bot: Bot, channel_id: int | None, webhook_url: str) -> None:
+    ``owner_ids`` narrows which of the bot's owners get them.
+    """
+
+    def __init__(self, bot: Bot, channel_id: int | None, webhook_url: str, owner_ids: Collection[int]) -> None:
+        self._owner_ids = owner_ids
         self._bot = bot
         self._channel_id = channel_id
         self._webhook_url = webhook_url
@@ -79,7 +83,7 @@ class Delivery:
             channel = await self._channel(self._channel_id)
             if channel is not None:
                 yield channel
-        for owner_id in await owner_ids(self._bot):
+        for owner_id in await owner_ids(self._bot, self._owner_ids):
             user = self._bot.get_user(owner_id)
             try:
                 yield user or await self._bot.fetch_user(owner_id)
@@ -124,16 +128,18 @@ def buttons_of(notice: Notice) -> discord.ui.View | None:
     return view
 
 
-async def owner_ids(bot: Bot) -> list[int]:
-    """Return the ids of the bot's owners, smallest first; asks Discord if the host did not set them."""
-    if bot.owner_id:
-        return [bot.owner_id]
-    if bot.owner_ids:
-        return sorted(bot.owner_ids)
-    application = await bot.application_info()
-    if application.team is None:
-        return [application.owner.id]
-    return sorted(member.id for member in application.team.members if member.role in _TEAM_OWNERS)
+async def owner_ids(bot: Bot, only: Collection[int] = ()) -> list[int]:
+    """Return the ids of the bot's owners, smallest first; asks Discord if the bot does not know them yet.
+
+    If any of them is in ``only``, the others do not count.
+    """
+    found = set([bot.owner_id] if bot.owner_id else bot.owner_ids or ())
+    if not found:
+        application = await bot.application_info()
+        team = application.team
+        members = team.members if team is not None else ()
+        found = {member.id for member in members if member.role in _TEAM_OWNERS} or {application.owner.id}
+    return sorted(found.intersection(only) or found)
 
 
 def is_temporary(error: BaseException) -> bool:

@@ -44,7 +44,7 @@ class Outbox:
     def __init__(self, bot: Bot, service: SnapshotService, *, channel_id: int | None, webhook_url: str) -> None:
         self._bot = bot
         self._service = service
-        self._delivery = Delivery(bot, channel_id, webhook_url)
+        self._delivery = Delivery(bot, channel_id, webhook_url, service.settings.discord.owner_ids)
         self._document = StoredDocument(service, "outbox", WaitingNotices)
         self._standing = StandingMessages(bot, StoredDocument(service, "messages", SentMessages))
         self._waiting: deque[Notice] = deque()

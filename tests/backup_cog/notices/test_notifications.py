@@ -163,7 +163,7 @@ async def test_what_happened_before_the_login_is_told_after_it(stage: Stage, wor
 
 
 async def test_owners_are_found_however_the_host_names_them() -> None:
-    """One id, several, the application's owner, or the team's administrators and developers."""
+    """One id, several, the application's owner, or the team's administrators and developers; some of them, if set."""
     roles = discord.TeamMemberRole
     members = [
         SimpleNamespace(id=number, role=role)
@@ -179,6 +179,8 @@ async def test_owners_are_found_however_the_host_names_them() -> None:
     ):
         bot: Any = SimpleNamespace(owner_id=owner_id, owner_ids=several, application_info=answering(application))
         assert await owner_ids(bot) == expected
+        assert await owner_ids(bot, [expected[-1]]) == [expected[-1]]
+        assert await owner_ids(bot, [99]) == expected
 
 
 def answering(value: object) -> Any:

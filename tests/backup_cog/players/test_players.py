@@ -94,7 +94,7 @@ async def test_only_the_owner_rescues_and_only_by_his_own_buttons(stage: Stage) 
     shown = await rescue(stage, snapshot)
     (view,) = stage.cog.views
     stage.bot.owner_ids = {stage.owner.id, stage.admin.id}
-    click_of_another = SimpleNamespace(user=SimpleNamespace(id=stage.admin.id), extras={})
+    click_of_another = SimpleNamespace(user=SimpleNamespace(id=stage.admin.id), extras={}, locale="en-US")
     with pytest.raises(Exception, match="belong to the person"):  # by its text: a reload makes the class anew
         await view.interaction_check(click_of_another)
     stage.bot.owner_ids = {stage.admin.id}
