@@ -11,6 +11,7 @@ from ..models import Point
 from ..progress import Watch
 from ..settings import database_url
 from .diff import diff
+from .inside import inside, names
 from .look import look, look_at_player
 from .loss import loss
 from .past import Past
@@ -19,8 +20,10 @@ from .questions import (
     AskDiff,
     AskFindChange,
     AskHistory,
+    AskInside,
     AskLook,
     AskLoss,
+    AskNames,
     AskPlayer,
     AskQuery,
     AskRescue,
@@ -98,6 +101,16 @@ def _query(question: AskQuery, past: Past) -> msgspec.Struct:
 @_answer.register
 def _loss(question: AskLoss, past: Past) -> msgspec.Struct:
     return loss(past, past.points[0], None if question.now else past.points[-1], question.settings)
+
+
+@_answer.register
+def _inside(question: AskInside, past: Past) -> msgspec.Struct:
+    return inside(past, _point(question, past), question.table, question.shown)
+
+
+@_answer.register
+def _names(question: AskNames, past: Past) -> msgspec.Struct:
+    return names(past, _point(question, past), question)
 
 
 @_answer.register

@@ -13,8 +13,10 @@ __all__ = [
     "AskDiff",
     "AskFindChange",
     "AskHistory",
+    "AskInside",
     "AskLook",
     "AskLoss",
+    "AskNames",
     "AskPlayer",
     "AskQuery",
     "AskRescue",
@@ -96,6 +98,24 @@ class AskQuery(_Question, frozen=True, kw_only=True, tag="query"):
     most: int = 1000
 
 
+class AskInside(_Question, frozen=True, kw_only=True, tag="inside"):
+    """How many rows each table has at the one point, or one table with its first rows."""
+
+    table: str | None = None
+    shown: int = 10
+
+
+class AskNames(_Question, frozen=True, kw_only=True, tag="names"):
+    """What each of the columns ("users.name") says at the one point of the rows with these keys.
+
+    The key is the column that the settings name as the player's, in that table, else the table's own.
+    """
+
+    columns: tuple[str, ...]
+    keys: tuple[str, ...]
+    settings: PlayerSettings = PlayerSettings()
+
+
 class AskLoss(_Question, frozen=True, kw_only=True, tag="loss"):
     """What a restore of the first point would lose of what was written up to the last point, or now."""
 
@@ -121,4 +141,16 @@ class AskRescue(_Question, frozen=True, kw_only=True, tag="rescue"):
     agreed: str | None = None
 
 
-Question = AskRescue | AskSums | AskLoss | AskLook | AskPlayer | AskHistory | AskDiff | AskFindChange | AskQuery
+Question = (
+    AskDiff
+    | AskFindChange
+    | AskHistory
+    | AskInside
+    | AskLook
+    | AskLoss
+    | AskNames
+    | AskPlayer
+    | AskQuery
+    | AskRescue
+    | AskSums
+)

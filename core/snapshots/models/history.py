@@ -19,8 +19,10 @@ __all__ = [
     "Diff",
     "DiffMethod",
     "FindChange",
+    "Inside",
     "Key",
     "Look",
+    "Names",
     "PlayerTables",
     "Point",
     "QueryResult",
@@ -163,6 +165,22 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 
     values: dict[str, float]
     problems: dict[str, str] = {}
+
+
+class Inside(msgspec.Struct, frozen=True, kw_only=True):
+    """The tables at a point with their numbers of rows, or one of them with its first ``rows``."""
+
+    at: str
+    time: dt.datetime
+    tables: dict[str, int]
+    rows: tuple[Row, ...]
+    by: str
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True):
+    """What some columns say of some keys: by column ("users.name") and key."""
+
+    names: dict[str, dict[str, str]]
 
 
 class QueryResult(msgspec.Struct, frozen=True, kw_only=True):

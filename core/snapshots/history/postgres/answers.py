@@ -15,8 +15,10 @@ from ..questions import (
     AskDiff,
     AskFindChange,
     AskHistory,
+    AskInside,
     AskLook,
     AskLoss,
+    AskNames,
     AskPlayer,
     AskQuery,
     AskRescue,
@@ -25,6 +27,7 @@ from ..questions import (
     Question,
 )
 from .diff import diff
+from .inside import inside, names
 from .look import look, look_at_player, row_history
 from .loss import loss
 from .past import PostgresPast
@@ -89,6 +92,16 @@ def _query(question: AskQuery, past: PostgresPast) -> msgspec.Struct:
 @_answer.register
 def _loss(question: AskLoss, past: PostgresPast) -> msgspec.Struct:
     return loss(past, past.points[0], None if question.now else past.points[-1], question.settings)
+
+
+@_answer.register
+def _inside(question: AskInside, past: PostgresPast) -> msgspec.Struct:
+    return inside(past, _point(question, past), question.table, question.shown)
+
+
+@_answer.register
+def _names(question: AskNames, past: PostgresPast) -> msgspec.Struct:
+    return names(past, _point(question, past), question)
 
 
 @_answer.register

@@ -82,6 +82,12 @@ class DumpArchive:
             return None
         return tuple(f"{part} {digests[part].digest} {digests[part].rows}" for part in parts)
 
+    def count(self, table: Table) -> int | None:
+        """Return the number of rows of a table, or None if the manifest does not say it."""
+        digests = self._digests
+        parts = [part for part in self._schema.parts(self._stored[table.name]) if part in self._rows]
+        return sum(digests[part].rows for part in parts) if digests and all(part in digests for part in parts) else None
+
     def size(self, table: Table) -> int:
         """Return how many bytes the rows of a table are in the dump."""
         return sum(each.end - each.begin for each in self._copies(table))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from ...engines.postgres.session import Session, quoted
@@ -57,6 +58,14 @@ class PostgresState(State):
         """Yield every row of a table."""
         raise NotImplementedError
 
+    def first_rows(self, table: Table, most: int) -> Iterator[Record]:
+        """Yield at most so many rows of a table."""
+        return islice(self.all_rows(table), most)
+
+    def count(self, table: Table) -> int:
+        """Return how many rows a table has."""
+        raise NotImplementedError
+
     def highest_number(self, table: Table) -> int:
         """Return 0: rows have no numbers."""
         return 0
@@ -75,6 +84,11 @@ class DumpState(PostgresState):
     def all_rows(self, table: Table) -> Iterator[Record]:
         """Yield every row of a table."""
         return self.archive.rows(table)
+
+    def count(self, table: Table) -> int:
+        """Return how many rows a table has: the manifest says it, except in old dumps."""
+        known = self.archive.count(table)
+        return sum(1 for _ in self.archive.rows(table)) if known is None else known
 
     def with_content(self, table: Table, values: Mapping[str, Value]) -> list[Stored]:
         """Return the rows whose columns have exactly these values, NULL included."""
@@ -140,6 +154,14 @@ class LiveState(PostgresState):
     def all_rows(self, table: Table) -> Iterator[Record]:
         """Yield every row of a table."""
         return self._selected(table, "")
+
+    def first_rows(self, table: Table, most: int) -> Iterator[Record]:
+        """Yield at most so many rows of a table."""
+        return self._selected(table, f" LIMIT {int(most)}")
+
+    def count(self, table: Table) -> int:
+        """Return how many rows a table has."""
+        return int(self.session.value(f"SELECT count(*) FROM {self.live[table.name].source}") or 0)
 
     def selection(self, table: Table) -> str:
         """Return the SQL that gives the rows of a table."""

@@ -13,7 +13,9 @@ from ...history.questions import (
     AskDiff,
     AskFindChange,
     AskHistory,
+    AskInside,
     AskLook,
+    AskNames,
     AskPlayer,
     AskQuery,
     PastFiles,
@@ -23,8 +25,10 @@ from ...history.questions import (
 from ...models import (
     Diff,
     FindChange,
+    Inside,
     Key,
     Look,
+    Names,
     OnProgress,
     Point,
     QueryResult,
@@ -92,6 +96,16 @@ class HistoryQueries:
         """Return at most so many rows of a query, as they were at a moment; nothing but reading is allowed."""
         point = await self._moment(when)
         return await self._ask(AskQuery(sql=sql, most=most, now=point is None), QueryResult, point)
+
+    async def inside(self, when: str = "latest", table: str | None = None, *, shown: int = 10) -> Inside:
+        """Return how many rows each table has at a moment; of one table, if it is named, also its first rows."""
+        point = await self._moment(when)
+        return await self._ask(AskInside(table=table, shown=shown, now=point is None), Inside, point)
+
+    async def names(self, columns: Sequence[str], keys: Sequence[str]) -> Names:
+        """Return what the columns, each a "table.column", say now of the rows with these keys, as far as they are."""
+        settings = player_settings(self._context)
+        return await self._ask(AskNames(columns=tuple(columns), keys=tuple(keys), settings=settings, now=True), Names)
 
     async def _moment(self, when: str) -> Snapshot | None:
         return moment(self._context, await self._contents(), when)
