@@ -160,9 +160,10 @@ class Answer:
     @property
     def _replaces_panel(self) -> bool:
         """True if the answer would take the place of a panel, which can never show an embed."""
-        message, kind = self.interaction.message, self.interaction.response.type
-        updates = kind is discord.InteractionResponseType.deferred_message_update
-        return updates and message is not None and message.flags.components_v2
+        if self.interaction.response.type is not discord.InteractionResponseType.deferred_message_update:
+            return False
+        message = self.interaction.message
+        return message is not None and message.flags.components_v2
 
     async def _tried(self, attempt: Callable[[], Awaitable[object]], where: str) -> bool:
         """Try to send something, again and again while Discord fails; return True if it arrived."""
