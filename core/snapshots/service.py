@@ -61,6 +61,7 @@ from .operations.status import check_integrity, status
 from .operations.verify import VerificationSchedule, verify
 from .repository.audit import AuditLog
 from .repository.catalog import Contents
+from .repository.marks import ProcessMark
 from .repository.names import NOTE_LENGTH, REASON_LENGTH, legible
 from .repository.state import StateFile
 from .settings import database_url
@@ -296,6 +297,10 @@ class SnapshotService(PastMethods):
         Raises OSError or Busy.
         """
         return await self._context.in_thread(StateFile(self._context.repository.root, name, kind).change, change)
+
+    def mark(self, name: str) -> ProcessMark:
+        """Return the mark of this name, which other processes see for as long as one holds it and lives."""
+        return ProcessMark(self._context.repository.work, name, self._context.in_thread)
 
     # Checking
 

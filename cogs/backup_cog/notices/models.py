@@ -47,6 +47,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A message to the owner: an embed as Discord's document, and the buttons under it.
 
     ``at`` is when it was posted. ``about`` names what goes on, such as one outage: there is one message about it.
+    ``promised`` is True if it is only meant for the case that the process that keeps it does not live on.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     buttons: tuple[Button, ...] = ()
     about: str = ""
     how: How = How.NEW
+    promised: bool = False
 
 
 class WaitingNotices(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import discord
 import msgspec
 
-from ..core_api import SnapshotService, count_text
+from ..core_api import SnapshotError, SnapshotService, count_text
 from ..permissions import Bot
 from .delivery import Delivery, is_temporary
 from .documents import StoredDocument
@@ -71,7 +71,8 @@ class Outbox:
             await self._standing.rename(before, after)
         found = await self._document.open()
         known = {notice.id for notice in self._waiting}
-        inherited = [notice for notice in (found.notices if found else ()) if notice.id not in known]
+        left = [notice for notice in (found.notices if found else ()) if notice.id not in known]
+        inherited = [notice for notice in left if not await self._is_kept_for(notice)]
         self._inherited = {notice.id for notice in inherited}
         self._waiting.extendleft(reversed(inherited))
         self.flush()
@@ -104,16 +105,32 @@ class Outbox:
 
     @contextlib.asynccontextmanager
     async def promised(self, embed: discord.Embed, control: str, label: str) -> AsyncIterator[None]:
-        """Keep a notice on disk for the next process, in case this one does not live to see the end of the block."""
-        notice = self._made(embed, (Button(control=control, label=label),))
-        self._document.change(lambda document: _added(document, notice))
-        await self._document.save()
-        try:
-            yield
-        except Exception:
+        """Keep a notice on disk for the next process, in case this one does not live to see the end of the block.
+
+        A process that starts while the block runs elsewhere leaves it alone.
+        """
+        notice = msgspec.structs.replace(self._made(embed, (Button(control=control, label=label),)), promised=True)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._service.mark(notice.id).held())
+            except SnapshotError as error:
+                log.warning("A process that starts meanwhile may report what is done here as interrupted: %s", error)
+            self._document.change(lambda document: _added(document, notice))
+            await self._document.save()
+            try:
+                yield
+            except Exception:
+                self._remove(notice)
+                raise
             self._remove(notice)
-            raise
-        self._remove(notice)
+
+    async def _is_kept_for(self, notice: Notice) -> bool:
+        """Return True if the process that promised a notice lives, and can answer for itself."""
+        try:
+            return notice.promised and await self._service.mark(notice.id).is_held()
+        except SnapshotError as error:
+            log.warning("It could not be found out if another process is at work: %s", error)
+            return False
 
     def _made(self, embed: discord.Embed, buttons: Sequence[Button], about: str = "", how: How = How.NEW) -> Notice:
         return Notice(

@@ -75,6 +75,23 @@ async def test_a_promised_notice_is_only_for_who_does_not_live_to_see_the_end(
     assert stage.dms(stage.owner) == []
 
 
+async def test_a_process_that_starts_meanwhile_leaves_a_promised_notice_to_the_one_that_lives(
+    stage: Stage, clock: Clock
+) -> None:
+    """It reported an interruption that was none; when the other has died it is told, and once."""
+    working = await outbox_in(stage.bot, clock)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with working.promised(NOTICE, "savepoint:look:0123456789ab", "Look"):
+            beside = await outbox_in(stage.bot, clock)
+            await beside.close(5)
+            assert (beside.waiting, stage.dms(stage.owner), kept(stage.world)) == (0, [], ["A snapshot failed"])
+            raise asyncio.CancelledError
+    await working.close(5)
+    after = await outbox_in(stage.bot, clock)
+    await after.close(5)
+    assert (len(stage.dms(stage.owner)), kept(stage.world)) == (1, [])
+
+
 async def test_a_notice_in_time_says_nothing_of_its_age(stage: Stage, clock: Clock) -> None:
     """The ordinary case."""
     outbox = await outbox_in(stage.bot, clock)
