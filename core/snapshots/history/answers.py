@@ -53,6 +53,9 @@ def answer(
     path = Path(database.path).resolve()
 
     with Past(files, path, busy_timeout, scratch, watch) as past:
+        player = _player_of(question)
+        if player is not None:
+            past.keep_for(player)
         if isinstance(question, AskRescue) and question.perform:
             return perform_rescue(past, question, path, busy_timeout)
         return _answer(question, past)
@@ -116,6 +119,13 @@ def _names(question: AskNames, past: Past) -> msgspec.Struct:
 @_answer.register
 def _sums(question: AskSums, past: Past) -> msgspec.Struct:
     return sums(past, _point(question, past), question.questions)
+
+
+def _player_of(question: Question) -> str | None:
+    """Return the player that a question is about, as a person named him."""
+    if isinstance(question, AskRescue):
+        return question.scope.player
+    return question.player if isinstance(question, AskPlayer) else None
 
 
 def _point(question: Question, past: Past) -> Point | None:

@@ -7,15 +7,16 @@ and still holds what it held.
 from __future__ import annotations
 
 import struct
+from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from .pages import ChainPages
+from .chains.pages import ChainPages
 
-__all__ = ["Cell", "Interior", "Leaf", "Tree", "View", "some_rowid"]
+__all__ = ["Cell", "Interior", "Leaf", "Tree", "View", "child_pages", "some_rowid"]
 
 _TABLE_LEAF, _TABLE_INTERIOR, _INDEX_LEAF, _INDEX_INTERIOR = 13, 5, 10, 2
 _FILE_HEADER = 100
@@ -97,6 +98,25 @@ class View:
         except IndexError:
             return None
 
+    def child_for(self, number: int, rowid: int) -> int | None:
+        """Return the child of an inner page of a table below which a row number is; None if it is no inner page."""
+        page = self.page(number)
+        at = _FILE_HEADER if number == 1 else 0
+        if not page or page[at] != _TABLE_INTERIOR:
+            return None
+        self.keep(number, page)
+        low, high = 0, int.from_bytes(page[at + 3 : at + 5], "big")
+        child = page[at + 8 : at + 12]
+        while low < high:
+            middle = (low + high) // 2
+            place = at + 12 + 2 * middle
+            start = int.from_bytes(page[place : place + 2], "big")
+            if _signed(_varint(page, start + 4)[0]) < rowid:
+                low = middle + 1
+            else:
+                high, child = middle, page[start : start + 4]
+        return int.from_bytes(child, "big")
+
     def overflow_chain(self, first: int) -> Iterator[int]:
         """Yield the numbers of the overflow pages from the first one on."""
         seen: set[int] = set()
@@ -176,12 +196,7 @@ class View:
 
     def _index_children(self, number: int) -> list[int]:
         page = self.page(number)
-        if not page or page[0] != _INDEX_INTERIOR:
-            return []
-        count = int.from_bytes(page[3:5], "big")
-        starts = [int.from_bytes(page[12 + 2 * i : 14 + 2 * i], "big") for i in range(count)]
-        children = [int.from_bytes(page[start : start + 4], "big") for start in starts]
-        return [*children, int.from_bytes(page[8:12], "big")]
+        return list(child_pages(page, number)) if page and page[0] == _INDEX_INTERIOR else []
 
 
 class Tree:
@@ -202,6 +217,16 @@ class Tree:
                 return False
             at = page.children[bisect_left(page.keys, rowid)]
         return at == number
+
+    def leaf(self, rowid: int) -> int:
+        """Return the leaf where a row number is or would be; of inner pages as little as possible is parsed."""
+        at = self.root
+        for _ in range(_DEEPEST):
+            below = self.view.child_for(at, rowid)
+            if below is None:
+                break
+            at = below
+        return at
 
     @cached_property
     def _inner_levels(self) -> int:
@@ -235,6 +260,21 @@ def some_rowid(view: View, number: int) -> int | None:
             return None
         number = page.children[0]
     return None
+
+
+def child_pages(page: bytes, number: int) -> array[int]:
+    """Return the children of an inner page of a table or an index, in their order; none if the page is no such page."""
+    at = _FILE_HEADER if number == 1 else 0
+    found = array("I")
+    if not page or page[at] not in (_TABLE_INTERIOR, _INDEX_INTERIOR):
+        return found
+    count = int.from_bytes(page[at + 3 : at + 5], "big")
+    if at + 12 + 2 * count > len(page):
+        return found
+    for start in struct.unpack_from(f">{count}H", page, at + 12):
+        found.append(int.from_bytes(page[start : start + 4], "big"))
+    found.append(int.from_bytes(page[at + 8 : at + 12], "big"))
+    return found
 
 
 def _varint(page: bytes, at: int) -> tuple[int, int]:

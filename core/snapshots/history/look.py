@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import QueryError
 from ..models import Key, Look, Point
 from .past import Past, name_of
-from .player import find_player, player_key, player_rows, sqlite_matching
+from .player import find_player, player_key, player_rows, sqlite_matching, wanted_rows
 from .questions import PlayerSettings
 from .tables import find_table, json_record, key_values, read_tables, rows_by_key
 
@@ -33,8 +33,11 @@ def look_at_player(past: Past, point: Point | None, player: str, settings: Playe
     with past.opened(point) as database:
         tables = read_tables(database)
         found = find_player(tables, settings)
-        matching = sqlite_matching(database)
+        search = past.search(point)
+        matching = sqlite_matching(database, search)
         key = player_key(tables, found, player, database.name, matching)
+        if search is not None:
+            search.prepare(database, wanted_rows(tables, found, key))
         rows = player_rows(tables, found, key, matching)
         if not rows:
             message = f"No row in {database.name} belongs to a player {player!r}."

@@ -14,10 +14,12 @@ from ..engines.sqlite.connections import read_transaction, reading
 from ..engines.sqlite.source import read_image
 from ..models import NOW, Point
 from ..progress import Watch
+from .chains.kept import Kept
+from .chains.pages import ChainPages, ExpandedMembers, differing_pages
 from .databases import Database
-from .pages import ChainPages, ExpandedMembers, differing_pages
 from .questions import PastFiles
 from .rebuilt import RebuiltImages
+from .searched import TableSearch
 
 __all__ = ["ARCHIVES", "LATER", "REBUILD", "Past", "can_read_archives"]
 
@@ -71,12 +73,26 @@ class Past:
         self._scratch = scratch
         self._expanded = ExpandedMembers()
         self._digests = None if files.index is None else PageIndex.load(Path(files.index))
+        self._kept: Kept | None = None
         self._chains: dict[int, ChainPages] = {}
         self._opener = self._make_opener()
 
     def close(self) -> None:
-        """Close the archives."""
+        """Close the archives, and keep what was read for a player."""
         self._expanded.close()
+        if self._kept is not None:
+            self._kept.save()
+
+    def keep_for(self, player: str) -> None:
+        """Use what was kept of a player, and keep what is read from now on."""
+        if self.by == ARCHIVES:
+            self._kept = Kept(None if self._files.cache is None else Path(self._files.cache), player)
+
+    def search(self, point: Point | None) -> TableSearch | None:
+        """Return what finds rows of a point in tables that no index leads to; None if SQLite is to."""
+        if point is None or self._kept is None:
+            return None
+        return TableSearch(self.pages(point), point.position, self._kept, lambda: self.opened(point))
 
     def __enter__(self) -> Past:
         return self
@@ -89,7 +105,7 @@ class Past:
         if point.chain not in self._chains:
             cache = None if self._files.cache is None else Path(self._files.cache)
             chain = self._files.chains[point.chain]
-            self._chains[point.chain] = ChainPages(chain, self._expanded, cache, self._digests)
+            self._chains[point.chain] = ChainPages(chain, self._expanded, cache, self._digests, self._kept)
         return self._chains[point.chain]
 
     @contextmanager

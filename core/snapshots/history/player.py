@@ -6,6 +6,7 @@ column name that recurs and looks like a key (``user_id``), and the table that i
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -14,14 +15,14 @@ from ..errors import QueryError
 from ..models import PlayerTables
 from .databases import Database, Value, quoted
 from .questions import PlayerSettings
+from .searched import TableSearch, Wanted
 from .tables import Table, find_table, json_record, selected, typed
 
-__all__ = ["NAMES", "Matching", "find_player", "player_key", "player_rows", "sqlite_matching"]
+__all__ = ["NAMES", "Matching", "any_of", "find_player", "player_key", "player_rows", "sqlite_matching", "wanted_rows"]
 
 Record = dict[str, Value]
 Matching = Callable[[Table, Sequence[str], Value], Iterator[Record]]
 """Finds the rows of a table in which any of these columns has a value."""
-
 NAMES = ("name", "username", "user_name", "display_name", "player_name", "nick", "nickname")
 _HINTS = ("user", "player", "member", "profile", "account")
 """What the key of a player is called most often, where several names recur as often."""
@@ -156,25 +157,46 @@ def player_rows(
     tables: Mapping[str, Table], found: PlayerTables, key: Value, matching: Matching
 ) -> dict[str, list[dict[str, object]]]:
     """Return the player's rows by table, as answers hold them; tables that have none are left out."""
-    rows: dict[str, list[dict[str, object]]] = {}
+    rows = {
+        table.name: [json_record(row) for row in matching(table, columns, key)]
+        for table, columns in _referring(tables, found)
+    }
+    return {name: there for name, there in rows.items() if there}
+
+
+def wanted_rows(tables: Mapping[str, Table], found: PlayerTables, key: Value) -> list[Wanted]:
+    """Return what there is to find of a player in a SQLite database."""
+    return [(table, tuple(columns), (key,) * len(columns)) for table, columns in _referring(tables, found)]
+
+
+def _referring(tables: Mapping[str, Table], found: PlayerTables) -> Iterator[tuple[Table, list[str]]]:
+    """Yield the tables that refer to the player in a state, and the columns that do."""
     for name in dict.fromkeys(table for table, _ in found.references):
         table = tables.get(name)
-        if table is None:
-            continue
-        columns = [each for pair, each in found.references if pair == name and table.column(each)]
-        there = [json_record(row) for row in matching(table, columns, key)] if columns else []
-        if there:
-            rows[name] = there
-    return rows
+        columns = [each for pair, each in found.references if table is not None and pair == name and table.column(each)]
+        if table is not None and columns:
+            yield table, columns
 
 
-def sqlite_matching(database: Database) -> Matching:
+def sqlite_matching(database: Database, search: TableSearch | None = None) -> Matching:
     """Return what finds rows in an open SQLite database."""
 
     def matching(table: Table, columns: Sequence[str], value: Value) -> Iterator[Record]:
-        condition = " OR ".join(f"{quoted(column)} = ?" for column in columns)
+        condition, values = any_of(database, table, columns, [value] * len(columns), search)
         order = ", ".join(quoted(column) for column in table.identity)
         sql = f"SELECT {selected(table)} FROM {quoted(table.name)} WHERE {condition} ORDER BY {order}"
-        return (dict(zip(table.names, row, strict=True)) for row in database.rows(sql, [value] * len(columns)))
+        return (dict(zip(table.names, row, strict=True)) for row in database.rows(sql, values))
 
     return matching
+
+
+def any_of(
+    database: Database, table: Table, columns: Sequence[str], values: Sequence[Value], search: TableSearch | None
+) -> tuple[str, tuple[Value, ...]]:
+    """Return the condition that any of some columns has its value, in SQL, and the values in it."""
+    condition = " OR ".join(f"{quoted(column)} = ?" for column in columns)
+    numbers = None if search is None else search.numbers(database, (table, tuple(columns), tuple(values)))
+    if numbers is None:
+        return condition, tuple(values)
+    among = f"{table.rowid_quoted} IN (SELECT value FROM json_each(?))"
+    return f"{among} AND ({condition})", (json.dumps(numbers), *values)

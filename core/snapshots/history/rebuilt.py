@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ..archive import full
 from ..progress import Watch
+from .chains.pages import ChainPages
 from .databases import Database
-from .pages import ChainPages
 
 __all__ = ["RebuiltImages"]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import apsw
 
 from ..progress import Watch
+from .chains.pages import ChainPages
 from .databases import Database
-from .pages import ChainPages
 
 __all__ = ["SnapshotFiles"]
 
@@ -101,11 +101,14 @@ class _SnapshotFile:
         self.read: set[int] = set()
         self._pages = pages
         self._point = point
+        self._page_size = pages.page_size
         self._size = pages.page_size * pages.page_count(point)
 
     def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802
         """Return a part of the image; less at its end."""
-        size = self._pages.page_size
+        size = self._page_size
+        if amount == size and not offset % size and offset < self._size:
+            return self._page(offset // size + 1)
         end = min(offset + amount, self._size)
         if offset >= end:
             return b""
@@ -114,6 +117,10 @@ class _SnapshotFile:
         content = b"".join(self._pages.page(number, self._point) for number in numbers)
         start = offset - (numbers[0] - 1) * size
         return content[start : start + end - offset]
+
+    def _page(self, number: int) -> bytes:
+        self.read.add(number)
+        return self._pages.page(number, self._point)
 
     def xFileSize(self) -> int:  # noqa: N802
         """Return the image's size in bytes."""

@@ -28,7 +28,7 @@ from ..files import (
     sync_folder,
     translate_os_error,
 )
-from ..models import Kind, Snapshot
+from ..models import Form, Kind, Snapshot
 from ..policies.chain import chain_of
 from ..policies.health import readable, usable_state
 from ..policies.retention import restorable
@@ -168,6 +168,9 @@ class Repository:
         for snapshot in snapshots:
             self.store.remove(snapshot.path)
             (self.history_cache / f"{snapshot.id}.members").unlink(missing_ok=True)
+        if any(snapshot.form is Form.FULL for snapshot in snapshots):
+            for kept in self.history_cache.glob("*.player"):  # pages of the chain that is gone are among them
+                kept.unlink(missing_ok=True)
         return sum(snapshot.size for snapshot in snapshots)
 
     def is_stored(self, snapshot: Snapshot) -> bool:

@@ -11,8 +11,8 @@ import pytest
 
 from core.snapshots.archive.page_index import PageIndex
 from core.snapshots.errors import SnapshotDamaged
-from core.snapshots.history.members import ArchiveMembers
-from core.snapshots.history.pages import ChainPages, ExpandedMembers, differing_pages
+from core.snapshots.history.chains.members import ArchiveMembers
+from core.snapshots.history.chains.pages import ChainPages, ExpandedMembers, differing_pages
 from core.snapshots.progress import Watch
 from tests.worlds.past.history_world import HistoryWorld
 

@@ -10,11 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.snapshots.errors import CatalogError, RepositoryError, SnapshotNotFound
 from core.snapshots.files import write_atomically
-from core.snapshots.models import Kind
+from core.snapshots.history.chains.kept import SUFFIX
+from core.snapshots.models import Form, Kind
 from core.snapshots.repository import catalog
 from core.snapshots.repository import repository as repository_module
 from core.snapshots.repository.catalog import FILE_NAME, PREVIOUS, Contents
@@ -184,6 +186,18 @@ def test_what_is_dropped_is_gone_from_catalog_and_disk(repository: Repository) -
     assert [each.sequence for each in again(repository).refresh().snapshots] == [2]
     assert list(repository.snapshot_files()) == [snapshot(2).path]
     assert repository.drop([]) == 0
+
+
+def test_pages_that_were_kept_of_players_go_with_the_full_that_holds_them(repository: Repository) -> None:
+    """What a player deleted is not kept longer than the snapshots of it; an incremental takes nothing with it."""
+    publish(repository, snapshot(1), snapshot(2))
+    repository.history_cache.mkdir()
+    kept = repository.history_cache / f"somebody{SUFFIX}"
+    kept.touch()
+    repository.drop([msgspec.structs.replace(snapshot(2), form=Form.INCREMENTAL)])
+    assert kept.exists()
+    repository.drop([snapshot(1)])
+    assert not kept.exists()
 
 
 def test_the_catalog_forgets_before_the_files_go(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

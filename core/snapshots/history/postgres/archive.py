@@ -24,9 +24,9 @@ from ...engines.postgres.plain_dump.scanner import manifest_in
 from ...engines.postgres.session import quoted
 from ...errors import QueryError
 from ...progress import Watch
+from ..chains.members import ArchiveMembers, damaged, naming, offsets_of
+from ..chains.pages import ExpandedMembers
 from ..databases import Value
-from ..members import ArchiveMembers, damaged, naming, offsets_of
-from ..pages import ExpandedMembers
 from ..tables import Column, Table
 from .schema import DumpSchema
 from .values import Decoder, copy_field

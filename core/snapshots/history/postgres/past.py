@@ -11,7 +11,7 @@ from ...engines.postgres.connection import Address
 from ...engines.postgres.session import Session, connected
 from ...models import Point
 from ...progress import Watch
-from ..pages import ExpandedMembers
+from ..chains.pages import ExpandedMembers
 from ..questions import PastFiles
 from .archive import DumpArchive
 from .states import DumpState, LiveState, PostgresState

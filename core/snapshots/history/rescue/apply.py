@@ -50,7 +50,7 @@ def _opener(past: Past) -> Callable[[Point], AbstractContextManager[State]]:
     @contextmanager
     def opened(point: Point) -> Iterator[State]:
         with past.opened(point) as database:
-            yield SqliteState(database)
+            yield SqliteState(database, past.search(point))
 
     return opened
 

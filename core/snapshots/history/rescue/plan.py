@@ -94,6 +94,7 @@ class Planner:
 
     def plan(self, wanted: list[Wanted]) -> Planned:
         """Return what putting the rows back means now."""
+        self._then.prepare(wanted)
         for each in wanted:
             self._table(each)
         if self._scope.rows:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from ...errors import QueryError
 from ...models import PlayerTables, RescueScope
 from ..databases import Database, Row, Value, quoted
-from ..player import player_key, sqlite_matching
+from ..player import any_of, player_key, sqlite_matching
+from ..searched import TableSearch
 from ..tables import Table, find_table, key_values, read_tables, selected
 
 __all__ = ["SqliteState", "State", "Stored", "Unique", "Wanted", "columns_of", "value_of"]
@@ -87,6 +88,9 @@ class State(ABC):
             raise QueryError("Say which rows: a player, a key, or a condition.")
         return [Wanted(table.name, where=scope.where or "")]
 
+    def prepare(self, wanted: Sequence[Wanted]) -> None:  # noqa: B027 - most states need not
+        """Find what is wanted in several tables, if that is quicker together."""
+
     @abstractmethod
     def player_key(self, player: PlayerTables, given: str) -> Value:
         """Return the key of the player whom a person names; raise QueryError."""
@@ -121,11 +125,19 @@ class State(ABC):
 
 
 class SqliteState(State):
-    """An open SQLite database."""
+    """An open SQLite database; ``search`` finds rows in tables that no index leads to."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, search: TableSearch | None = None) -> None:
         super().__init__(database.name, read_tables(database))
         self.database = database
+        self._search = search
+
+    def prepare(self, wanted: Sequence[Wanted]) -> None:
+        """Find what is wanted in several tables together."""
+        if self._search is not None:
+            found = [(self.table(each.table), each) for each in wanted if each.any]
+            known = [(table, each.columns, each.values) for table, each in found if table is not None]
+            self._search.prepare(self.database, known)
 
     def player_key(self, player: PlayerTables, given: str) -> Value:
         """Return the key of the player whom a person names; raise QueryError."""
@@ -173,8 +185,9 @@ class SqliteState(State):
     def _rows(self, table: Table, wanted: Wanted) -> list[Stored]:
         if wanted.where:
             return self._where(table, f"({wanted.where})", ())
-        joined = (" OR " if wanted.any else " AND ").join(f"{quoted(name)} = ?" for name in wanted.columns)
-        return self._where(table, joined, wanted.values)
+        if wanted.any:
+            return self._where(table, *any_of(self.database, table, wanted.columns, wanted.values, self._search))
+        return self._where(table, " AND ".join(f"{quoted(name)} = ?" for name in wanted.columns), wanted.values)
 
     def _where(self, table: Table, condition: str, values: Sequence[Value]) -> list[Stored]:
         number = table.rowid_quoted if table.rowid else "NULL"

@@ -12,25 +12,27 @@ import os
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, KeysView, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from blake3 import blake3
 
-from ..archive import compression, framing
-from ..archive.fingerprint import BLOCK
-from ..archive.members import PAGE_SIZES
-from ..archive.page_index import PAGE_DIGEST, PageIndex
-from ..engines import ChainFile
-from ..errors import SnapshotDamaged
-from ..files import open_regular, read_at
-from ..progress import Watch
+from ...archive import compression, framing
+from ...archive.fingerprint import BLOCK
+from ...archive.members import PAGE_SIZES
+from ...archive.page_index import PAGE_DIGEST, PageIndex
+from ...engines import ChainFile
+from ...errors import SnapshotDamaged
+from ...files import open_regular, read_at
+from ...progress import Watch
+from .kept import Kept
 from .members import ArchiveMembers, damaged, naming, numbers_of, offsets_of
+from .read_ahead import Workers
 
 __all__ = ["MEMORY", "ChainPages", "ExpandedMembers", "differing_pages"]
 
-MEMORY = 32 * 1024 * 1024
+MEMORY = 16 * 1024 * 1024
 """How many bytes of expanded members are kept."""
 
 _NUMBER = 4
@@ -46,6 +48,9 @@ class ExpandedMembers:
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._files: OrderedDict[str, int] = OrderedDict()
         self._deflate = compression.default_deflate()
+        self._ahead = Workers()
+        self._lasting: dict[str, int] = {}
+        """The files that members are expanded ahead from: they stay open until the end."""
 
     def block(self, part: ChainFile, number: int, offsets: array[int]) -> bytes:
         """Return what a member of a chain file holds; raise SnapshotDamaged or OSError."""
@@ -54,9 +59,10 @@ class ExpandedMembers:
         if found is not None:
             self._blocks.move_to_end(key)
             return found
-        start, end = offsets[number], offsets[number + 1]
-        with naming(part):
-            block = framing.unpack_member(read_at(self._file(part), end - start, start), self._deflate)
+        block = self._ahead.take(key)
+        if block is None:
+            with naming(part):
+                block = framing.unpack_member(self.stored(part, number, offsets), self._deflate)
         self._blocks[key] = block
         self._used += len(block)
         while self._used > self._memory and len(self._blocks) > 1:
@@ -67,6 +73,15 @@ class ExpandedMembers:
         """Return a member of a chain file as it is stored, unchecked."""
         start = offsets[number]
         return read_at(self._file(part), offsets[number + 1] - start, start)
+
+    def expand_ahead(self, part: ChainFile, numbers: Iterable[int], offsets: array[int]) -> None:
+        """Begin to expand members that will be needed next, as many as there is room for, and forget all others."""
+        wanted = [key for number in numbers if (key := (part.snapshot, number)) not in self._blocks]
+        fresh = [number for _, number in self._ahead.only(wanted)]
+        if fresh:
+            if part.path not in self._lasting:
+                self._lasting[part.path] = os.dup(self._file(part))
+            self._ahead.expand(part, self._lasting[part.path], fresh, offsets)
 
     def _file(self, part: ChainFile) -> int:
         if part.path in self._files:
@@ -83,6 +98,9 @@ class ExpandedMembers:
 
     def close(self) -> None:
         """Close the files and forget the members."""
+        self._ahead.close()
+        while self._lasting:
+            os.close(self._lasting.popitem()[1])
         while self._files:
             os.close(self._files.popitem()[1])
         self._blocks.clear()
@@ -104,6 +122,7 @@ class _Part:
         self.payload = found.payload
         self.offsets = offsets_of(found)
         self.numbers = numbers_of(found.numbers)
+        self.file = f"{found.fingerprint} {found.file_size} {found.modified}"
 
     def place(self, number: int) -> int | None:
         """Return where a page stands among the pages of an incremental, or None if it is not there."""
@@ -115,7 +134,8 @@ class ChainPages:
     """The pages of every snapshot of one chain.
 
     ``cache`` is the folder of derived files, or None. ``digests`` is the page index if it describes one of the chain's
-    snapshots. Raises SnapshotDamaged if the files do not build on each other, and OSError.
+    snapshots. ``kept`` is asked for each page first, and told what it lacked. Raises SnapshotDamaged if the files do
+    not build on each other, and OSError.
     """
 
     def __init__(
@@ -124,9 +144,11 @@ class ChainPages:
         expanded: ExpandedMembers,
         cache: Path | None = None,
         digests: PageIndex | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self.chain = tuple(chain)
         self._expanded = expanded
+        self._kept = kept
         self._parts = [_Part(part, ArchiveMembers.of(part, cache)) for part in chain]
         self._later: dict[int, array[int]] = {}
         """By page the places in the chain of the incrementals that hold it, increasing."""
@@ -135,6 +157,9 @@ class ChainPages:
                 self._later.setdefault(number, array("H")).append(at)
         self.page_size = self._page_size()
         self._require_fit()
+        self._counts = [part.size // self.page_size for part in chain]
+        self._last = -1, b""
+        """The member of the full that a page was read from last: the next one is often in it, too."""
         self._digests = digests
         self._described = next(
             (at for at, part in enumerate(chain) if digests is not None and _describes(digests, part, self.page_size)),
@@ -143,13 +168,17 @@ class ChainPages:
 
     def page_count(self, point: int) -> int:
         """Return how many pages the image at a point has."""
-        return self.chain[point].size // self.page_size
+        return self._counts[point]
 
     def page(self, number: int, point: int) -> bytes:
         """Return a page, by its number from 1, as it is at a point; raise SnapshotDamaged or OSError."""
-        if not 1 <= number <= self.page_count(point):
-            raise ValueError(f"there is no page {number} in an image of {self.page_count(point)}")
-        holder = self.holder(number, point)
+        if not 1 <= number <= self._counts[point]:
+            raise ValueError(f"there is no page {number} in an image of {self._counts[point]}")
+        holder = self.holder(number, point) if number in self._later else 0
+        if self._kept is not None:
+            found = self._kept.page(self._parts[holder].file, number)
+            if found is not None:
+                return found
         page = self._content(holder, number)
         if len(page) != self.page_size:
             raise self._broken(holder, f"page {number} is not in it")
@@ -157,6 +186,8 @@ class ChainPages:
             at = (number - 1) * PAGE_DIGEST
             if blake3(page).digest(PAGE_DIGEST) != self._digests.page_digests[at : at + PAGE_DIGEST]:
                 raise self._broken(holder, f"page {number} is not what the page index says")
+        if self._kept is not None:
+            self._kept.keep(self._parts[holder].file, number, page)
         return page
 
     def holder(self, number: int, point: int) -> int:
@@ -166,6 +197,15 @@ class ChainPages:
             return 0
         place = bisect_right(later, point)
         return later[place - 1] if place else 0
+
+    @property
+    def in_incrementals(self) -> KeysView[int]:
+        """The numbers of the pages that any incremental holds."""
+        return self._later.keys()
+
+    def file(self, holder: int) -> str:
+        """Return what tells a file of the chain, and its content, from every other."""
+        return self._parts[holder].file
 
     def numbers(self, point: int) -> array[int]:
         """Return the numbers of the pages that the incremental at a point changed, increasing."""
@@ -201,6 +241,13 @@ class ChainPages:
                     found.add(block * per_block + at // self.page_size + 1)
         return found
 
+    def read_ahead(self, numbers: Iterable[int]) -> None:
+        """Begin to expand the members that hold pages, in this order; only those of the full, where most pages are."""
+        first, per_block = self._parts[0], BLOCK // self.page_size
+        members = dict.fromkeys((number - 1) // per_block for number in numbers)
+        known = (member for member in members if member < len(first.offsets) - 1)
+        self._expanded.expand_ahead(first.part, known, first.offsets)
+
     def _known(self, number: int, holder: int) -> bool:
         assert self._described is not None
         described = self._described
@@ -210,6 +257,8 @@ class ChainPages:
         part = self._parts[holder]
         if holder == 0:
             start = (number - 1) * self.page_size
+            if start // BLOCK == self._last[0]:
+                return self._last[1][start % BLOCK : start % BLOCK + self.page_size]
         else:
             place = part.place(number)
             assert place is not None
@@ -217,7 +266,10 @@ class ChainPages:
         if start + self.page_size > part.payload:
             raise self._broken(holder, f"page {number} is not in it")
         block, at = divmod(start, BLOCK)
-        content = self._expanded.block(part.part, block, part.offsets)[at : at + self.page_size]
+        whole = self._expanded.block(part.part, block, part.offsets)
+        if holder == 0:
+            self._last = block, whole
+        content = whole[at : at + self.page_size]
         if len(content) < self.page_size:  # pages of an incremental stand behind the numbers, so they can span two
             rest = self._expanded.block(part.part, block + 1, part.offsets)
             content += rest[: self.page_size - len(content)]

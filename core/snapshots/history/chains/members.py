@@ -16,17 +16,17 @@ from typing import BinaryIO
 
 import msgspec
 
-from ..archive import cache_file, compression, framing, members
-from ..archive.fingerprint import BLOCK
-from ..archive.framing import BLOCK_HEAD, Cursor, block_size, cursor_at_last_label
-from ..archive.incremental import payload_size
-from ..archive.members import Delta, Expectation
-from ..engines import ChainFile
-from ..errors import SnapshotDamaged
-from ..files import open_to_read, read_at
-from ..models import Form
+from ...archive import cache_file, compression, framing, members
+from ...archive.fingerprint import BLOCK
+from ...archive.framing import BLOCK_HEAD, Cursor, block_size, cursor_at_last_label
+from ...archive.incremental import payload_size
+from ...archive.members import Delta, Expectation
+from ...engines import ChainFile
+from ...errors import SnapshotDamaged
+from ...files import open_to_read, read_at
+from ...models import Form
 
-__all__ = ["ArchiveMembers", "damaged", "naming", "numbers_of", "offsets_of"]
+__all__ = ["ArchiveMembers", "bytes_of", "damaged", "naming", "numbers_of", "offsets_of"]
 
 _MAGIC = b"savepoint/history/1\n"
 _NUMBER = 4
@@ -126,7 +126,7 @@ def _found(file: BinaryIO, path: Path, part: ChainFile, modified: int) -> Archiv
         fingerprint=part.fingerprint,
         file_size=file.seek(0, 2),
         modified=modified,
-        offsets=_bytes(offsets),
+        offsets=bytes_of(offsets),
         payload=tail.size,
         numbers=numbers,
         delta=head.delta,
@@ -183,7 +183,8 @@ def _array(code: str, content: bytes) -> array[int]:
     return numbers
 
 
-def _bytes(numbers: array[int]) -> bytes:
+def bytes_of(numbers: array[int]) -> bytes:
+    """Return numbers as little-endian bytes: the reverse of ``numbers_of`` and ``offsets_of``."""
     copy = array(numbers.typecode, numbers)
     if sys.byteorder == "big":
         copy.byteswap()
