@@ -28,6 +28,7 @@ from .core_api import (
     judge,
 )
 from .host_events import HostEvents
+from .language import for_the_host, phrase, text
 from .notices.alerts import SNAPSHOT, VERIFICATION, Alerts
 from .permissions import Bot
 from .shutdown import CloseHook, unload_others
@@ -49,14 +50,17 @@ _OTHERS_SECONDS = 3.0
 _AFTER_SECONDS = 1.5
 """How long what comes after the shutdown snapshot may take: Docker kills the bot 10 s after SIGTERM."""
 _MAX_DOUBLINGS = 30
-_LEFT = "The game is running, so nothing was touched."
+_LEFT = phrase("The game is running, so nothing was touched.")
 _LATE = {
-    Verdict.UNREADABLE: (StartupOutcome.DAMAGED, "The game is running, so nothing was restored: restore by hand."),
+    Verdict.UNREADABLE: (
+        StartupOutcome.DAMAGED,
+        phrase("The game is running, so nothing was restored: restore by hand."),
+    ),
     Verdict.INCONSISTENT: (StartupOutcome.INCONSISTENT, _LEFT),
     Verdict.SUSPICIOUS: (StartupOutcome.SUSPICIOUS, _LEFT),
     Verdict.UNKNOWN: (StartupOutcome.UNCHECKED, _LEFT),
-    Verdict.MISSING: (StartupOutcome.NEW, "A new beginning."),
-    Verdict.SOUND: (StartupOutcome.CLEAN, "It is sound."),
+    Verdict.MISSING: (StartupOutcome.NEW, phrase("A new beginning.")),
+    Verdict.SOUND: (StartupOutcome.CLEAN, phrase("It is sound.")),
 }
 """What a check of a game that runs is, and what is said of it, by its verdict."""
 _GOOD_STARTS = {StartupOutcome.CLEAN, StartupOutcome.NEW, StartupOutcome.SKIPPED}
@@ -170,7 +174,7 @@ class Lifecycle:
             report, checked = _unchecked(str(error)), False
         except Exception as error:
             log.exception("The start-up check failed in an unforeseen way")
-            report, checked = _unchecked(f"It failed in an unforeseen way: {error!r}."), False
+            report, checked = _unchecked(text("It failed in an unforeseen way: {why}.", why=repr(error))), False
         finally:
             self._check = None
         if not report.another_database:
@@ -220,26 +224,27 @@ class Lifecycle:
             self._failures, self._usable = 0, True
             await self._open_documents()
             self._alerts.begin_start()
-            report, checked = await self._checked_late()
+            with for_the_host():
+                report, checked = await self._checked_late()
             self._report(report, checked=checked)
             return True
 
     async def _checked_late(self) -> tuple[StartupReport, bool]:
         """Check the database of a game that runs; return what to say, and whether it could be checked."""
-        before = "The database was not checked at start-up, because the repository could not be used."
+        before = text("The database was not checked at start-up, because the repository could not be used.")
         try:
             integrity = await self._service.integrity(quick=True)
         except SnapshotError as error:
-            message = f"{before} Nor could it be checked since: {error}"
-            return StartupReport(outcome=StartupOutcome.UNCHECKED, message=message), False
+            why = text("Nor could it be checked since: {why}", why=error)
+            return StartupReport(outcome=StartupOutcome.UNCHECKED, message=f"{before} {why}"), False
         except Exception as error:
             log.exception("The late check failed in an unforeseen way")
-            message = f"{before} Nor could it be checked since: it failed in an unforeseen way: {error!r}."
-            return StartupReport(outcome=StartupOutcome.UNCHECKED, message=message), False
+            why = text("Nor could it be checked since, for an unforeseen reason: {why}.", why=repr(error))
+            return StartupReport(outcome=StartupOutcome.UNCHECKED, message=f"{before} {why}"), False
         verdict = judge(integrity.findings)
         outcome, now = _LATE[verdict]
         found = next((f" {each.message}" for each in integrity.findings if judge([each]) is verdict), "")
-        return StartupReport(outcome=outcome, message=f"{before}{found} {now}"), True
+        return StartupReport(outcome=outcome, message=f"{before}{found} {text(now)}"), True
 
     # The loop
 
@@ -357,7 +362,7 @@ class Lifecycle:
 
 
 def _unchecked(why: str) -> StartupReport:
-    message = f"The database was not checked at start-up: {why}"
+    message = text("The database was not checked at start-up: {why}", why=why)
     return StartupReport(outcome=StartupOutcome.UNCHECKED, message=message)
 
 
