@@ -13,7 +13,7 @@ from cogs.backup_cog.status.panel import status_reply
 from core.snapshots import Actor, Kind, SnapshotService
 from tests.backup_cog.world import HostBot, present_class, text_of
 from tests.worlds.game_database import CRITICAL_TABLES
-from tests.worlds.postgres_world import PostgresWorld
+from tests.worlds.postgres_world import EXPECTED, NEWEST, PostgresGame, PostgresWorld, needs, server
 
 pytestmark = pytest.mark.server
 
@@ -21,9 +21,9 @@ OWNER = Actor(source="discord", name="Ann", id=7)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> PostgresWorld:
-    """A game on the server of this test process."""
-    return PostgresWorld(tmp_path)
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> PostgresWorld:
+    """A game on the server of this test process, of the version that the test asks for or the newest."""
+    return PostgresWorld(tmp_path, PostgresGame(server(getattr(request, "param", NEWEST))))
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ async def status_of(cog: BackupCog) -> str:
     return text_of(status_reply(await cog.service.status(), cog.state()).embed)
 
 
+@pytest.mark.parametrize("world", [needs(major) for major in EXPECTED], indirect=True)
 async def test_a_table_that_is_gone_is_told_shown_restored_and_written_down(
     cog: BackupCog, world: PostgresWorld
 ) -> None:
