@@ -67,6 +67,7 @@ class Comparison:
         self._problems: list[str] = []
         self._of_extensions: set[str] | None = None
         self._loaded = threading.Event()
+        self._may_begin = threading.Event()
         self._outside = watch
         self._watch = Watch(cancelled=self._stopping.is_set)
 
@@ -90,6 +91,10 @@ class Comparison:
         """Compare a table whose rows are committed, while others are loaded and indexes are built."""
         self._tables.put(block)
 
+    def begin(self) -> None:
+        """Begin to compare: before, both cores are busy with what others wait for."""
+        self._may_begin.set()
+
     @property
     def problems(self) -> tuple[str, ...]:
         """How the database differs from the dump, known once ``begun`` has ended."""
@@ -97,6 +102,8 @@ class Comparison:
 
     def _work(self) -> None:
         # Only the loading locks anything here, and an index can take it long.
+        while not self._may_begin.wait(_CHECK_EVERY) and not self._loaded.is_set():
+            self._watch.check()
         with connected(self._address, self._watch, lock_timeout=None) as session:
             while not self._is_over():
                 with contextlib.suppress(queue.Empty):

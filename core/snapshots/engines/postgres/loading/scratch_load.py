@@ -45,8 +45,10 @@ def load(part: ChainFile, address: Address, watch: Watch) -> Loaded:
             session = stack.enter_context(connected(address, events.watch, lock_timeout=None))
             session.execute(SETTINGS)
             second = SecondLoader(part, address, loaded) if may_load_on_two(part) else None
-            if second is not None:
-                stack.enter_context(second.running(events.watch))
+            if second is None:
+                comparison.begin()
+            else:
+                stack.enter_context(second.running(events.watch, comparison.begin))
             loader = Loader(session, loaded=loaded, second=second)
             loader.load(events)
             return loader

@@ -77,11 +77,12 @@ class SecondLoader:
         self._working: Future[None]
 
     @contextlib.contextmanager
-    def running(self, watch: Watch) -> Iterator[None]:
-        """Load while the block runs, from when ``begin`` is called; stop at its end."""
+    def running(self, watch: Watch, ended: Callable[[], object]) -> Iterator[None]:
+        """Load while the block runs, from when ``begin`` is called; stop at its end. Call ``ended`` after all rows."""
         self._watch = Watch(cancelled=lambda: self._is_over(watch))
         with ThreadPoolExecutor(1, thread_name_prefix="load-2") as pool:
             self._working = pool.submit(self._work)
+            self._working.add_done_callback(lambda _: ended())
             try:
                 yield
             finally:
@@ -163,8 +164,12 @@ class SecondLoader:
 
     def _load(self, session: Session, name: str, events: Iterator[Event]) -> None:
         table = next((event for event in events if isinstance(event, CopyStart)), None)
-        if table is None or quoted(table.schema, table.name) != name or table.via_root:
+        if table is None or quoted(table.schema, table.name) != name:
             raise SnapshotDamaged(f"The archive's tail does not say where {name} is.", path=self._part.path)
+        if table.via_root:  # a partitioned table, whose rows the first loader never leaves to this one
+            with self._lock:
+                self._loading.discard(name)
+            return
         with fresh_table(session, name):
             session.copy_in(*table[:3], _rows(events), encoding=self._encoding, freeze=True)
         with self._lock:

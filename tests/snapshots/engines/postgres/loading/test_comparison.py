@@ -33,6 +33,7 @@ def test_a_table_that_is_locked_is_compared_when_it_is_free() -> None:
         with comparison.begun():
             comparison.add(Block("public", "users", columns, known.rows, known.digest))
             comparison.add(Block("public", "cards", ("id",), 1, "another"))
+            comparison.begin()
             wait_until(
                 lambda: session.rows("SELECT FROM pg_catalog.pg_locks WHERE NOT granted"), "the comparison waits"
             )

@@ -26,7 +26,7 @@ from tests.worlds.chain_world import Chain
 from tests.worlds.engine_cases import bounded
 from tests.worlds.full_archives import HEAD, IMAGE
 from tests.worlds.postgres_everything import make_everything
-from tests.worlds.postgres_world import PostgresGame
+from tests.worlds.postgres_world import PostgresGame, run_sql
 from tests.worlds.waiting import wait_until
 
 # The parts
@@ -64,15 +64,21 @@ def test_a_damaged_block_is_found_by_the_second_reader_as_well(tmp_path: Path) -
 
 
 @pytest.fixture
-def everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Chain:
-    """Return a chain with a snapshot of nearly everything, however small, for two connections."""
+def two_connections(monkeypatch: pytest.MonkeyPatch) -> PostgresGame:
+    """Return a game that is rebuilt on two connections, however small it is."""
     for module in (second_loader, index_builds, foreign_key_groups):
         monkeypatch.setattr(module, "_WORTHWHILE", 0)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     game = PostgresGame()
     game.create()
-    make_everything(game)
-    chain = Chain(tmp_path / "taken", engine_for(parse(game.url), 5.0))
+    return game
+
+
+@pytest.fixture
+def everything(two_connections: PostgresGame, tmp_path: Path) -> Chain:
+    """Return a chain with a snapshot of nearly everything."""
+    make_everything(two_connections)
+    chain = Chain(tmp_path / "taken", engine_for(parse(two_connections.url), 5.0))
     chain.take(watch=bounded(60))
     return chain
 
@@ -112,6 +118,23 @@ def test_a_dump_loaded_on_two_connections_is_the_same_database(
         b"VALIDATE CONSTRAINT",
     }
     assert not any(b"DROP" in text for text in own)
+
+
+@pytest.mark.server
+def test_partitions_that_are_loaded_through_their_root_are_left_to_the_first_connection(
+    two_connections: PostgresGame, tmp_path: Path
+) -> None:
+    """However large: they have no file of their own, and their rows may lie elsewhere."""
+    run_sql(
+        two_connections.url,
+        "CREATE TYPE mood AS ENUM ('sad', 'ok')",
+        "CREATE TABLE moods (id int, m mood) PARTITION BY HASH (m)",
+        "CREATE TABLE moods_0 PARTITION OF moods FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+        "INSERT INTO moods SELECT n, 'ok' FROM generate_series(1, 20000) n",
+    )
+    chain = Chain(tmp_path / "taken", engine_for(parse(two_connections.url), 5.0))
+    chain.take(watch=bounded(60))
+    chain.engine.discard(chain.rebuild(), bounded(60))
 
 
 @pytest.mark.server
