@@ -6,7 +6,7 @@ import ast
 import enum
 import string
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def calls(folder: Path) -> Iterator[tuple[str, ast.Call]]:
                 yield node.func.id if isinstance(node.func, ast.Name) else node.func.attr, node
 
 
-def constants(nodes: list[ast.expr]) -> list[str]:
+def constants(nodes: Iterable[ast.AST]) -> list[str]:
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
@@ -87,25 +87,44 @@ def test_a_menu_has_room_for_its_texts(code: str) -> None:
     assert long == []
 
 
+_WORDS_IN = {
+    "phase": slice(0, 1),
+    "shown": slice(0, 1),
+    "held": slice(0, 1),
+    "exclusive": slice(1, 2),
+    "journaled": slice(1, 2),
+    "audit": slice(2, 4),
+}
+"""Where calls in the core have words that people are shown."""
+
+
 def words_of_the_core() -> set[str]:
-    """Return what the core calls things: its enumerations, the phases of long work, and the operations that run."""
+    """Return what the core calls things: its enumerations, phases of long work, operations, and what is audited."""
     kinds: list[Any] = [
         each for each in map(snapshots.__dict__.get, snapshots.__all__) if isinstance(each, enum.EnumType)
     ]
     found = {str(member.value) for kind in kinds for member in kind}
     for called, call in calls(CORE):
-        if called == "phase":
-            found |= set(constants(call.args[:1]))
-        elif called in ("exclusive", "shown", "held"):
-            found |= set(constants(call.args[:2]))
-        found |= {each for keyword in call.keywords if keyword.arg == "phase" for each in constants([keyword.value])}
+        place = _WORDS_IN.get(called, slice(0))
+        found |= {word for argument in call.args[place] for word in constants(ast.walk(argument))}
+        for keyword in call.keywords:
+            if keyword.arg == "phase" or (called, keyword.arg) == ("Actor", "source"):
+                found |= set(constants([keyword.value]))
     return {each.replace("_", " ") for each in found}
 
 
 def test_each_word_of_the_core_is_known() -> None:
     for name in snapshots.__all__:
         getattr(snapshots, name)
-    assert {"periodic", "foreign keys", "compress", "a restore", "check"} <= words_of_the_core()
+    assert {
+        "periodic",
+        "foreign keys",
+        "compress",
+        "a restore",
+        "check",
+        "start-up restore",
+        "done",
+    } <= words_of_the_core()
     assert words_of_the_core() - WORDS == set()
 
 
@@ -129,6 +148,7 @@ def test_quantities_are_written_as_the_language_writes_them() -> None:
     assert [duration_text(1.84), duration_text(5400), size_text(1_572_864)] == ["1,8 s", "1 h 30 min", "1,5 MiB"]
     assert number_text(1024) == "1.024"
     assert word("foreign_keys") == "Fremdschlüssel"
+    assert word("a verification of 3fa9c1d2e4b5") == "eine Prüfung eines Snapshots: 3fa9c1d2e4b5"
     speak("")
 
 

@@ -90,6 +90,22 @@ def test_no_text_is_put_together_where_it_is_said() -> None:
                 assert not any(isinstance(each, ast.JoinedStr | ast.BinOp) for each in texts), (module, node.lineno)
 
 
+LOGGING = {"core_api.py", "host_events.py", "notices/outbox.py"}
+"""Modules that may count as the core does, in English: what they count goes to the log."""
+
+
+@pytest.mark.parametrize("module", modules())
+def test_quantities_are_written_as_the_language_writes_them(module: str) -> None:
+    """So neither the core's functions nor Python's formats: "1,024" is about one in German."""
+    found = []
+    for node in ast.walk(ast.parse((COG / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "core_api":
+            found += [each.name for each in node.names if each.name in ("count_text", "duration_text", "size_text")]
+        elif isinstance(node, ast.FormattedValue) and node.format_spec is not None:
+            found += [spec for spec in (ast.unparse(node.format_spec),) if re.search(r",|\.\d", spec)]
+    assert module in NOT_YET | LOGGING | {"language/speaking.py"} or found == []
+
+
 def test_a_text_outside_is_found_wherever_it_stands() -> None:
     """The test of the test: what is seen is found, and what is translated or logged is not."""
     seen = 'embed("Two words", f"and {x} more words", fields=[("Kind", x)]); text(x, y="is so")'

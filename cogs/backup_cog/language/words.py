@@ -79,6 +79,32 @@ WORDS = frozenset(
         phrase("pause"),
         phrase("replace"),
         phrase("record"),
+        # What the audit log has: what was done, with what outcome, and by whom.
+        phrase("claim"),
+        phrase("import"),
+        phrase("pin"),
+        phrase("pinned snapshot"),
+        phrase("prune"),
+        phrase("rebuild of the catalog"),
+        phrase("rescue"),
+        phrase("restore"),
+        phrase("snapshot"),
+        phrase("start-up restore"),
+        phrase("unpin"),
+        phrase("verify by checksum"),
+        phrase("verify by restored"),
+        phrase("denied"),
+        phrase("done"),
+        phrase("done, not compared"),
+        phrase("failed"),
+        phrase("interrupted"),
+        phrase("passed"),
+        phrase("discord"),
+        phrase("event"),
+        phrase("schedule"),
+        phrase("service"),
+        phrase("shell"),
+        phrase("startup"),
         # Operations that run.
         phrase("a change of a pin"),
         phrase("a claim"),
@@ -99,6 +125,12 @@ WORDS = frozenset(
 
 
 def word(said: str) -> str:
-    """Return a word of the core's in the language that is spoken, and one that nobody knows as it is."""
+    """Return a word of the core's in the language that is spoken, and one that nobody knows as it is.
+
+    A word can be followed by "of" and the id of a snapshot.
+    """
     plain = said.replace("_", " ")
-    return text(plain) if plain in WORDS else plain
+    if plain in WORDS:
+        return text(plain)
+    what, of, which = plain.partition(" of ")
+    return text("{what} of {which}", what=text(what), which=which) if of and what in WORDS else plain

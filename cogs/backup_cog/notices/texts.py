@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import discord
 
+from ..answers.people import actor_text
 from ..core_api import (
     AuditLine,
     Finding,
@@ -178,7 +179,7 @@ def restore_interrupted(snapshot: str, user_id: int) -> discord.Embed:
 @for_the_host()
 def audited(line: AuditLine) -> discord.Embed:
     """Return the notice of what somebody did."""
-    action, outcome, person = word(line.action), plain(line.outcome, 100), plain(str(line.actor), 200)
+    action, outcome, person = word(line.action), plain(word(line.outcome), 100), actor_text(line.actor, 200)
     if line.snapshot:
         shown = text(
             "{person}: {action} of `{snapshot}`, {outcome}.",
@@ -191,7 +192,7 @@ def audited(line: AuditLine) -> discord.Embed:
         shown = text("{person}: {action}, {outcome}.", person=person, action=action, outcome=outcome)
     detail = f"\n{plain(line.detail, 1000)}" if line.detail else ""
     colour = GREEN if line.outcome.startswith("done") else AMBER
-    return embed(f"{action.capitalize()}: {line.outcome}", f"{shown}{detail}", colour=colour)
+    return embed(f"{action.capitalize()}: {word(line.outcome)}", f"{shown}{detail}", colour=colour)
 
 
 @for_the_host()

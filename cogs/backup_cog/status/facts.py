@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import discord
 
+from ..answers.people import actor_text
 from ..core_api import AuditLine, Doing, Health, Snapshot, Status, Verdict
 from ..embeds import AMBER, GREEN, HEALTH_TITLES, RED
 from ..formatting import listing, plain
@@ -105,14 +106,14 @@ def _doing(each: Doing) -> str:
     what, ago = plain(word(each.operation), 100), discord.utils.format_dt(each.since, "R")
     if each.actor is None:
         return text("{operation}, begun {ago}", operation=what, ago=ago)
-    who = plain(str(each.actor), 100)
+    who = actor_text(each.actor)
     return text("{operation} for {person}, begun {ago}", operation=what, person=who, ago=ago)
 
 
 def _done(line: AuditLine) -> str:
-    what = f"{line.action} {line.snapshot}" if line.snapshot else line.action
-    who = plain(str(line.actor), 60)
-    return f"{discord.utils.format_dt(line.at, 'R')} {who}: {plain(what, 80)}, {plain(line.outcome, 40)}"
+    what = f"{word(line.action)} {line.snapshot}" if line.snapshot else word(line.action)
+    who = actor_text(line.actor, 60)
+    return f"{discord.utils.format_dt(line.at, 'R')} {who}: {plain(what, 80)}, {plain(word(line.outcome), 40)}"
 
 
 def _fired(count: TriggerCount) -> str:

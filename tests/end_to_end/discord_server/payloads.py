@@ -189,7 +189,7 @@ def interaction(discord: Discord, made: Interaction, data: Document) -> Document
         "data": data,
         "channel": channel(made.channel),
         "channel_id": str(made.channel.id),
-        "locale": "en-US",
+        "locale": made.user.locale,
         "entitlements": [],
         "authorizing_integration_owners": {"0": str(place.id if place is not None else 0)},
         "context": 0 if place is not None else 1,

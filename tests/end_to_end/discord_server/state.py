@@ -22,12 +22,13 @@ EPHEMERAL = 1 << 6
 
 @dataclasses.dataclass(eq=False)
 class User:
-    """Somebody with an account; ``dms_open`` is False for who takes no direct messages."""
+    """Somebody with an account; ``dms_open`` is False for who takes no direct messages, ``locale`` is the client's."""
 
     id: int
     name: str
     bot: bool = False
     dms_open: bool = True
+    locale: str = "en-US"
 
 
 @dataclasses.dataclass(eq=False)
