@@ -68,6 +68,11 @@ def loss_of(found: Diff, losses: Losses, name_of: Callable[[Value], str | None])
             for name, table in found.tables.items()
             if table.added or table.removed or table.changed
         },
+        altered=tuple(
+            name
+            for name, table in found.tables.items()
+            if table.columns_added or table.columns_removed or not (table.added or table.removed or table.changed)
+        ),
         players=losses.worst(name_of),
         seconds=found.seconds,
     )

@@ -65,11 +65,13 @@ class PlayerLoss(msgspec.Struct, frozen=True, kw_only=True):
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
     """What was written since a snapshot, row by row. Tables in which nothing differs are left out.
 
+    ``altered`` are tables that were created, dropped or given other columns, whether or not they have rows.
     ``players`` are those of whom most rows differ, the worst first. ``problem`` says why nothing was compared; then
     nothing is known. It took ``seconds``.
     """
 
     tables: dict[str, TableLoss] = {}
+    altered: tuple[str, ...] = ()
     players: tuple[PlayerLoss, ...] = ()
     problem: str | None = None
     seconds: float = 0.0
@@ -79,6 +81,11 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
         """How many rows differ in all tables; None if that is not known."""
         return None if self.problem is not None else sum(table.rows for table in self.tables.values())
 
+    @property
+    def is_nothing(self) -> bool:
+        """True if it is known that nothing differs."""
+        return self.problem is None and not self.tables and not self.altered
+
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore would do, shown before anyone agrees to it.
@@ -86,7 +93,8 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     ``age`` is the snapshot's, in seconds. ``unchanged`` is True if it is known that nothing was written since then.
     ``token`` binds an agreement to the state that the plan shows. ``loss`` is None where nobody asked for it.
     ``pause`` is about how long, in seconds, the game is paused; None if the bot must be stopped. ``seconds`` is about
-    how long each step takes, by what was measured before.
+    how long each step takes, by what was measured before. If this undoes the last restore, ``undoes`` is the id of the
+    snapshot that was restored, and ``since_restore`` what was written after that, if somebody asked for it.
     """
 
     snapshot: Snapshot
@@ -100,6 +108,14 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     loss: Loss | None = None
     pause: float | None = None
     seconds: dict[RestoreStep, float] = {}
+    undoes: str | None = None
+    since_restore: Loss | None = None
+
+    @property
+    def loses_nothing(self) -> bool:
+        """True if it is known that nothing was written since the snapshot, or since the restore that this undoes."""
+        losses = [each for each in (self.loss, self.since_restore) if each is not None]
+        return self.unchanged or any(each.is_nothing for each in losses)
 
 
 class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,8 @@ def loss_output(loss: Loss | None) -> Shown:
         return ()
     if loss.problem is not None:
         return (sentence(loss.problem, WARNING),)
+    if not loss.rows and loss.altered:
+        return (sentence(f"No row was written since; altered: {', '.join(loss.altered)}.", WARNING),)
     if not loss.rows:
         return (sentence("Nothing was written since: no row would be lost.", GOOD),)
     grid = table("table", "added since>", "changed since>", "removed since>")

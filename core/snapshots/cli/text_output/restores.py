@@ -44,6 +44,8 @@ def plan_output(plan: RestorePlan, now: dt.datetime) -> Shown:
     if snapshot.damaged:
         pairs.insert(1, ("warning", sentence("this snapshot failed its last verification", BAD)))
     compared = plan.loss is not None and plan.loss.problem is None
+    if plan.undoes is not None:
+        pairs.insert(1, ("undoes", f"the restore of {plan.undoes}{_since_restore(plan)}"))
     counted = _rows(plan.lost, "now", readable=plan.database.openable, compared=compared)
     return (
         facts(pairs),
@@ -52,6 +54,10 @@ def plan_output(plan: RestorePlan, now: dt.datetime) -> Shown:
         *((Text(),) if counted and plan.loss is not None else ()),
         *loss_output(plan.loss),
     )
+
+
+def _since_restore(plan: RestorePlan) -> str:
+    return ", since which nothing was written" if plan.since_restore and plan.since_restore.is_nothing else ""
 
 
 def restored_output(report: RestoreReport, repository: Path) -> Shown:

@@ -47,6 +47,8 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot, *, 
         events=tuple(dict.fromkeys(reason for other in later if other.requests for reason in other.reasons)),
         event_count=sum(other.requests for other in later),
     )
+    undone = _undone(contents, snapshot)
+    compared = compared and database.openable
     return RestorePlan(
         snapshot=snapshot,
         age=age,
@@ -56,10 +58,20 @@ async def plan_for(context: Context, contents: Contents, snapshot: Snapshot, *, 
         token=_token(contents, snapshot, method, database),
         another_database=await _another_database(context, contents),
         unchanged=token is not None and context.covered == (token, snapshot.id),
-        loss=await loss_since(context, contents, snapshot) if compared and database.openable else None,
+        loss=await loss_since(context, contents, snapshot) if compared else None,
         pause=pause_of(method, seconds),
         seconds=seconds,
+        undoes=None if undone is None else undone.id,
+        since_restore=await loss_since(context, contents, undone) if compared and undone is not None else None,
     )
+
+
+def _undone(contents: Contents, snapshot: Snapshot) -> Snapshot | None:
+    """Return the snapshot of the last restore, if this one is the safety snapshot that was taken before it."""
+    last = contents.restores[-1] if contents.restores else None
+    if last is None or last.safety != snapshot.id:
+        return None
+    return next((each for each in contents.snapshots if each.id == last.snapshot), None)
 
 
 async def _another_database(context: Context, contents: Contents) -> str | None:

@@ -46,6 +46,25 @@ async def test_a_preview_counts_every_row_that_was_written_since(tmp_path: Path)
         assert nothing_lost(await service.restore_plan(second.id))
 
 
+async def test_an_undo_of_the_last_restore_loses_what_was_written_after_it(tmp_path: Path) -> None:
+    """Its rows differ from the present by the restore itself, which nobody wrote; a migration is no nothing."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as service:
+        first = (await service.create()).snapshot
+        world.add_users(501)
+        assert not (await service.restore_plan(first.id)).loses_nothing
+        safety = (await service.restore(first.id)).safety
+        assert safety is not None
+        undo = await service.restore_plan(safety.id)
+        assert (undo.undoes, undo.loses_nothing) == (first.id, True)
+        assert undo.loss is not None
+        assert undo.loss.tables["users"] == TableLoss(removed=1)
+        world.play("CREATE TABLE seasons (id INTEGER PRIMARY KEY)")
+        undo = await service.restore_plan(safety.id)
+        assert undo.since_restore is not None
+        assert (undo.since_restore.altered, undo.loses_nothing) == (("seasons",), False)
+
+
 async def test_a_preview_that_cannot_compare_says_so_and_goes_on(tmp_path: Path) -> None:
     """A chain that is damaged is no reason against the preview of a restore, and nothing is not what it says."""
     world = ServiceWorld(tmp_path)
