@@ -55,6 +55,7 @@ class Clicks(
             controls.LOOK: self.preview,
             controls.CLAIM: self._claim,
             controls.UNDO: self.undo,
+            controls.UNDO_RESTORE: self.preview,
             controls.PIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=True),
             controls.UNPIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=False),
             controls.VERIFY: lambda interaction, snapshot: self._run(interaction, "verify", snapshot),

@@ -264,8 +264,10 @@ class BackupCog(Clicks):
             interaction, error.original if isinstance(error, app_commands.CommandInvokeError) else error
         )
 
-    async def answer_error(self, interaction: Interaction, error: BaseException) -> None:
-        """Show the person what went wrong; log what is not one of our errors; never raises."""
+    async def answer_error(
+        self, interaction: Interaction, error: BaseException, *, view: discord.ui.View | None = None
+    ) -> None:
+        """Show the person what went wrong, with a ``view``; log what is not one of our errors; never raises."""
         interaction.extras[ANSWERED] = True
         if isinstance(error, discord.HTTPException) and cannot_answer(error):
             log.warning("An interaction could not be answered any more: %s", error)
@@ -278,7 +280,8 @@ class BackupCog(Clicks):
             names = self.service.settings.discord
             meant = suggestions.meant(self.service.known, error)
             answer = self.answer_to(interaction)
-            await answer.fail(failure(error, meant, backup=names.backup_group, database=names.database_group))
+            shown = failure(error, meant, backup=names.backup_group, database=names.database_group)
+            await answer.fail(shown, view=view)
         except Exception:
             log.exception("The failure of an interaction could not be shown: %s", error)
 

@@ -72,6 +72,10 @@ class Confirmation(discord.ui.View):
         """Return what is shown when nobody confirmed in time."""
         raise NotImplementedError
 
+    def left_over(self) -> discord.ui.View:
+        """Return the controls that stay when nobody confirmed in time: these, which are disabled by then."""
+        return self
+
     async def on_timeout(self) -> None:
         """Disable the controls and show that nothing was done."""
         if self.over:
@@ -82,7 +86,7 @@ class Confirmation(discord.ui.View):
                 child.disabled = True
         try:
             await self.asking.asked.edit_original_response(
-                embed=self.timed_out().embed, view=self, allowed_mentions=QUIET
+                embed=self.timed_out().embed, view=self.left_over(), allowed_mentions=QUIET
             )
         except discord.HTTPException as error:
             # It was dismissed, or is too old to be edited; the controls do nothing in either case.

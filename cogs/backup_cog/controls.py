@@ -26,6 +26,7 @@ __all__ = [
     "RUN",
     "SNOOZE",
     "UNDO",
+    "UNDO_RESTORE",
     "UNPIN",
     "VERIFY",
     "button",
@@ -42,6 +43,7 @@ LOOK, CLAIM, UNDO, RUN = "look", "claim", "undo_rescue", "run"
 REFRESH, HISTORY, MEMBER, SNOOZE = "refresh", "history", "member", "snooze"
 VERIFY, PIN, UNPIN = "verify", "pin", "unpin"
 LIST, OPEN = "list", "open"
+UNDO_RESTORE = "undo_restore"
 """The words of buttons that are answered whenever they are clicked."""
 _PREFIX = "savepoint"
 _ID_LIMIT, _LABEL_LIMIT = 100, 80

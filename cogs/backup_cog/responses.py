@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import aiohttp
 import discord
 
-from . import embeds
+from .answers import working
+from .core_api import Doing, Stage
 from .formatting import Reply
 from .language import phrase, text
 from .notices.delivery import is_temporary
@@ -219,11 +220,21 @@ class Progress(Protocol):
 
 
 class ProgressDisplay:
-    """Shows progress in an answer, at most every two seconds; quick work shows none."""
+    """Shows progress in an answer, at most every two seconds; quick work shows none.
 
-    def __init__(self, answer: Answer, monotonic: Callable[[], float] = time.monotonic) -> None:
+    ``stages`` shows how far a restore is.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        stages: Callable[[Stage], Reply] | None = None,
+    ) -> None:
         self._answer = answer
         self._monotonic = monotonic
+        self._stages = stages
         self._last = monotonic()
         # The callback runs outside the command's context, which has the language, and which the edit needs.
         self._context = contextvars.copy_context()
@@ -231,13 +242,29 @@ class ProgressDisplay:
 
     def __call__(self, progress: Progress) -> None:
         """Show a step of the progress; returns at once."""
-        now = self._monotonic()
-        busy = self._task is not None and not self._task.done()
-        if not busy and now - self._last >= _EDIT_SECONDS:
-            self._last = now
-            reply = self._context.run(embeds.progress, progress.phase, progress.done, progress.total)
-            update = self._answer.update(reply)
-            self._task = asyncio.get_running_loop().create_task(update, context=self._context)
+        if not self._is_busy and self._monotonic() - self._last >= _EDIT_SECONDS:
+            self._show(self._context.run(self._shown, progress))
+
+    def waits(self, doing: Doing) -> None:
+        """Show at once what has to be waited for; returns at once."""
+        if not self._is_busy:
+            self._show(self._context.run(working.waiting, doing))
+
+    @property
+    def _is_busy(self) -> bool:
+        """True while an edit is under way."""
+        return self._task is not None and not self._task.done()
+
+    def _shown(self, progress: Progress) -> Reply:
+        stage: Stage | None = getattr(progress, "stage", None)
+        if stage is not None and self._stages is not None:
+            return self._stages(stage)
+        return working.progress(progress.phase, progress.done, progress.total)
+
+    def _show(self, reply: Reply) -> None:
+        self._last = self._monotonic()
+        update = self._answer.update(reply)
+        self._task = asyncio.get_running_loop().create_task(update, context=self._context)
 
     async def __aenter__(self) -> ProgressDisplay:
         """Return the display itself."""

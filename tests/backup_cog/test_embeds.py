@@ -276,7 +276,7 @@ def test_fields_that_do_not_fit_are_counted() -> None:
     ("make", "says"),
     [
         (lambda: restore_embeds.preview(plan(("marketplace_buy_42",), ("users",))), "marketplace\\_buy\\_42"),
-        (lambda: restore_embeds.preview(plan((), ("users",))), f"users: no table → {2**40}"),
+        (lambda: restore_embeds.preview(plan((), ("users",))), f"users: no table → {2**40:,}"),
         (lambda: restore_embeds.preview(plan()), "safety snapshot"),
         (lambda: restore_embeds.preview(structs.replace(plan(), unchanged=True)), "Nothing was written since then."),
         (lambda: restore_embeds.preview(structs.replace(plan(), loss=Loss())), "). No row was written since then.\n"),

@@ -33,14 +33,10 @@ EXCEPTIONS = {
 }
 """Modules whose texts nobody reads in Discord, and why."""
 NOT_YET = {
-    "embeds.py",
     "players/commands.py",
     "players/confirmation.py",
     "players/texts.py",
-    "restore_embeds.py",
-    "restore_view.py",
     "slash/details.py",
-    "slash/restoring.py",
 }
 """Modules that are still to be translated; none may be added."""
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from cogs.backup_cog.formatting import Reply
 from cogs.backup_cog.responses import ProgressDisplay
-from tests.backup_cog.world import Clock
+from core.snapshots import Actor, Doing
+from tests.backup_cog.world import NOON, Clock
 
 
 class SlowAnswer:
@@ -94,3 +95,19 @@ async def test_a_slow_edit_is_not_overtaken_and_not_left_behind(clock: Clock) ->
     answer.gate.set()
     await working
     assert answer.shown == ["compress 2 %", "the outcome"]
+
+
+async def test_what_has_to_be_waited_for_is_shown_at_once(clock: Clock) -> None:
+    """Since when it runs, and for whom; the work itself is shown after that as always."""
+    answer: Any = SlowAnswer()
+    actor = Actor(source="discord", name="Ann", id=7)
+    async with ProgressDisplay(answer, clock.monotonic) as display:
+        display.waits(Doing(operation="a restore", since=NOON, actor=actor))
+        await asyncio.sleep(0)
+        clock.advance(seconds=1)
+        display(report(1))
+        await asyncio.sleep(0)
+        clock.advance(seconds=1)
+        display(report(2))
+    assert answer.shown[0].startswith("Running now: a restore for Ann (7) by discord, begun <t:")
+    assert answer.shown[1:] == ["compress 2 %"]

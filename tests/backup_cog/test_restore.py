@@ -7,7 +7,6 @@ from typing import Any
 
 import discord
 import pytest
-from simcord.backend.errors import SetupError
 from simcord.results import InteractionResult
 
 from core.snapshots import Kind, RestorePlan, RestoreReport, Snapshot
@@ -50,10 +49,11 @@ async def confirm(stage: Stage, shown: InteractionResult, typed: str) -> Interac
     return await stage.owner.submit_modal(modal, {"snapshot_id": typed})
 
 
-def disabled(shown: InteractionResult) -> list[bool]:
-    """Return which of the buttons that are left are disabled."""
+def labels(shown: InteractionResult) -> list[str]:
+    """Return the labels of the buttons that can be clicked."""
     assert shown.response is not None
-    return [bool(button.get("disabled")) for row in shown.response.components for button in row["components"]]
+    buttons = [button for row in shown.response.components for button in row["components"]]
+    return [button["label"] for button in buttons if not button.get("disabled")]
 
 
 async def test_a_restore_shows_what_is_lost_asks_and_does_it(stage: Stage) -> None:
@@ -82,18 +82,61 @@ async def test_a_restore_shows_what_is_lost_asks_and_does_it(stage: Stage) -> No
     assert said(shown).strip().startswith("Restored")
     assert f"`{safety.id}`" in said(shown)
     assert "equal to the snapshot" in said(shown)
-    assert disabled(shown) == []
+    assert labels(shown) == ["Undo"]
     assert heard == [(snapshot.id, ["alice", "bob", "user 3"]), (snapshot.id, ["alice", "bob"])]
     assert stage.errors() == []
 
 
-async def test_the_safety_snapshot_is_the_way_back(stage: Stage) -> None:
-    """Undo is a restore like any other."""
+async def test_undo_goes_back_to_the_safety_snapshot_also_after_a_restart(stage: Stage) -> None:
+    """It shows first what that would do; one click is enough as long as nothing was written after the restore."""
     snapshot = await lose_something(stage)
-    await confirm(stage, await asked(stage, snapshot), snapshot.id)
-    safety = stage.cog.service.known[0]
-    await confirm(stage, await asked(stage, safety), safety.id)
+    shown = await asked(stage, snapshot)
+    await confirm(stage, shown, snapshot.id)
+    await stage.bot.reload_extension("cogs.backup_cog")
+    again = await click(stage, shown, "Undo")
+    assert f"This undoes the restore of snapshot `{snapshot.id}`" in said(again)
+    assert "Nothing was written since that restore." in said(again)
+    stage.bot.owner_ids = {stage.admin.id}
+    assert "Not allowed" in said(await click(stage, shown, "Undo"))
+    stage.bot.owner_ids = {stage.owner.id}
+    done = await click(stage, again, "Confirm")
+    assert done.modal is None
+    assert said(again).strip().startswith("Restored")
     assert stage.world.names() == ["alice", "bob", "user 3"]
+    assert set(stage.errors()) <= {"NotAllowed"}
+
+
+async def test_one_click_restores_only_if_nothing_is_lost_at_that_moment(stage: Stage) -> None:
+    """It agreed to losing nothing: what was written meanwhile is shown, and asked for by typing."""
+    snapshot = (await stage.cog.service.create(Kind.MANUAL)).snapshot
+    shown = await asked(stage, snapshot)
+    assert "Nothing is lost." in said(shown)
+    stage.world.add_user(3)
+    assert (await click(stage, shown, "Confirm")).modal is None
+    assert "Something was written since this was shown" in said(shown)
+    assert stage.world.names() == ["alice", "bob", "user 3"]
+    await confirm(stage, shown, snapshot.id)
+    assert stage.world.names() == ["alice", "bob"]
+    assert stage.errors() == []
+
+
+async def test_the_events_that_are_lost_are_turned_page_by_page(stage: Stage) -> None:
+    """None of them is cut; the buttons belong to who asked."""
+    snapshot = (await stage.cog.service.create(Kind.MANUAL)).snapshot
+    stage.world.add_user(3)
+    for number in range(12):
+        stage.cog.service.request(Kind.CRITICAL, f"sold_{number}")
+    await stage.cog.service.settled()
+    shown = await asked(stage, snapshot)
+    assert labels(shown) == ["Confirm", "Cancel", "Older events"]
+    assert "page 1 of 2" in said(shown)
+    first = said(shown)
+    await click(stage, shown, "Older events")
+    assert labels(shown) == ["Confirm", "Cancel", "Newer events"]
+    assert all((f"sold\\_{number}\n" in first) is not (f"sold\\_{number}\n" in said(shown)) for number in range(12))
+    await click(stage, shown, "Newer events")
+    assert said(shown) == first
+    assert stage.errors() == []
 
 
 async def test_cancel_does_nothing(stage: Stage) -> None:
@@ -102,7 +145,7 @@ async def test_cancel_does_nothing(stage: Stage) -> None:
     shown = await asked(stage, snapshot)
     await click(stage, shown, "Cancel")
     assert "Nothing was done" in said(shown)
-    assert disabled(shown) == []
+    assert labels(shown) == []
     assert stage.world.names() == ["alice", "bob", "user 3"]
 
 
@@ -118,17 +161,16 @@ async def test_a_wrong_id_does_nothing_and_may_be_corrected(stage: Stage) -> Non
 
 
 async def test_the_buttons_time_out_visibly(stage: Stage) -> None:
-    """After the configured time they are disabled, and the message says that nothing was done."""
+    """After the configured time they are gone, and the message says that nothing was done and offers to look again."""
     snapshot = await lose_something(stage)
     shown = await asked(stage, snapshot)
     modal = await click(stage, shown, "Confirm")
     await stage.env.advance_time(181)
     assert "Timed out" in said(shown)
-    assert disabled(shown) == [True, True]
-    with pytest.raises(SetupError, match="disabled"):
-        await click(stage, shown, "Confirm")
+    assert labels(shown) == ["Look again"]
     late = await stage.owner.submit_modal(modal, {"snapshot_id": snapshot.id})
     assert "Restored" not in said(late)
+    assert "Restore this snapshot?" in said(await click(stage, shown, "Look again"))
     assert stage.world.names() == ["alice", "bob", "user 3"]
 
 
@@ -252,6 +294,7 @@ async def test_a_plan_that_is_outdated_restores_nothing(stage: Stage) -> None:
     stage.world.add_user(4)
     await confirm(stage, shown, snapshot.id)
     assert "changed since this restore was shown" in said(shown)
+    assert labels(shown) == ["Look again"]
     assert "user 4" in stage.world.names()
     assert set(stage.errors()) <= {"PlanOutdated"}
 

@@ -58,8 +58,10 @@ class CogPart(commands.Cog):
         """Return what answers an interaction; an outcome that cannot be shown to the person is kept for the owner."""
         raise NotImplementedError
 
-    async def answer_error(self, interaction: Interaction, error: BaseException) -> None:
-        """Show the person what went wrong; log what is not one of our errors; never raises."""
+    async def answer_error(
+        self, interaction: Interaction, error: BaseException, *, view: discord.ui.View | None = None
+    ) -> None:
+        """Show the person what went wrong, with a ``view``; log what is not one of our errors; never raises."""
         raise NotImplementedError
 
     def reader(self, interaction: Interaction) -> Reader:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from discord import app_commands
 
-from .. import embeds
 from ..answers import checks
+from ..answers.taken import created
 from ..core_api import Kind, Level
 from ..permissions import Interaction, actor_of
 from ..responses import ProgressDisplay
@@ -28,9 +28,15 @@ class TakingCommands(CogPart):
         """Take a snapshot now."""
         async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
             outcome = await self.service.create(
-                Kind.MANUAL, note=note, pin=pin, actor=actor_of(interaction), on_progress=progress
+                Kind.MANUAL,
+                note=note,
+                pin=pin,
+                actor=actor_of(interaction),
+                on_wait=progress.waits,
+                on_progress=progress,
             )
-        await answer.show(embeds.created(outcome), outcome=True)
+        group = self.service.settings.discord.backup_group
+        await answer.show(created(outcome, group=group), outcome=True)
 
     @BACKUP.command(name="verify")
     @app_commands.describe(snapshot="Which one; the newest if none is named", level="How thoroughly")

@@ -31,5 +31,10 @@ def ask(person: Person, snapshot: str) -> Message:
 
 
 def agree(person: Person, preview: Message, snapshot: str) -> Shown:
-    """Confirm a restore by a click and by typing."""
-    return person.submit(person.click(preview, "Confirm"), snapshot[:4])
+    """Confirm a restore by a click, and by typing where that is asked for because something is lost."""
+    clicked = person.click(preview, "Confirm")
+    return person.submit(clicked, snapshot[:4]) if _asks_to_type(preview) else clicked
+
+
+def _asks_to_type(preview: Message) -> bool:
+    return "Confirm asks for" in preview.text

@@ -34,10 +34,10 @@ def test_after_a_restart_last_months_message_is_answered_and_restores_nothing(fo
     town = found()
     town.open()
     snapshot = take(town.owner)
+    join(town)
     preview = ask(town.owner, snapshot)
     asked = town.owner.click(preview, "Confirm")
     asked.modal()
-    join(town)
     now = town.bot.dump()
     assert town.bot.end() == 0
     catalog = json.loads((town.bot.repository / "backup_metadata.json").read_text())
