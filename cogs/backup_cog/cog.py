@@ -40,6 +40,7 @@ from .slash import suggestions
 from .slash.groups import BACKUP, DATABASE, name_groups
 from .slash.snapshots.labels import Reader
 from .slash.time_zone import ChosenZones, TimeZones
+from .status.picture import Pictures
 from .triggers import AfterCommit, Trigger
 
 __all__ = ["ANSWERED", "BackupCog"]
@@ -111,6 +112,7 @@ class BackupCog(Clicks):
         later, concerns_us = self._after_commit.add, self._mentions.concerns
         self.triggers = tuple(Trigger(each, self._request, later, concerns_us) for each in settings.triggers)
         counts = StoredDocument(service, "triggers", TriggerCounts)
+        self.pictures = Pictures()
         self.zones = TimeZones(settings.discord.time_zone, StoredDocument(service, "time_zones", ChosenZones))
         self._memory = Memory(bot, outages, counts, self.alerts, self.outbox, self.triggers)
         self._listeners = tuple(each for trigger in self.triggers for each in trigger.listeners())

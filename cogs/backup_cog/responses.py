@@ -10,7 +10,8 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from io import BytesIO
 from typing import Any, Protocol
 
 import aiohttp
@@ -114,15 +115,14 @@ class Answer:
         await self._send_elsewhere(reply, outcome=outcome)
 
     async def show_panel(
-        self, view: discord.ui.LayoutView, otherwise: Reply | None, files: Sequence[discord.File] = ()
+        self, view: discord.ui.LayoutView, otherwise: Reply | None, files: Mapping[str, bytes]
     ) -> None:
-        """Show components as the answer, else ``otherwise`` by direct message; None: the panel stays as it is."""
+        """Show components with their files as the answer, else ``otherwise`` by direct message, or nothing."""
         edit = self.interaction.edit_original_response
 
         async def attempt() -> object:
-            for file in files:
-                file.reset()
-            return await edit(view=view, attachments=list(files), allowed_mentions=QUIET)
+            attached = [discord.File(BytesIO(content), filename=name) for name, content in files.items()]
+            return await edit(view=view, attachments=attached, allowed_mentions=QUIET)
 
         if (self._lost or not await self._tried(attempt, "here")) and otherwise is not None:
             await self._send_elsewhere(otherwise, outcome=False)

@@ -6,6 +6,7 @@ person who opened it. Anybody else who may manage backups gets a panel of their 
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Sequence
 
@@ -16,8 +17,9 @@ from ..core_api import SnapshotError, Status
 from ..formatting import Reply, embed, when
 from ..language import for_the_host, text
 from ..permissions import Interaction
+from ..status.chart import Chart, chart_of
 from ..status.message import status_text
-from ..status.panel import status_panel, status_reply
+from ..status.panel import PICTURE, status_panel, status_reply
 from ..status.state import CogState
 from .groups import BACKUP
 from .parts import CogPart
@@ -44,8 +46,18 @@ class StatusCommands(CogPart):
         await answer.defer(thinking=not in_place)
         await self.permissions.require_manager(interaction)
         state, cog = await self._status(), self.state()
-        view = status_panel(state, cog, interaction.user.id)
-        await answer.show_panel(view, None if in_place else status_reply(state, cog))
+        chart = self.chart(self.reader(interaction).zone)
+        picture = await self.pictures.draw(chart)
+        described = chart.description if chart is not None and picture is not None else None
+        view = status_panel(state, cog, interaction.user.id, described)
+        otherwise = None if in_place else status_reply(state, cog)
+        await answer.show_panel(view, otherwise, {PICTURE: picture} if picture is not None else {})
+
+    def chart(self, zone: dt.tzinfo) -> Chart | None:
+        """Return the chart of the snapshots, with times of a zone; None if there is nothing to draw."""
+        restores = [each.at for each in self.service.catalog.restores]
+        alerts = [(each.began, each.ended) for each in self.alerts.past]
+        return chart_of(self.service.known, restores, alerts, self.service.now(), zone)
 
     async def _status(self) -> Status | None:
         return await self.service.status() if self.lifecycle.problem is None else None

@@ -18,6 +18,7 @@ from ..notices.alerts import Alerts
 from ..notices.outbox import Outbox
 from ..permissions import Bot, Interaction, Permissions
 from ..responses import Answer
+from ..status.picture import Pictures
 from ..triggers import Trigger
 from .snapshots.labels import Reader
 
@@ -35,6 +36,7 @@ class CogPart(commands.Cog):
     lifecycle: Lifecycle
     triggers: tuple[Trigger, ...]
     repository: Path
+    pictures: Pictures
 
     def managing(
         self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None

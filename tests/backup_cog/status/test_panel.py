@@ -131,3 +131,26 @@ async def test_a_history_is_two_clicks_away(stage: Stage) -> None:
     assert asked is not None
     found = await stage.admin.select(asked, [stage.player])
     assert stage.player.user.name in said(found)
+
+
+@pytest.mark.process
+@AT_HOME
+async def test_a_panel_has_its_picture_and_the_one_that_replaces_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attached once, and described; without one the text is the same."""
+
+    async def draw(chart: object) -> bytes | None:
+        return b"\x89PNG" if chart is not None else None
+
+    monkeypatch.setattr(stage.cog.pictures, "draw", draw)
+    shown = (await stage.slash(stage.admin, "backup status")).response
+    assert shown is not None
+    assert shown.attachments == []
+    await stage.cog.service.create(Kind.MANUAL)
+    for _ in range(2):
+        await stage.admin.click(shown, label="Refresh")
+        (gallery,) = [each for each in walk(shown.components) if each["type"] == 12]
+        (item,) = gallery["items"]
+        assert "1 snapshot of" in item["description"]
+        assert [each.filename for each in shown.attachments] == ["backups.png"]

@@ -15,7 +15,7 @@ GAME = (
     "CREATE TABLE users (id INTEGER PRIMARY KEY, discord TEXT, name TEXT)",
     'CREATE TABLE "odd ""one" (a, b BLOB)',
     "INSERT INTO users VALUES (1, '77', 'Ann'), (2, '78', ''), (3, '79', 'Bo'), (4, '79', 'Cy')",
-    "INSERT INTO \"odd \"\"one\" VALUES (1, x'00ff'), (NULL, NULL)",
+    'INSERT INTO "odd ""one" VALUES (1, x\'00ff\'), (NULL, NULL)',
 )
 
 

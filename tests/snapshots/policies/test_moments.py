@@ -98,7 +98,6 @@ def test_only_the_timeline_counts(tmp_path: object) -> None:
 
 def test_a_time_is_of_the_zone_of_who_wrote_it() -> None:
     """And what is said about times is said in that zone too."""
-
     berlin = ZoneInfo("Europe/Berlin")
     found = [resolve_moment(text, SNAPSHOTS, (), NOON, berlin) for text in ("09:30", "09:30Z", "yesterday 19:30")]
     assert [each.sequence for each in found if each is not None] == [3, 3, 1]
