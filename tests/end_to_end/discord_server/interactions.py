@@ -78,10 +78,10 @@ class InteractionRoutes:
         elif kind == DEFERRED_UPDATE:
             made.original = made.source
         elif kind == UPDATE:
-            rules.require_edit(data)
             assert made.source is not None
-            made.original = made.source
-            made.original.change(data, upload.attachments(made.original))
+            made.original, attached = made.source, upload.attachments(made.source)
+            rules.require_edit(data, made.source.flags, made.source.attachments if attached is None else attached)
+            made.original.change(data, attached)
         elif kind == SUGGESTIONS:
             rules.require_choices(data["choices"])
             made.choices = data["choices"]
@@ -121,8 +121,9 @@ class InteractionRoutes:
         """Change an answer."""
         upload = await read_upload(request, self._discord)
         shown = self._message(request)
-        rules.require_edit(upload.payload)
-        shown.change(upload.payload, upload.attachments(shown))
+        attached = upload.attachments(shown)
+        rules.require_edit(upload.payload, shown.flags, shown.attachments if attached is None else attached)
+        shown.change(upload.payload, attached)
         return json_response(payloads.message(shown))
 
     async def delete(self, request: web.Request) -> web.StreamResponse:

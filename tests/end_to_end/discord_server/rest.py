@@ -141,8 +141,9 @@ class _Rest:
     async def edit(self, request: web.Request) -> web.StreamResponse:
         upload = await read_upload(request, self._discord)
         shown = self._own_message(request)
-        rules.require_edit(upload.payload)
-        shown.change(upload.payload, upload.attachments(shown))
+        attached = upload.attachments(shown)
+        rules.require_edit(upload.payload, shown.flags, shown.attachments if attached is None else attached)
+        shown.change(upload.payload, attached)
         return json_response(payloads.message(shown))
 
     async def delete(self, request: web.Request) -> web.StreamResponse:

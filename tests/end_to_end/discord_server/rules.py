@@ -16,7 +16,7 @@ __all__ = ["Refused", "require_choices", "require_command", "require_message", "
 
 Document = dict[str, Any]
 COMPONENTS_V2 = 1 << 15
-ROW, BUTTON, SELECT, TEXT_INPUT, TEXT_DISPLAY, LABEL = 1, 2, 3, 4, 10, 18
+ROW, BUTTON, SELECT, TEXT_INPUT, TEXT_DISPLAY, GALLERY, LABEL = 1, 2, 3, 4, 10, 12, 18
 LINK = 5
 
 
@@ -41,9 +41,18 @@ def require_message(message: Document, files: int = 0) -> None:
         raise Refused(400, 50006, "Cannot send an empty message")
 
 
-def require_edit(message: Document) -> None:
-    """Raise Refused if what replaces parts of a message breaks a limit."""
-    _require(_faults_of_message(message))
+def require_edit(message: Document, flags: int, attached: Sequence[Document] = ()) -> None:
+    """Raise Refused if what replaces parts of a message with these flags breaks a limit.
+
+    ``attached`` is what the message will have attached. A message of components stays one.
+    """
+    faults = _faults_of_message({**message, "flags": int(message.get("flags") or 0) | flags})
+    names = {f"attachment://{each['filename']}" for each in attached}
+    for each in walk(message.get("components") or []):
+        for item in each.get("items", []):
+            if item["media"]["url"].startswith("attachment://") and item["media"]["url"] not in names:
+                faults.append(f"{item['media']['url']}, which is not attached")
+    _require(faults)
 
 
 def require_modal(modal: Document) -> None:
@@ -78,8 +87,13 @@ def _faults_of_message(message: Document) -> list[str]:
     if int(message.get("flags") or 0) & COMPONENTS_V2:
         if message.get("content") or embeds:
             faults.append("content or embeds beside components v2")
-        if len(list(walk(components))) > 40:
+        every = list(walk(components))
+        if len(every) > 40:
             faults.append("more than 40 components")
+        if sum(len(each["content"]) for each in every if each["type"] == TEXT_DISPLAY) > 4000:
+            faults.append("more than 4000 characters in components")
+        if any(each["type"] == GALLERY and not 1 <= len(each["items"]) <= 10 for each in every):
+            faults.append("a gallery of anything but 1 to 10 pictures")
     elif len(components) > 5 or any(each["type"] != ROW for each in components):
         faults.append("anything but at most 5 action rows")
     if len(embeds) > 10:

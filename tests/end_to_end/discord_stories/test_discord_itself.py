@@ -78,6 +78,8 @@ REFUSED: dict[str, dict[str, Any]] = {
     "version 2 with an embed": {"components": [row(button())], "flags": V2, "embeds": [{"title": "x"}]},
     "version 2": {"components": [{"type": 10, "content": "x" * 4001}], "flags": V2},
     "41 components": {"components": [{"type": 10, "content": "x"}] * 41, "flags": V2},
+    "version 2 in all": {"components": [{"type": 10, "content": "x" * 2001}] * 2, "flags": V2},
+    "no pictures": {"components": [{"type": 12, "items": []}], "flags": V2},
 }
 
 
@@ -93,6 +95,17 @@ def test_a_message_beyond_them_is_refused(message: dict[str, Any]) -> None:
     with pytest.raises(rules.Refused) as refused:
         rules.require_message(message)
     assert (refused.value.status, refused.value.code) == (400, 50035)
+
+
+def test_a_message_of_components_stays_one_and_shows_what_is_attached() -> None:
+    """An edit brings no embed back into it, and no picture that is not there."""
+    gallery = {"components": [{"type": 12, "items": [{"media": {"url": "attachment://x.png"}}]}], "flags": V2}
+    rules.require_edit(gallery, 0, [{"filename": "x.png"}])
+    rules.require_edit({"embeds": []}, V2)
+    for edit, flags in ((gallery, 0), ({"embeds": [{"title": "x"}]}, V2), ({"content": "x"}, V2)):
+        with pytest.raises(rules.Refused) as refused:
+            rules.require_edit(edit, flags)
+        assert refused.value.code == 50035
 
 
 def test_an_empty_message_a_long_modal_and_too_many_choices_are_refused() -> None:
