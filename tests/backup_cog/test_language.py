@@ -178,6 +178,11 @@ async def test_menus_are_translated_beside_the_hosts_own_translator(translator: 
     assert level["choices"][0]["name_localizations"]["de"].startswith("Prüfsumme")
 
 
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_host_can_set_each_language(code: str) -> None:
+    assert snapshots.load(None, {"BACKUP_DISCORD_LANGUAGE": code}).discord.language == code
+
+
 def test_no_text_is_in_two_files() -> None:
     """Whoever mends the one would wonder why nothing changes."""
     files = sorted(Path(catalog.__file__).parent.glob("*/*.toml"))
