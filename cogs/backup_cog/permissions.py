@@ -68,9 +68,9 @@ class Permissions:
             raise NotAllowed(phrase("Backups are for the bot's owner and the administrators of the owner's guilds."))
 
     async def require_owner(self, interaction: Interaction) -> None:
-        """Raise NotAllowed unless the user owns the bot."""
+        """Raise NotAllowed unless the user counts as an owner."""
         if not await self.is_owner(interaction.user):
-            raise NotAllowed(phrase("Only the bot's owner restores a snapshot."))
+            raise NotAllowed(phrase("Only the bot's owner may do that."))
 
 
 class Denials:

@@ -44,9 +44,9 @@ def test_a_deadline_names_the_operation_and_its_setting() -> None:
 
 
 def test_a_refusal_is_told_in_the_readers_language_and_logged_in_english() -> None:
-    refused = NotAllowed("Only the bot's owner restores a snapshot.")
+    refused = NotAllowed("Only the bot's owner may do that.")
     speak("de")
     shown = text_of(failure(refused).embed)
     speak("")
-    assert shown.splitlines()[:2] == ["Nicht erlaubt", "Nur der Besitzer des Bots stellt einen Snapshot wieder her."]
-    assert str(refused) == "Only the bot's owner restores a snapshot."
+    assert shown.splitlines()[:2] == ["Nicht erlaubt", "Das darf nur der Besitzer des Bots."]
+    assert str(refused) == "Only the bot's owner may do that."
