@@ -15,6 +15,8 @@ from .permissions import Interaction, actor_of
 from .players.commands import PlayerCommands
 from .restore_view import take_modal
 from .slash.details import DetailCommands
+from .slash.downloading import DownloadCommands
+from .slash.inside import InsideCommands
 from .slash.listing import ListCommands
 from .slash.panel import StatusCommands
 from .slash.restoring import RestoreCommands
@@ -26,7 +28,15 @@ __all__ = ["Clicks"]
 
 
 class Clicks(
-    TakingCommands, ListCommands, DetailCommands, RestoreCommands, StatusCommands, PlayerCommands, ZoneCommands
+    TakingCommands,
+    ListCommands,
+    DetailCommands,
+    InsideCommands,
+    DownloadCommands,
+    RestoreCommands,
+    StatusCommands,
+    PlayerCommands,
+    ZoneCommands,
 ):
     """The commands of ``BackupCog``, and what the buttons that name them do."""
 
@@ -56,8 +66,14 @@ class Clicks(
             controls.CLAIM: self._claim,
             controls.UNDO: self.undo,
             controls.UNDO_RESTORE: self.preview,
-            controls.PIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=True),
-            controls.UNPIN: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=False),
+            controls.PIN: lambda interaction, snapshot: self.ask_why(interaction, snapshot, pinned=True),
+            controls.UNPIN: lambda interaction, snapshot: self.ask_why(interaction, snapshot, pinned=False),
+            controls.PIN_WHY: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=True),
+            controls.UNPIN_WHY: lambda interaction, snapshot: self.pin(interaction, snapshot, pinned=False),
+            controls.REASONS: self.turn_reasons,
+            controls.INSIDE: self.look_inside,
+            controls.TABLE: self.first_rows,
+            controls.DOWNLOAD: self.download,
             controls.VERIFY: lambda interaction, snapshot: self._run(interaction, "verify", snapshot),
             controls.LIST: lambda interaction, _: self._run(interaction, "list"),
             controls.OPEN: lambda interaction, _: self.show_one(interaction, controls.chosen(interaction)),

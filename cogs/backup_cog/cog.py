@@ -39,6 +39,7 @@ from .responses import Answer, cannot_answer
 from .slash import suggestions
 from .slash.groups import BACKUP, DATABASE, name_groups
 from .slash.snapshots.labels import Reader
+from .slash.snapshots.names import Names
 from .slash.time_zone import ChosenZones, TimeZones
 from .status.picture import Pictures
 from .triggers import AfterCommit, Trigger
@@ -114,6 +115,7 @@ class BackupCog(Clicks):
         counts = StoredDocument(service, "triggers", TriggerCounts)
         self.pictures = Pictures()
         self.zones = TimeZones(settings.discord.time_zone, StoredDocument(service, "time_zones", ChosenZones))
+        self.names = Names(service, settings.discord.names, monotonic)
         self._memory = Memory(bot, outages, counts, self.alerts, self.outbox, self.triggers)
         self._listeners = tuple(each for trigger in self.triggers for each in trigger.listeners())
         self.views: set[discord.ui.View] = set()
@@ -140,6 +142,7 @@ class BackupCog(Clicks):
             view.stop()
         await self._wait_for_commands()
         await self._after_commit.close()
+        await self.names.close()
         await self.lifecycle.stop()
         for name, listener in self._listeners:
             self.bot.remove_listener(listener, name)
@@ -187,7 +190,7 @@ class BackupCog(Clicks):
 
     def reader(self, interaction: Interaction) -> Reader:
         """Return how snapshots are shown to a person."""
-        return Reader(self.zones.of(interaction.user.id), self.service.now())
+        return Reader(self.zones.of(interaction.user.id), self.service.now(), self.names.shown)
 
     async def named(self, interaction: Interaction, typed: str, *, now: bool = False) -> str:
         """Return the id of the snapshot that a person means by an id, a reason, a time or a part of one.
@@ -221,11 +224,11 @@ class BackupCog(Clicks):
 
     @contextlib.asynccontextmanager
     async def managing(
-        self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None
+        self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None, *, in_place: bool = False
     ) -> AsyncIterator[Answer]:
         """Defer, check who asks (without ``require``: for a manager), and require a usable repository."""
         answer = self.answer_to(interaction)
-        await answer.defer()
+        await answer.defer(thinking=not in_place)
         await (require or self.permissions.require_manager)(interaction)
         if self.lifecycle.problem is not None:
             raise self.lifecycle.problem

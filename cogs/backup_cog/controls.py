@@ -16,18 +16,24 @@ from .permissions import Interaction, NotAllowed
 
 __all__ = [
     "CLAIM",
+    "DOWNLOAD",
     "HISTORY",
+    "INSIDE",
     "LIST",
     "LOOK",
     "MEMBER",
     "OPEN",
     "PIN",
+    "PIN_WHY",
+    "REASONS",
     "REFRESH",
     "RUN",
     "SNOOZE",
+    "TABLE",
     "UNDO",
     "UNDO_RESTORE",
     "UNPIN",
+    "UNPIN_WHY",
     "VERIFY",
     "button",
     "chosen",
@@ -44,6 +50,8 @@ REFRESH, HISTORY, MEMBER, SNOOZE = "refresh", "history", "member", "snooze"
 VERIFY, PIN, UNPIN = "verify", "pin", "unpin"
 LIST, OPEN = "list", "open"
 UNDO_RESTORE = "undo_restore"
+INSIDE, TABLE, DOWNLOAD, REASONS = "inside", "table", "download", "reasons"
+PIN_WHY, UNPIN_WHY = "pin_why", "unpin_why"
 """The words of buttons that are answered whenever they are clicked."""
 _PREFIX = "savepoint"
 _ID_LIMIT, _LABEL_LIMIT = 100, 80

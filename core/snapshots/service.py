@@ -42,7 +42,7 @@ from .models import (
 from .operations.context import Context
 from .operations.create import CreateRequest, create
 from .operations.events import EventCoverage, Ticket
-from .operations.export import export
+from .operations.export import export, exported
 from .operations.identity import claim
 from .operations.importing import import_file
 from .operations.journal import audit
@@ -329,9 +329,9 @@ class SnapshotService(PastMethods):
         """Verify the newest snapshot if that was last done longer ago than ``verify_interval``."""
         return await self._verification.run_due()
 
-    async def pin(self, text: str, pinned: bool = True, *, actor: Actor = NOBODY) -> Snapshot:
+    async def pin(self, text: str, pinned: bool = True, *, why: str = "", actor: Actor = NOBODY) -> Snapshot:
         """Pin a snapshot, so that retention never removes it, or unpin it; return it with the change."""
-        return await pin(self._context, text, pinned, actor=actor)
+        return await pin(self._context, text, pinned, why=why, actor=actor)
 
     async def prune(self, *, dry_run: bool = False, actor: Actor = NOBODY) -> PruneReport:
         """Apply retention; with ``dry_run`` only return what it would do and why."""
@@ -340,6 +340,10 @@ class SnapshotService(PastMethods):
     async def export(self, text: str, target: Path, *, on_progress: OnProgress | None = None) -> Exported:
         """Write a snapshot to a new file that needs no other one, a gzip if its name ends so; verify it on the way."""
         return await export(self._context, text, target, on_progress)
+
+    async def exported(self, text: str, most: int, actor: Actor, on_progress: OnProgress) -> tuple[str, bytes] | None:
+        """Return the name and the content of an exported gzip, None if it has more than ``most`` bytes."""
+        return await exported(self._context, text, most, actor, on_progress)
 
     async def import_file(
         self,

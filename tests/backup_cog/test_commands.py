@@ -232,31 +232,3 @@ async def test_a_second_acknowledgement_is_an_acknowledgement(stage: Stage) -> N
     await stage.admin.slash(stage.office, "backup now")
     assert len(stage.cog.service.known) == 1
     assert stage.errors() == []
-
-
-async def test_one_snapshot_is_shown_in_full_with_what_can_be_done_with_it(stage: Stage) -> None:
-    """Its reasons, form, state, rows and why it is kept; verified and pinned by a click, restored by the owner's."""
-    await stage.cog.service.create(Kind.MANUAL)
-    stage.world.add_user(3)
-    event = await stage.cog.service.request(Kind.CRITICAL, "marketplace_buy_42").wait()
-    shown = await stage.slash(stage.admin, "backup show", snapshot="marketplace_buy_42")
-    text = said(shown)
-    for part in (
-        f"Snapshot {event.id}",
-        "incremental, needs `",
-        "marketplace\\_buy\\_42",
-        "sound",
-        "newest restorable",
-    ):
-        assert part in text, part
-    assert shown.response is not None
-    assert "Verified" in said(await stage.admin.click(shown.response, label="Verify"))
-    assert "Pinned" in said(await stage.admin.click(shown.response, label="Pin"))
-    pinned = await stage.slash(stage.admin, "backup show", snapshot=event.id)
-    assert "until somebody unpins it" in said(pinned)
-    assert pinned.response is not None
-    assert "Unpinned" in said(await stage.admin.click(pinned.response, label="Unpin"))
-    assert "Only the bot's owner" in said(await stage.admin.click(pinned.response, label="Restore…"))
-    done = [line.action for line in await stage.cog.service.audit()]
-    assert [action for action in done if "pin" in action] == ["pin", "unpin"]
-    stage.errors()

@@ -1,23 +1,35 @@
-"""One snapshot in full: ``show``, and the buttons under it."""
+"""One snapshot in full: ``show``, and the buttons under it, which work after a restart too."""
 
 from __future__ import annotations
 
 import discord
 from discord import app_commands
 
-from ..controls import LOOK, PIN, UNPIN, VERIFY, custom_id
-from ..core_api import PruneDecision, Snapshot, count_text, size_text
-from ..embeds import GREEN, when
-from ..formatting import Reply, embed, listing, plain, report_text
+from ..controls import DOWNLOAD, INSIDE, LOOK, PIN, PIN_WHY, REASONS, UNPIN, UNPIN_WHY, VERIFY, custom_id, typed_text
+from ..core_api import Snapshot
+from ..formatting import GREEN, Reply, embed
+from ..language import phrase, text
 from ..permissions import Interaction, actor_of
+from ..responses import acknowledge
 from .groups import BACKUP
 from .parts import CogPart
-from .snapshots.lines import facts
+from .snapshots.described import described
+from .snapshots.detail_embeds import PAGE_LENGTH, pages_of, shown_details
+from .snapshots.lines import own_reasons
 
-__all__ = ["DetailCommands", "details"]
+__all__ = ["DetailCommands"]
 
 _Name = app_commands.Range[str, 1, 100]
-_LIMIT = 900
+_WHY_LIMIT = 200
+_MODAL_SECONDS = 900.0
+_BUTTONS = {
+    VERIFY: phrase("Verify"),
+    PIN: phrase("Pin…"),
+    UNPIN: phrase("Unpin…"),
+    INSIDE: phrase("Look inside"),
+    DOWNLOAD: phrase("Download"),
+    LOOK: phrase("Restore…"),
+}
 
 
 class DetailCommands(CogPart):
@@ -29,70 +41,78 @@ class DetailCommands(CogPart):
         """Show one snapshot in full: what it holds, how it is verified, how long it is kept."""
         await self.show_one(interaction, snapshot)
 
-    async def show_one(self, interaction: Interaction, snapshot: str) -> None:
-        """Show the snapshot that somebody named or clicked."""
-        async with self.managing(interaction) as answer:
-            found = await self.service.get(await self.named(interaction, snapshot))
-            report = await self.service.prune(dry_run=True)
-        decision = next((each for each in report.decisions if each.snapshot.id == found.id), None)
-        await answer.show(details(found, decision), view=_buttons(found))
-
     @details.autocomplete("snapshot")
     async def suggest_shown(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         """Suggest snapshots to show."""
         return await self.suggested(interaction, typed)
 
+    async def show_one(self, interaction: Interaction, snapshot: str) -> None:
+        """Show the snapshot that somebody named or clicked."""
+        await self._show_details(interaction, snapshot, 0, in_place=False)
+
+    async def turn_reasons(self, interaction: Interaction, control: str) -> None:
+        """Show another page of the reasons in place, for the buttons under them."""
+        snapshot, _, page = control.partition(":")
+        await self._show_details(interaction, snapshot, int(page) if page.isdecimal() else 0, in_place=True)
+
+    async def _show_details(self, interaction: Interaction, snapshot: str, page: int, *, in_place: bool) -> None:
+        async with self.managing(interaction, in_place=in_place) as answer:
+            found = await self.service.get(await self.named(interaction, snapshot))
+            page = min(page, pages_of(found) - 1)
+            await self.names.learn(own_reasons(found)[page * PAGE_LENGTH :][:PAGE_LENGTH])
+            decisions = (await self.service.prune(dry_run=True)).decisions
+            known = described(found, self.service.known, decisions, await self.service.audit())
+        await answer.show(shown_details(known, page, self.reader(interaction)), view=_buttons(found, page))
+
+    async def ask_why(self, interaction: Interaction, snapshot: str, *, pinned: bool) -> None:
+        """Ask for the reason of a pin or of its end, for the buttons."""
+        self.answer_to(interaction)  # speaks the person's language from here on
+        await self.permissions.require_manager(interaction)
+        await acknowledge(lambda: interaction.response.send_modal(_why(snapshot, pinned=pinned)))
+
     async def pin(self, interaction: Interaction, snapshot: str, *, pinned: bool) -> None:
-        """Pin or unpin a snapshot, for the buttons under it."""
+        """Pin or unpin a snapshot, once its reason was typed."""
         async with self.managing(interaction) as answer:
-            found = await self.service.pin(snapshot, pinned, actor=actor_of(interaction))
-        done = "is kept whatever retention says" if pinned else "goes when retention says so"
-        title = "Pinned" if pinned else "Unpinned"
-        await answer.show(Reply(embed(title, f"Snapshot `{found.id}` {done}.", colour=GREEN)), outcome=True)
+            found = await self.service.pin(
+                snapshot, pinned, why=typed_text(interaction)[:_WHY_LIMIT], actor=actor_of(interaction)
+            )
+        if pinned:
+            title, done = (
+                text("Pinned"),
+                text("Snapshot `{snapshot}` is kept until somebody unpins it.", snapshot=found.id),
+            )
+        else:
+            title, done = (
+                text("Unpinned"),
+                text("Snapshot `{snapshot}` goes when retention says so.", snapshot=found.id),
+            )
+        await answer.show(Reply(embed(title, text(done, snapshot=found.id), colour=GREEN)), outcome=True)
 
 
-def details(snapshot: Snapshot, decision: PruneDecision | None) -> Reply:
-    """Show all of a snapshot; all its reasons are attached if they do not fit."""
-    base = f", needs `{snapshot.base}` and what that needs" if snapshot.base else ", needs no other file"
-    rows = [f"{plain(table)}: {count:,}" for table, count in snapshot.rows.items()]
-    fields = [
-        *facts(snapshot),
-        ("Form", snapshot.form.value + base),
-        ("Restored and compared", when(snapshot.restored_at) if snapshot.restored_at else "never yet"),
-        ("State", _state(snapshot)),
-        ("Rows", listing(rows, _LIMIT) if rows else "were not counted"),
-        ("Kept", _kept(snapshot, decision)),
-    ]
-    title = f"Snapshot {snapshot.id}"
-    text = f"{count_text(snapshot.requests, 'event')} covered; {size_text(snapshot.size)} on disk."
-    whole = report_text(snapshot.reasons) if len(snapshot.reasons) > 1 else None
-    return Reply(embed(title, text, fields=fields), whole)
+def _why(snapshot: str, *, pinned: bool) -> discord.ui.Modal:
+    """Return the question for a reason. The cog's listener hears the answer, so it counts after a restart too."""
+    title = text("Keep this snapshot?") if pinned else text("Keep it no longer?")
+    modal = discord.ui.Modal(
+        title=title, timeout=_MODAL_SECONDS, custom_id=custom_id(PIN_WHY if pinned else UNPIN_WHY, snapshot)
+    )
+    field: discord.ui.TextInput[discord.ui.Modal] = discord.ui.TextInput(
+        custom_id="why", required=False, max_length=_WHY_LIMIT
+    )
+    modal.add_item(discord.ui.Label(text=text("Why? The audit log keeps it."), component=field))
+    return modal
 
 
-def _state(snapshot: Snapshot) -> str:
-    health = snapshot.health
-    if health is None:
-        return "not looked at"
-    found = [f"{plain(finding.message, 200)}" for finding in health.findings]
-    return listing([f"{health.verdict.value}, looked at {when(health.checked_at)}", *found], _LIMIT)
-
-
-def _kept(snapshot: Snapshot, decision: PruneDecision | None) -> str:
-    if snapshot.pinned:
-        until = f" until {when(snapshot.kept_until)}" if snapshot.kept_until else " until somebody unpins it"
-        return f"pinned{until}"
-    if decision is None:
-        return "as long as retention says"
-    why = ", ".join(plain(reason, 100) for reason in decision.reasons)
-    return f"now: {why}" if decision.keep else f"goes at the next clean-up: {why}"
-
-
-def _buttons(snapshot: Snapshot) -> discord.ui.View:
-    """Return buttons that work after a restart too; a click goes to the cog's listener and not to the view."""
+def _buttons(snapshot: Snapshot, page: int) -> discord.ui.View:
+    """Return the buttons. The view is over already: a click goes to the cog's listener and not to the view."""
     view = discord.ui.View(timeout=None)
-    pin = (UNPIN, "Unpin") if snapshot.pinned else (PIN, "Pin")
-    for word, label in ((VERIFY, "Verify"), pin, (LOOK, "Restore…")):
-        style = discord.ButtonStyle.danger if word == LOOK else discord.ButtonStyle.secondary
-        view.add_item(discord.ui.Button(label=label, style=style, custom_id=custom_id(word, snapshot.id)))
+    for control in (VERIFY, UNPIN if snapshot.pinned else PIN, INSIDE, DOWNLOAD, LOOK):
+        style = discord.ButtonStyle.danger if control == LOOK else discord.ButtonStyle.secondary
+        said = text(_BUTTONS[control])
+        view.add_item(discord.ui.Button(label=said, style=style, custom_id=custom_id(control, snapshot.id)))
+    last = pages_of(snapshot) - 1
+    if last:
+        for said, other in ((text("Reasons before"), page - 1), (text("More reasons"), page + 1)):
+            control = custom_id(REASONS, f"{snapshot.id}:{other}")
+            view.add_item(discord.ui.Button(label=said, custom_id=control, disabled=not 0 <= other <= last, row=1))
     view.stop()
     return view

@@ -33,6 +33,7 @@ class ListCommands(CogPart):
                 load=self.service.list,
                 reader=lambda: self.reader(interaction),
                 open_one=self.show_one,
+                learn=self.names.learn,
                 group=self.service.settings.discord.backup_group,
                 chosen=() if kind is None else (kind,),
             )

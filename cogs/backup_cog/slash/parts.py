@@ -21,6 +21,7 @@ from ..responses import Answer
 from ..status.picture import Pictures
 from ..triggers import Trigger
 from .snapshots.labels import Reader
+from .snapshots.names import Names
 
 __all__ = ["CogPart"]
 
@@ -37,11 +38,15 @@ class CogPart(commands.Cog):
     triggers: tuple[Trigger, ...]
     repository: Path
     pictures: Pictures
+    names: Names
 
     def managing(
-        self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None
+        self, interaction: Interaction, require: Callable[[Interaction], Any] | None = None, *, in_place: bool = False
     ) -> AbstractAsyncContextManager[Answer]:
-        """Defer, check who asks (without ``require``: for a manager), and require a usable repository."""
+        """Defer, check who asks (without ``require``: for a manager), and require a usable repository.
+
+        With ``in_place`` the answer takes the place of the message that was clicked.
+        """
         raise NotImplementedError
 
     def counted(self, seconds: float) -> AbstractAsyncContextManager[None]:

@@ -9,7 +9,7 @@ import discord
 
 from ..confirmation import Asking
 from ..controls import mark_live
-from ..language import text
+from ..language import phrase
 from ..permissions import Interaction, NotAllowed
 from ..responses import QUIET
 
@@ -36,7 +36,7 @@ class PersonalView(discord.ui.View):
         self.asking.answer(interaction)  # speaks the person's language from here on
         if interaction.user.id != self.asking.asked.user.id:
             # Raised, not returned as False: ``answer_error`` answers it like every other refusal.
-            raise NotAllowed(text("These controls belong to the person who asked for them."))
+            raise NotAllowed(phrase("These buttons belong to the person who asked for them."))
         await self.asking.authorise(interaction)
         self._last = interaction
         return True

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..models import Exported, OnProgress
+from ..models import Actor, Exported, OnProgress
+from ..policies.chain import chain_of
+from ..repository.lock import InUseLock
+from ..repository.repository import in_use_lock
 from ..worker.protocol import ExportJob
-from .context import Context
+from .context import Context, to_the_end
+from .journal import audit
 from .latest import head_of
 
-__all__ = ["export"]
+__all__ = ["export", "exported"]
 
 
 async def export(context: Context, text: str, target: Path, on_progress: OnProgress | None = None) -> Exported:
@@ -32,3 +36,31 @@ async def export(context: Context, text: str, target: Path, on_progress: OnProgr
         plain=not target.name.lower().endswith(".gz"),
         target=str(await context.in_thread(target.absolute)),
     )
+
+
+async def exported(
+    context: Context, text: str, most: int, actor: Actor, on_progress: OnProgress
+) -> tuple[str, bytes] | None:
+    """Return the name and the content of a snapshot's gzip that needs no other file, None if it is too large.
+
+    That is seen beforehand where the full is more than twice as large as ``most`` bytes. Raises what ``export`` raises.
+    """
+    contents = await context.in_thread(context.repository.refresh)
+    snapshot = contents.find(text)
+    if chain_of(snapshot, contents.snapshots)[0].size > 2 * most:
+        return None
+    root = await context.in_thread(context.scratch_root)
+    target = root / f"export-{context.token_hex(6)}{context.repository.suffix}"
+    in_use = InUseLock(in_use_lock(target))
+    try:
+        await context.in_thread(in_use.hold)
+        size = (await export(context, snapshot.id, target, on_progress)).size
+        if size > most:
+            return None
+        with context.translating_errors():
+            content = await context.in_thread(target.read_bytes)
+    finally:
+        await to_the_end(context.in_thread(target.unlink, missing_ok=True))
+        await to_the_end(context.in_thread(in_use.release))
+    await audit(context, actor, "export", "done", snapshot.id)
+    return f"{snapshot.id}{context.repository.suffix}", content

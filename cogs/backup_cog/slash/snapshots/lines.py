@@ -9,7 +9,7 @@ from ...formatting import listing, plain, when
 from ...language import phrase, plural, size_text, text, word
 from .finding import Shown, as_is
 
-__all__ = ["facts", "own_reasons", "snapshot_line"]
+__all__ = ["facts", "kind_text", "own_reasons", "snapshot_line", "verification_text"]
 
 _REASONS_LIMIT = 700
 _REASON_LIMIT = 60
@@ -24,9 +24,9 @@ def facts(snapshot: Snapshot, shown: Shown = as_is) -> list[tuple[str, str]]:
     return [
         (text("Id"), f"`{snapshot.id}`"),
         (text("Taken"), when(snapshot.created_at)),
-        (text("Kind"), _kind(snapshot)),
+        (text("Kind"), kind_text(snapshot)),
         (text("Size"), text("{size} ({restored} restored)", size=size_text(snapshot.size), restored=restored)),
-        (text("Verified"), _verification(snapshot)),
+        (text("Verified"), verification_text(snapshot)),
         *_words(snapshot, shown),
     ]
 
@@ -52,12 +52,14 @@ def _says_no_more(reason: str, snapshot: Snapshot) -> bool:
     return reason == snapshot.kind or reason[:_REASON_KEPT] == (snapshot.note or "")[:_REASON_KEPT]
 
 
-def _kind(snapshot: Snapshot) -> str:
+def kind_text(snapshot: Snapshot) -> str:
+    """Return why it was taken, and whether it is pinned."""
     kind = word(snapshot.kind)
     return text("{kind}, pinned", kind=kind) if snapshot.pinned else kind
 
 
-def _verification(snapshot: Snapshot) -> str:
+def verification_text(snapshot: Snapshot) -> str:
+    """Return how and when it was verified last, and whether it passed."""
     verification = snapshot.verification
     values = {"level": word(verification.level), "when": discord.utils.format_dt(verification.at, "R")}
     return text("{level}, {when}", **values) if verification.ok else text("DAMAGED ({level}), {when}", **values)

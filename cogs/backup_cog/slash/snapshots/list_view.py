@@ -16,6 +16,7 @@ from ...responses import Answer
 from ..personal import PersonalView
 from .filters import FILTERS
 from .labels import Reader, label
+from .lines import own_reasons
 from .page import Page, page_of, shown_page
 
 __all__ = ["SnapshotList"]
@@ -27,7 +28,8 @@ _LAST = 1_000_000
 class SnapshotList(PersonalView):
     """A list that is shown page by page, in one message; each click reads the catalog again.
 
-    ``load`` returns the snapshots, newest first, ``open_one`` shows one of them in a message of its own.
+    ``load`` returns the snapshots, newest first, ``open_one`` shows one of them in a message of its own, ``learn``
+    finds out who the numbers in reasons are.
     """
 
     def __init__(
@@ -37,19 +39,22 @@ class SnapshotList(PersonalView):
         load: Callable[[], Awaitable[Sequence[Snapshot]]],
         reader: Callable[[], Reader],
         open_one: Callable[[Interaction, str], Awaitable[None]],
+        learn: Callable[[Sequence[str]], Awaitable[None]],
         group: str,
         chosen: Sequence[str] = (),
     ) -> None:
         super().__init__(asking)
         self.chosen = tuple(chosen)
         self.number = 0
-        self._load, self._reader, self._open_one, self._group = load, reader, open_one, group
+        self._load, self._reader, self._open_one = load, reader, open_one
+        self._learn, self._group = learn, group
         self._unique = secrets.token_hex(8)
 
     async def show(self, answer: Answer) -> None:
         """Show the page as it is now."""
         reader = self._reader()
         page = page_of(await self._load(), self.chosen, self.number, reader)
+        await self._learn([reason for snapshot in page.snapshots for reason in own_reasons(snapshot)[:1]])
         self.number = page.number
         shown = shown_page(page, reader, group=self._group)
         if page.known:
