@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from .operations.events import Ticket
     from .operations.past.rescue import Rescue
     from .policies.health import judge
+    from .policies.rows import row_changes
     from .service import SnapshotService
     from .settings.schema import Settings, TriggerSettings, defaults, load, load_chosen
     from .units import Duration, Size, count_text, duration_text, size_text
@@ -192,6 +193,7 @@ __all__ = [
     "judge",
     "load",
     "load_chosen",
+    "row_changes",
     "size_text",
 ]
 
@@ -202,6 +204,7 @@ _HOMES = (
     "models",
     "settings.schema",
     "policies.health",
+    "policies.rows",
     "operations.events",
     "operations.past.rescue",
     "service",

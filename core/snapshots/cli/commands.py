@@ -23,7 +23,8 @@
     python -m core.snapshots find-change CONDITION
     python -m core.snapshots query SQL [--at WHEN]
     python -m core.snapshots rescue [--player ID] [--table TABLE] [--key KEY] [--where SQL] [--from WHEN] [--undo ID]
-        [--damaged-at WHEN] [--conflicts skip|take|fail] [--only missing] [--exact] [--no-triggers] [--dry-run] [--yes]
+        [--damaged-at WHEN] [--conflicts skip|take|fail] [--take ROW]... [--only missing] [--exact] [--no-triggers]
+        [--dry-run] [--yes]
 
 ID is an id, a unique prefix of one, or ``latest``, a time ("2026-11-27T18:00", "18:00", "yesterday 18:00"), "20m ago",
 or ``before:REASON`` (the snapshot before the newest one of that event); a time means the newest snapshot by then, in
@@ -76,7 +77,7 @@ With ``--json`` standard output is exactly one JSON document. These shapes are s
                       "by": bisection or all}
     query             {"at", "columns": [..], "rows": [[..], ..], "truncated", "by"}
     rescue            {"id": id|null, "at": id, "plan": {table: {"put_back", "changed", "removed", "conflicts"}},
-                      "conflicts": [{"table", "key": {column: value}, "why", "holder": text|null, "taken"}, ..],
+                      "conflicts": [{"name", "table", "key": {column: value}, "why", "holder": text|null, "taken"}, ..],
                       "left_out": [sentence, ..], "notes": [sentence, ..], "done", "safety": id|null,
                       "snapshot": id|null}; needs --dry-run or --yes
     any that fails    {"error": {"type", "code", "message"}}; type is the name of the error's class, and so is code

@@ -32,6 +32,7 @@ __all__ = ["rescue"]
     show_default=True,
     help="What is done with rows that are somebody else's now, or changed since.",
 )
+@click.option("--take", metavar="ROW", multiple=True, help="Take this conflict, as the plan names it (cards:7).")
 @click.option("--only", type=click.Choice(["missing"]), help="Bring back what is gone, and change nothing else.")
 @click.option("--exact", is_flag=True, help="Also remove rows that were not there then.")
 @click.option("--no-triggers", is_flag=True, help="Do not let the game's triggers fire.")
@@ -48,6 +49,7 @@ def rescue(
     when: str | None,
     damaged_at: str | None,
     conflicts: str,
+    take: tuple[str, ...],
     only: str | None,
     exact: bool,
     no_triggers: bool,
@@ -61,7 +63,11 @@ def rescue(
     """
     scope = RescueScope(player=player, table=table, key=key or None, where=where)
     options = RescueOptions(
-        conflicts=ConflictRule(conflicts), only_missing=only == "missing", exact=exact, triggers=not no_triggers
+        conflicts=ConflictRule(conflicts),
+        take=take,
+        only_missing=only == "missing",
+        exact=exact,
+        triggers=not no_triggers,
     )
     _require_sense(scope, when, undo, invocation, dry_run=dry_run, yes=yes)
     with opened(invocation, needs_snapshots=True) as session:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..models import Point
+from ..models import Look, Point
 from ..progress import Watch
 from ..settings import database_url
 from .diff import diff
@@ -15,6 +15,7 @@ from .inside import inside, names
 from .look import look, look_at_player
 from .loss import loss
 from .past import Past
+from .player_history import player_history
 from .query import find_change, query, sums
 from .questions import (
     AskDiff,
@@ -25,6 +26,7 @@ from .questions import (
     AskLoss,
     AskNames,
     AskPlayer,
+    AskPlayerHistory,
     AskQuery,
     AskRescue,
     AskSums,
@@ -82,6 +84,14 @@ def _history(question: AskHistory, past: Past) -> msgspec.Struct:
 
 
 @_answer.register
+def _player_history(question: AskPlayerHistory, past: Past) -> msgspec.Struct:
+    def look_at(point: Point | None) -> Look:
+        return look_at_player(past, point, question.player, question.settings, question.table)
+
+    return player_history([*past.points, *([None] if question.now else [])], look_at, past.time)
+
+
+@_answer.register
 def _diff(question: AskDiff, past: Past) -> msgspec.Struct:
     return diff(past, past.points[0], None if question.now else past.points[-1], shown=question.shown)
 
@@ -125,7 +135,7 @@ def _player_of(question: Question) -> str | None:
     """Return the player that a question is about, as a person named him."""
     if isinstance(question, AskRescue):
         return question.scope.player
-    return question.player if isinstance(question, AskPlayer) else None
+    return question.player if isinstance(question, AskPlayer | AskPlayerHistory) else None
 
 
 def _point(question: Question, past: Past) -> Point | None:

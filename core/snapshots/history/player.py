@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
+import msgspec
+
 from ..errors import QueryError
 from ..models import PlayerTables
 from .databases import Database, Value, quoted
@@ -18,7 +20,17 @@ from .questions import PlayerSettings
 from .searched import TableSearch, Wanted
 from .tables import Table, find_table, json_record, selected, typed
 
-__all__ = ["NAMES", "Matching", "any_of", "find_player", "player_key", "player_rows", "sqlite_matching", "wanted_rows"]
+__all__ = [
+    "NAMES",
+    "Matching",
+    "any_of",
+    "find_player",
+    "of_table",
+    "player_key",
+    "player_rows",
+    "sqlite_matching",
+    "wanted_rows",
+]
 
 Record = dict[str, Value]
 Matching = Callable[[Table, Sequence[str], Value], Iterator[Record]]
@@ -162,6 +174,16 @@ def player_rows(
         for table, columns in _referring(tables, found)
     }
     return {name: there for name, there in rows.items() if there}
+
+
+def of_table(found: PlayerTables, table: str) -> PlayerTables:
+    """Return who the player is with what refers to him in one table ("": his own); raise QueryError if nothing does."""
+    table = table or found.table
+    kept = tuple(pair for pair in found.references if pair[0].lower() == table.lower())
+    if not kept:
+        there = ", ".join(dict.fromkeys(name for name, _ in found.references))
+        raise QueryError(f"{table} has no rows of players. Those that have: {there}.", table=table)
+    return msgspec.structs.replace(found, references=kept)
 
 
 def wanted_rows(tables: Mapping[str, Table], found: PlayerTables, key: Value) -> list[Wanted]:

@@ -18,6 +18,7 @@ __all__ = [
     "AskLoss",
     "AskNames",
     "AskPlayer",
+    "AskPlayerHistory",
     "AskQuery",
     "AskRescue",
     "AskSums",
@@ -77,6 +78,14 @@ class AskHistory(_Question, frozen=True, kw_only=True, tag="history"):
     table: str
     key: Key
     column: str | None = None
+
+
+class AskPlayerHistory(_Question, frozen=True, kw_only=True, tag="player-history"):
+    """Each change of a player's rows in one table ("": his own) over all points."""
+
+    player: str
+    table: str = ""
+    settings: PlayerSettings = PlayerSettings()
 
 
 class AskDiff(_Question, frozen=True, kw_only=True, tag="diff"):
@@ -150,6 +159,7 @@ Question = (
     | AskLoss
     | AskNames
     | AskPlayer
+    | AskPlayerHistory
     | AskQuery
     | AskRescue
     | AskSums

@@ -61,7 +61,8 @@ class PlayerTables(msgspec.Struct, frozen=True, kw_only=True):
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of one key, or of one player, at a point; ``at`` is a snapshot's id or "now".
 
-    ``by`` is "archives" or "rebuild" (without APSW, slower). ``player`` says which tables were looked into.
+    ``by`` is "archives" or "rebuild" (without APSW, slower). ``player`` says which tables were looked into, ``keys``
+    which columns tell the rows of a table apart (none: only all of them do).
     """
 
     at: str
@@ -70,6 +71,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     player: PlayerTables | None = None
     notes: tuple[str, ...] = ()
+    keys: dict[str, tuple[str, ...]] = {}
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +24,8 @@ __all__ = [
     "RescuedRow",
     "TableRescue",
 ]
+
+_PLAIN = re.compile(r"[\w.+-]+")
 
 
 class ConflictRule(StrEnum):
@@ -56,10 +60,11 @@ class RescueOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How rows are put back.
 
     ``only_missing`` brings back what is gone and changes nothing else. ``exact`` also removes rows that were not there
-    then. Without ``triggers`` those of the game do not fire.
+    then. Without ``triggers`` those of the game do not fire. ``take`` names conflicts that are taken whatever the rule.
     """
 
     conflicts: ConflictRule = ConflictRule.SKIP
+    take: tuple[str, ...] = ()
     only_missing: bool = False
     exact: bool = False
     triggers: bool = True
@@ -68,7 +73,7 @@ class RescueOptions(msgspec.Struct, frozen=True, kw_only=True):
 class RescueConflict(msgspec.Struct, frozen=True, kw_only=True):
     """A row that is not simply put back: ``why`` is a sentence, ``holder`` whose it is now, if that is known.
 
-    ``taken`` is True if it is put back all the same.
+    ``taken`` is True if it is put back all the same, ``takeable`` if it can be.
     """
 
     table: str
@@ -76,6 +81,18 @@ class RescueConflict(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     holder: str | None = None
     taken: bool = False
+    takeable: bool = True
+
+    @property
+    def name(self) -> str:
+        """What ``RescueOptions.take`` calls it: "user_cards:7"."""
+        return f"{self.table}:{','.join(map(_named, self.key.values()))}"
+
+
+def _named(value: Any) -> str:
+    """Return a value as a name shows it: quoted where it could be taken for something else."""
+    plain = value is not None and _PLAIN.fullmatch(str(value)) is not None
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)
 
 
 class TableRescue(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.snapshots.errors import PlanOutdated, QueryError, RestoreFailed
-from core.snapshots.models import ConflictRule, RescueOptions, RescueScope, TableRescue
+from core.snapshots.models import ConflictRule, RescueConflict, RescueOptions, RescueScope, TableRescue
 from tests.worlds.past.history_world import HistoryWorld
 from tests.worlds.past.rescue_world import ECONOMY, everything, rescue
 
@@ -97,6 +97,41 @@ def test_a_card_that_belongs_to_somebody_else_now_is_a_conflict(tmp_path: Path) 
     assert world.rows(None, "SELECT id FROM user_cards WHERE user_id = 1") == [(1,), (4,)]
     assert rescue(world, then, ANN, TAKE).conflicts[0].taken
     assert world.rows(None, "SELECT id FROM user_cards WHERE user_id = 1") == [(1,), (2,), (4,)]
+
+
+def test_each_conflict_is_decided_on_its_own(tmp_path: Path) -> None:
+    """One is taken by its name while the others are left; the agreement is bound to it, and no other name is taken."""
+    world = HistoryWorld(tmp_path)
+    then = world.snapshot(*ECONOMY)
+    world.commit("UPDATE user_cards SET user_id = 2 WHERE user_id = 1")
+    left = rescue(world, then, ANN, perform=False)
+    assert [each.name for each in left.conflicts] == ["user_cards:1", "user_cards:2", "user_cards:4"]
+    take = RescueOptions(take=("user_cards:2",))
+    with pytest.raises(PlanOutdated):
+        rescue(world, then, ANN, take, agreed=left.token)
+    with pytest.raises(QueryError, match="No row user_cards:3 is in conflict"):
+        rescue(world, then, ANN, RescueOptions(take=("user_cards:3",)), perform=False)
+    with pytest.raises(RestoreFailed, match="2 rows in conflict, first of user_cards"):
+        rescue(world, then, ANN, RescueOptions(conflicts=ConflictRule.FAIL, take=("user_cards:2",)))
+    agreed = rescue(world, then, ANN, take, perform=False)
+    assert [each.taken for each in agreed.conflicts] == [False, True, False]
+    assert rescue(world, then, ANN, take, agreed=agreed.token) == agreed
+    assert world.rows(None, "SELECT id FROM user_cards WHERE user_id = 1") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ({"id": 7}, "t:7"),
+        ({"a": "x-1", "b": 2.5}, "t:x-1,2.5"),
+        ({"a": "x,1", "b": None}, 't:"x,1",null'),
+        ({"a": ""}, 't:""'),
+        ({"a": {"blob": "00"}}, 't:{"blob": "00"}'),
+    ],
+)
+def test_the_name_of_a_conflict_tells_it_from_others(key: dict[str, object], name: str) -> None:
+    """Whatever is in its key."""
+    assert RescueConflict(table="t", key=key, why="").name == name
 
 
 def test_what_changed_since_the_damage_is_a_conflict(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ class TablePlanDocument(msgspec.Struct, frozen=True, kw_only=True):
 class ConflictDocument(msgspec.Struct, frozen=True, kw_only=True):
     """One row in conflict."""
 
+    name: str
     table: str
     key: dict[str, Any]
     why: str
@@ -66,7 +67,9 @@ def _document(plan: RescuePlan, report: RescueReport | None) -> RescueDocument:
             for name, table in plan.tables.items()
         },
         conflicts=tuple(
-            ConflictDocument(table=each.table, key=each.key, why=each.why, holder=each.holder, taken=each.taken)
+            ConflictDocument(
+                name=each.name, table=each.table, key=each.key, why=each.why, holder=each.holder, taken=each.taken
+            )
             for each in plan.conflicts
         ),
         left_out=plan.left_out,

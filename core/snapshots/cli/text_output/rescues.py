@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from typing import Any
 
 from ...models import RescuePlan, RescueReport
@@ -27,7 +28,8 @@ def rescue_plan_output(plan: RescuePlan, now: dt.datetime) -> Shown:
         shown.append(sentence("There is nothing to put back.", GOOD))
     for conflict in plan.conflicts[:SHOWN]:
         key = ", ".join(f"{name} {value_text(value)}" for name, value in conflict.key.items())
-        what = "taken all the same" if conflict.taken else "left as it is"
+        what = f"left as it is (--take {shlex.quote(conflict.name)} takes it)" if conflict.takeable else "left as it is"
+        what = "taken all the same" if conflict.taken else what
         shown.append(sentence(f"{conflict.table} with {key}: {conflict.why}; {what}.", WARNING))
     if len(plan.conflicts) > SHOWN:
         shown.append(sentence(f"{len(plan.conflicts) - SHOWN:,} more conflicts", QUIET))

@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 
 from ...engines.postgres.connection import Address, resolve_service
-from ...models import Point
+from ...models import Look, Point
 from ...progress import Watch
 from ...settings.conninfo import parse_conninfo
+from ..player_history import player_history
 from ..questions import (
     AskDiff,
     AskFindChange,
@@ -20,6 +21,7 @@ from ..questions import (
     AskLoss,
     AskNames,
     AskPlayer,
+    AskPlayerHistory,
     AskQuery,
     AskRescue,
     AskSums,
@@ -67,6 +69,14 @@ def _player(question: AskPlayer, past: PostgresPast) -> msgspec.Struct:
 @_answer.register
 def _history(question: AskHistory, past: PostgresPast) -> msgspec.Struct:
     return row_history(past, question.table, question.key, question.column, now=question.now)
+
+
+@_answer.register
+def _player_history(question: AskPlayerHistory, past: PostgresPast) -> msgspec.Struct:
+    def look_at(point: Point | None) -> Look:
+        return look_at_player(past, point, question.player, question.settings, question.table)
+
+    return player_history([*past.points, *([None] if question.now else [])], look_at, past.time)
 
 
 @_answer.register

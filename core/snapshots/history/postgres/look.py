@@ -6,7 +6,7 @@ from ...errors import QueryError
 from ...models import NOW, Change, Key, Look, Point, RowHistory
 from ..databases import Value
 from ..past import ARCHIVES, name_of
-from ..player import find_player, player_key, player_rows
+from ..player import find_player, of_table, player_key, player_rows
 from ..questions import PlayerSettings
 from ..rescue.states import Wanted
 from ..tables import Table, find_table, json_record, json_value, key_values, same_value
@@ -35,16 +35,32 @@ def look(past: PostgresPast, point: Point | None, table: str, key: Key) -> Look:
         )
 
 
-def look_at_player(past: PostgresPast, point: Point | None, player: str, settings: PlayerSettings) -> Look:
-    """Return every row that is a player's at a point (None: now); raises QueryError."""
+def look_at_player(
+    past: PostgresPast, point: Point | None, player: str, settings: PlayerSettings, table: str | None = None
+) -> Look:
+    """Return every row that is a player's at a point (None: now), or only those of one ``table`` ("": his own).
+
+    Raises QueryError; that none is his is an error if all tables were asked for.
+    """
     with past.opened(point) as state:
         found = find_player(state.tables, settings)
+        if table is not None:
+            found = of_table(found, table)
         key = player_key(state.tables, found, player, state.name, state.matching)
         rows = player_rows(state.tables, found, key, state.matching)
-        if not rows:
+        if table is not None:
+            rows = {name: rows.get(name, []) for name, _ in found.references}
+        elif not rows:
             message = f"No row in {state.name} belongs to a player {player!r}."
             raise QueryError(message, player=player, table=found.table)
-        return Look(at=name_of(point), time=past.time(point), tables=rows, by=ARCHIVES, player=found)
+        return Look(
+            at=name_of(point),
+            time=past.time(point),
+            tables=rows,
+            by=ARCHIVES,
+            player=found,
+            keys={name: state.tables[name].key for name in rows},
+        )
 
 
 def row_history(past: PostgresPast, name: str, key: Key, column: str | None, *, now: bool) -> RowHistory:

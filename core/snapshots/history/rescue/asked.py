@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager, ExitStack
 import msgspec
 
 from ...errors import PlanOutdated, QueryError, RestoreFailed
-from ...models import ConflictRule, PlayerTables, Point, RescuePlan
+from ...models import ConflictRule, PlayerTables, Point, RescueConflict, RescuePlan
 from ...units import count_text
 from ..player import find_player
 from ..questions import AskRescue, PlayerSettings
 from .plan import Planned, Planner
 from .states import State
 
-__all__ = ["AskedRescue", "Opener"]
+__all__ = ["AskedRescue", "Opener", "require_settled"]
 
 Opener = Callable[[Point], AbstractContextManager[State]]
 
@@ -52,10 +52,7 @@ class AskedRescue:
             raise PlanOutdated(
                 "The rows changed since this rescue was shown. Look at it again, then decide; nothing was changed."
             )
-        if plan.conflicts and self._question.options.conflicts is ConflictRule.FAIL:
-            first = plan.conflicts[0]
-            conflicts = count_text(len(plan.conflicts), "row")
-            raise RestoreFailed(f"{conflicts} in conflict, first of {first.table}: {first.why}. Nothing was changed.")
+        require_settled(plan)
         return planned, plan
 
     def planned(self, now: State) -> tuple[Planned, RescuePlan]:
@@ -68,6 +65,7 @@ class AskedRescue:
         if not planner.found and not scope.rows:
             whose = f"a player {scope.player!r}" if player else "what was asked for"
             raise QueryError(f"No row in {then.name} belongs to {whose}.")
+        _require_known(planned.conflicts, options.take)
         damaged_at = None if self._damaged is None else self._damaged.snapshot
         return planned, RescuePlan(
             token=planned.token(self._point.snapshot, damaged_at, options, scope),
@@ -82,6 +80,22 @@ class AskedRescue:
             player=player,
             rows=planned.rows(),
         )
+
+
+def require_settled(plan: RescuePlan) -> None:
+    """Raise RestoreFailed if conflicts are to fail and there is one that is not taken."""
+    left = [conflict for conflict in plan.conflicts if not conflict.taken]
+    if left and plan.options.conflicts is ConflictRule.FAIL:
+        conflicts, first = count_text(len(left), "row"), left[0]
+        raise RestoreFailed(f"{conflicts} in conflict, first of {first.table}: {first.why}. Nothing was changed.")
+
+
+def _require_known(conflicts: Sequence[RescueConflict], take: Sequence[str]) -> None:
+    """Raise QueryError if a conflict is to be taken that there is not."""
+    known = {conflict.name for conflict in conflicts if conflict.takeable}
+    unknown = [name for name in take if name not in known]
+    if unknown:
+        raise QueryError(f"No row {unknown[0]} is in conflict that could be taken; there may have been one earlier.")
 
 
 def _player_in(now: State, then: State, settings: PlayerSettings) -> PlayerTables:

@@ -309,21 +309,14 @@ class Planner:
         return True
 
     def _conflict(self, step: Step, why: str, holder: str | None = None, *, takeable: bool = True) -> None:
-        taken = takeable and self._options.conflicts is ConflictRule.TAKE
-        if taken:
+        key = {name: json_value(value) for name, value in zip(step.columns, step.key, strict=True)}
+        conflict = RescueConflict(table=step.table, key=key, why=why, holder=holder, takeable=takeable)
+        if takeable and (self._options.conflicts is ConflictRule.TAKE or conflict.name in self._options.take):
             table = self._now.table(step.table)
             assert table is not None
             self._write(table, step)
-            taken = (step.table, step.key) in self._steps
-        self._conflicts.append(
-            RescueConflict(
-                table=step.table,
-                key={name: json_value(value) for name, value in zip(step.columns, step.key, strict=True)},
-                why=why,
-                holder=holder,
-                taken=taken,
-            )
-        )
+            conflict = msgspec.structs.replace(conflict, taken=(step.table, step.key) in self._steps)
+        self._conflicts.append(conflict)
 
     def _other_holder(self, table: Table, then: Stored, present: Stored) -> str | None:
         """Return whose a row is now that was the player's then; None if it is still the player's."""

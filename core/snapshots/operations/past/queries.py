@@ -17,6 +17,7 @@ from ...history.questions import (
     AskLook,
     AskNames,
     AskPlayer,
+    AskPlayerHistory,
     AskQuery,
     PastFiles,
     PlayerSettings,
@@ -74,6 +75,15 @@ class HistoryQueries:
         """Return every change of a row, or of one of its columns, from the oldest snapshot of the timeline to now."""
         line, left_out = await self._timeline()
         question = AskHistory(table=table, key=key, column=column, now=True)
+        answer = await self._ask(question, RowHistory, *line, on_progress=on_progress)
+        return msgspec.structs.replace(answer, skipped=left_out)
+
+    async def player_history(
+        self, player: str, table: str = "", *, on_progress: OnProgress | None = None
+    ) -> RowHistory:
+        """Return every change of a player's rows in one table ("": his own), from the oldest snapshot to now."""
+        line, left_out = await self._timeline()
+        question = AskPlayerHistory(player=player, table=table, settings=player_settings(self._context), now=True)
         answer = await self._ask(question, RowHistory, *line, on_progress=on_progress)
         return msgspec.structs.replace(answer, skipped=left_out)
 

@@ -11,12 +11,12 @@ import time
 
 import msgspec
 
-from ...errors import PlanOutdated, QueryError, RestoreFailed, SnapshotError
+from ...errors import PlanOutdated, QueryError, SnapshotError
 from ...history.questions import AskRescue
+from ...history.rescue.asked import require_settled
 from ...models import (
     NOBODY,
     Actor,
-    ConflictRule,
     Kind,
     OnProgress,
     RescueOptions,
@@ -114,12 +114,7 @@ async def _rescue_locked(
     plan = await _work(context, contents, asked)
     if agreed is not None and agreed != plan.token:
         raise PlanOutdated("The rows changed since this rescue was shown. Look at it again, then decide.")
-    if plan.conflicts and asked.options.conflicts is ConflictRule.FAIL:
-        first = plan.conflicts[0]
-        raise RestoreFailed(
-            f"{count_text(len(plan.conflicts), 'row')} in conflict, first of {first.table}: {first.why}. Nothing was "
-            "changed."
-        )
+    require_settled(plan)
     # By their ids from now on: "latest" will soon be another one.
     asked = msgspec.structs.replace(asked, when=plan.then, damaged_at=plan.damaged_at)
     rescue_id = context.token_hex(_ID_BYTES)

@@ -92,6 +92,9 @@ def test_conflicts_are_named_and_left_or_taken_or_stop_everything(tmp_path: Path
         ("user_cards", "it belongs to 2 now", "2"),
         ("listings", "a value that must be unique is that of 2 now", "2"),
     }
+    one = world.rescue(then, ANN, RescueOptions(take=("user_cards:2",)), perform=False)
+    assert [each.name for each in one.conflicts if each.taken] == ["user_cards:2"]
+    assert one.token != plan.token
     plan = world.rescue(then, ANN, damaged=damaged)
     assert ("users", "it changed since the damage") in {(each.table, each.why) for each in plan.conflicts}
     assert world.rows("SELECT coins FROM users WHERE id = 1") == [(40,)]
