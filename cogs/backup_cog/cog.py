@@ -279,6 +279,8 @@ class BackupCog(Clicks):
             return
         if isinstance(error, NotAllowed):
             await self._record_denial(interaction, error)
+        elif isinstance(error, app_commands.CommandSignatureMismatch):
+            log.warning("The slash commands must be registered again: %s", error)
         elif not isinstance(error, SnapshotError):
             log.error("A command or a click failed in an unforeseen way", exc_info=error)
         try:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import aiohttp
+import discord
+from discord import app_commands
+
 from ..core_api import (
     AmbiguousSnapshot,
     AnotherDatabase,
@@ -39,6 +43,7 @@ from ..core_api import (
 )
 from ..formatting import AMBER, RED, Reply, embed, listing, plain
 from ..language import phrase, text
+from ..notices.delivery import is_temporary
 from ..permissions import NotAllowed
 from ..slash.snapshots.lines import snapshot_line
 
@@ -176,11 +181,8 @@ def failure(
 
     ``suggested`` are the snapshots that may have been meant; ``backup`` and ``database`` name the slash commands.
     """
-    if isinstance(error, NotAllowed):
-        return Reply(embed(text("Not allowed"), error.shown(), colour=AMBER))
     if not isinstance(error, SnapshotError):
-        said = text("Something unforeseen went wrong. The details are in the bot's log.")
-        return Reply(embed(text("That did not work"), said, colour=RED))
+        return _other_failure(error, backup)
     found = failure_of(error)
     names = {"backup": backup, "database": database, "shell": "python -m core.snapshots"}
     remedy = text(found.remedy, setting=error.data.get("setting") or "schedule", **names)
@@ -189,3 +191,16 @@ def failure(
         remedy = f"{text('Pick one of these:')}\n{lines}"
     shown = f"{plain(error.message, _MESSAGE_LIMIT)}\n\n{remedy}"
     return Reply(embed(text(found.title), shown, colour=RED))
+
+
+def _other_failure(error: BaseException, backup: str) -> Reply:
+    if isinstance(error, NotAllowed):
+        return Reply(embed(text("Not allowed"), error.shown(), colour=AMBER))
+    if isinstance(error, app_commands.CommandSignatureMismatch):
+        said = text("The bot's owner registers the new form: mention the bot with `{word} sync`.", word=backup)
+        return Reply(embed(text("Discord knows an older form of this command"), said, colour=AMBER))
+    if isinstance(error, discord.DiscordException | aiohttp.ClientError) and is_temporary(error):
+        said = text("Try again in a moment. `/{backup} status` shows what was done until then.", backup=backup)
+        return Reply(embed(text("Discord did not answer the bot"), said, colour=RED))
+    said = text("Something unforeseen went wrong. The details are in the bot's log.")
+    return Reply(embed(text("That did not work"), said, colour=RED))

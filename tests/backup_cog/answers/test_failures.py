@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
+import discord
 import pytest
+from discord.app_commands import CommandSignatureMismatch
 
 from cogs.backup_cog.answers.failures import FAILURES, failure
 from cogs.backup_cog.language import speak
@@ -50,3 +55,28 @@ def test_a_refusal_is_told_in_the_readers_language_and_logged_in_english() -> No
     speak("")
     assert shown.splitlines()[:2] == ["Nicht erlaubt", "Das darf nur der Besitzer des Bots."]
     assert str(refused) == "Only the bot's owner may do that."
+
+
+def of_status(status: int) -> discord.HTTPException:
+    """Make the error of a request that Discord answers with this HTTP status."""
+    response: Any = SimpleNamespace(status=status, reason="")
+    return discord.HTTPException(response, "secret")
+
+
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        (CommandSignatureMismatch(cast("Any", SimpleNamespace(name="backup now"))), "an older form of this"),
+        (of_status(503), "Discord did not answer the bot"),
+        (of_status(429), "Discord did not answer the bot"),
+        (of_status(400), "That did not work"),
+        (OSError("secret"), "That did not work"),
+        (ValueError("secret"), "That did not work"),
+    ],
+)
+def test_what_is_no_error_of_the_core_is_told_without_its_text(error: Exception, title: str) -> None:
+    """It can hold anything; what Discord did and what a person can do about it is said where that is known."""
+    shown = text_of(failure(error).embed)
+    assert title in shown.splitlines()[0]
+    assert "secret" not in shown
+    assert "backup now" not in shown
