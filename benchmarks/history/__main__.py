@@ -24,6 +24,7 @@ from core.snapshots.history.questions import (
     AskDiff,
     AskHistory,
     AskLook,
+    AskLoss,
     AskPlayer,
     AskRescue,
     PastFiles,
@@ -75,7 +76,8 @@ class Bench:
 
     def task(self, question: Question, *snapshots: Snapshot) -> Task:
         """Return a question about snapshots as a job carries it."""
-        return Task(question, files_for(self._context, self._contents, snapshots), self._url)
+        files = files_for(self._context, self._contents, snapshots, present=question.now)
+        return Task(question, files, self._url)
 
     def asked(self, work: str, goal: float | None, tasks: Sequence[Task], *, known: bool = True) -> Figure:
         """Ask each question, of which the archives are known already or not, and return the median."""
@@ -138,6 +140,7 @@ def _figures(bench: Bench, database: Path, folder: Path) -> list[Figure]:
     _lose(database, user)
     scope = RescueScope(player=str(user))
     rescue, light = (bench.task(AskRescue(scope=scope, settings=each), last) for each in (PlayerSettings(), indexed))
+    preview = bench.task(AskLoss(now=True), line[-21])
     figures = [
         bench.asked("look at a player's row, archives unknown", None, rows, known=False),
         bench.asked("the same row again", None, rows),
@@ -151,8 +154,9 @@ def _figures(bench: Bench, database: Path, folder: Path) -> list[Figure]:
         bench.asked(f"history of a quiet player's row, {len(line)} points", 1.0, [quiet]),
         bench.asked("diff of neighbours", 0.3, [near]),
         bench.asked("diff of two points 20 apart", 2.0, [far]),
-        bench.asked(f"plan of a rescue of {cards:,} cards, tables with an index", None, [light]),
-        bench.asked(f"plan of a rescue of the player with {cards:,} cards", 1.0, [rescue]),
+        bench.asked("preview of a restore 20 back, somebody wrote since the newest", 2.0, [preview]),
+        bench.asked(f"plan of a rescue of {cards:,} cards, tables with an index", None, [light], known=False),
+        bench.asked(f"plan of a rescue of the player with {cards:,} cards", 1.0, [rescue], known=False),
     ]
     slow = bench.compared(folder, line[-21], last)
     return [*figures, Figure("two rebuilds and sqldiff --summary (beside)", slow, 0, 0, None)]

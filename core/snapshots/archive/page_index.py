@@ -24,7 +24,15 @@ from .fingerprint import BLOCK, DIGEST, BlockHash, of_digests
 from .members import PAGE_SIZES
 from .pipeline import BATCH, in_order
 
-__all__ = ["Difference", "IndexBuilder", "IndexMismatch", "LogPosition", "PageIndex", "UnexplainedChange"]
+__all__ = [
+    "Difference",
+    "IndexBuilder",
+    "IndexMismatch",
+    "LogPosition",
+    "PageIndex",
+    "PageSink",
+    "UnexplainedChange",
+]
 
 PAGE_DIGEST = 16
 """The size of a page's digest in bytes."""

@@ -26,6 +26,7 @@ def diff(past: Past, first: Point, second: Point | None, *, shown: int = 0, foun
     ``found`` is called with each row that differs.
     """
     started = time.monotonic()
+    second = second or past.present()
     tables: dict[str, TableDiff] = {}
     with past.pair(first, second) as database:
         before, after = read_tables(database), read_tables(database, LATER)

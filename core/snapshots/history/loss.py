@@ -52,6 +52,7 @@ class Losses:
 
 def loss(past: Past, first: Point, second: Point | None, settings: PlayerSettings) -> Loss:
     """Return what was written between a point and another one or now, which a restore of the first would lose."""
+    second = second or past.present()
     with past.opened(second) as database:
         tables = read_tables(database)
         losses = Losses(player_or_none(tables, settings))

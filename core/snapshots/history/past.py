@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Protocol
 
 from ..archive.page_index import PageIndex
+from ..engines import ChainFile
 from ..engines.sqlite.connections import read_transaction, reading
 from ..engines.sqlite.source import read_image
+from ..errors import SnapshotDamaged
 from ..models import NOW, Point
 from ..progress import Watch
 from .chains.kept import Kept
 from .chains.pages import ChainPages, ExpandedMembers, differing_pages
 from .databases import Database
+from .present import present_file
 from .questions import PastFiles
 from .rebuilt import RebuiltImages
 from .searched import TableSearch
@@ -74,7 +77,10 @@ class Past:
         self._expanded = ExpandedMembers()
         self._digests = None if files.index is None else PageIndex.load(Path(files.index))
         self._kept: Kept | None = None
+        self._cache = None if files.cache is None else Path(files.cache)
+        self._chain_files = list(files.chains)
         self._chains: dict[int, ChainPages] = {}
+        self._present: Point | None = None
         self._opener = self._make_opener()
 
     def close(self) -> None:
@@ -86,7 +92,7 @@ class Past:
     def keep_for(self, player: str) -> None:
         """Use what was kept of a player, and keep what is read from now on."""
         if self.by == ARCHIVES:
-            self._kept = Kept(None if self._files.cache is None else Path(self._files.cache), player)
+            self._kept = Kept(self._cache, player)
 
     def search(self, point: Point | None) -> TableSearch | None:
         """Return what finds rows of a point in tables that no index leads to; None if SQLite is to."""
@@ -103,10 +109,41 @@ class Past:
     def pages(self, point: Point) -> ChainPages:
         """Return the pages of the chain that a point lies in."""
         if point.chain not in self._chains:
-            cache = None if self._files.cache is None else Path(self._files.cache)
-            chain = self._files.chains[point.chain]
-            self._chains[point.chain] = ChainPages(chain, self._expanded, cache, self._digests, self._kept)
+            chain = self._chain_files[point.chain]
+            self._chains[point.chain] = ChainPages(chain, self._expanded, self._cache, self._digests, self._kept)
         return self._chains[point.chain]
+
+    def present(self) -> Point | None:
+        """Return the present as a point that pages can be compared with, always the same one; None if they cannot."""
+        newest = self._files.newest
+        if self._present is None and newest is not None:
+            chain = self._chain_files[newest.chain]
+            found = self._present_of(chain) if newest.position == len(chain) - 1 else None
+            # Damage of snapshots that are neither asked about nor needed does not count.
+            upto = max((point.position for point in self.points if point.chain == newest.chain), default=0)
+            self._chain_files[newest.chain] = found or chain[: upto + 1]
+            self._chains.pop(newest.chain, None)
+            if found is not None:
+                position = len(found) - 1
+                self._present = Point(snapshot=NOW, at=self.now, reasons=(), chain=newest.chain, position=position)
+        return self._present
+
+    def _present_of(self, chain: tuple[ChainFile, ...]) -> tuple[ChainFile, ...] | None:
+        """Return a chain that goes on to the present."""
+        if self._digests is None:
+            return None
+        timeout, scratch = self._busy_timeout, self._scratch
+        found = present_file(self._database, chain[-1], self._digests, scratch, self.now, timeout, self.watch)
+        if found is None:
+            return None
+        file, index = found
+        whole = chain if file is chain[-1] else (*chain, file)
+        try:
+            ChainPages(whole, self._expanded, self._cache)
+        except (SnapshotDamaged, OSError):
+            return None
+        self._digests = index
+        return whole
 
     @contextmanager
     def opened(self, point: Point | None) -> Iterator[Database]:

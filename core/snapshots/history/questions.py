@@ -31,14 +31,16 @@ __all__ = [
 class PastFiles(msgspec.Struct, frozen=True, kw_only=True):
     """What a job needs to read the past: the chains, and the points in them, oldest first.
 
-    ``cache`` is the folder of derived files and ``index`` the page index; either can be None or lost. ``now`` is when
-    the question was asked.
+    ``cache`` is the folder of derived files and ``index`` the page index; either can be None or lost. ``newest`` is the
+    snapshot that the index should describe, the last of its chain, if the present is asked about. ``now`` is when the
+    question was asked.
     """
 
     chains: tuple[tuple[ChainFile, ...], ...]
     points: tuple[Point, ...]
     cache: str | None
     index: str | None
+    newest: Point | None = None
     now: dt.datetime
 
 

@@ -110,6 +110,47 @@ def test_two_fulls_are_compared_by_their_pages(tmp_path: Path) -> None:
                 assert counts(past, first, second) == (*by_number(world, first, second), DiffMethod.PAGES)
 
 
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+@pytest.mark.parametrize("archives", [True, False], ids=["archives", "rebuild"])
+def test_now_is_compared_by_the_pages_that_changed_since_the_newest_snapshot(
+    tmp_path: Path, mode: str, archives: bool
+) -> None:
+    """Also if nobody wrote since, and with points of an earlier chain; the files are read once."""
+    world = HistoryWorld(tmp_path, journal_mode=mode)
+    first = world.snapshot("CREATE TABLE t (a INTEGER PRIMARY KEY, b)", ROWS)
+    second = world.snapshot("UPDATE t SET b = 'new' WHERE a = 2", full=True)
+    with world.past(archives=archives) as past:
+        assert counts(past, second, None) == (0, 0, 0, DiffMethod.PAGES)
+    world.commit(
+        "INSERT INTO t VALUES (-1, 'x')", "DELETE FROM t WHERE a IN (5, 9000)", "UPDATE t SET b = 1 WHERE a = 7"
+    )
+    with world.past(archives=archives) as past:
+        assert counts(past, second, None) == (1, 2, 1, DiffMethod.PAGES)
+        world.commit("DELETE FROM t WHERE a = 1")
+        found = diff(past, first, None)
+        assert (found.until, found.tables["t"].changed, found.tables["t"].removed) == ("now", 2, 2)
+
+
+def test_now_is_compared_row_by_row_where_the_pages_cannot_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an index, or if most pages changed; and damage of a snapshot that nobody asks about does not count."""
+    world = HistoryWorld(tmp_path)
+    first = world.snapshot("CREATE TABLE t (a INTEGER PRIMARY KEY, b)", ROWS)
+    second = world.snapshot("UPDATE t SET b = 'new' WHERE a = 2")
+    world.commit("DELETE FROM t WHERE a = 5")
+    with monkeypatch.context() as patch, world.past() as past:
+        patch.setattr("core.snapshots.history.present._ALWAYS", 0)
+        patch.setattr("core.snapshots.history.present._MOST", 0)
+        assert counts(past, first, None) == (0, 1, 1, DiffMethod.COMPARISON)
+    world.file(second).unlink()
+    with world.past(first) as past:
+        assert counts(past, first, None) == (0, 1, 1, DiffMethod.COMPARISON)
+    world.taken.index.unlink()
+    with world.past(first) as past:
+        assert counts(past, first, None) == (0, 1, 1, DiffMethod.COMPARISON)
+
+
 def test_rows_without_a_number_are_compared_only_if_their_pages_differ(tmp_path: Path) -> None:
     """A table WITHOUT ROWID that nobody touched costs its inner pages."""
     world = HistoryWorld(tmp_path)

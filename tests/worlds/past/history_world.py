@@ -83,6 +83,7 @@ class HistoryWorld:
             points=points or self.points,
             cache=str(self.folder / "cache"),
             index=str(self.taken.index),
+            newest=self.points[-1],
             now=NOON + dt.timedelta(days=1),
         )
 

@@ -19,7 +19,15 @@ import msgspec
 from ...archive import full, incremental
 from ...archive.fingerprint import Fingerprint
 from ...archive.members import Delta, Head, Tail
-from ...archive.page_index import Difference, IndexBuilder, IndexMismatch, LogPosition, PageIndex, UnexplainedChange
+from ...archive.page_index import (
+    Difference,
+    IndexBuilder,
+    IndexMismatch,
+    LogPosition,
+    PageIndex,
+    PageSink,
+    UnexplainedChange,
+)
 from ...archive.reuse import MemberRecord, ReusePlan, verify_and_record, write_reusing
 from ...errors import SnapshotDamaged
 from ...models import Check, Finding, Form, Health, Severity
@@ -32,7 +40,7 @@ from .page_decoding import implausible
 from .source import Source
 from .wal import NotRecognised, frame_checksum, read_overlay
 
-__all__ = ["capture"]
+__all__ = ["capture", "difference_from"]
 
 _INCREMENTAL_MAX = 0.5
 """If more than this part of the image changed, a full is written: it needs no parent, and is not much larger."""
@@ -146,20 +154,7 @@ class _Writer:
             self._watch.wrote(len(page))
             self._watch.check()
 
-        log, candidates = _log_position(source), _candidates(source, index.log)
-        if candidates is None:
-            self._watch.phase("compare", source.size)
-            difference = index.compare_all(
-                source.page_count, source.block, keep, snapshot=self._head.id, log=log, progress=self._watch.advance
-            )
-            # In rollback mode every transaction counts up the change counter, which is in the first page
-            # (https://www.sqlite.org/fileformat2.html, 1.3.6).
-            if source.journal_mode != "wal" and difference.pages and difference.pages[0] != 1:
-                raise UnexplainedChange(difference.pages[0])
-            return difference
-        return index.compare_candidates(
-            candidates, source.page_count, source.block, keep, snapshot=self._head.id, log=log
-        )
+        return difference_from(source, index, keep, self._head.id, self._watch)
 
     def _write_incremental(self, index: PageIndex, difference: Difference, changed: BinaryIO) -> SnapshotResult:
         delta = Delta(
@@ -265,6 +260,26 @@ class _Writer:
             findings=self._look.findings(),
             details=self._details,
         )
+
+
+def difference_from(source: Source, index: PageIndex, sink: PageSink, snapshot: str, watch: Watch) -> Difference:
+    """Find the pages that changed since an index, by the log where that tells, otherwise by comparing all of them.
+
+    ``sink`` gets each of them in order; the index of the result is that of ``snapshot``. Raises IndexMismatch if the
+    two do not fit each other.
+    """
+    log, candidates = _log_position(source), _candidates(source, index.log)
+    if candidates is not None:
+        return index.compare_candidates(candidates, source.page_count, source.block, sink, snapshot=snapshot, log=log)
+    watch.phase("compare", source.size)
+    difference = index.compare_all(
+        source.page_count, source.block, sink, snapshot=snapshot, log=log, progress=watch.advance
+    )
+    # In rollback mode every transaction counts up the change counter, which is in the first page
+    # (https://www.sqlite.org/fileformat2.html, 1.3.6).
+    if source.journal_mode != "wal" and difference.pages and difference.pages[0] != 1:
+        raise UnexplainedChange(difference.pages[0])
+    return difference
 
 
 def _log_position(source: Source) -> LogPosition | None:

@@ -32,7 +32,7 @@ from .read_ahead import Workers
 
 __all__ = ["MEMORY", "ChainPages", "ExpandedMembers", "differing_pages"]
 
-MEMORY = 16 * 1024 * 1024
+MEMORY = 24 * 1024 * 1024
 """How many bytes of expanded members are kept."""
 
 _NUMBER = 4

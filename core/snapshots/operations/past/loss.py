@@ -29,7 +29,7 @@ async def loss_since(context: Context, contents: Contents, snapshot: Snapshot) -
             Loss,
             deadline=_SECONDS,
             question=AskLoss(settings=player_settings(context), now=len(points) == 1),
-            files=await context.in_thread(files_for, context, contents, points),
+            files=await context.in_thread(files_for, context, contents, points, present=len(points) == 1),
         )
     except (SnapshotError, OSError) as error:
         return Loss(problem=f"What was written since could not be compared: {error}")

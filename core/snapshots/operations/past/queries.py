@@ -141,7 +141,8 @@ class HistoryQueries:
     ) -> Answer:
         context = self._context
         contents = context.repository.catalog.contents
-        files = await context.in_thread(files_for, context, contents, [each for each in snapshots if each is not None])
+        asked = [each for each in snapshots if each is not None]
+        files = await context.in_thread(files_for, context, contents, asked, present=isinstance(question, AskDiff))
         return await context.work(
             HistoryJob,
             result_type,
@@ -171,33 +172,39 @@ def player_settings(context: Context) -> PlayerSettings:
     return PlayerSettings(player=history.player, also=history.also, never=history.never)
 
 
-def files_for(context: Context, contents: Contents, snapshots: Sequence[Snapshot]) -> PastFiles:
-    """Return what a job needs to read these snapshots. Blocks. Raises SnapshotDamaged if a chain is broken.
+def files_for(
+    context: Context, contents: Contents, snapshots: Sequence[Snapshot], *, present: bool = False
+) -> PastFiles:
+    """Return what a job needs to read these snapshots, and with ``present`` to compare them with now by pages.
 
-    Chains reach as far as these snapshots do: damage behind them does not count.
+    Blocks. Raises SnapshotDamaged if a chain is broken. Chains reach as far as these snapshots do: damage behind them
+    does not count.
     """
     repository = context.repository
+    newest = _newest(contents) if present else None
     chains: list[tuple[ChainFile, ...]] = []
     places: dict[str, tuple[int, int]] = {}
-    for snapshot in sorted(snapshots, key=lambda each: each.sequence, reverse=True):
+    wanted = [*snapshots, *([] if newest is None else [newest])]
+    for snapshot in sorted(wanted, key=lambda each: each.sequence, reverse=True):
         if snapshot.id not in places:
             chain = repository.chain(snapshot)
             places |= {part.snapshot: (len(chains), at) for at, part in enumerate(chain)}
             chains.append(chain)
-    points = [
-        Point(
-            snapshot=snapshot.id,
-            at=snapshot.began_at,
-            reasons=snapshot.reasons,
-            chain=places[snapshot.id][0],
-            position=places[snapshot.id][1],
-        )
-        for snapshot in snapshots
-    ]
     return PastFiles(
         chains=tuple(chains),
-        points=tuple(points),
+        points=tuple(_point(snapshot, *places[snapshot.id]) for snapshot in snapshots),
         cache=str(repository.history_cache),
         index=str(repository.page_index),
+        newest=None if newest is None else _point(newest, *places[newest.id]),
         now=context.clock(),
     )
+
+
+def _newest(contents: Contents) -> Snapshot | None:
+    """Return the snapshot that the page index should describe, if it can be read."""
+    newest = next(iter(timeline(contents.snapshots, contents.restores)), None)
+    return newest if newest is not None and _is_readable(newest, contents) else None
+
+
+def _point(snapshot: Snapshot, chain: int, position: int) -> Point:
+    return Point(snapshot=snapshot.id, at=snapshot.began_at, reasons=snapshot.reasons, chain=chain, position=position)
