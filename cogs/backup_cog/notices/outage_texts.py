@@ -6,8 +6,7 @@ import datetime as dt
 
 import discord
 
-from ..embeds import GREEN, RED
-from ..formatting import embed, plain
+from ..formatting import GREEN, RED, embed, plain
 from ..language import duration_text, for_the_host, phrase, plural, text
 from .models import Outage
 from .outages import seconds_of

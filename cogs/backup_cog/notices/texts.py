@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import discord
 
+from ..answers.checks import HEALTH_TITLES
 from ..answers.people import actor_text
 from ..core_api import (
     AuditLine,
@@ -19,8 +20,7 @@ from ..core_api import (
     StartupReport,
     Verdict,
 )
-from ..embeds import AMBER, GREEN, HEALTH_TITLES, RED, when
-from ..formatting import embed, listing, plain
+from ..formatting import AMBER, GREEN, RED, embed, listing, plain, when
 from ..language import for_the_host, phrase, text, word
 from .outage_texts import name_of
 

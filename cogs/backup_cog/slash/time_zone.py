@@ -12,8 +12,7 @@ import msgspec
 from discord import app_commands
 
 from ..core_api import SnapshotError
-from ..embeds import GREEN
-from ..formatting import CHOICE_LIMIT, CHOICES_LIMIT, Reply, clip, embed, plain, visible
+from ..formatting import CHOICE_LIMIT, CHOICES_LIMIT, GREEN, Reply, clip, embed, plain, visible
 from ..language import text
 from ..notices.documents import StoredDocument
 from ..permissions import Interaction

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import discord
 
+from ..answers.checks import HEALTH_TITLES
 from ..answers.people import actor_text
 from ..core_api import AuditLine, Doing, Health, Snapshot, Status, Verdict
-from ..embeds import AMBER, GREEN, HEALTH_TITLES, RED
-from ..formatting import listing, plain
+from ..formatting import AMBER, GREEN, RED, listing, plain
 from ..language import duration_text, number_text, plural, size_text, text, word
 from ..slash.snapshots.lines import snapshot_line
 from ..triggers import TriggerCount

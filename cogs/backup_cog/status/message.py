@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import discord
 
+from ..answers.checks import HEALTH_TITLES
 from ..core_api import Status
-from ..embeds import HEALTH_TITLES
 from ..formatting import TEXT_LIMIT, listing, plain
 from ..language import plural, size_text, text
 from .state import CogState
