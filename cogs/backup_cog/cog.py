@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import functools
 import logging
 import time
@@ -29,6 +30,7 @@ from .lifecycle import Lifecycle
 from .mentions import MentionCommands
 from .notices import texts
 from .notices.alerts import LOGIN, Alerts
+from .notices.digest import WeeklyDigest
 from .notices.documents import StoredDocument
 from .notices.memory import Memory
 from .notices.models import Outages, TriggerCounts
@@ -119,6 +121,8 @@ class BackupCog(Clicks):
         self._memory = Memory(bot, outages, counts, self.alerts, self.outbox, self.triggers)
         self._listeners = tuple(each for trigger in self.triggers for each in trigger.listeners())
         self.views: set[discord.ui.View] = set()
+        self.outbox.draw = self.picture
+        self._digest = WeeklyDigest(bot, service, self.outbox, zone=lambda: self.host_zone, monotonic=monotonic)
         self._denials = Denials(monotonic)
         self._running: dict[asyncio.Task[Any], float] = {}
         """The commands that run, and for how many seconds an unload waits for each."""
@@ -143,6 +147,7 @@ class BackupCog(Clicks):
         await self._wait_for_commands()
         await self._after_commit.close()
         await self.names.close()
+        await self._digest.close()
         await self.lifecycle.stop()
         for name, listener in self._listeners:
             self.bot.remove_listener(listener, name)
@@ -170,6 +175,8 @@ class BackupCog(Clicks):
         self._owners.refresh()
         self.outbox.flush()
         self._memory.keep_counts()
+        if self.service.settings.discord.weekly_digest and self.lifecycle.usable:
+            self._digest.tick()
 
     def answer_to(self, interaction: Interaction) -> Answer:
         """Return what answers an interaction; an outcome that cannot be shown to the person is kept for the owner."""
@@ -187,6 +194,11 @@ class BackupCog(Clicks):
         self.service.request(Kind.CRITICAL, reason)
 
     # What commands share
+
+    @property
+    def host_zone(self) -> dt.tzinfo:
+        """The time zone of the host, by the settings."""
+        return self.zones.host
 
     def reader(self, interaction: Interaction) -> Reader:
         """Return how snapshots are shown to a person."""

@@ -99,7 +99,6 @@ class Lifecycle:
         self._started = False
         self._opening = asyncio.Lock()
         self._usable = False
-        """True once the repository is open, and known to be this database's own."""
         self._check: asyncio.Task[StartupReport] | None = None
         self._monotonic = monotonic
         self._failures = 0
@@ -114,6 +113,11 @@ class Lifecycle:
         # Twice in an interval, or one of ten seconds would be one of fifteen.
         interval = float(self._schedule.periodic_interval)
         self._loop = tasks.loop(seconds=min(_TICK_SECONDS, max(_SHORTEST_TICK, interval / 2)))(self._tick_safely)
+
+    @property
+    def usable(self) -> bool:
+        """True if the repository is open, and known to be this database's own."""
+        return self._usable
 
     @property
     def closing(self) -> bool:

@@ -38,7 +38,13 @@ class Bench:
         cog.alerts._post = self._take
 
     def _take(
-        self, embed: discord.Embed, buttons: Sequence[Button] = (), *, about: str = "", how: How = How.NEW
+        self,
+        embed: discord.Embed,
+        buttons: Sequence[Button] = (),
+        *,
+        about: str = "",
+        how: How = How.NEW,
+        picture: bool = False,
     ) -> None:
         # Not by identity: a reload makes the class anew.
         if how != How.EDIT.value:

@@ -6,20 +6,26 @@ from ..controls import CLAIM, LOOK, RUN, SNOOZE, VERIFY, custom_id
 from ..language import for_the_host, text
 from .models import Button
 
-__all__ = ["alert_buttons", "claim_buttons"]
+__all__ = ["alert_buttons", "claim_buttons", "look_button"]
 
 
 @for_the_host()
 def alert_buttons(snapshot: str = "latest", about: str = "") -> tuple[Button, ...]:
     """Return the buttons of an alert; ``snapshot`` is the one to restore, ``about`` the outage that can be snoozed."""
     found = [
-        Button(control=custom_id(RUN, "status"), label=text("Look")),
+        *look_button(),
         Button(control=custom_id(VERIFY, "latest"), label=text("Verify newest sound")),
         Button(control=custom_id(LOOK, snapshot), label=text("Restore…"), danger=True),
     ]
     if about:
         found.append(Button(control=custom_id(SNOOZE, about), label=text("Snooze a day")))
     return tuple(found)
+
+
+@for_the_host()
+def look_button() -> tuple[Button, ...]:
+    """Return the button that leads to the status."""
+    return (Button(control=custom_id(RUN, "status"), label=text("Look")),)
 
 
 @for_the_host()

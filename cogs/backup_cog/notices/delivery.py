@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ from ..language import for_the_host, text
 from ..permissions import Bot
 from .models import Notice
 
-__all__ = ["QUIET", "Delivery", "buttons_of", "is_temporary", "owner_ids"]
+__all__ = ["QUIET", "Delivery", "Draw", "Picture", "buttons_of", "is_temporary", "owner_ids"]
 
 log = logging.getLogger(__name__)
 QUIET = discord.AllowedMentions.none()
@@ -29,7 +30,13 @@ _TOO_MANY = 429
 _INVALID = 400
 _LABEL_LIMIT = 80
 _TEAM_OWNERS = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
+_PICTURE, _DESCRIPTION_LIMIT = "backups.png", 1000
 _WEBHOOK_SECONDS = aiohttp.ClientTimeout(total=10.0)
+
+Picture = tuple[bytes, str]
+"""A PNG, and what it shows in words."""
+Draw = Callable[[], Awaitable[Picture | None]]
+"""A function that draws a picture; None if it cannot."""
 
 
 class Delivery:
@@ -49,11 +56,11 @@ class Delivery:
         """True if a webhook is set."""
         return bool(self._webhook_url)
 
-    async def by_bot(self, notice: Notice, now: dt.datetime) -> discord.Message | None:
+    async def by_bot(self, notice: Notice, now: dt.datetime, picture: Picture | None = None) -> discord.Message | None:
         """Send the notice to the alert channel, otherwise to the first owner who can be reached; return the message."""
         async for target in self._targets():
             try:
-                return await target.send(embed=shown(notice, now), allowed_mentions=QUIET, **_view(notice))
+                return await self._send(target, notice, now, picture)
             except discord.HTTPException as error:
                 if is_temporary(error):
                     raise
@@ -61,6 +68,23 @@ class Delivery:
                     raise ValueError(f"Discord does not accept this notice: {error}") from error
                 log.warning("A notice cannot be sent to %s: %s", target, error)
         return None
+
+    async def _send(
+        self, target: discord.abc.Messageable, notice: Notice, now: dt.datetime, picture: Picture | None
+    ) -> discord.Message:
+        """Send the notice, without its picture where the bot may not attach files."""
+        embed = shown(notice, now)
+        if picture is not None:
+            content, described = picture
+            attached = discord.File(
+                BytesIO(content), filename=_PICTURE, description=clip(described, _DESCRIPTION_LIMIT)
+            )
+            pictured = embed.copy().set_image(url=f"attachment://{_PICTURE}")
+            try:
+                return await target.send(embed=pictured, file=attached, allowed_mentions=QUIET, **_view(notice))
+            except discord.Forbidden as error:
+                log.info("The picture of a notice cannot be sent to %s: %s", target, error)
+        return await target.send(embed=embed, allowed_mentions=QUIET, **_view(notice))
 
     async def by_webhook(self, notice: Notice, now: dt.datetime) -> bool:
         """Post the notice to the webhook. The URL is a secret, so no error that contains it is logged or raised."""

@@ -10,6 +10,7 @@ import msgspec
 
 __all__ = [
     "Button",
+    "Digest",
     "How",
     "Notice",
     "Outage",
@@ -48,6 +49,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
     ``at`` is when it was posted. ``about`` names what goes on, such as one outage: there is one message about it.
     ``promised`` is True if it is only meant for the case that the process that keeps it does not live on.
+    ``picture`` is True if the picture of the snapshots goes with it.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
     how: How = How.NEW
     promised: bool = False
+    picture: bool = False
 
 
 class WaitingNotices(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +110,12 @@ class Outages(msgspec.Struct, frozen=True, kw_only=True):
 
     outages: dict[str, Outage] = {}
     past: tuple[PastAlert, ...] = ()
+
+
+class Digest(msgspec.Struct, frozen=True, kw_only=True):
+    """``digest.json``: when the digest was due that was sent last."""
+
+    sent: dt.datetime
 
 
 class TriggerCounts(msgspec.Struct, frozen=True, kw_only=True):

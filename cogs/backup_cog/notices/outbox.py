@@ -23,7 +23,7 @@ import msgspec
 
 from ..core_api import SnapshotError, SnapshotService, count_text
 from ..permissions import Bot
-from .delivery import Delivery, is_temporary
+from .delivery import Delivery, Draw, is_temporary
 from .documents import StoredDocument
 from .models import Button, How, Notice, SentMessages, WaitingNotices
 from .standing import StandingMessages
@@ -51,6 +51,8 @@ class Outbox:
         self._sending: Notice | None = None
         self._inherited: set[str] = set()
         """The ids of the notices that an earlier process could not deliver."""
+        self.draw: Draw | None = None
+        """What draws the picture of the snapshots."""
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._not_before = 0.0
@@ -86,10 +88,18 @@ class Outbox:
                 self._document.change(functools.partial(_exchanged, before=notice, after=renamed))
 
     def post(
-        self, embed: discord.Embed, buttons: Sequence[Button] = (), *, about: str = "", how: How = How.NEW
+        self,
+        embed: discord.Embed,
+        buttons: Sequence[Button] = (),
+        *,
+        about: str = "",
+        how: How = How.NEW,
+        picture: bool = False,
     ) -> None:
-        """Send a notice as soon as that is possible; returns at once. See ``Notice`` for ``about`` and ``how``."""
+        """Send a notice as soon as that is possible; returns at once. See ``Notice`` for what it is about and how."""
         notice, earlier = self._made(embed, buttons, about, how), None
+        if picture:
+            notice = msgspec.structs.replace(notice, picture=True)
         if about:
             waiting = (each for each in self._waiting if each.about == about and each is not self._sending)
             earlier = next(waiting, None)
@@ -200,7 +210,8 @@ class Outbox:
             try:
                 if notice.how is not How.NEW and await self._standing.edit(notice):
                     return True
-                message = await self._delivery.by_bot(notice, now)
+                picture = await self.draw() if notice.picture and self.draw is not None else None
+                message = await self._delivery.by_bot(notice, now, picture)
                 if message is not None:
                     if notice.about:
                         await self._standing.replace(notice, message)

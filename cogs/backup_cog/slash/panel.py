@@ -53,6 +53,13 @@ class StatusCommands(CogPart):
         otherwise = None if in_place else status_reply(state, cog)
         await answer.show_panel(view, otherwise, {PICTURE: picture} if picture is not None else {})
 
+    async def picture(self) -> tuple[bytes, str] | None:
+        """Return the picture of the snapshots for a notice, and what it shows in words; None if it cannot be drawn."""
+        with for_the_host():
+            chart = self.chart(self.host_zone)
+        drawn = await self.pictures.draw(chart)
+        return (drawn, chart.description) if chart is not None and drawn is not None else None
+
     def chart(self, zone: dt.tzinfo) -> Chart | None:
         """Return the chart of the snapshots, with times of a zone; None if there is nothing to draw."""
         restores = [each.at for each in self.service.catalog.restores]

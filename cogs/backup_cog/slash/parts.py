@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -69,6 +70,11 @@ class CogPart(commands.Cog):
         self, interaction: Interaction, error: BaseException, *, view: discord.ui.View | None = None
     ) -> None:
         """Show the person what went wrong, with a ``view``; log what is not one of our errors; never raises."""
+        raise NotImplementedError
+
+    @property
+    def host_zone(self) -> dt.tzinfo:
+        """The time zone of the host, by the settings."""
         raise NotImplementedError
 
     def reader(self, interaction: Interaction) -> Reader:

@@ -72,6 +72,11 @@ class TimeZones:
         """Return a person's zone; UTC where this machine does not know it any more."""
         return self._loaded.get(self.name(user_id)) or self._loaded.get(self.default, dt.UTC)
 
+    @property
+    def host(self) -> dt.tzinfo:
+        """The zone of the settings; UTC where this machine does not know it."""
+        return self._loaded.get(self.default, dt.UTC)
+
     async def choose(self, user_id: int, name: str | None) -> None:
         """Remember a person's choice; with None, forget it."""
         await asyncio.to_thread(self._load, {self.default} if name is None else {name})

@@ -15,7 +15,7 @@ from ..slash.snapshots.lines import snapshot_line
 from ..triggers import TriggerCount
 from .state import CogState
 
-__all__ = ["database", "facts"]
+__all__ = ["database", "facts", "off_site", "space"]
 
 
 def database(state: Status | None, cog: CogState) -> tuple[str, str, discord.Colour]:
@@ -65,8 +65,8 @@ def _snapshots(state: Status) -> Iterator[tuple[str, str]]:
     waiting = plural(state.pending, "{count} event waits for a snapshot", "{count} events wait for a snapshot")
     yield text("Not covered"), waiting if state.pending else text("nothing: each event is in a snapshot")
     yield text("Last verified restore"), _restored(state.restored)
-    yield text("Off-site"), text("none: the snapshots are on this machine alone")
-    yield text("Space"), _space(state)
+    yield text("Off-site"), off_site()
+    yield text("Space"), space(state)
     yield text("Snapshots"), _counts(state)
 
 
@@ -80,7 +80,13 @@ def _restored(snapshot: Snapshot | None) -> str:
     return text("restored and compared {ago}, {seconds}", ago=ago, seconds=took)
 
 
-def _space(state: Status) -> str:
+def off_site() -> str:
+    """Return how old the newest copy elsewhere is."""
+    return text("none: the snapshots are on this machine alone")
+
+
+def space(state: Status) -> str:
+    """Return how much space the snapshots take, how much is left, and for how long."""
     used, free = size_text(state.size), size_text(state.free)
     if state.lasts is None:
         return text("{used} used, {free} free", used=used, free=free)
