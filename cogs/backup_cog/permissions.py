@@ -70,6 +70,8 @@ class Permissions:
     async def require_owner(self, interaction: Interaction) -> None:
         """Raise NotAllowed unless the user counts as an owner."""
         if not await self.is_owner(interaction.user):
+            if self._owner_ids and await self._bot.is_owner(interaction.user):
+                raise NotAllowed(phrase("The setting discord.owner_ids leaves that to other owners of the bot."))
             raise NotAllowed(phrase("Only the bot's owner may do that."))
 
 

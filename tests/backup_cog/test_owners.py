@@ -11,7 +11,7 @@ import pytest
 from discord.ext import commands
 
 from cogs.backup_cog.owners import Owners
-from cogs.backup_cog.permissions import Permissions
+from cogs.backup_cog.permissions import NotAllowed, Permissions
 from tests.backup_cog.world import Clock
 
 ROLE = discord.TeamMemberRole
@@ -102,5 +102,11 @@ async def test_what_is_known_counts_while_discord_does_not_answer(clock: Clock) 
 
 
 async def test_the_setting_narrows_who_of_the_owners_counts_and_makes_nobody_one() -> None:
+    """An owner who does not count is told why; somebody who mistyped his own id would wonder."""
     bot = TeamBot()
     assert await owning(bot, 2, 3, 4) == [2]
+    permissions = Permissions(bot, (), [2])
+    for number, says in ((1, "discord.owner_ids"), (3, "Only the bot's owner")):
+        asked: Any = SimpleNamespace(user=SimpleNamespace(id=number))
+        with pytest.raises(NotAllowed, match=says):
+            await permissions.require_owner(asked)
