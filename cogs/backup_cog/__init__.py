@@ -49,10 +49,12 @@ def setup(bot: Bot) -> Coroutine[Any, Any, None]:
 async def _add(bot: Bot) -> None:
     from .cog import BackupCog
     from .core_api import SnapshotError, SnapshotService, settings_for
+    from .language import load_tables
     from .logs import follow_library
     from .slash.groups import require_free_names
 
     follow_library((__name__, SnapshotService.__module__.rpartition(".")[0]))
+    await asyncio.to_thread(load_tables)
     try:
         # In a thread: settings and libpq's connection services are files.
         cog = BackupCog(bot, await asyncio.to_thread(lambda: SnapshotService(settings_for(bot))))

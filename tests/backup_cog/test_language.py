@@ -183,6 +183,18 @@ def test_a_host_can_set_each_language(code: str) -> None:
     assert snapshots.load(None, {"BACKUP_DISCORD_LANGUAGE": code}).discord.language == code
 
 
+def test_a_file_that_cannot_be_read_costs_its_texts_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a copy of the cog must not keep the bot from its backups."""
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de" / "bad.toml").write_bytes(b'"one" = "eins\xff')
+    (tmp_path / "de" / "good.toml").write_text('"two" = "zwei"')
+    monkeypatch.setitem(table.__wrapped__.__globals__, "_FOLDER", tmp_path)
+    assert table.__wrapped__("de") == {"two": "zwei"}
+    assert "de/bad.toml" in caplog.text
+
+
 def test_no_text_is_in_two_files() -> None:
     """Whoever mends the one would wonder why nothing changes."""
     files = sorted(Path(catalog.__file__).parent.glob("*/*.toml"))

@@ -4,7 +4,7 @@
 something has two forms. A language more is a folder more, its name in ``catalog.LANGUAGES``, and its separators.
 """
 
-from .catalog import LANGUAGES
+from .catalog import LANGUAGES, load_tables
 from .menus import localized
 from .quantities import duration_text, size_text
 from .speaking import for_the_host, number_text, phrase, plural, set_host_language, speak, text
@@ -14,6 +14,7 @@ __all__ = [
     "LANGUAGES",
     "duration_text",
     "for_the_host",
+    "load_tables",
     "localized",
     "number_text",
     "phrase",

@@ -1,13 +1,19 @@
-"""The tables of texts, read once from the files beside this module."""
+"""The tables of texts, read once from the files beside this module.
+
+A file that cannot be read costs its texts, which stay English, and nothing else.
+"""
 
 from __future__ import annotations
 
 import functools
+import logging
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["LANGUAGES", "SEPARATORS", "Translation", "language_of", "table"]
+__all__ = ["LANGUAGES", "SEPARATORS", "Translation", "language_of", "load_tables", "table"]
+
+log = logging.getLogger(__name__)
 
 LANGUAGES = ("en", "de")
 """The languages that all texts exist in, by the codes of ISO 639-1, which Discord's locales begin with."""
@@ -32,5 +38,14 @@ def table(language: str) -> Mapping[str, Translation]:
     """Return the translation of each English text; English itself needs none."""
     found: dict[str, Translation] = {}
     for path in sorted((_FOLDER / language).glob("*.toml")):
-        found |= tomllib.loads(path.read_text(encoding="utf-8"))
+        try:
+            found |= tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            log.error("The texts in %s/%s cannot be read, so they stay English: %s", language, path.name, error)
     return found
+
+
+def load_tables() -> None:
+    """Read all tables, so that nobody waits for the disk later."""
+    for language in LANGUAGES:
+        table(language)
