@@ -7,12 +7,13 @@ from .formatting import AMBER, RED, Reply, embed
 from .language import duration_text, text
 from .restoring.bar import restoring, stage_shown
 from .restoring.outcome import restored
-from .restoring.preview import is_one_click, pages, preview
+from .restoring.preview import CONFIRMATION_LENGTH, first, is_one_click, pages, preview
 
 __all__ = [
     "CONFIRMATION_LENGTH",
     "cancelled",
     "confirms",
+    "first",
     "is_one_click",
     "over",
     "pages",
@@ -24,9 +25,6 @@ __all__ = [
     "written_meanwhile",
     "wrong_id",
 ]
-
-CONFIRMATION_LENGTH = 4
-"""How many characters of the id must be typed to confirm, at least."""
 
 
 def confirms(typed: str, snapshot: Snapshot) -> bool:

@@ -167,9 +167,11 @@ class _TypedConfirmation(discord.ui.Modal):
 
     def __init__(self, view: RestoreConfirmation) -> None:
         super().__init__(title=text("Restore the database?"), timeout=view.timeout, custom_id=view.custom_id("typed"))
-        first = view.plan.snapshot.id[: restore_embeds.CONFIRMATION_LENGTH]
-        self.typed.text = text("The first {count} characters of the id", count=len(first))
+        self.typed.text = text("The first {count} characters of the id", count=restore_embeds.CONFIRMATION_LENGTH)
         self.typed.description = text("Snapshot {id}", id=view.plan.snapshot.id)
+        component = self.typed.component
+        assert isinstance(component, discord.ui.TextInput)
+        component.placeholder = restore_embeds.first(view.plan.snapshot)
         self._view = view
 
     async def on_submit(self, interaction: Interaction, /) -> None:  # type: ignore[override]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import discord
@@ -85,6 +86,20 @@ async def test_a_restore_shows_what_is_lost_asks_and_does_it(stage: Stage) -> No
     assert labels(shown) == ["Undo"]
     assert heard == [(snapshot.id, ["alice", "bob", "user 3"]), (snapshot.id, ["alice", "bob"])]
     assert stage.errors() == []
+
+
+async def test_one_bar_shows_how_far_it_is(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step, and that nothing is replaced yet; as soon as something is, that."""
+    # By the table of modules: the package still names the one from before the last reload.
+    monkeypatch.setattr(sys.modules["cogs.backup_cog.responses"], "_EDIT_SECONDS", 0.0)
+    snapshot = await lose_something(stage)
+    await confirm(stage, await asked(stage, snapshot), snapshot.id)
+    edits = [str(request.json) for request in stage.env.http_requests if request.method == "PATCH"]
+    shown = [edit for edit in edits if " of 7: " in edit]
+    assert shown
+    assert "replacing nothing yet" in shown[0]
+    assert all(("replacing nothing yet" in edit) is not ("**replaced**" in edit) for edit in shown)
+    assert "Restored" in edits[-1]
 
 
 async def test_undo_goes_back_to_the_safety_snapshot_also_after_a_restart(stage: Stage) -> None:

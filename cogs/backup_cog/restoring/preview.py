@@ -11,7 +11,10 @@ from ..formatting import AMBER, Reply, embed, listing, plain, when
 from ..language import duration_text, number_text, plural, text, word
 from .words import METHODS, events_text, kept_beside, rows_text
 
-__all__ = ["IsMember", "is_one_click", "pages", "preview"]
+__all__ = ["CONFIRMATION_LENGTH", "IsMember", "first", "is_one_click", "pages", "preview"]
+
+CONFIRMATION_LENGTH = 4
+"""How many characters of the id must be typed to confirm, at least."""
 
 IsMember = Callable[[int], bool]
 """A function that returns True for the id of somebody whom Discord can show by name."""
@@ -21,6 +24,11 @@ _PAGE_LIMIT, _PAGE_LINES = 700, 10
 """Characters and lines of the events on a page."""
 _STATE_LIMIT = 600
 _BEFORE_PAUSE = (RestoreStep.REBUILD, RestoreStep.CHECK)
+
+
+def first(snapshot: Snapshot) -> str:
+    """Return what is typed to confirm, at least."""
+    return snapshot.id[:CONFIRMATION_LENGTH]
 
 
 def nobody(_: int) -> bool:
@@ -68,7 +76,9 @@ def preview(plan: RestorePlan, *, page: int = 0, is_member: IsMember = nobody) -
         (text("Not restored"), _not_restored(snapshot)),
         (text("Way back"), _way_back(plan)),
     ]
-    footer = text("Confirm asks for the first characters of the id. Nothing has been done yet.")
+    footer = text(
+        "Confirm asks for the beginning of the id: {first}. Nothing has been done yet.", first=first(snapshot)
+    )
     if is_one_click(plan):
         footer = text("Confirm restores at once, since nothing is lost. Nothing has been done yet.")
     title = text("Restore this snapshot?")

@@ -24,6 +24,16 @@ def test_a_snapshot_is_taken_listed_suggested_and_verified(town: Town) -> None:
     town.admin.slash("db integrity").reads("The database is sound")
 
 
+def test_two_who_press_at_once_are_both_answered_and_neither_is_refused(town: Town) -> None:
+    """The second one waits for the first, and shares its snapshot where nothing was written since that began."""
+    join(town)
+    first, second = town.owner.slash("backup now"), town.admin.slash("backup now")
+    taken = snapshot_ids(first.reads("To go back to it").text)
+    answer = second.reads("To go back to it").text
+    assert "restore snapshot:" in answer
+    assert answer.startswith("Snapshot taken") or snapshot_ids(answer) == taken
+
+
 def test_what_is_no_snapshot_is_answered_with_those_there_are(town: Town) -> None:
     """Suggestions validate nothing: anything can be typed."""
     snapshot = take(town.admin)
