@@ -76,10 +76,10 @@ def preview(plan: RestorePlan, *, page: int = 0, is_member: IsMember = nobody) -
         (text("Not restored"), _not_restored(snapshot)),
         (text("Way back"), _way_back(plan)),
     ]
-    footer = text(
-        "Confirm asks for the beginning of the id: {first}. Nothing has been done yet.", first=first(snapshot)
-    )
-    if is_one_click(plan):
+    footer = text("Confirm asks for the first characters of the id. Nothing has been done yet.")
+    if not is_one_click(plan):
+        parts.append(text("To confirm, type `{first}`.", first=first(snapshot)))
+    else:
         footer = text("Confirm restores at once, since nothing is lost. Nothing has been done yet.")
     title = text("Restore this snapshot?")
     return Reply(embed(title, "\n\n".join(parts), fields=fields, footer=footer, colour=AMBER))
