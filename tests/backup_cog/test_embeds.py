@@ -20,6 +20,8 @@ from cogs.backup_cog.answers.failures import failure
 from cogs.backup_cog.formatting import Reply, clip, embed, listing, plain
 from cogs.backup_cog.notices import outage_texts, texts
 from cogs.backup_cog.notices.models import Outage
+from cogs.backup_cog.slash.snapshots.described import described
+from cogs.backup_cog.slash.snapshots.detail_embeds import shown_details
 from cogs.backup_cog.slash.snapshots.labels import Reader, label
 from cogs.backup_cog.slash.snapshots.page import page_of, shown_page
 from cogs.backup_cog.status.message import status_text
@@ -38,6 +40,7 @@ from core.snapshots import (
     Loss,
     Lost,
     Method,
+    PruneDecision,
     RestorePlan,
     RestoreReport,
     Severity,
@@ -173,8 +176,10 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
         texts.damaged(SnapshotDamaged(text, snapshot_id=text)),
         started,
     ]
+    kept = PruneDecision(snapshot=entry, keep=True, reasons=reasons)
     return [
         embeds.created(Created(snapshot=entry, unchanged=False)),
+        shown_details(described(entry, [entry], [kept], []), 1, READER),
         listed([entry] * count, "critical"),
         checks.verified(verified),
         checks.integrity(integrity),

@@ -67,7 +67,7 @@ def _choice(found: Inside) -> discord.ui.View | None:
 
 def _rows(found: Inside) -> Reply:
     table, count = next(iter(found.tables.items()), ("", 0))
-    title = text("{table} in snapshot {snapshot}", table=clip(visible(table), 100), snapshot=found.at)
+    title = text("{table} in snapshot {snapshot}", table=plain(table), snapshot=found.at)
     lines = [f"- {_row(row)}" for row in found.rows]
     shown = listing(lines, _LINES_LIMIT) or text("It has no rows.")
     report = report_text([repr(row) for row in found.rows]) if found.rows else None

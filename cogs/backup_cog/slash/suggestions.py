@@ -30,35 +30,43 @@ At = Callable[[str], Snapshot | None]
 
 def choices(known: Sequence[Snapshot], typed: str, reader: Reader, at: At) -> list[app_commands.Choice[str]]:
     """Return what Discord suggests: what a moment resolves to first, then what the text is found in, best first."""
-    found = _resolved(known, typed, reader, at)
-    taken = {choice.value for choice in found}
-    for snapshot in matching(known, typed, reader.shown):
-        if len(found) == CHOICES_LIMIT:
-            break
-        if snapshot.id not in taken:
-            found.append(app_commands.Choice(name=label(snapshot, reader, typed), value=snapshot.id))
-    return found
+    resolved = _resolved(known, typed, reader, at)
+    others = [
+        app_commands.Choice(name=label(snapshot, reader, typed), value=snapshot.id)
+        for snapshot in matching(known, typed, reader.shown)[:CHOICES_LIMIT]
+        if resolved is None or snapshot.id != resolved.value
+    ]
+    if resolved is None or (others and resolved.value == _as_value(typed)):
+        return others
+    return [resolved, *others][:CHOICES_LIMIT]
 
 
-def _resolved(known: Sequence[Snapshot], typed: str, reader: Reader, at: At) -> list[app_commands.Choice[str]]:
-    """Return the one choice that says what a time, "latest" or "before ..." means; none where the text is neither."""
+def _as_value(typed: str) -> str:
+    return clip(typed.strip(), CHOICE_LIMIT)
+
+
+def _resolved(known: Sequence[Snapshot], typed: str, reader: Reader, at: At) -> app_commands.Choice[str] | None:
+    """Return the choice that says what a time, "latest" or "before ..." means, None where the text is neither.
+
+    Where there is no such snapshot it says why, and its value is the text.
+    """
     written = typed.strip()
     if len(written) > 1 and _LATEST.startswith(written.lower()):
         written = _LATEST
     moment = moment_of(known, written, reader)
     if moment is None or moment == "now":
-        return []
+        return None
     shown = clip(visible(written), _TYPED_LIMIT)
     try:
         found = at(moment)
     except SnapshotNotFound as error:
-        # It says why there is none; chosen all the same, the command says so too.
-        name = f"{shown} → {visible(error.message)}"
-        return [app_commands.Choice(name=clip(name, CHOICE_LIMIT), value=clip(written, CHOICE_LIMIT))]
+        return app_commands.Choice(
+            name=clip(f"{shown} → {visible(error.message)}", CHOICE_LIMIT), value=_as_value(written)
+        )
     if found is None:
-        return []
+        return None
     name = f"{shown} → "
-    return [app_commands.Choice(name=name + label(found, reader, limit=CHOICE_LIMIT - len(name)), value=found.id)]
+    return app_commands.Choice(name=name + label(found, reader, limit=CHOICE_LIMIT - len(name)), value=found.id)
 
 
 def moment_of(known: Sequence[Snapshot], typed: str, reader: Reader) -> str | None:

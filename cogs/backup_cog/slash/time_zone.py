@@ -49,12 +49,13 @@ class TimeZones:
         self._document = document
         self._chosen: dict[str, str] = {}
         self._loaded: dict[str, dt.tzinfo] = {_UTC: dt.UTC}
+        self._load({default})  # it was read when the settings were checked
 
     async def open(self) -> None:
         """Take over what earlier processes left; a choice of this process wins over it."""
         found = await self._document.open() or ChosenZones()
         self._chosen = found.zones | self._chosen
-        await asyncio.to_thread(self._load, {self.default, *self._chosen.values()})
+        await asyncio.to_thread(self._load, set(self._chosen.values()))
 
     async def save(self) -> None:
         """Wait until every choice is written."""
@@ -79,7 +80,8 @@ class TimeZones:
 
     async def choose(self, user_id: int, name: str | None) -> None:
         """Remember a person's choice; with None, forget it."""
-        await asyncio.to_thread(self._load, {self.default} if name is None else {name})
+        if name is not None:
+            await asyncio.to_thread(self._load, {name})
         self._chosen = _changed(self._chosen, user_id, name)
         self._document.change(
             lambda found: ChosenZones(zones=_changed(found.zones if found is not None else {}, user_id, name))

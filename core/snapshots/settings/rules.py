@@ -160,7 +160,9 @@ RULES: Mapping[str, Validator] = {
     "discord.backup_group": _GROUP,
     "discord.database_group": _GROUP,
     "discord.language": choice("en", "de"),
-    "discord.time_zone": text('a time zone like "Europe/Berlin"', _is_time_zone),
+    "discord.time_zone": text(
+        '"UTC", or a zone like "Europe/Berlin" (some systems lack the package tzdata)', _is_time_zone
+    ),
     "discord.names": list_of(_COLUMN, '["users.name"]'),
     "discord.weekly_digest": SWITCH,
     "discord.handle_sigterm": SWITCH,

@@ -57,6 +57,9 @@ def test_a_time_is_offered_with_what_it_resolves_to() -> None:
     assert offered("18:00") == [("18:00", "18:00 → No snapshot was taken by 18:00.")]
     assert offered("lat")[0] == (KNOWN[0].id, "latest → " + label(KNOWN[0], READER))
     assert offered("before: trade_7")[0][1].startswith("before: trade_7 → No snapshot was taken by before:")
+    noted = make_snapshot(5, id="555555555555", at=NOON, note="before the cup", reasons=("before the cup",))
+    (only,) = choices([*KNOWN, noted], "before the", READER, at)
+    assert (only.value, only.name.endswith("before the cup")) == (noted.id, True)
 
 
 def test_a_label_shows_only_what_can_be_seen() -> None:

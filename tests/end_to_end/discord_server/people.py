@@ -168,6 +168,17 @@ class Person:
         assert not found[0].get("disabled"), f"the button {label!r} is disabled"
         return self.forge_click(found[0]["custom_id"], message)
 
+    def choose(self, message: Message, value: str) -> Shown:
+        """Choose something in a select of a message that this person sees."""
+        assert message.only_for in (None, self.user), f"{self.user.name} does not see this message"
+        (select,) = [
+            each
+            for each in walk(message.components)
+            if any(option["value"] == value for option in each.get("options", []))
+        ]
+        data = {"component_type": select["type"], "custom_id": select["custom_id"], "id": 1, "values": [value]}
+        return self._do(COMPONENT, data, message)
+
     def submit(self, asked: Shown, typed: str) -> Shown:
         """Type into the only field of a modal and send it."""
         modal = asked.modal()

@@ -38,3 +38,23 @@ def test_what_is_no_snapshot_is_answered_with_those_there_are(town: Town) -> Non
     """Suggestions validate nothing: anything can be typed."""
     snapshot = take(town.admin)
     town.admin.slash("backup verify", snapshot="@everyone `rm`").reads("There is no such snapshot", snapshot)
+
+
+def test_a_snapshot_is_found_in_ones_own_words_and_looked_into(town: Town) -> None:
+    """By a time in one's own zone, from the list to its details, its tables and a reason to keep it."""
+    join(town)
+    snapshot = take(town.admin)
+    town.admin.slash("backup timezone", zone="Tokyo").reads("Asia/Tokyo")
+    assert town.admin.types("backup show", "snapshot", "vor 0 Sekunden").choices()[0] == snapshot
+    listed = town.admin.slash("backup list").reads(snapshot)
+    shown = town.admin.choose(listed, snapshot).reads(f"Snapshot {snapshot}", f"<@{town.admin.user.id}>")
+    inside = town.admin.click(shown, "Look inside").reads("users", "cards")
+    town.admin.choose(inside, "cards").reads("cards in snapshot", "name")
+    asked = town.admin.click(shown, "Pin…")
+    town.admin.submit(asked, "before the cup").reads("Pinned")
+    town.admin.slash("backup show", snapshot="before the cup").reads("Pinned by", "before the cup")
+    town.admin.click(listed, "Refresh").reads("before the cup", "pinned")
+    town.admin.click(shown, "Download").reads("Only the bot's owner")
+    town.owner.click(town.owner.slash("backup show", snapshot=snapshot).reads("Snapshot"), "Download").reads("Sent")
+    (sent,) = town.discord.direct_with(town.owner.user).messages
+    assert [each["filename"] for each in sent.attachments] == [f"{snapshot}.db.gz"]
