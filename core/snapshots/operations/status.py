@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 
 from ..errors import SnapshotError
-from ..models import Check, Finding, Health, IntegrityReport, Kind, OnProgress, Severity, Snapshot, Status
+from ..models import AuditLine, Check, Finding, Health, IntegrityReport, Kind, OnProgress, Severity, Snapshot, Status
 from ..policies.health import health_of, usable_state
 from ..policies.space import free_space_lasts
 from ..repository.audit import AuditLog
@@ -17,6 +18,7 @@ from .periodic import PeriodicSchedule
 
 __all__ = ["check_integrity", "status"]
 
+log = logging.getLogger(__name__)
 _AUDIT_LINES = 5
 
 
@@ -46,7 +48,7 @@ async def status(context: Context, events: EventCoverage, schedule: PeriodicSche
         verified=max((each for each in snapshots if each.verification.seconds is not None), key=_at, default=None),
         lacking=await context.probe.lacking(),
         users=await context.probe.users(),
-        audit=await context.in_thread(AuditLog(repository.root).last, _AUDIT_LINES),
+        audit=await _audit(context),
         doing=tuple(context.doing),
         restored=max((each for each in snapshots if each.restored_at), key=_restored_at, default=None),
         lasts=free_space_lasts(free, snapshots, context.clock()),
@@ -60,6 +62,15 @@ def _at(snapshot: Snapshot) -> dt.datetime:
 def _restored_at(snapshot: Snapshot) -> dt.datetime:
     assert snapshot.restored_at is not None
     return snapshot.restored_at
+
+
+async def _audit(context: Context) -> tuple[AuditLine, ...]:
+    """Return the newest lines of the audit log; that it cannot be read is an outage of its own, and hides nothing."""
+    try:
+        return await context.in_thread(AuditLog(context.repository.root).last, _AUDIT_LINES)
+    except (OSError, SnapshotError) as error:
+        log.warning("The audit log cannot be read: %s", error)
+        return ()
 
 
 async def _live(context: Context) -> Health | None:
