@@ -112,7 +112,7 @@ class Answer:
             if await self._tried(attempt, "here"):
                 return
             self._lost = True
-        await self._send_elsewhere(reply, outcome=outcome)
+        await self._send_elsewhere(reply, outcome=outcome, view=view)
 
     async def show_panel(
         self, view: discord.ui.LayoutView, otherwise: Reply | None, files: Mapping[str, bytes]
@@ -185,14 +185,19 @@ class Answer:
         command = getattr(getattr(self.interaction, "command", None), "qualified_name", "a click")
         return f"user {self.interaction.user.id} (interaction {self.interaction.id}, {command})"
 
-    async def _send_elsewhere(self, reply: Reply, *, outcome: bool) -> None:
-        """Send the reply by direct message; if that fails give it to ``elsewhere``, and its title to the channel."""
+    async def _send_elsewhere(self, reply: Reply, *, outcome: bool, view: discord.ui.View | None = None) -> None:
+        """Send the reply by direct message; if that fails give it to ``elsewhere``, and its title to the channel.
+
+        Buttons that work at any time go along; those of a confirmation belong to the answer that it stands under.
+        """
         user, channel = self.interaction.user, self.interaction.channel
         shown = reply.embed
         log.warning("Answer to %s that could not be shown: %s. %s", self._who, shown.title, shown.description)
 
+        buttons: dict[str, Any] = {"view": view} if view is not None and view.is_finished() else {}
+
         async def attempt() -> object:
-            return await user.send(embed=reply.embed, files=reply.files(), allowed_mentions=QUIET)
+            return await user.send(embed=reply.embed, files=reply.files(), allowed_mentions=QUIET, **buttons)
 
         if await self._tried(attempt, "directly"):
             return

@@ -21,7 +21,8 @@ def test_an_outcome_whose_message_was_dismissed_comes_by_direct_message(town: To
     agree(town.owner, preview, snapshot)
     preview.deleted = True
     release()
-    town.owner.gets("Restored", snapshot)
+    undo = town.owner.click(town.owner.gets("Restored", snapshot), "Undo")
+    undo.reads("This undoes the restore of snapshot", snapshot)
     town.owner.finds("owner", "restore", snapshot, channel=town.home.channels[1])
 
 
