@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.discord_server.people import Person
-from tests.end_to_end.discord_stories.deeds import ask, take
+from tests.end_to_end.discord_stories.deeds import ask, join, take
 from tests.end_to_end.discord_stories.town import Town
 
 pytestmark = [pytest.mark.process, pytest.mark.socket]
@@ -49,6 +49,7 @@ def test_no_click_and_no_modal_of_a_stranger_does_anything(everywhere: Town) -> 
     """Not even with the custom ids of a preview that is open in another guild."""
     owner, stranger = everywhere.owner, everywhere.stranger
     snapshot = take(owner)
+    join(everywhere)
     preview = ask(owner, snapshot)
     everywhere.stranger.writes("hello")
     own = everywhere.abroad.channels[0].messages[-1]
@@ -65,9 +66,10 @@ def test_no_click_and_no_modal_of_a_stranger_does_anything(everywhere: Town) -> 
 def test_mentions_and_direct_messages_are_for_the_owner(everywhere: Town) -> None:
     """A stranger is not answered at all; an owner is, and uses his commands in direct messages too."""
     everywhere.stranger.writes("@bot backup status")
-    everywhere.stranger.writes("@bot backup sync")
+    everywhere.stranger.writes("@bot backup sync all")
+    everywhere.stranger.writes("@bot backup")
     everywhere.owner.writes("@bot backup status")
-    everywhere.owner.finds("The slash commands are registered globally")
+    everywhere.owner.finds("The slash commands are registered.")
     direct = everywhere.discord.direct_with(everywhere.owner.user)
     Person(everywhere, everywhere.owner.user, direct).slash("backup status").reads("snapshot")
     stranger = everywhere.stranger.user
