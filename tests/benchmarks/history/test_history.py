@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.history.__main__ import BEGIN, END, Figure, goals, report
+from benchmarks.history.__main__ import BEGIN, END, goals, report
+from benchmarks.history.figure import Figure
 from benchmarks.table import README, put
 
 FIGURES = [
     Figure("diff of neighbours", 0.2, 0.1, 50, 0.3),
     Figure("diff of two points 20 apart", 2.5, 1.0, 90, 2.0),
     Figure("two rebuilds and sqldiff --summary (beside)", 30.0, 0, 0, None),
+    Figure("another tool: a look (beside)", 6.0, 1.0, 500, None),
 ]
 
 
