@@ -11,8 +11,7 @@ from ..models import Look, Point
 from ..progress import Watch
 from ..settings import database_url
 from .diff import diff
-from .inside import inside, names
-from .look import look, look_at_player
+from .look import inside, look, look_at_player, names
 from .loss import loss
 from .past import Past
 from .player_history import player_history

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.snapshots.errors import QueryError
-from core.snapshots.history.inside import inside, names
+from core.snapshots.history.look import inside, names
 from core.snapshots.history.questions import AskNames, PlayerSettings
 from tests.worlds.past.history_world import HistoryWorld
 

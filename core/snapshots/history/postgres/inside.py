@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ...models import Inside, Names, Point
 from ..databases import Value
-from ..inside import names_in
+from ..look import names_in
 from ..past import ARCHIVES, name_of
 from ..questions import AskNames
 from ..rescue.states import Wanted
