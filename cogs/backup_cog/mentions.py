@@ -19,7 +19,7 @@ import discord
 from discord import app_commands
 
 from .formatting import TEXT_LIMIT, clip, listing, plain
-from .language import text
+from .language import phrase, text
 from .permissions import Bot, Permissions
 from .responses import QUIET
 
@@ -28,6 +28,19 @@ __all__ = ["MentionCommands"]
 log = logging.getLogger(__name__)
 _COMMANDS = ((), ("help",), ("status",), ("sync",), ("sync", "all"))
 _NAMES_LIMIT = 500
+_PRESENT = (
+    phrase("The slash commands are registered."),
+    phrase("The slash commands are registered in guild {guild}."),
+)
+_OLDER = (
+    phrase("The slash commands are registered in an **older** form: mention me with `{word} sync`."),
+    phrase("The slash commands are registered in an **older** form in guild {guild}: mention me with `{word} sync`."),
+)
+_ABSENT = (
+    phrase("The slash commands are **not** registered: mention me with `{word} sync`."),
+    phrase("The slash commands are **not** registered in guild {guild}: mention me with `{word} sync`."),
+)
+"""What Discord knows of the slash commands, everywhere and in one guild."""
 _MENUS = (discord.AppCommandType.user, discord.AppCommandType.message)
 
 
@@ -166,17 +179,11 @@ class MentionCommands:
             return text(
                 "Discord could not be asked if the slash commands are registered: {why}", why=plain(repr(error), 200)
             )
-        if any(command.name == self._word for command in known):
-            if place is None:
-                return text("The slash commands are registered.")
-            return text("The slash commands are registered in guild {guild}.", guild=place)
-        if place is None:
-            return text("The slash commands are **not** registered: mention me with `{word} sync`.", word=self._word)
-        return text(
-            "The slash commands are **not** registered in guild {guild}: mention me with `{word} sync`.",
-            guild=place,
-            word=self._word,
-        )
+        found = next((command for command in known if command.name == self._word), None)
+        ours = self._bot.tree.get_command(self._word, guild=_guild(place))
+        wanted = {command.name for command in ours.commands} if isinstance(ours, app_commands.Group) else set()
+        state = _ABSENT if found is None else _PRESENT if {each.name for each in found.options} == wanted else _OLDER
+        return text(state[0] if place is None else state[1], guild=place, word=self._word)
 
 
 def _guild(place: int | None) -> discord.Object | None:

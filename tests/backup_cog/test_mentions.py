@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import discord
@@ -118,6 +119,26 @@ async def test_sync_registers_nothing_it_was_not_asked_for(world: World, monkeyp
             "Guild 12: not registered. the bot is not in it\n"
             "Guild 13: registered /backup, /db."
         ]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [(None, "are **not** registered: mention me"), (["now", "list"], "in an **older** form"), ([], "are registered.")],
+    ids=["never", "before an update", "now"],
+)
+async def test_the_status_tells_commands_that_discord_knows_from_an_older_version(
+    bot: HostBot, monkeypatch: pytest.MonkeyPatch, options: list[str] | None, says: str
+) -> None:
+    """After an update new commands are missing in the menus, and nothing else says so."""
+
+    async def known(**_: object) -> list[Any]:
+        names = options or [command.name for command in cog_of(bot).backup.commands]
+        found = SimpleNamespace(name="backup", options=[SimpleNamespace(name=name) for name in names])
+        return [] if options is None else [found]
+
+    monkeypatch.setattr(bot.tree, "fetch_commands", known)
+    await dpytest.message(f"{mention(bot)} backup status")
+    assert says in answers()[0]
 
 
 async def test_what_sync_leaves_as_it_is_is_named_and_registered_when_asked_for(
