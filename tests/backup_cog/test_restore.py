@@ -239,6 +239,22 @@ async def test_two_submissions_at_the_same_moment_restore_once(stage: Stage) -> 
     assert len(restored) == 1
 
 
+async def test_two_clicks_at_the_same_moment_restore_once_where_a_click_is_enough(stage: Stage) -> None:
+    """The second one is told that it comes too late."""
+    snapshot = (await stage.cog.service.create(Kind.MANUAL)).snapshot
+    await asked(stage, snapshot)
+    (view,) = stage.cog.views
+    restored: list[RestorePlan] = []
+
+    async def restore(answer: object, plan: RestorePlan) -> None:
+        restored.append(plan)
+
+    view._restore = restore
+    interactions = [Interaction(stage.owner.id), Interaction(stage.owner.id)]
+    await asyncio.gather(*(view.confirm.callback(interaction) for interaction in interactions))
+    assert len(restored) == 1
+
+
 class Interaction:
     """Replaces discord.py's response, so that it can be submitted twice in one turn of the loop."""
 

@@ -42,7 +42,7 @@ class Stages:
     def __init__(
         self, seconds: Mapping[RestoreStep, float], on_progress: OnProgress | None, monotonic: Callable[[], float]
     ) -> None:
-        self._expected = seconds
+        self._expected = {step: seconds.get(step, 0.0) for step in _STEPS}
         self._on_progress = on_progress
         self._monotonic = monotonic
         self._taken: list[float] = []
