@@ -61,7 +61,7 @@ SHAPES: dict[str, list[type[msgspec.Struct]]] = {
     "verify": [checks.VerifyDocument],
     "restore": [restores.RestoreDocument],
     "export": [snapshots.ExportDocument],
-    "status": [status.StatusDocument, Problem],
+    "status": [status.StatusDocument, status.RestoredDocument, Problem],
     "settings": [status.SettingsDocument, status.SettingDocument],
     "integrity": [checks.IntegrityDocument],
     "prune": [maintenance.PruneDocument, maintenance.DecisionDocument],
