@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import discord
 from discord import app_commands
 
 from ..controls import DOWNLOAD, INSIDE, LOOK, PIN, PIN_WHY, REASONS, UNPIN, UNPIN_WHY, VERIFY, custom_id, typed_text
-from ..core_api import Snapshot
+from ..core_api import AuditLine, Snapshot, SnapshotError
 from ..formatting import GREEN, Reply, embed
 from ..language import phrase, text
 from ..permissions import Interaction, actor_of
@@ -19,6 +21,7 @@ from .snapshots.lines import own_reasons
 
 __all__ = ["DetailCommands"]
 
+log = logging.getLogger(__name__)
 _Name = app_commands.Range[str, 1, 100]
 _WHY_LIMIT = 200
 _MODAL_SECONDS = 900.0
@@ -61,8 +64,16 @@ class DetailCommands(CogPart):
             page = min(page, pages_of(found) - 1)
             await self.names.learn(own_reasons(found)[page * PAGE_LENGTH :][:PAGE_LENGTH])
             decisions = (await self.service.prune(dry_run=True)).decisions
-            known = described(found, self.service.known, decisions, await self.service.audit())
+            known = described(found, self.service.known, decisions, await self._audited())
         await answer.show(shown_details(known, page, self.reader(interaction)), view=_buttons(found, page))
+
+    async def _audited(self) -> tuple[AuditLine, ...]:
+        """Return the audit log. That it cannot be read is an outage of its own, and hides no snapshot."""
+        try:
+            return await self.service.audit()
+        except (OSError, SnapshotError) as error:
+            log.warning("The audit log cannot be read: %s", error)
+            return ()
 
     async def ask_why(self, interaction: Interaction, snapshot: str, *, pinned: bool) -> None:
         """Ask for the reason of a pin or of its end, for the buttons."""

@@ -63,6 +63,9 @@ async def test_one_snapshot_is_shown_in_full(stage: Stage) -> None:
     mine = said(await show(stage, "before the cup"))
     assert f"By: <@{stage.admin.id}>" in mine
     assert mine.count("before the cup") == 1
+    (stage.world.repository / "audit.jsonl").unlink()
+    (stage.world.repository / "audit.jsonl").mkdir()
+    assert "it was not recorded who" in said(await show(stage, "before the cup"))
     assert "(bob)" in said(await stage.slash(stage.admin, "backup list"))
 
 

@@ -50,6 +50,9 @@ async def test_typed_times_are_of_the_persons_zone(stage: Stage) -> None:
     first, *_ = await stage.admin.autocomplete(stage.office, "backup show", "snapshot", typed)
     assert first["value"] == f"{1:012x}"
     assert first["name"].startswith(f"{typed} → {at:%Y-%m-%d} 21:30:05 · ")
+    for command, option in (("backup look", "at"), ("backup rescue", "from")):
+        offered = await stage.owner.autocomplete(stage.office, command, option, typed[:10] + " 13:31")
+        assert offered[0]["value"] == first["value"]
     assert await stage.owner.autocomplete(stage.office, "backup show", "snapshot", typed[:10] + " 13:31") != []
     earlier = await stage.owner.autocomplete(stage.office, "backup show", "snapshot", f"{at:%Y-%m-%d} 13:29")
     assert "No snapshot was taken by" in earlier[0]["name"]
