@@ -15,6 +15,7 @@ snapshot hashes only the blocks that changed. The length comes last so that an i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,17 @@ from blake3 import blake3
 
 from ..progress import Watch
 
-__all__ = ["BLOCK", "DIGEST", "BlockHash", "Fingerprint", "hash_block", "of_digests", "of_file"]
+__all__ = [
+    "BLOCK",
+    "DIGEST",
+    "NOTHING",
+    "BlockHash",
+    "Fingerprint",
+    "ReadElsewhere",
+    "hash_block",
+    "of_digests",
+    "of_file",
+]
 
 BLOCK = 65536
 """The size of a block in bytes. It is the size of SQLite's largest page, so no page spans two blocks."""
@@ -46,6 +57,19 @@ class BlockHash(NamedTuple):
 def hash_block(block: bytes) -> BlockHash:
     """Return the hash of a block. Safe to call in any thread."""
     return BlockHash(blake3(block).digest(), len(block))
+
+
+class ReadElsewhere(NamedTuple):
+    """Blocks of 64 KiB that somebody else reads and verifies: their numbers, and what waits for their digests.
+
+    The last block of the image is none of them. ``digests`` is called once all others have been read.
+    """
+
+    blocks: range
+    digests: Callable[[], Sequence[bytes]]
+
+
+NOTHING = ReadElsewhere(range(0), tuple)
 
 
 class Fingerprint:

@@ -22,6 +22,7 @@ The tail is bound to the seal of the head, so that the tail of one snapshot cann
 from __future__ import annotations
 
 import io
+import os
 import struct
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -164,16 +165,28 @@ class Cursor:
 
     def read_block(self) -> BlockMember:
         """Read a block member, without expanding it."""
-        if not self.at_block():
-            raise self.damaged("no block begins here")
-        size, deflated_crc = _SIZES.unpack(self._read(_SIZES.size))
-        if not _MEMBER_MIN <= size <= _MEMBER_MAX:
-            raise self.damaged(f"a member of {size} bytes is recorded, {_MEMBER_MIN} to {_MEMBER_MAX} are possible")
+        size, deflated_crc = self._read_sizes()
         rest = self._read(size - BLOCK_HEAD)
         crc, length = _SIZES.unpack(rest[-_SIZES.size :])
         packed = BlockMember(self.offset, rest[: -_SIZES.size], deflated_crc, crc, length)
         self._end_member()
         return packed
+
+    def skip_block(self) -> None:
+        """Pass over a block member, of which nothing but its size is verified."""
+        size, _ = self._read_sizes()
+        self._source.seek(size - BLOCK_HEAD, os.SEEK_CUR)
+        self._position += size - BLOCK_HEAD
+        self._end_member()
+
+    def _read_sizes(self) -> tuple[int, int]:
+        """Return the size of a block member, and the checksum of its compressed bytes."""
+        if not self.at_block():
+            raise self.damaged("no block begins here")
+        size, deflated_crc = _SIZES.unpack(self._read(_SIZES.size))
+        if not _MEMBER_MIN <= size <= _MEMBER_MAX:
+            raise self.damaged(f"a member of {size} bytes is recorded, {_MEMBER_MIN} to {_MEMBER_MAX} are possible")
+        return size, deflated_crc
 
     def read_label(self, identifier: bytes, bound_to: bytes = b"") -> Label:
         """Read the label with this identifier (``HEAD`` or ``TAIL``), bound to the seal ``bound_to``."""

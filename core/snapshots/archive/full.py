@@ -19,7 +19,7 @@ from ..models import Health
 from ..progress import Watch
 from . import members
 from .compression import Deflate
-from .fingerprint import BLOCK
+from .fingerprint import BLOCK, NOTHING, ReadElsewhere
 from .framing import Cursor, cursor_at_last_label
 from .members import BlockObserver, Expectation, Head, MemberObserver, TableSpan, Tail
 
@@ -90,13 +90,15 @@ def verify(
     sink: Callable[[bytes], object] = len,
     phase: str = "check",
     member_observer: MemberObserver | None = None,
+    elsewhere: ReadElsewhere = NOTHING,
 ) -> Tail:
     """Verify that the file expands to the image that it records, and to the expected one; return its tail.
 
     ``size`` is that of the image in bytes. It and the fingerprint are compared with the tail before anything is
     expanded. Reads from the disk rather than from memory if the platform allows it. The watch's phase is ``phase``, in
     bytes of the image. ``sink`` gets the image block by block, and ``member_observer`` each member; what they receive
-    is verified only once this returns. Raises SnapshotDamaged, OSError, and what the sink and the watch raise.
+    is verified only once this returns. Blocks that are read ``elsewhere`` are passed over. Raises SnapshotDamaged,
+    OSError, and what the sink and the watch raise.
     """
     with open_to_read(path, _BUFFER) as file:
         if hasattr(os, "posix_fadvise"):
@@ -105,7 +107,9 @@ def verify(
         watch.phase(phase, tail.size)
         file.seek(0)
         expected = Expectation(tail.fingerprint, tail.size)
-        return members.read(file, sink, expected, watch, path=path, member_observer=member_observer)[1]
+        return members.read(
+            file, sink, expected, watch, path=path, member_observer=member_observer, elsewhere=elsewhere
+        )[1]
 
 
 def extract(path: Path, target: Path, *, fingerprint: str | None, size: int | None, watch: Watch) -> Tail:

@@ -15,6 +15,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NamedTuple, Protocol, TypeVar
 
@@ -25,7 +26,7 @@ from ..models import Health, Identity, Kind
 from ..progress import Watch
 from . import compression, framing
 from .compression import Deflate
-from .fingerprint import BLOCK, BlockHash, Fingerprint, hash_block
+from .fingerprint import BLOCK, NOTHING, BlockHash, Fingerprint, ReadElsewhere, hash_block
 from .pipeline import batches, blocks, in_order
 
 __all__ = [
@@ -249,25 +250,32 @@ def read(
     write_piece: WritePiece | None = None,
     member_observer: MemberObserver | None = None,
     deflate: Deflate | None = None,
+    elsewhere: ReadElsewhere = NOTHING,
 ) -> tuple[Head, Tail]:
     """Read and verify an archive, pass its image to ``sink`` block by block, and return its head and tail.
 
     ``source`` is a buffered file at its beginning; ``path`` names it in errors. ``write_piece`` gets the image too, in
-    larger pieces. Whatever these and ``member_observer`` receive is verified only once this returns. Memory stays at a
-    few MiB whatever the archive claims, and never more than the expected size is expanded. Raises SnapshotDamaged, and
-    what the callbacks and the watch raise.
+    larger pieces. Blocks that are read ``elsewhere`` are passed over. Whatever these and ``member_observer`` receive is
+    verified only once this returns. Memory stays at a few MiB whatever the archive claims, and never more than the
+    expected size is expanded. Raises SnapshotDamaged, and what the callbacks and the watch raise.
     """
     cursor = framing.Cursor(source, path)
     head, seal = read_head(cursor)
     most = None if expected.size is None else _block_count(expected.size)
-    fingerprint, members = Fingerprint(), 0
+    fingerprint, length, members = Fingerprint(), 0, len(elsewhere.blocks)
+    gap = elsewhere.blocks.start * BLOCK if elsewhere.blocks else -1
+    behind: list[tuple[bytes, int]] = []
     work = partial(_verify, deflate or compression.default_deflate(), cursor, member_observer, write_piece)
-    with closing(in_order(work, batches(enumerate(_block_members(cursor, most))))) as verified_batches:
+    with closing(in_order(work, batches(_block_members(cursor, most, elsewhere.blocks)))) as verified_batches:
         for batch in verified_batches:
             for offset, block, digest, member in batch:
-                if fingerprint.length % BLOCK:
+                if length % BLOCK:
                     raise cursor.damaged("a block follows one that is shorter and therefore must be the last", offset)
-                fingerprint.add_digest(digest, len(block))
+                length += len(block)
+                if fingerprint.length == gap:
+                    behind.append((digest, len(block)))
+                else:
+                    fingerprint.add_digest(digest, len(block))
                 sink(block)
                 if member_observer is not None:
                     member_observer.add(offset, member)
@@ -276,6 +284,8 @@ def read(
     if member_observer is not None:
         member_observer.finish(cursor.offset)
     tail = read_tail(cursor, seal, expected)
+    for digest, size in (*((digest, BLOCK) for digest in elsewhere.digests()), *behind):
+        fingerprint.add_digest(digest, size)
     if (tail.size, tail.members, tail.fingerprint) != (fingerprint.length, members, fingerprint.text()):
         raise cursor.damaged(
             f"the tail records {tail.size} bytes in {tail.members} blocks with fingerprint {tail.fingerprint}, the "
@@ -308,13 +318,19 @@ def read_tail(cursor: framing.Cursor, seal: bytes, expected: Expectation) -> Tai
     return tail
 
 
-def _block_members(cursor: framing.Cursor, most: int | None) -> Iterator[framing.BlockMember]:
-    count = 0
-    while cursor.at_block():
-        count += 1
-        if most is not None and count > most:
+def _block_members(
+    cursor: framing.Cursor, most: int | None, passed: range
+) -> Iterator[tuple[int, framing.BlockMember]]:
+    """Yield the blocks with their numbers, but for those that are passed over."""
+    for number in count():
+        if not cursor.at_block():
+            return
+        if most is not None and number >= most:
             raise cursor.damaged(f"more than the {most} blocks that the expected size needs")
-        yield cursor.read_block()
+        if number in passed:
+            cursor.skip_block()
+        else:
+            yield number, cursor.read_block()
 
 
 def _pack(

@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from blake3 import blake3
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.snapshots.archive import full
-from core.snapshots.archive.fingerprint import BLOCK
+from core.snapshots.archive.fingerprint import BLOCK, ReadElsewhere
 from core.snapshots.archive.members import Expectation, Tail
 from core.snapshots.errors import SnapshotDamaged, from_wire
 from core.snapshots.progress import Watch
@@ -47,6 +48,30 @@ def test_every_flipped_bit_in_the_file_is_found(tmp_path: Path) -> None:
 
     assert len(SMALL) < 1600
     assert missed == []
+
+
+@pytest.mark.parametrize("blocks", [range(1), range(1, 2), range(1, 3), range(3), range(2, 3)], ids=str)
+def test_blocks_that_are_read_elsewhere_are_part_of_what_is_verified(tmp_path: Path, blocks: range) -> None:
+    """Their digests, wrong or too few, decide as much as those of the blocks that are read here."""
+    path = tmp_path / "s.db.gz"
+    path.write_bytes(GOOD)
+    digests = [blake3(IMAGE[number * BLOCK : (number + 1) * BLOCK]).digest() for number in blocks]
+    read: list[bytes] = []
+
+    def verified(found: list[bytes]) -> Tail:
+        read.clear()
+        elsewhere = ReadElsewhere(blocks, lambda: found)
+        return full.verify(path, fingerprint=None, size=None, watch=Watch(), sink=read.append, elsewhere=elsewhere)
+
+    assert verified(digests) == full.read_tail(path)
+    assert b"".join(read) == IMAGE[: blocks.start * BLOCK] + IMAGE[blocks.stop * BLOCK :]
+    for wrong in (digests[:-1], [*digests, digests[0]], [bytes(32), *digests[1:]]):
+        with pytest.raises(SnapshotDamaged):
+            verified(wrong)
+    for cut in range(len(GOOD) - 1, 0, -97):
+        path.write_bytes(GOOD[:cut])
+        with pytest.raises(SnapshotDamaged):
+            verified(digests)
 
 
 @pytest.mark.slow

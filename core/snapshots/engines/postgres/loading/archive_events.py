@@ -7,28 +7,29 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
 from ....archive import full
+from ....archive.fingerprint import BLOCK, ReadElsewhere
 from ....errors import OperationCancelled, SnapshotDamaged
 from ....progress import Watch
 from ...base import ChainFile
 from ..metadata.model import Metadata
 from ..plain_dump.lexer import Event
 from ..plain_dump.scanner import Block, Manifest, Scanner, Table, TableEnd
+from .apart_table import PIECE_BLOCKS, ApartTable
 
 __all__ = ["Content", "DumpEvent", "Events", "Stopped", "read_for", "verify"]
 
 Value = TypeVar("Value")
 DumpEvent: TypeAlias = Event | TableEnd
 
-_PIECE_BLOCKS = 4
-"""How many blocks are passed on as one piece: each costs some steps in Python, and a message to the server."""
 _QUEUED = 16
 """How many pieces of 256 KiB the reader may be ahead."""
 _CHECK_EVERY = 0.2
@@ -110,18 +111,24 @@ def verify(part: ChainFile, watch: Watch) -> Content:
     return _read(part, lambda _events: None, watch, "check")
 
 
-def read_for(work: Callable[[Events], Value], part: ChainFile, watch: Watch) -> tuple[Content, Value]:
+def read_for(
+    work: Callable[[Events], Value], part: ChainFile, watch: Watch, *, apart: ApartTable | None = None
+) -> tuple[Content, Value]:
     """Read and verify an archive while ``work`` is given its events; return its content and what the work returned.
 
-    Raises SnapshotDamaged, and what the work raises. The work must not commit anything before this returns.
+    The work reads the rows of a table that is read ``apart``; if it does not, they are read here. Raises
+    SnapshotDamaged, and what the work raises. The work must not commit anything before this returns.
     """
     events = Events(watch)
     with ThreadPoolExecutor(1, thread_name_prefix="load") as pool:
         working = pool.submit(work, events)
         working.add_done_callback(lambda _: events.end())
         try:
-            content = _read(part, lambda found: events.put(found, watch), watch, "load")
-            events.put(None, watch)
+            content = _read(
+                part, lambda found: events.put(found, watch), watch, "load", apart, partial(_ended, events, working)
+            )
+            if apart is None:
+                events.put(None, watch)
             while not working.done():
                 watch.check()
                 wait([working], timeout=_CHECK_EVERY)
@@ -134,9 +141,35 @@ def read_for(work: Callable[[Events], Value], part: ChainFile, watch: Watch) -> 
         return content, working.result()
 
 
-def _read(part: ChainFile, take: Callable[[list[DumpEvent]], object], watch: Watch, phase: str) -> Content:
+def _ended(events: Events, working: Future[Any], apart: ApartTable, watch: Watch) -> None:
+    """Wait until the table that is read apart has been read, or read it if the work has ended without; raises Stopped.
+
+    No more events come before that: the work goes on with what follows the rows.
+    """
+    events.put(None, watch)
+    seen, is_read = 0, False
+    while not is_read:
+        is_read = apart.is_read(_CHECK_EVERY)
+        watch.check()
+        seen, before = len(apart.digests), seen
+        watch.advance(max(0, seen - before) * BLOCK)
+        if not is_read and working.done():
+            if working.exception() is not None:
+                raise Stopped("The dump is not loaded any further.")
+            apart.read(watch)
+
+
+def _read(
+    part: ChainFile,
+    take: Callable[[list[DumpEvent]], object],
+    watch: Watch,
+    phase: str,
+    apart: ApartTable | None = None,
+    wait_for: Callable[[ApartTable, Watch], object] = lambda _apart, _watch: None,
+) -> Content:
     path, scanner = Path(part.path), Scanner()
     blocks: list[bytes] = []
+    seen = 0
 
     def feed() -> None:
         events = scanner.feed(b"".join(blocks))
@@ -145,12 +178,33 @@ def _read(part: ChainFile, take: Callable[[list[DumpEvent]], object], watch: Wat
             take(events)
 
     def sink(block: bytes) -> None:
+        nonlocal seen
         blocks.append(block)
-        if len(blocks) == _PIECE_BLOCKS:
+        seen += 1
+        before_gap = apart is not None and seen == apart.blocks.start
+        if before_gap or len(blocks) == PIECE_BLOCKS:
             feed()
+        if apart is not None and before_gap:
+            scanner.skip(len(apart.blocks) * BLOCK)
 
-    tail = full.verify(path, fingerprint=part.fingerprint, size=part.size, watch=watch, sink=sink, phase=phase)
-    feed()
+    def digests() -> Sequence[bytes]:
+        feed()
+        if apart is None:
+            return ()
+        wait_for(apart, watch)
+        scanner.put(apart.block)
+        return apart.digests
+
+    elsewhere = ReadElsewhere(apart.blocks if apart is not None else range(0), digests)
+    tail = full.verify(
+        path,
+        fingerprint=part.fingerprint,
+        size=part.size,
+        watch=watch,
+        sink=sink,
+        phase=phase,
+        elsewhere=elsewhere,
+    )
     return Content(_own_tables(scanner, path), tail.size, scanner.manifest.metadata if scanner.manifest else None)
 
 

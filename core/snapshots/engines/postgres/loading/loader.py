@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ....errors import DatabaseUnavailable
 from ..plain_dump.encodings import text_of
-from ..plain_dump.lexer import CopyStart, Entry, Rows, Statement, unquoted
+from ..plain_dump.lexer import CopyStart, Entry, Event, Rows, Statement, unquoted
 from ..plain_dump.scanner import TableEnd
 from ..session import Session, quoted
+from .apart_table import ApartTable
 from .archive_events import DumpEvent
 from .foreign_key_groups import ForeignKeys
 from .fresh_tables import fresh_table, transaction
@@ -223,13 +224,17 @@ class Loader:
             if self._second is not None:
                 self._second.begin(frozenset(self._created), self._encoding)
         rows = TableRows(stream)
+        apart = self._second.apart if self._second is not None else None
         created = name in self._created
         if created and self._second is not None and not table.via_root and not self._second.take(name):
             for _ in rows:
                 pass
-            self._counts[name] = rows.end.block.rows
+            is_apart = apart is not None and apart.name == name
+            self._counts[name] = apart.estimated_rows if apart is not None and is_apart else rows.end.block.rows
             self._second.passed(name, table, rows.end)
             return
+        if self._second is not None and apart is not None and apart.name == name:
+            rows = ApartRows(stream, apart, self._second.read_apart(self._encoding))
         # A partitioned table has no file of its own that could be emptied, and takes no frozen rows.
         fresh = created and not self._in_transaction and not table.via_root
         if not created and (self._in_transaction or not self._exists(name)):
@@ -312,3 +317,20 @@ class TableRows:
                 return
             assert isinstance(event, Rows)
             yield event.view
+
+
+class ApartRows(TableRows):
+    """The same of a table that is read apart: the dump goes on behind its rows at once."""
+
+    def __init__(self, stream: Iterator[DumpEvent], apart: ApartTable, events: Iterator[Event]) -> None:
+        super().__init__(stream)
+        self._apart = apart
+        self._events = events
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for _ in super().__iter__():
+            pass
+        for event in self._events:
+            if isinstance(event, Rows):
+                yield event.view
+        self.end = TableEnd(self.end.end, self._apart.block)

@@ -12,6 +12,7 @@ from ..connection import Address
 from ..plain_dump.lexer import CopyStart
 from ..plain_dump.scanner import TableEnd
 from ..session import connected
+from .apart_table import ApartTable
 from .archive_events import Content, Events, read_for
 from .comparison import Comparison
 from .left_out import LeftOut
@@ -40,11 +41,14 @@ def load(part: ChainFile, address: Address, watch: Watch) -> Loaded:
     def loaded(_start: CopyStart, end: TableEnd) -> None:
         comparison.add(end.block)
 
+    on_two = may_load_on_two(part)
+    apart = ApartTable.of(part) if on_two else None
+
     def work(events: Events) -> Loader:
         with contextlib.ExitStack() as stack:
             session = stack.enter_context(connected(address, events.watch, lock_timeout=None))
             session.execute(SETTINGS)
-            second = SecondLoader(part, address, loaded) if may_load_on_two(part) else None
+            second = SecondLoader(part, address, loaded, apart) if on_two else None
             if second is None:
                 comparison.begin()
             else:
@@ -54,7 +58,7 @@ def load(part: ChainFile, address: Address, watch: Watch) -> Loaded:
             return loader
 
     with comparison.begun():
-        content, loader = read_for(work, part, watch)
+        content, loader = read_for(work, part, watch, apart=apart)
     if comparison.problems:
         raise SnapshotDamaged(
             f"The database rebuilt from {part.path.rpartition('/')[2]} is not what was dumped: "

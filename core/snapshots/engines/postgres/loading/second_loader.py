@@ -1,9 +1,10 @@
 """Load tables of a dump, and build indexes, through a second connection beside the first loader's.
 
 Loading rows is work for one process of the server at a time, so two of them are faster where cores allow. The first
-loader goes through the dump, the second one takes the largest table that is left, and reads it where the archive's tail
-says that it is. That reader verifies nothing but the checksums of each block: the first one reads all of the archive,
-and whatever the second one loaded is compared with what the first one found.
+loader goes through the dump. The second one begins with the largest table, which it alone reads (``apart_table``), and
+then takes the largest that is left, which it reads where the archive's tail says that it is. That reader verifies
+nothing but the checksums of each block: the first one reads these tables too, and whatever the second one loaded is
+compared with what the first one found.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from ..connection import Address
 from ..plain_dump.lexer import CopyEnd, CopyStart, Event, Lexer, Malformed, Rows
 from ..plain_dump.scanner import TableEnd
 from ..session import Session, connected, quoted
+from .apart_table import ApartTable
 from .block_reader import BlockReader
 from .fresh_tables import fresh_table
 
 __all__ = ["SETTINGS", "SecondLoader", "may_load_on_two"]
 
+_CHECK_EVERY = 0.05
 _CORES = os.cpu_count() or 1
 
 SETTINGS = f"""
@@ -59,12 +62,21 @@ class SecondLoader:
     ``loaded`` is called with each of them once its rows are committed and the first reader has passed them.
     """
 
-    def __init__(self, part: ChainFile, address: Address, loaded: Callable[[CopyStart, TableEnd], object]) -> None:
+    def __init__(
+        self,
+        part: ChainFile,
+        address: Address,
+        loaded: Callable[[CopyStart, TableEnd], object],
+        apart: ApartTable | None,
+    ) -> None:
+        self.apart = apart
         self._part = part
         self._address = address
         self._loaded = loaded
         self._lock = threading.Lock()
         self._begun = threading.Event()
+        self._asked = threading.Event()
+        """It is known if the server has room for a second connection."""
         self._closed = False
         self._stopped = False
         self._made: frozenset[str] = frozenset()
@@ -96,11 +108,21 @@ class SecondLoader:
 
     def take(self, table: str) -> bool:
         """Return True if the first loader is to load this table; raises what ended the second one."""
+        if self.apart is not None and table == self.apart.name:
+            while not self._asked.wait(_CHECK_EVERY):
+                self.is_done()
         self.is_done()
         return self._take(table)
 
+    def read_apart(self, encoding: str) -> Iterator[Event]:
+        """Yield the rows of the table that is read apart, for a first loader that has to load it."""
+        assert self.apart is not None
+        return self.apart.events(encoding, self._watch)
+
     def passed(self, table: str, start: CopyStart, end: TableEnd) -> None:
         """Record that the first reader has passed the rows of a table that the second loader took."""
+        if self.apart is not None and table == self.apart.name:
+            return  # what the first reader found of it is not all
         with self._lock:
             self._passed[table] = start, end
             stored = table in self._stored
@@ -153,9 +175,15 @@ class SecondLoader:
             try:
                 session = stack.enter_context(self.connection())
             except DatabaseUnavailable:
+                self._asked.set()
                 return  # the server has no room for it, and the first loader loads all
             reader = stack.enter_context(BlockReader(Path(self._part.path)))
             self._begun.wait()
+            apart = self.apart
+            takes_it = apart is not None and apart.name in self._made and self._take(apart.name, here=True)
+            self._asked.set()
+            if apart is not None and takes_it and not self._closed:
+                self._load(session, apart.name, apart.events(self._encoding, self._watch))
             for before, (name, _, end) in by_size(reader.tables):
                 if self._closed:
                     return
@@ -172,10 +200,14 @@ class SecondLoader:
             return
         with fresh_table(session, name):
             session.copy_in(*table[:3], _rows(events), encoding=self._encoding, freeze=True)
+            for _ in events:
+                pass  # nothing follows, as the end shows
         with self._lock:
             self._stored.add(name)
             self._loading.discard(name)
             ends = self._passed.get(name)
+        if self.apart is not None and name == self.apart.name:
+            ends = table, TableEnd(0, self.apart.block)
         if ends is not None:
             self._loaded(*ends)
 

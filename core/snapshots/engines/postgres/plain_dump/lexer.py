@@ -156,6 +156,16 @@ class Lexer:
         self._offset += at
         return events
 
+    def skip(self, length: int) -> None:
+        """Pass over so many bytes, which are rows of the table that has begun, as who reads them finds out.
+
+        Raises Malformed if none has begun.
+        """
+        if self.inside is None or (self._skip and self._rest[:1] != b"\n"):
+            raise Malformed("the rows of a table are not where the archive's tail says")
+        self._offset += len(self._rest) + length
+        self._rest, self._skip = b"", 0
+
     def _in_sql(self, data: bytes, at: int, events: list[Event]) -> int:
         """Go on to the next quote, comment or table, or to the end of the last line that is complete."""
         limit = data.rfind(b"\n") + 1

@@ -120,6 +120,19 @@ class Scanner:
             self._malformed = str(error)
             return []
 
+    def skip(self, length: int) -> None:
+        """Pass over so many bytes of rows, whose table is then given to ``put``."""
+        if self._malformed is None:
+            try:
+                self._lexer.skip(length)
+            except Malformed as error:
+                self._malformed = str(error)
+
+    def put(self, block: Block) -> None:
+        """Take a table that was read by somebody else, in place of what was found here."""
+        if block.quoted in self.blocks:
+            self.blocks[block.quoted] = block
+
     def problems(self, manifest: Manifest | None) -> Iterator[str]:
         """Yield what contradicts the manifest, or a whole dump."""
         if self._malformed is not None:

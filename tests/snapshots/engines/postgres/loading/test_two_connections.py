@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from itertools import combinations_with_replacement
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.snapshots.archive import full
 from core.snapshots.archive.fingerprint import BLOCK
 from core.snapshots.engines import engine_for
-from core.snapshots.engines.postgres.loading import block_reader, foreign_key_groups, index_builds, second_loader
+from core.snapshots.engines.postgres.loading import (
+    apart_table,
+    block_reader,
+    foreign_key_groups,
+    index_builds,
+    loader,
+    second_loader,
+)
+from core.snapshots.engines.postgres.loading.apart_table import ApartTable
 from core.snapshots.engines.postgres.loading.block_reader import BlockReader
 from core.snapshots.engines.postgres.loading.loader import Loader
 from core.snapshots.engines.postgres.loading.second_loader import SecondLoader, by_size
+from core.snapshots.engines.postgres.plain_dump.lexer import Event
 from core.snapshots.engines.postgres.scratch import Image
 from core.snapshots.errors import DatabaseUnavailable, SnapshotDamaged
 from core.snapshots.models import Level
@@ -66,6 +77,7 @@ def test_a_damaged_block_is_found_by_the_second_reader_as_well(tmp_path: Path) -
 @pytest.fixture
 def two_connections(monkeypatch: pytest.MonkeyPatch) -> PostgresGame:
     """Return a game that is rebuilt on two connections, however small it is."""
+    monkeypatch.setattr(apart_table, "_WORTHWHILE", 1)
     for module in (second_loader, index_builds, foreign_key_groups):
         monkeypatch.setattr(module, "_WORTHWHILE", 0)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
@@ -120,21 +132,74 @@ def test_a_dump_loaded_on_two_connections_is_the_same_database(
     assert not any(b"DROP" in text for text in own)
 
 
-@pytest.mark.server
-def test_partitions_that_are_loaded_through_their_root_are_left_to_the_first_connection(
-    two_connections: PostgresGame, tmp_path: Path
-) -> None:
-    """However large: they have no file of their own, and their rows may lie elsewhere."""
-    run_sql(
-        two_connections.url,
+ROWS = "SELECT n, 'text ' || n * 7919 FROM generate_series(1, 15000) n"
+LARGE = {
+    "last": ["CREATE TABLE zz (id int PRIMARY KEY, t text)", f"INSERT INTO zz {ROWS}"],
+    "first": ["CREATE TABLE aa (id int PRIMARY KEY, t text)", f"INSERT INTO aa {ROWS}"],
+    "partitioned by the hash of an enum": [
         "CREATE TYPE mood AS ENUM ('sad', 'ok')",
-        "CREATE TABLE moods (id int, m mood) PARTITION BY HASH (m)",
+        "CREATE TABLE moods (id int, t text, m mood DEFAULT 'ok') PARTITION BY HASH (m)",
         "CREATE TABLE moods_0 PARTITION OF moods FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
-        "INSERT INTO moods SELECT n, 'ok' FROM generate_series(1, 20000) n",
-    )
+        f"INSERT INTO moods {ROWS}",
+    ],
+}
+"""Tables of some blocks of the archive, at the places where they are read in different ways."""
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("room", [True, False], ids=["two", "one"])
+@pytest.mark.parametrize("large", LARGE)
+def test_the_largest_table_is_read_apart_and_verified_with_the_rest(
+    two_connections: PostgresGame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, large: str, room: bool
+) -> None:
+    """By whoever loads it, also where partitions are loaded through their root or nobody else has a connection."""
+    apart: list[ApartTable] = []
+    events = ApartTable.events
+
+    def noting(self: ApartTable, *arguments: Any) -> Iterator[Event]:
+        apart.append(self)
+        return events(self, *arguments)
+
+    monkeypatch.setattr(ApartTable, "events", noting)
+    if not room:
+        monkeypatch.setattr(SecondLoader, "connection", full_server)
+    run_sql(two_connections.url, *LARGE[large])
     chain = Chain(tmp_path / "taken", engine_for(parse(two_connections.url), 5.0))
     chain.take(watch=bounded(60))
-    chain.engine.discard(chain.rebuild(), bounded(60))
+    image = chain.rebuild()
+    assert sum(block.rows == 15000 for block in Image.read(image).content.blocks.values()) == 1
+    assert len(apart[-1].digests) == len(apart[-1].blocks) >= 2
+    chain.engine.discard(image, bounded(60))
+
+
+@pytest.mark.server
+def test_a_table_that_is_read_apart_is_verified_where_nobody_loads_it(
+    two_connections: PostgresGame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One that could not be made is left out, and damage in its rows is found all the same."""
+    run_sql(two_connections.url, *LARGE["last"])
+    chain = Chain(tmp_path / "taken", engine_for(parse(two_connections.url), 5.0))
+    chain.take(watch=bounded(60))
+    monkeypatch.setattr(loader, "_CREATED", re.compile(rb"CREATE TABLE (?P<schema>none)(?P<name>none)"))
+    monkeypatch.setattr(Loader, "_exists", lambda _self, _table: False)
+    image = chain.rebuild()
+    assert '15,000 rows of "public"."zz"' in {each.what for each in Image.read(image).left_out}
+    chain.engine.discard(image, bounded(60))
+    pieces = block_reader.BlockReader.pieces
+    monkeypatch.setattr(
+        block_reader.BlockReader,
+        "pieces",
+        lambda *arguments: (piece.replace(b"text 7919\n", b"text 7918\n") for piece in pieces(*arguments)),
+    )
+    with pytest.raises(SnapshotDamaged):
+        chain.rebuild()
+
+
+@contextlib.contextmanager
+def full_server(_self: SecondLoader) -> Iterator[None]:
+    """Stand for a server that has no room for another connection."""
+    raise DatabaseUnavailable("too many connections for role")
+    yield
 
 
 @pytest.mark.server
@@ -142,12 +207,6 @@ def test_without_room_for_a_second_connection_one_loads_everything(
     everything: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the role may have few connections."""
-
-    @contextlib.contextmanager
-    def full_server(_self: SecondLoader) -> Iterator[None]:
-        raise DatabaseUnavailable("too many connections for role")
-        yield
-
     monkeypatch.setattr(SecondLoader, "connection", full_server)
     everything.engine.discard(everything.rebuild(), bounded(60))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,27 @@ def test_statements_and_rows_do_not_depend_on_where_a_dump_is_cut(cuts: list[int
     assert tables[3].columns == ()
     assert isinstance(tables[4], CopyEnd)
     assert [event.entry for event in found if isinstance(event, Statement)][-1] == entry
+
+
+def test_rows_that_somebody_else_reads_are_passed_over() -> None:
+    """From any byte after the COPY to any one before its end, also where a cut lies in the line break after it."""
+    begin = DUMP.index(ROWS)
+    end = begin + len(ROWS)
+    whole = lexed(DUMP, [])
+    for first, last in combinations_with_replacement(range(begin, end), 2):
+        lexer = Lexer()
+        events = lexer.feed(DUMP[:first])
+        lexer.skip(last - first)
+        events += lexer.feed(DUMP[last:])
+        assert [each for each in events if not isinstance(each, Rows)] == [
+            each for each in whole if not isinstance(each, bytes)
+        ]
+        assert lexer.between_statements
+    for before in (0, DUMP.index(TABLE), len(DUMP)):
+        lexer = Lexer()
+        lexer.feed(DUMP[:before])
+        with pytest.raises(Malformed):
+            lexer.skip(1)
 
 
 def test_a_dump_without_standard_strings_escapes_with_backslashes() -> None:
