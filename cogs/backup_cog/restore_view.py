@@ -22,7 +22,8 @@ from .responses import QUIET, Answer, acknowledge
 
 __all__ = ["RestoreConfirmation", "look_again", "take_modal"]
 
-_ID_LENGTH = 12
+_ID_LENGTH = 40
+"""The longest text that is taken: an id, and the blanks of whoever types or pastes it."""
 
 
 def look_again(snapshot: str) -> discord.ui.View:

@@ -39,7 +39,6 @@ __all__ = ["CreateRequest", "create", "create_locked"]
 
 log = logging.getLogger(__name__)
 
-_TAKING = "a snapshot"
 _KEPT_AFTER_A_LOSS = dt.timedelta(days=30)
 _LOSSES_NAMED = 5
 
@@ -84,9 +83,9 @@ async def create(
     ``on_wait`` is called with what is waited for. Raises a SnapshotError if it fails, and leaves no file behind then.
     """
     # What was committed since the one that is being taken began is not in it, so it serves only if nothing was.
-    joins = request.joins and any(each.operation == _TAKING for each in context.doing)
+    joins = request.joins and any(each.operation == "a snapshot" for each in context.doing)
     known = {snapshot.id for snapshot in context.repository.catalog.contents.snapshots}
-    async with exclusive(context, _TAKING, actor=actor, wait=wait, on_wait=on_wait):
+    async with exclusive(context, "a snapshot", actor=actor, wait=wait, on_wait=on_wait):
         contents = await readable_contents(context)
         await require_own(context, contents)
         contents = await identified(context, contents)

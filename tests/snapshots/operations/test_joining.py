@@ -92,7 +92,7 @@ async def test_a_snapshot_waits_for_a_restore_and_a_second_restore_does_not(tmp_
         await gate.reached.wait()
         with pytest.raises(Busy, match=r"a restore is running for Ann \(1\) by discord, since"):
             await service.create()
-        with pytest.raises(Busy, match="already"):
+        with pytest.raises(Busy, match=r"already for Ann \(1\) by discord, since"):
             await service.restore(world.newer.id, on_wait=waits.append)
         taking = asyncio.create_task(service.create(actor=BOB, on_wait=waits.append))
         while not waits:

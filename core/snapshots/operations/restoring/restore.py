@@ -77,7 +77,10 @@ async def _in_turn(
 def _the_only_one(context: Context) -> Iterator[None]:
     """Raise Busy if this process restores already, or waits for its turn to do so."""
     if context.restoring:
-        raise Busy("Busy: a restore is running already.", operation="restore", pid=None)
+        running = next((each for each in context.doing if each.operation == "a restore"), None)
+        since = "" if running is None else f", since {running.since:%H:%M:%S} UTC"
+        whose = "" if running is None or running.actor is None else f" for {running.actor}"
+        raise Busy(f"Busy: a restore is running already{whose}{since}.", operation="restore", pid=None)
     context.restoring = True
     try:
         yield
