@@ -102,8 +102,7 @@ class Clicks(
         await runs[command].callback(self, interaction, *arguments)
 
     async def _history_of(self, interaction: Interaction, _: str) -> None:
-        history: Any = self.history
-        await history.callback(self, interaction, controls.chosen_user(interaction))
+        await self.show_history(interaction, controls.chosen_user(interaction))
 
     async def _too_late(self, interaction: Interaction, snapshot: str) -> None:
         """Answer a dead button; the preview of a rescue, or a snapshot that is gone, cannot be looked at again."""

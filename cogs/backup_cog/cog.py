@@ -37,6 +37,7 @@ from .notices.models import Outages, TriggerCounts
 from .notices.outbox import Outbox
 from .owners import Owners
 from .permissions import Bot, Denials, Interaction, NotAllowed, Permissions, actor_of
+from .players.menu import MemberMenu
 from .responses import Answer, cannot_answer
 from .slash import suggestions
 from .slash.groups import BACKUP, DATABASE, name_groups
@@ -109,8 +110,9 @@ class BackupCog(Clicks):
             self.permissions,
             settings.discord.backup_group,
             settings.discord.admin_guild_ids,
-            self.status_text,
+            lambda lines: self.status_text([*lines, *self._menu.lines()]),
         )
+        self._menu = MemberMenu(bot, settings.discord.admin_guild_ids, self.show_history, self.answer_error)
         self._after_commit = AfterCommit(service, monotonic=monotonic)
         later, concerns_us = self._after_commit.add, self._mentions.concerns
         self.triggers = tuple(Trigger(each, self._request, later, concerns_us) for each in settings.triggers)
@@ -136,12 +138,14 @@ class BackupCog(Clicks):
         self.service.listen(self.host_events)
         await self.lifecycle.start()
         self._mentions.install()
+        self._menu.install()
         for name, listener in self._listeners:
             self.bot.add_listener(listener, name)
 
     async def cog_unload(self) -> None:
         """Wait for running commands, take the last snapshot if the bot shuts down, and release everything."""
         self._mentions.remove()
+        self._menu.remove()
         for view in self.views:
             view.stop()
         await self._wait_for_commands()

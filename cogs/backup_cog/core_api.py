@@ -30,7 +30,6 @@ from core.snapshots import (  # noqa: E402 - only now it can be found
     CatalogError,
     CatalogTooNew,
     Change,
-    ConflictRule,
     Created,
     DatabaseBusy,
     DatabaseDamaged,
@@ -91,6 +90,7 @@ from core.snapshots import (  # noqa: E402 - only now it can be found
     duration_text,
     judge,
     load_chosen,
+    row_changes,
     size_text,
 )
 
@@ -103,7 +103,6 @@ __all__ = [
     "CatalogError",
     "CatalogTooNew",
     "Change",
-    "ConflictRule",
     "Created",
     "DatabaseBusy",
     "DatabaseDamaged",
@@ -164,6 +163,7 @@ __all__ = [
     "duration_text",
     "judge",
     "load_chosen",
+    "row_changes",
     "settings_for",
     "size_text",
 ]

@@ -38,6 +38,8 @@ from tests.backup_cog.world import (
 from tests.worlds.waiting import PATIENCE
 
 pytestmark = pytest.mark.process
+MENU = "Backup history"
+
 
 _JSON = '["creator_packs.cards_data:list"]'
 FIVE_EVENTS: list[tuple[str, dict[str, Any], str]] = [
@@ -214,7 +216,7 @@ async def test_a_host_with_the_same_command_is_told_which_setting_to_change(
         names = {"DISCORD_BACKUP_GROUP": "savepoint", "DISCORD_DATABASE_GROUP": "game-db"}
         bot.backup_settings = world.settings(**names)
         await bot.load_extension(EXTENSION)
-        assert {command.name for command in bot.tree.get_commands()} == {taken, "savepoint", "game-db"}
+        assert {command.name for command in bot.tree.get_commands()} == {taken, "savepoint", "game-db", MENU}
 
 
 async def test_two_bots_of_one_process_name_their_groups_alone(world: World) -> None:
@@ -222,8 +224,8 @@ async def test_two_bots_of_one_process_name_their_groups_alone(world: World) -> 
     async with world.bot(DISCORD_BACKUP_GROUP="one") as first, world.bot() as second:
         await first.load_extension(EXTENSION)
         await second.load_extension(EXTENSION)
-        assert {command.name for command in first.tree.get_commands()} == {"one", "db"}
-        assert {command.name for command in second.tree.get_commands()} == {"backup", "db"}
+        assert {command.name for command in first.tree.get_commands()} == {"one", "db", MENU}
+        assert {command.name for command in second.tree.get_commands()} == {"backup", "db", MENU}
 
 
 async def test_admin_guilds_get_the_commands_and_nobody_else(world: World) -> None:
@@ -233,7 +235,7 @@ async def test_admin_guilds_get_the_commands_and_nobody_else(world: World) -> No
         assert bot.tree.get_commands() == []
         for guild_id in (11, 12):
             found = bot.tree.get_commands(guild=discord.Object(guild_id))
-            assert {command.name for command in found} == {"backup", "db"}
+            assert {command.name for command in found} == {"backup", "db", MENU}
         await bot.reload_extension(EXTENSION)
         await bot.unload_extension(EXTENSION)
         assert bot.tree.get_commands(guild=discord.Object(11)) == []

@@ -17,6 +17,8 @@ def localized(command: dict[str, Any]) -> dict[str, Any]:
     """Return a command or option, as it is sent to Discord, with the texts of every language added in place."""
     if "description" in command:
         _add(command, "description")
+    else:  # an entry of a menu, which has a name that people read
+        _add(command, "name")
     for choice in command.get("choices", ()):
         _add(choice, "name")
     for option in command.get("options", ()):

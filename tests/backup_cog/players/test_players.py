@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from simcord.results import InteractionResult
 
 from core.snapshots import Kind
-from tests.backup_cog.stage import HOME, Stage, said
+from tests.backup_cog.stage import HOME, Stage, said, walk
 from tests.backup_cog.world import listener_of
 from tests.worlds.waiting import PATIENCE
 
@@ -51,10 +52,10 @@ async def test_a_managers_look_shows_then_beside_now(stage: Stage) -> None:
     """Counts by table, and the rows that differ, as plain text."""
     snapshot = await robbed(stage)
     text = said(await stage.slash(stage.admin, "backup look", member=stage.player, at=snapshot))
-    assert f"Then: at snapshot `{snapshot}`" in text
-    assert "**user\\_cards** then 2 · now 1 (gone or changed 1, new or changed 0)" in text
-    assert f"− user\\_id {stage.player.id}, card\\_id 3" in text
-    assert "name \\*nobody\\*" in text
+    assert f"Then: snapshot `{snapshot}`" in text
+    assert re.search(r"user_cards +2 +1  \*\n", text)
+    assert f"**user\\_cards** − gone: user\\_id {stage.player.id}, card\\_id 3" in text
+    assert f"**users** ± changed: id {stage.player.id} · name user {stage.player.id} → \\*nobody\\*" in text
     assert stage.errors() == []
 
 
@@ -63,7 +64,28 @@ async def test_his_history_names_each_change(stage: Stage) -> None:
     await robbed(stage)
     text = said(await stage.slash(stage.admin, "backup history", member=stage.player))
     assert f"name user {stage.player.id} → \\*nobody\\*" in text
-    assert text.index("\\*nobody\\*") < text.index("first seen")
+    assert text.index("\\*nobody\\*") < text.index("+ new: id")
+
+
+async def test_his_history_in_a_table_is_turned_page_by_page(stage: Stage) -> None:
+    """Every row that came or went; tables are suggested to who may look."""
+    player, snapshot = stage.player.id, await robbed(stage)
+    for card in (1, 2, 3):
+        stage.world.write(f"DELETE FROM user_cards WHERE user_id = {player}")
+        stage.world.write(f"INSERT INTO user_cards VALUES ({player}, {card})" + f", ({player}, {card})" * 5)
+        await stage.cog.service.create(Kind.MANUAL)
+    suggested = await stage.admin.autocomplete(stage.office, "backup history", "table", "cards", member=stage.player)
+    assert [choice["name"] for choice in suggested] == ["cards", "user_cards"]
+    shown = await stage.slash(stage.admin, "backup history", member=stage.player, table="user_cards")
+    assert "Page 1 of 3" in said(shown)
+    assert shown.response is not None
+    await stage.admin.click(shown.response, label="Next")
+    text = said(shown)
+    assert "Page 2 of 3" in text
+    assert "− gone: user\\_id" in text
+    await stage.admin.click(shown.response, label="Next")
+    assert f"`{snapshot}`" in said(shown)
+    assert stage.errors() == []
 
 
 async def test_the_owner_gives_one_player_his_cards_back_and_can_undo_it(stage: Stage) -> None:
@@ -118,9 +140,13 @@ async def test_conflicts_are_taken_only_if_the_owner_says_so(stage: Stage) -> No
     assert "1 in conflict" in said(shown)
     assert "left as it is" in said(shown)
     assert shown.response is not None
-    await stage.owner.select(shown.response, values=["take"])
+    select = next(each for each in walk(shown.response.components) if each["type"] == 3)
+    assert select["options"][0]["label"] == "swords id 7"
+    await stage.owner.select(shown.response, values=[select["options"][0]["value"]])
     assert "taken all the same" in said(shown)
     await click(stage, shown, "Put back")
+    assert stage.world.read("SELECT user_id FROM swords") == [(1,)]
+    await click(stage, shown, "Take 1 row from others, too")
     assert stage.world.read("SELECT user_id FROM swords") == [(stage.player.id,)]
 
 
@@ -130,9 +156,10 @@ async def test_one_who_lost_every_row_is_still_found(stage: Stage) -> None:
     player = stage.player.id
     stage.world.write(f"DELETE FROM user_cards WHERE user_id = {player}")
     stage.world.write(f"DELETE FROM users WHERE id = {player}")
-    assert "Now: no row of him" in said(await stage.slash(stage.admin, "backup look", member=stage.player, at=snapshot))
+    looked = await stage.slash(stage.admin, "backup look", member=stage.player, at=snapshot)
+    assert "Now: no row of this player" in said(looked)
     await stage.cog.service.create(Kind.MANUAL)
-    assert "**gone**" in said(await stage.slash(stage.admin, "backup history", member=stage.player))
+    assert "− gone: id" in said(await stage.slash(stage.admin, "backup history", member=stage.player))
     shown = await rescue(stage, snapshot)
     await click(stage, shown, "Put back")
     assert cards(stage)[-2:] == [(player, 1), (player, 3)]
