@@ -233,7 +233,9 @@ class BackupCog(Clicks):
             speak(interaction.locale)
             reader = self.reader(interaction)
             at = functools.partial(self.service.known_at, zone=reader.zone)
-            return suggestions.choices(self.service.known, str(typed), reader, at)
+            known = self.service.known
+            self.names.learn_soon(suggestions.first_reasons(known))
+            return suggestions.choices(known, str(typed), reader, at)
         except Exception:
             log.exception("Snapshots could not be suggested")
             return []

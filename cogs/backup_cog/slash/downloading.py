@@ -17,6 +17,7 @@ __all__ = ["DownloadCommands"]
 
 _LIMIT = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 """What a bot may send by direct message, in bytes."""
+_TOO_LARGE, _TOO_LARGE_CODE = 413, 40005
 _SECONDS = 900.0
 
 
@@ -33,7 +34,9 @@ class DownloadCommands(CogPart):
                 await answer.show(_too_large(found))
                 return
             name, content = exported
-            await _send(interaction.user, name, content)
+            if not await _sent(interaction.user, name, content):
+                await answer.show(_too_large(found))
+                return
         sent = text(
             "Snapshot `{snapshot}` is in your direct messages: {size}.", snapshot=found.id, size=size_text(len(content))
         )
@@ -41,14 +44,22 @@ class DownloadCommands(CogPart):
         await answer.show(Reply(embed(text("Sent"), f"{sent} {hint}", colour=GREEN)), outcome=True)
 
 
-async def _send(user: discord.User | discord.Member, name: str, content: bytes) -> None:
-    """Send the file; raise SnapshotError with a sentence if the person takes no direct messages."""
+async def _sent(user: discord.User | discord.Member, name: str, content: bytes) -> bool:
+    """Send the file, and return False if Discord takes none of this size.
+
+    Raises SnapshotError with a sentence if the person takes no direct messages.
+    """
     try:
         await user.send(file=discord.File(BytesIO(content), filename=name), allowed_mentions=QUIET)
     except discord.Forbidden as error:
         raise SnapshotError(
             text("The file could not be sent, because your direct messages are closed. Open them and try again.")
         ) from error
+    except discord.HTTPException as error:
+        if error.status == _TOO_LARGE or error.code == _TOO_LARGE_CODE:
+            return False
+        raise
+    return True
 
 
 def _too_large(snapshot: Snapshot) -> Reply:

@@ -11,9 +11,10 @@ from ..formatting import CHOICE_LIMIT, CHOICES_LIMIT, clip, visible
 from ..language import text
 from .snapshots.finding import is_exactly, matching, meant_by
 from .snapshots.labels import Reader, label
+from .snapshots.lines import own_reasons
 from .snapshots.words import as_moment, before
 
-__all__ = ["LEVELS", "choices", "exactly", "meant", "moment_of", "one_of"]
+__all__ = ["LEVELS", "choices", "exactly", "first_reasons", "meant", "moment_of", "one_of"]
 
 LEVELS = [
     app_commands.Choice(name="checksum: the stored bytes give back its fingerprint", value=Level.CHECKSUM.value),
@@ -39,6 +40,11 @@ def choices(known: Sequence[Snapshot], typed: str, reader: Reader, at: At) -> li
     if resolved is None or (others and resolved.value == _as_value(typed)):
         return others
     return [resolved, *others][:CHOICES_LIMIT]
+
+
+def first_reasons(known: Sequence[Snapshot]) -> list[str]:
+    """Return what the first suggestions are labelled with before anything is typed."""
+    return [reason for snapshot in known[:CHOICES_LIMIT] for reason in own_reasons(snapshot)[:1]]
 
 
 def _as_value(typed: str) -> str:

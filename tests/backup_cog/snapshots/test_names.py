@@ -81,6 +81,7 @@ async def test_what_is_slow_is_shown_without_names(clock: Clock) -> None:
     asked.gate.set()
     await names.learn(["user_12"], patience=5)
     assert names.shown("user_12") == "user_12 (Anna **x**)"
+    assert len(asked.questions) == 1
     asked.gate.clear()
-    await names.learn(["user_55"], patience=0)
+    names.learn_soon(["user_55"])
     await names.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.snapshots import (
+    Actor,
     AmbiguousSnapshot,
     Form,
     Kind,
@@ -211,6 +212,28 @@ async def test_an_export_stands_alone_and_never_replaces_a_file(tmp_path: Path, 
         with pytest.raises(SnapshotDamaged):
             await service.export(made.id, tmp_path / "other.db.gz")
         assert not (tmp_path / "other.db.gz").exists()
+
+
+async def test_an_export_as_bytes_leaves_nothing_behind(tmp_path: Path) -> None:
+    """One that is too large gives none, without writing it where the full says so beforehand; nor does a failure."""
+    world, actor = ServiceWorld(tmp_path), Actor(source="discord", id=7, name="Ann")
+    async with world.opened() as service:
+        await service.create()
+        world.play()
+        made = (await service.create(Kind.CRITICAL)).snapshot
+        found = await service.exported(made.id, 10**6, actor, lambda _: None)
+        assert found is not None
+        name, content = found
+        assert name == f"{made.id}.db.gz"
+        (tmp_path / name).write_bytes(content)
+        assert rows_of_gzip(tmp_path / name, tmp_path / "unpacked.db") == world.rows()
+        for most in (100, len(content) - 1):
+            assert await service.exported(made.id, most, actor, lambda _: None) is None
+        flip_byte(world.file_of(made))
+        with pytest.raises(SnapshotDamaged):
+            await service.exported(made.id, 10**6, actor, lambda _: None)
+        assert [path.name for path in (world.repository / ".work").iterdir() if "export" in path.name] == []
+        assert [(line.action, line.actor.id) for line in await service.audit()] == [("export", 7)]
 
 
 async def test_status_counts_what_is_there(tmp_path: Path) -> None:

@@ -47,6 +47,19 @@ async def test_each_publication_removes_what_retention_does_not_keep(tmp_path: P
         assert world.files() == {snapshot.path for snapshot in kept}
 
 
+async def test_a_pin_has_its_reason_in_the_audit_log_and_as_a_note(tmp_path: Path) -> None:
+    """A note of its own stays; that a pin ends changes no note."""
+    world = ServiceWorld(tmp_path)
+    async with world.opened() as service:
+        bare = (await service.create()).snapshot
+        noted = (await service.create(note="mine")).snapshot
+        assert (await service.pin(bare.id, why=" before the cup\n")).note == "before the cup"
+        assert (await service.pin(noted.id, why="because")).note == "mine"
+        assert (await service.pin(bare.id, False, why="it is over")).note == "before the cup"
+        lines = [(line.action, line.detail) for line in await service.audit()]
+        assert lines == [("pin", "before the cup"), ("pin", "because"), ("unpin", "it is over")]
+
+
 async def test_what_a_kept_incremental_builds_on_stays_until_nothing_does(tmp_path: Path) -> None:
     """A chain goes with the last of it that is kept, at the publication that takes its place."""
     world = ServiceWorld(tmp_path)

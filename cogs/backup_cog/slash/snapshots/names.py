@@ -54,19 +54,28 @@ class Names:
         name = self._known.get(found[2], ("", 0.0))[0] if _is_of_a_person(found) else ""
         return f"{found[0]} ({name})" if name else found[0]
 
+    def learn_soon(self, reasons: Iterable[str]) -> None:
+        """Ask for the names in reasons that are not remembered, for the next time; returns at once."""
+        self._start(reasons)
+
     async def learn(self, reasons: Iterable[str], patience: float = _PATIENCE_SECONDS) -> None:
         """Ask for the names in reasons that are not remembered; wait for so many seconds at most. Never raises."""
+        task = self._start(reasons)
+        if task is not None:
+            await asyncio.wait([task], timeout=patience)
+
+    def _start(self, reasons: Iterable[str]) -> asyncio.Task[None] | None:
+        """Return the question that is being asked, a new one if there is none and something to ask, else None."""
         if not self._columns:
-            return
+            return None
         if self._task is None or self._task.done():
-            now = self._monotonic()
-            old = now - _REMEMBERED_SECONDS
+            old = self._monotonic() - _REMEMBERED_SECONDS
             numbers = (each for each in _numbers(reasons) if self._known.get(each, ("", old))[1] <= old)
             wanted = list(dict.fromkeys(numbers))[:_AT_ONCE]
             if not wanted:
-                return
+                return None
             self._task = asyncio.get_running_loop().create_task(self._ask(wanted), name="savepoint names")
-        await asyncio.wait([self._task], timeout=patience)
+        return self._task
 
     async def close(self) -> None:
         """Stop asking."""
