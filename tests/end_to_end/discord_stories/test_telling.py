@@ -19,7 +19,7 @@ def is_written_down(town: Town) -> bool:
     state = town.bot.repository / "state"
     if not all((state / name).exists() for name in ("messages.json", "outbox.json")):
         return False
-    return json.loads((state / "outbox.json").read_text())["notices"] == []
+    return not json.loads((state / "outbox.json").read_text())["notices"]
 
 
 def test_an_outage_is_one_message_from_its_beginning_to_its_end(found: Callable[..., Town]) -> None:
