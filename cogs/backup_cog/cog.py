@@ -156,6 +156,7 @@ class BackupCog(Clicks):
         for name, listener in self._listeners:
             self.bot.remove_listener(listener, name)
         await self.service.close()
+        await self._memory.save()  # what it learns may be news
         await self.outbox.close(_NOTICES_SECONDS)
         await self._owners.close()
         await self._memory.save()

@@ -35,7 +35,7 @@ class Bench:
         self.told: list[str] = []
         cog.lifecycle._loop.cancel()
         cog.outbox.post = self._take  # type: ignore[method-assign]
-        cog.alerts._post = self._take
+        cog.alerts._post = cog.alerts._outages._post = self._take
 
     def _take(
         self,
@@ -54,6 +54,7 @@ class Bench:
         """Move the clock on, then run the cog's periodic check."""
         self.clock.advance(**amount)
         await self.cog.lifecycle._tick_safely()
+        await self.cog._memory.save()
 
     @property
     def periodic(self) -> int:

@@ -128,7 +128,7 @@ def alerts_to(
     post: Callable[..., None], clock: Clock, *, stale_after: float, known: tuple[Snapshot, ...] = (), **options: Any
 ) -> Alerts:
     """Make alerts that keep nothing on disk; an option is an argument of theirs."""
-    options.setdefault("store", lambda change: None)
+    options.setdefault("store", lambda _, then=None: then and then(None))
     return Alerts(post, stale_after=stale_after, monotonic=clock.monotonic, now=clock, known=lambda: known, **options)
 
 

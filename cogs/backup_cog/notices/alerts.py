@@ -11,11 +11,9 @@ that is right for a success. The daily reminder is a new message, and takes the 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 import discord
-import msgspec
 
 from ..core_api import (
     AnotherDatabase,
@@ -30,38 +28,19 @@ from ..core_api import (
     VerifyReport,
 )
 from . import outage_texts, texts
-from .buttons import alert_buttons, claim_buttons
-from .models import Button, How, Outage, Outages, PastAlert
-from .outages import PAST_KEPT, about, changed, ended, noted
+from .buttons import alert_buttons
+from .models import Outages, PastAlert
+from .outage_table import LOGIN, OutageTable, Post, Store
 
-__all__ = ["LOGIN", "SNAPSHOT", "VERIFICATION", "Alerts", "Changes", "Post"]
+__all__ = ["LOGIN", "SNAPSHOT", "VERIFICATION", "Alerts"]
 
 SNAPSHOT = "snapshot"
 VERIFICATION = "verification"
-LOGIN = "login"
 _STALENESS = "staleness"
-_STARTS_IN_VAIN = 3
-"""How many starts in a row must not reach Discord before the owner is alerted."""
-_REMIND_AFTER = dt.timedelta(days=1)
-_SNOOZE = dt.timedelta(days=1)
-_UPDATE_AFTER = 60.0
-"""Seconds between two edits of the message about an outage that goes on."""
 _SHOWN_ACTIONS = ("restore", "pin", "unpin", "claim", "pinned snapshot")
 """The actions in the audit log that the owner is notified of."""
 _RECORDED_ONCE = (StartupOutcome.INCONSISTENT, StartupOutcome.SUSPICIOUS, StartupOutcome.UNCHECKED)
 """The outcomes of a start that are no news if the core reported the same findings before."""
-
-
-class Post(Protocol):
-    """Sends a notice and returns at once; see ``Notice`` for what it is about, and how it goes."""
-
-    def __call__(
-        self, embed: discord.Embed, buttons: Sequence[Button] = (), *, about: str = "", how: How = How.NEW
-    ) -> None: ...
-
-
-Changes = Callable[[Callable[[Outages | None], Outages]], None]
-"""A function that changes the document of outages in the background."""
 
 
 class Alerts:
@@ -78,7 +57,7 @@ class Alerts:
         stale_after: float,
         monotonic: Callable[[], float],
         now: Callable[[], dt.datetime],
-        store: Changes,
+        store: Store,
         known: Callable[[], tuple[Snapshot, ...]],
         group: str = "backup",
         tells_actors: bool = False,
@@ -87,13 +66,10 @@ class Alerts:
         self._stale_after = stale_after
         self._monotonic = monotonic
         self._now = now
-        self._store = store
         self._known = known
         self._group = group
         self._tells_actors = tells_actors
-        self._outages: dict[str, Outage] = {}
-        self._past: tuple[PastAlert, ...] = ()
-        self._updated: dict[str, float] = {}
+        self._outages = OutageTable(post, store, now=now, monotonic=monotonic)
         self._damaged: set[str] = set()
         self._last_success = monotonic()
         self._starting: list[Health] | None = None
@@ -101,37 +77,16 @@ class Alerts:
     @property
     def open(self) -> tuple[str, ...]:
         """The alerts that are not over, as sentences."""
-        now = self._now()
-        return tuple(
-            outage_texts.open_alert(operation, outage, now)
-            for operation, outage in self._outages.items()
-            if _is_told(operation, outage)
-        )
+        return self._outages.open
 
     @property
     def past(self) -> tuple[PastAlert, ...]:
         """The newest alerts that are over, and after them those that are not, which end now."""
-        now = self._now()
-        told = (each for each in self._outages.items() if _is_told(*each))
-        return (*self._past, *(PastAlert(key=key, began=outage.began, ended=now) for key, outage in told))
+        return self._outages.past
 
     def take_over(self, found: Outages | None) -> dict[str, str]:
-        """Go on with the outages that an earlier process left open.
-
-        Returns the names of those that began here before that was known, with the names that they have from now on.
-        """
-        renamed: dict[str, str] = {}
-        earlier = dict(found.outages) if found is not None else {}
-        for operation, outage in self._outages.items():
-            before = earlier.get(operation)
-            if before is not None:
-                failures = before.failures + outage.failures
-                renamed[about(operation, outage)] = about(operation, before)
-                outage = msgspec.structs.replace(before, failures=failures, message=outage.message)
-            earlier[operation] = outage
-        self._outages = earlier
-        self._past = ((*found.past, *self._past) if found is not None else self._past)[-PAST_KEPT:]
-        return {old: new for old, new in renamed.items() if old != new}
+        """Go on with the outages that an earlier process left open; see ``OutageTable``."""
+        return self._outages.take_over(found)
 
     # Outages
 
@@ -140,32 +95,22 @@ class Alerts:
         if operation == VERIFICATION and isinstance(error, SnapshotDamaged):
             # The verification worked: what failed is the snapshot.
             self._found_damaged(error)
-        elif self._begin(operation, error.message, claimable=isinstance(error, AnotherDatabase)):
-            self._post_outage(operation, How.NEW)
         else:
-            self._update(operation)
+            self._outages.fail(operation, error.message, claimable=isinstance(error, AnotherDatabase))
 
     def shutdown_failed(self, error: SnapshotError, newest: Snapshot | None) -> None:
         """Alert that the bot shuts down without a last snapshot, also during an outage: what is lost is news."""
         self._post(texts.shutdown_failed(error, newest))
-        self._note("shutdown")
+        self._outages.note("shutdown")
 
     def succeeded(self, operation: str) -> None:
         """Record a success; alert if it ends an outage."""
-        outage = self._outages.pop(operation, None)
-        if outage is None:
-            return
-        past = self._end(operation, outage)
-        if past is not None:
-            notice = outage_texts.recovered(operation, outage, self._now())
-            self._post(notice, about=about(operation, outage), how=How.CLOSE)
+        self._outages.succeed(operation)
 
     def covered(self) -> None:
         """Record that the current state is covered."""
-        if SNAPSHOT in self._outages:
-            # They failed together, and are over together; the one message of each is closed.
-            self.succeeded(SNAPSHOT)
-        self.succeeded(_STALENESS)
+        for operation in (SNAPSHOT, _STALENESS):
+            self._outages.succeed(operation)
         self._last_success = self._monotonic()
 
     def watch(self, *, expected: bool) -> None:
@@ -177,93 +122,24 @@ class Alerts:
             self._last_success = self._monotonic()
         silence = self._monotonic() - self._last_success
         # The owner knows of an open outage, and will learn of its end.
-        if silence > self._stale_after and not self._outages.keys() & {SNAPSHOT, _STALENESS}:
+        if silence > self._stale_after and SNAPSHOT not in self._outages and _STALENESS not in self._outages:
             began = self._now() - dt.timedelta(seconds=silence)
-            self._begin(_STALENESS, outage_texts.stale(silence), began=began)
-            self._post_outage(_STALENESS, How.NEW)
-        self._remind()
+            self._outages.fail(_STALENESS, outage_texts.stale(silence), began=began)
+        self._outages.remind()
 
     def count_start(self) -> None:
         """Count a start as one that did not reach Discord, which ``succeeded`` takes back once the bot is ready."""
-        if not self._begin(LOGIN, outage_texts.login()) and self._outages[LOGIN].failures == _STARTS_IN_VAIN:
-            self._post_outage(LOGIN, How.NEW)
+        self._outages.count_start()
+
+    def snooze(self, name: str, person: str) -> dt.datetime | None:
+        """Remind nobody of an outage for a day; return until when, or None if there is no outage of this name."""
+        return self._outages.snooze(name, person)
 
     def verified(self, report: VerifyReport) -> None:
         """Record that a verification could be done; if it found damage, ``failed`` was called for that."""
         self.succeeded(VERIFICATION)
         if report.ok:
             self._damaged.discard(report.id)
-
-    def snooze(self, name: str, person: str) -> dt.datetime | None:
-        """Remind nobody of an outage for a day; return until when, or None if there is no outage of this name."""
-        found = (each for each, outage in self._outages.items() if about(each, outage) == name)
-        operation = next(found, None)
-        if operation is None:
-            return None
-        until = self._now() + _SNOOZE
-        outage = msgspec.structs.replace(self._outages[operation], snoozed_until=until, snoozed_by=person)
-        self._keep(operation, outage)
-        self._post_outage(operation, How.EDIT)
-        return until
-
-    def _begin(
-        self, operation: str, message: str, *, began: dt.datetime | None = None, claimable: bool = False
-    ) -> bool:
-        """Count a failure; return True if it is the first one of an outage."""
-        before = self._outages.get(operation)
-        now = self._now()
-        if before is None:
-            outage = Outage(began=began or now, failures=1, message=message, told=now, claimable=claimable)
-        else:
-            outage = msgspec.structs.replace(before, failures=before.failures + 1, message=message)
-        self._outages[operation] = outage
-        # An outage is written when it begins and now and then, not at every attempt.
-        if before is None or operation == LOGIN or now - before.told > _REMIND_AFTER:
-            self._keep(operation, outage)
-        return before is None
-
-    def _keep(self, operation: str, outage: Outage) -> None:
-        self._outages[operation] = outage
-        self._store(lambda document: changed(document, operation, outage))
-
-    def _remind(self) -> None:
-        now = self._now()
-        for operation, outage in tuple(self._outages.items()):
-            snoozed = outage.snoozed_until is not None and outage.snoozed_until > now
-            if now - outage.told > _REMIND_AFTER and _is_told(operation, outage) and not snoozed:
-                self._keep(operation, msgspec.structs.replace(outage, told=now))
-                self._post_outage(operation, How.NEW, again=True)
-
-    def _update(self, operation: str) -> None:
-        """Edit the message about an outage that goes on, now and then."""
-        last = self._updated.get(operation)
-        if last is None or self._monotonic() - last >= _UPDATE_AFTER:
-            self._post_outage(operation, How.EDIT)
-
-    def _post_outage(self, operation: str, how: How, *, again: bool = False) -> None:
-        outage = self._outages[operation]
-        name = about(operation, outage)
-        self._updated[operation] = self._monotonic()
-        if outage.claimable:
-            self._post(texts.another_database(outage.message), claim_buttons(), about=name, how=how)
-        else:
-            notice = outage_texts.failed(operation, outage, self._now(), again=again)
-            self._post(notice, alert_buttons(about=name), about=name, how=how)
-
-    def _end(self, operation: str, outage: Outage) -> PastAlert | None:
-        """Write down that an outage is over; return it as one, or None if nobody was told of it."""
-        past = None
-        if _is_told(operation, outage):
-            past = PastAlert(key=operation, began=outage.began, ended=self._now())
-            self._past = (*self._past, past)[-PAST_KEPT:]
-        self._store(lambda document: ended(document, operation, past))
-        return past
-
-    def _note(self, key: str) -> None:
-        """Write down an alert that is no outage."""
-        past = PastAlert(key=key, began=self._now(), ended=self._now())
-        self._past = (*self._past, past)[-PAST_KEPT:]
-        self._store(lambda document: noted(document, past))
 
     # The database
 
@@ -278,14 +154,14 @@ class Alerts:
         """
         news, self._starting = self._starting or [], None
         if report.another_database:
-            if self._begin(SNAPSHOT, report.message, claimable=True):
-                self._post_outage(SNAPSHOT, How.NEW)
+            if SNAPSHOT not in self._outages:
+                self._outages.fail(SNAPSHOT, report.message, claimable=True)
             return
         if report.outcome in _RECORDED_ONCE and checked and not news:
             return  # the owner was notified of the same findings by an earlier process
         notice = texts.started(report)
         if notice is not None:
-            self._note("startup")
+            self._outages.note("startup")
             self._post_alert(notice, report.message if report.restore is None else "")
         elif news and news[-1].verdict is Verdict.SOUND:
             self._post(texts.health(news[-1], None, self._group))
@@ -300,18 +176,18 @@ class Alerts:
         if health.verdict is Verdict.SOUND:
             self._post(notice)
             return
-        self._note("database")
+        self._outages.note("database")
         offered = newest.id if newest is not None and health.verdict is Verdict.UNREADABLE else ""
         self._post_alert(notice, " ".join(each.message for each in health.findings), offered)
 
     def noticed(self, key: str, message: str) -> None:
         """Alert on something that the service came upon."""
-        self._note(key)
+        self._outages.note(key)
         self._post_alert(texts.noticed(key, message), message)
 
     def interrupted(self, message: str) -> None:
         """Alert that a crash interrupted an operation."""
-        self._note("interrupted")
+        self._outages.note("interrupted")
         self._post_alert(texts.interrupted(message), message)
 
     def audited(self, line: AuditLine) -> None:
@@ -324,17 +200,13 @@ class Alerts:
     def _found_damaged(self, error: SnapshotDamaged) -> None:
         if error.snapshot_id not in self._damaged:
             self._damaged.add(error.snapshot_id)
-            self._note("damaged")
+            self._outages.note("damaged")
             self._post_alert(texts.damaged(error), "")
 
     def _post_alert(self, notice: discord.Embed, message: str, offered: str = "") -> None:
         """Post a notice with buttons; the snapshot that the message names is the one to restore, else the newest."""
         named = offered or next((each.id for each in self._known() if each.id in message), "latest")
         self._post(notice, alert_buttons(named))
-
-
-def _is_told(operation: str, outage: Outage) -> bool:
-    return operation != LOGIN or outage.failures >= _STARTS_IN_VAIN
 
 
 def _is_usable(snapshot: Snapshot) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -15,8 +15,10 @@ from ..core_api import SnapshotError, SnapshotService
 __all__ = ["StoredDocument"]
 
 log = logging.getLogger(__name__)
+_THEN_SECONDS = 10.0
 
 Document = TypeVar("Document", bound=msgspec.Struct)
+Then: TypeAlias = Callable[[Document | None], None]
 
 
 class StoredDocument(Generic[Document]):
@@ -30,7 +32,7 @@ class StoredDocument(Generic[Document]):
         self._service = service
         self._name = name
         self._kind = kind
-        self._changes: deque[Callable[[Document | None], Document]] = deque()
+        self._changes: deque[tuple[Callable[[Document | None], Document], Then[Document] | None]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._opened = False
 
@@ -45,10 +47,30 @@ class StoredDocument(Generic[Document]):
         self._start()
         return found
 
-    def change(self, change: Callable[[Document | None], Document]) -> None:
-        """Change the document soon; returns at once. ``change`` runs in a thread."""
-        self._changes.append(change)
+    def change(self, change: Callable[[Document | None], Document], then: Then[Document] | None = None) -> None:
+        """Change the document soon; returns at once. ``change`` runs in a thread.
+
+        ``then`` is called once with the document after the change; with None if it cannot be written, if that takes
+        long (a disk that hangs must not silence the alert about it), and at once if it must not be written yet.
+        """
+        if then is not None and not self._opened:
+            then(None)
+            then = None
+        elif then is not None:
+            then = _called_once(then)
+        self._changes.append((change, then))
         self._start()
+
+    async def latest(self) -> Document | None:
+        """Return the document with all changes of this process and of others; None if it cannot be read yet."""
+        await self.save()
+        if not self._opened:
+            return None
+        try:
+            return await self._service.read_state(self._name, self._kind)
+        except OSError as error:
+            log.warning("%s.json cannot be read: %s", self._name, error)
+            return None
 
     async def save(self) -> None:
         """Wait until all changes are written or have failed."""
@@ -61,8 +83,26 @@ class StoredDocument(Generic[Document]):
 
     async def _apply(self) -> None:
         while self._changes:
-            change = self._changes.popleft()
+            change, then = self._changes.popleft()
+            after: Document | None = None
             try:
-                await self._service.change_state(self._name, self._kind, change)
+                after = await self._service.change_state(self._name, self._kind, change)
             except (OSError, SnapshotError) as error:
                 log.warning("%s.json could not be written, so a restart forgets its news: %s", self._name, error)
+            if then is not None:
+                then(after)
+
+
+def _called_once(then: Then[Document]) -> Then[Document]:
+    """Return a function that calls ``then`` the first time; that is after ten seconds if nobody calls it."""
+    called = False
+
+    def call(document: Document | None) -> None:
+        nonlocal called
+        if not called:
+            called = True
+            timer.cancel()
+            then(document)
+
+    timer = asyncio.get_running_loop().call_later(_THEN_SECONDS, call, None)
+    return call

@@ -8,7 +8,7 @@ import msgspec
 
 from .models import Outage, Outages, PastAlert
 
-__all__ = ["PAST_KEPT", "about", "changed", "ended", "noted", "seconds_of"]
+__all__ = ["PAST_KEPT", "about", "begun", "changed", "ended", "noted", "reminded", "seconds_of"]
 
 PAST_KEPT = 200
 """How many alerts that are over are kept."""
@@ -25,10 +25,37 @@ def seconds_of(outage: Outage, now: dt.datetime) -> float:
 
 
 def changed(document: Outages | None, operation: str, outage: Outage) -> Outages:
-    """Return the document with an outage as it is now."""
+    """Return the document with an outage as it is now; what another process told or was asked about it stays."""
     before = document or Outages()
+    shared = before.outages.get(operation)
+    if shared is not None and shared.began == outage.began:
+        outage = msgspec.structs.replace(
+            outage, failures=max(shared.failures, outage.failures), told=max(shared.told, outage.told)
+        )
+        if shared.snoozed_until is not None and shared.snoozed_until > (outage.snoozed_until or shared.told):
+            outage = msgspec.structs.replace(outage, snoozed_until=shared.snoozed_until, snoozed_by=shared.snoozed_by)
     outages = {name: each for name, each in before.outages.items() if name != operation}
     return msgspec.structs.replace(before, outages={**outages, operation: outage})
+
+
+def begun(document: Outages | None, operation: str, outage: Outage) -> Outages:
+    """Return the document with an outage that one process meets for the first time, as what another one met before."""
+    shared = (document or Outages()).outages.get(operation)
+    if shared is not None:
+        outage = msgspec.structs.replace(shared, failures=shared.failures + outage.failures, message=outage.message)
+    return changed(document, operation, outage)
+
+
+def reminded(document: Outages | None, operation: str, outage: Outage, recently: dt.datetime) -> Outages:
+    """Return the document with an outage that its process reminds of.
+
+    It stays as it is if another process told of the outage since ``recently``, or was asked not to remind of it.
+    """
+    shared = document.outages.get(operation) if document is not None else None
+    quiet = shared is not None and (shared.told > recently or (shared.snoozed_until or shared.told) > outage.told)
+    if document is not None and quiet:
+        return document
+    return changed(document, operation, outage)
 
 
 def ended(document: Outages | None, operation: str, past: PastAlert | None) -> Outages:

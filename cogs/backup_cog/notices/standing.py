@@ -54,6 +54,7 @@ class StandingMessages:
 
         An edit of what nobody has a message about is nothing to do. Raises what may pass by itself.
         """
+        await self._refresh()
         sent = self._messages.get(notice.about)
         if sent is None:
             return notice.how is How.EDIT
@@ -72,6 +73,7 @@ class StandingMessages:
 
     async def replace(self, notice: Notice, message: discord.Message) -> None:
         """Remember a message that was sent, and delete the one before it: there is one about each thing."""
+        await self._refresh()
         before = self._messages.get(notice.about)
         if notice.how is How.CLOSE:
             self._forget(notice.about)
@@ -79,6 +81,12 @@ class StandingMessages:
             self._remember(notice.about, SentMessage(channel=message.channel.id, message=message.id))
         if before is not None:
             await self._delete(before, notice.about)
+
+    async def _refresh(self) -> None:
+        """Learn which messages other processes of the bot have sent, or sent anew."""
+        found = await self._document.latest()
+        if found is not None:
+            self._messages = {**self._messages, **found.messages}
 
     async def _delete(self, sent: SentMessage, about: str) -> None:
         try:

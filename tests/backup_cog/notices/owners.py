@@ -42,9 +42,13 @@ class Disk:
     def __init__(self) -> None:
         self.document: Outages | None = None
 
-    def store(self, change: Callable[[Outages | None], Outages]) -> None:
+    def store(
+        self, change: Callable[[Outages | None], Outages], then: Callable[[Outages | None], None] | None = None
+    ) -> None:
         """Change it at once."""
         self.document = change(self.document)
+        if then is not None:
+            then(self.document)
 
 
 class Process(Owner):

@@ -78,6 +78,33 @@ def test_a_snoozed_outage_is_reminded_of_a_day_later(clock: Clock, disk: Disk) -
     assert "Snoozed" not in last.told[-1]
 
 
+def test_processes_that_meet_the_same_outage_tell_of_it_in_one_message(clock: Clock, disk: Disk) -> None:
+    """The first one sends it, the others go on in it; one of them reminds, and none if another was asked not to."""
+    first, second = Process(clock, disk), Process(clock, disk)
+    first.alerts.failed(SNAPSHOT, FULL)
+    clock.advance(minutes=5)
+    second.alerts.failed(SNAPSHOT, FULL)
+    assert (len(first.told), second.told) == (1, [])
+    assert "2 failures" in second.edited[0]
+    clock.advance(hours=25)
+    for each in (second, first, second):
+        each.alerts.watch(expected=False)
+    assert [len(first.told), len(second.told)] == [1, 1]
+    assert second.alerts.snooze(first.about[0], "ada") is not None
+    clock.advance(hours=23)
+    first.alerts.failed(SNAPSHOT, FULL)
+    for each in (first, second):
+        each.alerts.watch(expected=False)
+    clock.advance(minutes=59)
+    first.alerts.watch(expected=False)
+    assert [len(first.told), len(second.told)] == [1, 1]
+    for each in (first, second):
+        each.alerts.covered()
+    assert {*first.about, *second.about} == {first.about[0]}
+    assert disk.document is not None
+    assert disk.document.outages == {}
+
+
 def test_alerts_that_are_over_are_remembered(clock: Clock, disk: Disk) -> None:
     """For the picture and the digest: what they were of, from when to when, and those that are not over."""
     first = Process(clock, disk)

@@ -68,6 +68,29 @@ async def test_each_process_edits_the_same_message_until_it_is_closed(channel: C
     assert await channel.sends(("Late", How.EDIT)) == ["Over"], "what is closed is over"
 
 
+async def test_two_processes_that_live_beside_each_other_share_the_message(
+    channel: Channel, stage: Stage, clock: Clock
+) -> None:
+    """Whoever edits it asks first which one it is now: a reminder by the other one has taken its place."""
+    service = SnapshotService(stage.bot.backup_settings, clock=clock)
+    first, second = (Outbox(stage.bot, service, channel_id=stage.office.id, webhook_url="") for _ in range(2))
+    for outbox in (first, second):
+        await outbox.open()
+    shown = []
+    for outbox, title, how in (
+        (first, "Failed", How.NEW),
+        (second, "Goes on", How.EDIT),
+        (second, "Still", How.NEW),
+        (first, "Goes on still", How.EDIT),
+        (second, "Over", How.CLOSE),
+        (first, "Over too", How.CLOSE),
+    ):
+        outbox.post(discord.Embed(title=title), LOOK, about="snapshot@1", how=how)
+        await outbox.close(5)
+        shown.append((await channel.message()).embeds[0].title)
+    assert shown[:5] == ["Failed", "Goes on", "Still", "Goes on still", "Over"]
+
+
 async def test_a_message_that_was_deleted_is_sent_anew(channel: Channel) -> None:
     """Whether it goes on or is over."""
     await channel.sends(("Failed", How.NEW))
