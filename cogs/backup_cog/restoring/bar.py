@@ -17,7 +17,7 @@ _STEPS = {
     RestoreStep.CHECK: phrase("checking what was rebuilt"),
     RestoreStep.PAUSE: phrase("pausing the game"),
     RestoreStep.SAFETY: phrase("keeping what is there now"),
-    RestoreStep.REPLACE: phrase("replacing the database"),
+    RestoreStep.REPLACE: phrase("putting it in the database's place"),
     RestoreStep.COMPARE: phrase("comparing the result with the snapshot"),
     RestoreStep.RECORD: phrase("writing down what was done"),
 }
@@ -42,12 +42,20 @@ def stage_shown(plan: RestorePlan, stage: Stage) -> Reply:
     line = f"`{bar(stage, _mark(plan.seconds))}` {text('{percent} %', percent=percent)}"
     known = [
         text("Step {number} of {of}: {step}", number=stage.number, of=stage.of, step=text(_STEPS[stage.step])),
-        text("**replaced**") if stage.changed else text("replacing nothing yet"),
+        _replaced(stage),
         text("longer than expected") if stage.left is None else _left(stage.left),
     ]
     footer = text("{mark} is the point of no return: until there the database is as it was.", mark=_MARK)
     title = text("Restoring snapshot {id}", id=plan.snapshot.id)
     return Reply(embed(title, f"{line}\n{' · '.join(known)}", footer=footer, colour=AMBER))
+
+
+def _replaced(stage: Stage) -> str:
+    if stage.changed:
+        return text("**replaced**")
+    if stage.step is RestoreStep.REPLACE:
+        return text("nothing is replaced before that is complete")
+    return text("replacing nothing yet")
 
 
 def bar(stage: Stage, mark: float) -> str:

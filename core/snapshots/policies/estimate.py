@@ -30,8 +30,10 @@ _A_SECOND = {
 """Bytes of the database a second, for a machine of which nothing is known."""
 _SHARE_KNOWN = 0.1
 """So much of a step must be done before its own pace is a better guide than what was expected of it."""
-_MOST, _LEAST = 5.0, 0.2
-"""How much slower or quicker than expected the next steps are taken to be, at most, because the first ones were."""
+_SLOWEST = 5.0
+"""How much slower than expected the next steps are taken to be, at most, because the first ones were."""
+_LEAST, _MOST = 0.5, 3.0
+"""How far a step's own progress is believed, beside what was expected of it: a step can have several phases."""
 
 
 class Measured(NamedTuple):
@@ -86,11 +88,16 @@ def course_of(
     number = len(taken)
     present, later = steps[number], steps[number + 1 :]
     before = sum(seconds[step] for step in steps[:number])
-    pace = min(_MOST, max(_LEAST, sum(taken) / before)) if before > 0 else 1.0
+    pace = _pace(sum(taken) / before) if before > 0 else 1.0
     here = seconds[present] * pace
     if share_of_step >= _SHARE_KNOWN:
-        here = elapsed / share_of_step
+        here = min(_MOST * here, max(_LEAST * here, elapsed / share_of_step))
     left = max(0.0, here - elapsed) + pace * sum(seconds[step] for step in later)
     whole = sum(seconds.values())
     share = (before + seconds[present] * min(1.0, share_of_step)) / whole if whole > 0 else 0.0
     return Course(share=min(1.0, share), left=left)
+
+
+def _pace(measured: float) -> float:
+    """Return how the next steps are taken to go: as slowly as the first ones, but only half as much quicker."""
+    return min(_SLOWEST, measured) if measured >= 1.0 else (1.0 + measured) / 2

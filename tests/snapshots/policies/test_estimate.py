@@ -33,6 +33,8 @@ def test_play_pauses_only_after_the_check() -> None:
         ([], 1.0, 0.5, 1 / 14, 13.0),
         ([2.0, 2.0], 0.0, 0.0, 4 / 14, 10.0),
         ([4.0, 4.0], 0.0, 0.0, 4 / 14, 20.0),
+        ([1.0, 1.0], 0.0, 0.0, 4 / 14, 7.5),
+        ([2.0, 2.0], 0.1, 1.0, 6 / 14, 8.9),
         ([4.0, 4.0], 8.0, 0.0, 4 / 14, 16.0),
         ([2.0, 2.0], 3.0, 0.75, 5.5 / 14, 9.0),
         ([2.0] * 6, 2.0, 1.0, 1.0, 0.0),
@@ -41,7 +43,10 @@ def test_play_pauses_only_after_the_check() -> None:
 def test_what_is_left_follows_the_pace_of_the_steps_that_are_over(
     taken: list[float], elapsed: float, share_of_step: float, share: float, left: float
 ) -> None:
-    """A machine that was half as quick until now stays so; a step that is well under way speaks for itself."""
+    """A machine that was half as quick until now stays so, and one that was quicker may not.
+
+    A step that is well under way speaks for itself, within reason: its first phase can be over at once.
+    """
     course = course_of(SECONDS, taken, elapsed, share_of_step)
     assert course.share == pytest.approx(share)
     assert course.left == pytest.approx(left)
