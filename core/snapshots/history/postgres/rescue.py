@@ -15,9 +15,9 @@ from ...errors import DatabaseUnavailable, PlanOutdated, RestoreFailed
 from ...models import Point, RescuePlan
 from ..questions import AskRescue
 from ..rescue.asked import AskedRescue, Opener
+from ..rescue.order import in_order
 from ..rescue.states import State
 from ..rescue.steps import Step, Values
-from ..tables import Table
 from .past import PostgresPast, transaction
 from .states import LiveState
 from .values import sql_value
@@ -112,30 +112,13 @@ def _without_triggers(now: LiveState, tables: set[str]) -> Iterator[None]:
 
 
 def _apply(now: LiveState, steps: Sequence[Step]) -> None:
-    """Write the rows: first those that go, then those that change, then those that come back."""
-    session, order = now.session, _parents_first(now.tables)
+    """Write the rows."""
+    session = now.session
     session.execute("SET CONSTRAINTS ALL DEFERRED")
-    going = sorted((step for step in steps if step.kind == "delete"), key=lambda each: -order[each.table])
-    changing = [step for step in steps if step.kind == "update"]
-    coming = sorted((step for step in steps if step.kind == "insert"), key=lambda each: order[each.table])
-    for step in (*going, *changing, *coming):
+    for step in in_order(steps, now):
         if session.value(_statement(now, step)) != 1:
             raise PlanOutdated(f"A row of {step.table} is not as the plan said. Nothing was changed.")
     session.execute("SET CONSTRAINTS ALL IMMEDIATE")
-
-
-def _parents_first(tables: dict[str, Table]) -> dict[str, int]:
-    """Return for each table how deep below those that it refers to it stands; circles end somewhere."""
-    depth: dict[str, int] = dict.fromkeys(tables, 0)
-    for _ in tables:
-        before = dict(depth)
-        for name, table in tables.items():
-            for key in table.foreign_keys:
-                if key.table in depth and key.table != name:
-                    depth[name] = max(depth[name], min(before[key.table] + 1, len(tables)))
-        if depth == before:
-            break
-    return depth
 
 
 def _statement(now: LiveState, step: Step) -> str:

@@ -6,6 +6,7 @@ Values of both are the texts that COPY writes, decoded alike; so a row that nobo
 from __future__ import annotations
 
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -39,6 +40,10 @@ SELECT ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(i.indkey) WITH ORDINA
  WHERE i.indrelid = $1::bigint::pg_catalog.oid AND i.indisunique AND NOT i.indisprimary AND i.indisvalid
    AND i.indexprs IS NULL
 """
+_CAN_BE_NULL = """
+SELECT NOT attnotnull FROM pg_catalog.pg_attribute
+ WHERE attrelid = $1::bigint::pg_catalog.oid AND attname = $2::text::pg_catalog.name
+"""
 Record = dict[str, Value]
 
 
@@ -69,6 +74,10 @@ class PostgresState(State):
     def highest_number(self, table: Table) -> int:
         """Return 0: rows have no numbers."""
         return 0
+
+    def spare(self, table: Table, name: str, number: int) -> tuple[Value] | None:
+        """Return nothing: nobody changes rows of the past."""
+        return None
 
 
 class DumpState(PostgresState):
@@ -189,6 +198,18 @@ class LiveState(PostgresState):
         """Return the rows that have these values in a unique index."""
         condition = f" AND ({index.condition})" if index.condition else ""
         return self._stored(table, self._equal(table, index.columns, values, " AND ") + condition)
+
+    def spare(self, table: Table, name: str, number: int) -> tuple[Value] | None:
+        """Return a value of a column that no row has: NULL, else a number above all others, a text or a UUID."""
+        live, column = self.live[table.name], _column(table, name)
+        if self.session.value(_CAN_BE_NULL, live.oid, name):
+            return (None,)
+        if column.type in ("smallint", "integer", "bigint") or column.type.startswith("numeric"):
+            highest = self.session.value(f"SELECT ceil(coalesce(max({quoted(name)}), 0))::text FROM {live.quoted}")
+            return (int(highest) + 1 + number,)
+        if column.type in ("text", "character varying", "uuid"):
+            return (str(uuid.uuid4()),)
+        return None
 
     def applies(self, table: Table, index: Unique, row: Mapping[str, Value]) -> bool:
         """Return True if a row would be in a unique index."""

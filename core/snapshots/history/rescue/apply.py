@@ -16,6 +16,7 @@ from ..past import Past
 from ..questions import AskRescue
 from ..tables import read_tables
 from .asked import AskedRescue
+from .order import in_order
 from .states import SqliteState, State
 from .steps import Step
 
@@ -39,8 +40,9 @@ def perform_rescue(past: Past, question: AskRescue, path: Path, busy_timeout: fl
         AskedRescue(question, past.points, _opener(past)) as asked,
         _live(path, busy_timeout, past, triggers=options.triggers) as database,
     ):
-        planned, plan = asked.agreed(SqliteState(database))
-        _apply(database, planned.steps)
+        now = SqliteState(database)
+        planned, plan = asked.agreed(now)
+        _apply(database, now, planned.steps)
         database.connection.execute("COMMIT")
         past.watch.commit()
         return plan
@@ -80,11 +82,10 @@ def _switch_off_triggers(connection: sqlite3.Connection) -> None:
     setconfig(1003, False)  # SQLITE_DBCONFIG_ENABLE_TRIGGER, https://www.sqlite.org/c3ref/c_dbconfig_defensive.html
 
 
-def _apply(database: Database, steps: Sequence[Step]) -> None:
-    """Write the rows: first those that go, then those that change, then those that come back."""
+def _apply(database: Database, now: State, steps: Sequence[Step]) -> None:
+    """Write the rows."""
     before = _broken_references(database, steps)
-    order = {"delete": 0, "update": 1, "insert": 2}
-    for step in sorted(steps, key=lambda each: order[each.kind]):
+    for step in in_order(steps, now):
         database.watch.check()
         with database.translated():
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..databases import Value
-from ..tables import Table
+from ..tables import Table, same_value
 from .states import State, Stored, Unique, Wanted
 from .steps import Step
 
@@ -22,6 +22,7 @@ class Constraints:
         self._indexes: dict[str, list[Unique]] = {}
         self._needed: dict[str, list[str]] = {}
         self._numbers: dict[str, int] = {}
+        self._left: dict[tuple[str, Unique], dict[tuple[Value, ...], Step]] = {}
 
     def missing_value(self, table: Table, values: Mapping[str, Value]) -> str | None:
         """Return what an inserted row lacks: a value for a column that is new, must have one and has no default."""
@@ -31,21 +32,59 @@ class Constraints:
         return f"{', '.join(missing)} must have a value, and there was none then" if missing else None
 
     def unique_holder(self, table: Table, step: Step, planned: Planned, owned: list[str]) -> str | None:
-        """Return who has a unique value that a step would write, or None; rows of the plan itself do not count."""
-        row = {**(step.before or {}), **step.values}
-        if table.name not in self._indexes:
-            self._indexes[table.name] = self._now.unique(table)
-        for index in self._indexes[table.name]:
+        """Return who has a unique value that a step would write, once the plan is carried out; None if nobody has."""
+        row = {**(step.before or {}), **step.written}
+        for index in self._indexes_of(table.name):
+            if step.kind == "update" and not index.condition and step.values.keys().isdisjoint(index.columns):
+                continue
             values = [row.get(name) for name in index.columns]
             if None in values or not self._now.applies(table, index, row):
                 continue
             for other in self._now.holders(table, index, values):
                 key = _key(table, other)
-                if key == step.key or (table.name, key) in planned:
-                    continue
-                holder = next((other.values[name] for name in owned if other.values.get(name) is not None), None)
-                return str(holder) if holder is not None else ", ".join(map(str, key))
+                theirs = planned.get((table.name, key))
+                if key != step.key and (theirs is None or self._holds(table, theirs, index, values)):
+                    return _named_by(other.values, owned, key)
+            twin = self._left.get((table.name, index), {}).get(tuple(values))
+            stays = twin is not None and planned.get((table.name, twin.key)) is twin
+            if stays and twin is not None and twin.key != step.key and self._holds(table, twin, index, values):
+                return _named_by({**(twin.before or {}), **twin.written}, owned, twin.key)
         return None
+
+    def look_for_twins(self, planned: Planned) -> None:
+        """Note the unique values that steps leave, so that ``unique_holder`` finds two that leave the same."""
+        self._left = {}
+        for step in planned.values():
+            row = {**(step.before or {}), **step.written}
+            for index in self._indexes_of(step.table) if step.kind != "delete" else ():
+                values = tuple(row.get(name) for name in index.columns)
+                self._left.setdefault((step.table, index), {}).setdefault(values, step)
+
+    def _indexes_of(self, name: str) -> list[Unique]:
+        table = self._now.table(name)
+        if name not in self._indexes:
+            self._indexes[name] = [] if table is None else self._now.unique(table)
+        return self._indexes[name]
+
+    def _holds(self, table: Table, step: Step, index: Unique, values: list[Value]) -> bool:
+        """Return True if a row has these values in a unique index after its step."""
+        row = {**(step.before or {}), **step.written}
+        same = all(same_value(row.get(name), value) for name, value in zip(index.columns, values, strict=True))
+        return step.kind != "delete" and same and self._now.applies(table, index, row)
+
+    def refers(self, step: Step, parent: Step) -> bool:
+        """Return True if a step leaves a row that refers to the row that another one would write."""
+        table, above = self._now.table(step.table), self._now.table(parent.table)
+        if table is None or above is None or step.kind == "delete":
+            return False
+        row, written = {**(step.before or {}), **step.written}, parent.written
+        return any(
+            key.table.lower() == above.name.lower()
+            and all(row.get(name) is not None for name in key.columns)
+            and [row.get(name) for name in key.columns]
+            == [written.get(name) for name in (key.to if all(key.to) else above.key)]
+            for key in table.foreign_keys
+        )
 
     def parents(
         self, table: Table, values: Mapping[str, Value]
@@ -82,6 +121,12 @@ def _key(table: Table, row: Stored) -> tuple[Value, ...]:
     if table.key:
         return tuple(row.values[name] for name in table.key)
     return (row.number,) if table.rowid else tuple(row.values[name] for name in table.names)
+
+
+def _named_by(values: Mapping[str, Value], owned: list[str], key: tuple[Value, ...]) -> str:
+    """Return what tells whose a row is, else which it is."""
+    holder = next((values[name] for name in owned if values.get(name) is not None), None)
+    return str(holder) if holder is not None else ", ".join(map(str, key))
 
 
 def _stays(child: Table, row: Stored, columns: tuple[str, ...], planned: Planned) -> bool:

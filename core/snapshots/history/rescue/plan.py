@@ -87,6 +87,8 @@ class Planner:
         self._copies: Counter[tuple[str, tuple[Value, ...]]] = Counter()
         """How many equal rows without a key are in the steps."""
         self._conflicts: list[RescueConflict] = []
+        self._taken: dict[int, tuple[str, tuple[Value, ...]]] = {}
+        """Of conflicts, by their places, the steps that take what is in conflict."""
         self._left_out: dict[str, None] = {}
         self._notes: dict[str, None] = {}
         self.found = 0
@@ -99,7 +101,7 @@ class Planner:
             self._table(each)
         if self._scope.rows:
             self._single_rows()
-        self._keep_what_is_referred_to()
+        self._settle()
         return Planned(
             steps=tuple(self._steps.values()),
             conflicts=tuple(self._conflicts),
@@ -210,6 +212,37 @@ class Planner:
             return
         self._steps[table.name, key] = step
 
+    def _settle(self) -> None:
+        """Take steps back as long as something stands against one of them: it can stand there because of another."""
+        count = -1
+        while len(self._steps) != count:
+            count = len(self._steps)
+            self._keep_what_is_referred_to()
+            self._keep_unique()
+        for place, told in self._taken.items():
+            self._conflicts[place] = msgspec.structs.replace(self._conflicts[place], taken=told in self._steps)
+
+    def _keep_unique(self) -> None:
+        """Turn steps into conflicts that would write a unique value which somebody else has then."""
+        self._constraints.look_for_twins(self._steps)
+        for told, step in list(self._steps.items()):
+            table = self._now.table(step.table)
+            if told not in self._steps or table is None or step.kind == "delete":
+                continue
+            holder = self._constraints.unique_holder(table, step, self._steps, self._owned.get(table.name, []))
+            if holder is not None:
+                self._take_back(told)
+                why = f"a value that must be unique is that of {holder} now"
+                self._conflict(step, why, holder, takeable=False)
+
+    def _take_back(self, told: tuple[str, tuple[Value, ...]]) -> None:
+        """Take a step back, and what refers to a row that does not come back then."""
+        step = self._steps.pop(told)
+        for other, child in list(self._steps.items()) if step.kind == "insert" else ():
+            if other in self._steps and self._constraints.refers(child, step):
+                self._take_back(other)
+                self._left_out[f"{_title(child)}: what it refers to is gone, and cannot be put back."] = None
+
     def _keep_what_is_referred_to(self) -> None:
         """Turn removals into conflicts as long as rows that stay refer to what they would remove."""
         removed = [step for step in self._steps.values() if step.kind == "delete"]
@@ -279,10 +312,6 @@ class Planner:
         if problem is not None:
             self._left_out[f"{_title(step)}: {problem}."] = None
             return
-        holder = self._constraints.unique_holder(table, step, self._steps, self._owned.get(table.name, []))
-        if holder is not None:
-            self._conflict(step, f"a value that must be unique is that of {holder} now", holder, takeable=False)
-            return
         self._steps[told] = step
         if not self._bring_parents(table, step):
             del self._steps[told]
@@ -315,7 +344,7 @@ class Planner:
             table = self._now.table(step.table)
             assert table is not None
             self._write(table, step)
-            conflict = msgspec.structs.replace(conflict, taken=(step.table, step.key) in self._steps)
+            self._taken[len(self._conflicts)] = step.table, step.key
         self._conflicts.append(conflict)
 
     def _other_holder(self, table: Table, then: Stored, present: Stored) -> str | None:

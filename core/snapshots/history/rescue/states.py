@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -120,6 +121,10 @@ class State(ABC):
         """Return the highest number of a row, where rows have numbers."""
 
     @abstractmethod
+    def spare(self, table: Table, name: str, number: int) -> tuple[Value] | None:
+        """Return a value of a column that no row has, another one for each number; None if there is none."""
+
+    @abstractmethod
     def _rows(self, table: Table, wanted: Wanted) -> list[Stored]:
         """Return the rows that are wanted of a table that has the columns."""
 
@@ -181,6 +186,17 @@ class SqliteState(State):
         """Return the highest number of a row."""
         highest = self.database.one(f"SELECT max({table.rowid_quoted}) FROM {quoted(table.name)}")
         return int((highest[0] if highest else 0) or 0)
+
+    def spare(self, table: Table, name: str, number: int) -> tuple[Value] | None:
+        """Return a value of a column that no row has: NULL, else a number above all others, or a text."""
+        listed = self.database.rows(f"PRAGMA table_xinfo({quoted(table.name)})")
+        if not any(row[1] == name and row[3] for row in listed):
+            return (None,)
+        column = table.column(name)
+        if column is None or column.affinity in ("TEXT", "BLOB"):
+            return (secrets.token_hex(16),)
+        highest = self.database.one(f"SELECT max({quoted(name)}) FROM {quoted(table.name)}")
+        return (int(float((highest[0] if highest else 0) or 0)) + 1 + number,)
 
     def _rows(self, table: Table, wanted: Wanted) -> list[Stored]:
         if wanted.where:

@@ -1,0 +1,48 @@
+"""In PostgreSQL each statement is checked at once: the steps of a rescue are done in an order in which all can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.snapshots.models import RescueScope
+from tests.worlds.past.postgres_past import PostgresPastWorld
+
+pytestmark = pytest.mark.server
+
+ANN = RescueScope(player="1")
+SCHEMA = """
+CREATE TABLE users (id integer PRIMARY KEY, name text, best integer);
+CREATE TABLE decks (id integer PRIMARY KEY, user_id integer NOT NULL REFERENCES users,
+                    slot integer NOT NULL CHECK (slot > 0), name text NOT NULL UNIQUE, UNIQUE (user_id, slot));
+CREATE TABLE cards (id integer PRIMARY KEY, user_id integer NOT NULL REFERENCES users, deck integer REFERENCES decks,
+                    fused_from integer REFERENCES cards);
+ALTER TABLE users ADD FOREIGN KEY (best) REFERENCES cards;
+INSERT INTO users VALUES (1, 'Ann'), (2, 'Bo');
+INSERT INTO decks VALUES (1, 1, 1, 'one'), (2, 1, 2, 'two'), (3, 1, 3, 'three'), (4, 2, 1, 'other');
+INSERT INTO cards VALUES (9, 1, 3, NULL), (5, 1, 3, 9), (7, 1, 1, 5), (8, 2, 4, NULL);
+UPDATE users SET best = 7 WHERE id = 1;
+"""
+
+
+def test_rows_that_refer_to_each_other_come_back_and_values_are_exchanged(tmp_path: Path) -> None:
+    """A table that refers to itself, a row that refers to one that comes back, and a circle of unique values."""
+    world = PostgresPastWorld(tmp_path)
+    then = world.snapshot(SCHEMA)
+    before = world.everything()
+    world.commit(
+        "UPDATE users SET best = NULL",
+        "UPDATE cards SET deck = 2, fused_from = NULL WHERE id = 7",
+        "DELETE FROM cards WHERE id IN (5, 9)",
+        "DELETE FROM decks WHERE id = 3",
+        "UPDATE decks SET slot = slot + 10, name = name || '!' WHERE user_id = 1",
+        "UPDATE decks SET slot = 3 - id, name = CASE id WHEN 1 THEN 'two' ELSE 'one' END WHERE user_id = 1",
+    )
+    damaged = world.everything()
+    safety = world.snapshot()
+    done = world.rescue(then, ANN)
+    assert done.conflicts == ()
+    assert world.everything() == before
+    world.rescue(safety, RescueScope(rows=done.rows), damaged=world.snapshot())
+    assert world.everything() == damaged
