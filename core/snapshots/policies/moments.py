@@ -51,7 +51,7 @@ def resolve_moment(
     before = _BEFORE.fullmatch(wanted)
     if before is not None:
         return _before_event(before[1].strip(), line)
-    moment = moment_of(wanted, now, lambda naive: naive.replace(tzinfo=zone))
+    moment = moment_of(wanted, now, lambda naive: _in(zone, naive, now))
     if moment is None:
         return resolve(wanted, snapshots, restores)
     found = next((each for each in line if each.began_at <= moment), None)
@@ -59,6 +59,14 @@ def resolve_moment(
         oldest = f" The oldest is of {_shown(line[-1].began_at, zone)}." if line else ""
         raise SnapshotNotFound(f"No snapshot was taken by {_shown(moment, zone)}.{oldest}", snapshot_id=wanted)
     return found
+
+
+def _in(zone: dt.tzinfo, naive: dt.datetime, now: dt.datetime) -> dt.datetime:
+    """Return a moment in a zone: of two, where a clock was put back, the last one that is over."""
+    first, second = naive.replace(tzinfo=zone), naive.replace(tzinfo=zone, fold=1)
+    before, after = first.utcoffset(), second.utcoffset()
+    is_twice = before is not None and after is not None and before > after
+    return second if is_twice and second <= now else first
 
 
 def _shown(moment: dt.datetime, zone: dt.tzinfo) -> str:

@@ -103,3 +103,21 @@ def test_a_time_is_of_the_zone_of_who_wrote_it() -> None:
     assert [each.sequence for each in found if each is not None] == [3, 3, 1]
     with pytest.raises(SnapshotNotFound, match=r"by 2026-11-26 18:30 CET. The oldest is of 2026-11-26 19:00 CET."):
         resolve_moment("yesterday 18:30", SNAPSHOTS, (), NOON, berlin)
+
+
+@pytest.mark.parametrize(
+    ("now", "text", "moment"),
+    [
+        ("2026-10-25T00:45", "02:30", "2026-10-25T00:30"),
+        ("2026-10-25T01:15", "02:30", "2026-10-25T00:30"),
+        ("2026-10-25T01:45", "02:30", "2026-10-25T01:30"),
+        ("2026-10-26T12:00", "2026-10-25 02:30", "2026-10-25T01:30"),
+        ("2026-03-29T12:00", "02:30", "2026-03-29T01:30"),
+    ],
+)
+def test_a_time_that_a_clock_showed_twice_is_the_last_one(now: str, text: str, moment: str) -> None:
+    """In autumn; in spring a time that no clock showed is one after the change."""
+    today, meant = (dt.datetime.fromisoformat(each).replace(tzinfo=dt.UTC) for each in (now, moment))
+    second = dt.timedelta(seconds=1)
+    line = [make_snapshot(number, at=meant + (number - 2) * second) for number in (1, 2, 3)]
+    assert resolve_moment(text, line, (), today, ZoneInfo("Europe/Berlin")) is line[1]
