@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...core_api import AuditLine, Kind, Snapshot
-from ...formatting import Reply, embed, listing, plain, report_text, when
+from ...formatting import Reply, clip, embed, listing, plain, report_text, when
 from ...language import duration_text, number_text, phrase, plural, size_text, text, word
 from .described import Described
 from .labels import Reader
@@ -148,7 +148,7 @@ def _kept(found: Described) -> str:
     if snapshot.kept_until is not None:
         lines.append(text("Until {when}, because a table lost many rows after it.", when=when(snapshot.kept_until)))
     if found.decision is not None:
-        why = listing([plain(reason, 150) for reason in found.decision.reasons], _LIMIT // 2)
+        why = clip("; ".join(plain(reason, 150) for reason in found.decision.reasons), _LIMIT)
         lines.append(
             text("Now: {why}", why=why) if found.decision.keep else text("Goes at the next clean-up: {why}", why=why)
         )

@@ -72,15 +72,18 @@ def _reasons(snapshot: Snapshot, reasons: list[str]) -> str:
     return f"{listed} " + plural(snapshot.requests, "({count} event)", "({count} events)")
 
 
-def snapshot_line(snapshot: Snapshot, shown: Shown = as_is) -> str:
-    """Return one line of a list of snapshots; what a player wrote stands last, in whatever direction it is written."""
+def snapshot_line(snapshot: Snapshot, shown: Shown = as_is, *, dated: bool = False) -> str:
+    """Return one line of a list of snapshots; what a player wrote stands last, in whatever direction it is written.
+
+    It says how long ago the snapshot was taken, if it is ``dated`` also when.
+    """
     marks = [
         text(mark)
         for mark, holds in ((phrase("pinned"), snapshot.pinned), (phrase("DAMAGED"), snapshot.damaged))
         if holds
     ]
     parts = [
-        f"`{snapshot.id}` {discord.utils.format_dt(snapshot.created_at, 'R')}",
+        f"`{snapshot.id}` {when(snapshot.created_at) if dated else discord.utils.format_dt(snapshot.created_at, 'R')}",
         word(snapshot.kind),
         size_text(snapshot.size),
         f"**{', '.join(marks)}**" if marks else "",

@@ -65,7 +65,7 @@ def shown_page(page: Page, reader: Reader, *, group: str) -> Reply:
         )
     if not page.count:
         return Reply(embed(title, text("None is like that. Choose other filters, or none to see all.")))
-    lines = [snapshot_line(snapshot, reader.shown) for snapshot in page.snapshots]
+    lines = [snapshot_line(snapshot, reader.shown, dated=True) for snapshot in page.snapshots]
     values = {"page": page.number + 1, "pages": page.pages, "size": size_text(page.size)}
     footer = text("Page {page} of {pages} · {size} in all", **values)
     return Reply(embed(title, listing(lines, _LIST_LIMIT), footer=footer))
