@@ -38,8 +38,13 @@ class StatusCommands(CogPart):
         await self._show_status(interaction, in_place=False)
 
     async def refresh(self, interaction: Interaction, opener: str) -> None:
-        """Show a panel anew, for the button in it."""
-        await self._show_status(interaction, in_place=opener == str(interaction.user.id))
+        """Show a panel anew, for the button in it.
+
+        Only in place of a panel that its opener alone sees: a forged click must not put one into a channel.
+        """
+        flags = interaction.message.flags if interaction.message is not None else discord.MessageFlags()
+        own = opener == str(interaction.user.id) and flags.ephemeral and flags.components_v2
+        await self._show_status(interaction, in_place=own)
 
     async def _show_status(self, interaction: Interaction, *, in_place: bool) -> None:
         answer = self.answer_to(interaction)

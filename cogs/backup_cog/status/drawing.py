@@ -137,4 +137,4 @@ def _y(fraction: float) -> float:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(draw(json.load(sys.stdin)))
+    sys.stdout.buffer.write(draw(json.load(sys.stdin.buffer)))

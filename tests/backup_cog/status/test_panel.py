@@ -116,6 +116,9 @@ async def test_a_click_on_somebody_elses_panel_has_an_answer_of_its_own(stage: S
     assert (other.response.id == sent.id, other.ephemeral) == (False, True)
     assert "Last snapshot" in said(other)
     assert "Not allowed" in said(await stage.player.click(sent, label="Refresh"))
+    own = await stage.admin.click(sent, label="Refresh")
+    assert own.response is not None
+    assert (own.response.id == sent.id, own.ephemeral) == (False, True), "not even for who opened it, in a channel"
     assert not (await office.fetch_message(sent.id)).edited_at
 
 
