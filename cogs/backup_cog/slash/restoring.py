@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 
 from .. import controls, restore_embeds
-from ..core_api import PlanOutdated, RestorePlan
+from ..core_api import Busy, DatabaseBusy, DeadlineExceeded, PlanOutdated, RestorePlan
 from ..formatting import Reply
 from ..language import for_the_host, text
 from ..notices import texts
@@ -76,7 +76,7 @@ class RestoreCommands(CogPart):
                 return
         try:
             await self._restored(answer, plan)
-        except PlanOutdated as error:
+        except (PlanOutdated, Busy, DatabaseBusy, DeadlineExceeded) as error:
             await self.answer_error(interaction, error, view=look_again(snapshot))
 
     async def _restored(self, answer: Answer, plan: RestorePlan) -> None:
