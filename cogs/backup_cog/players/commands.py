@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 from collections.abc import Sequence
@@ -48,7 +49,8 @@ class PlayerCommands(CogPart):
             now, _ = await self._rows(member, "now")
             if then is None and now is None and why is not None:
                 raise why
-        await self._show_pages(answer, looking.looked(member.name, at, then, now))
+        # In a thread: with thousands of rows it takes long enough for the gateway to notice.
+        await self._show_pages(answer, await asyncio.to_thread(looking.looked, member.name, at, then, now))
 
     @look.autocomplete("at")
     async def suggest_looked_at(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
@@ -100,7 +102,7 @@ class PlayerCommands(CogPart):
         """Show a player's history, for the command, the button in the panel, and the menu of members."""
         async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
             found = await self.service.player_history(str(member.id), table, on_progress=progress)
-        await self._show_pages(answer, looking.timeline(member.name, found))
+        await self._show_pages(answer, await asyncio.to_thread(looking.timeline, member.name, found))
 
     @BACKUP.command(name="rescue")
     @app_commands.describe(

@@ -55,7 +55,7 @@ class MemberMenu:
         self._guilds: list[discord.Object | None] = [discord.Object(guild_id) for guild_id in guild_ids] or [None]
         self._show = show
         self._answer_error = answer_error
-        self._added: list[discord.Object | None] = []
+        self._added: list[tuple[discord.Object | None, _Entry]] = []
         self._problem: app_commands.AppCommandError | None = None
 
     def install(self) -> None:
@@ -71,12 +71,14 @@ class MemberMenu:
                 log.warning("There is no entry %r in the menu of members: %s", NAME, error)
                 self._problem = error
             else:
-                self._added.append(guild)
+                self._added.append((guild, entry))
 
     def remove(self) -> None:
         """Remove the entry from the bot's commands; that of somebody else stays."""
-        for guild in self._added:
-            self._bot.tree.remove_command(NAME, guild=guild, type=discord.AppCommandType.user)
+        kind = discord.AppCommandType.user
+        for guild, entry in self._added:
+            if self._bot.tree.get_command(NAME, guild=guild, type=kind) is entry:
+                self._bot.tree.remove_command(NAME, guild=guild, type=kind)
         self._added.clear()
 
     def lines(self) -> list[str]:

@@ -44,6 +44,16 @@ async def test_the_hosts_entries_come_first(world: World, names: list[str], sent
         assert {command.name for command in bot.tree.get_commands(type=KIND)} == set(names)
 
 
+async def test_an_entry_that_the_host_put_in_its_place_stays(world: World) -> None:
+    """An unload removes what the cog added, not what has its name by then."""
+    async with world.bot() as bot:
+        await bot.load_extension(EXTENSION)
+        entry = app_commands.ContextMenu(name=NAME, callback=theirs)
+        bot.tree.add_command(entry, override=True)
+        await bot.unload_extension(EXTENSION)
+        assert bot.tree.get_command(NAME, type=KIND) is entry
+
+
 async def test_its_name_is_shown_in_every_language(world: World) -> None:
     """Also beside the host's translator, who knows nothing of it."""
     async with world.bot() as bot:
