@@ -105,6 +105,7 @@ class Comparison:
         while not self._may_begin.wait(_CHECK_EVERY) and not self._loaded.is_set():
             self._watch.check()
         with connected(self._address, self._watch, lock_timeout=None) as session:
+            session.execute("SET effective_io_concurrency = 0")  # see SETTINGS of the loaders
             while not self._is_over():
                 with contextlib.suppress(queue.Empty):
                     self._compare(session, self._tables.get(timeout=_CHECK_EVERY))
