@@ -107,7 +107,8 @@ class WeeklyDigest:
             if document is None:
                 return Digest(sent=due)
             ours = document.sent < due
-            return msgspec.structs.replace(document, sent=due) if ours else document
+            # What only a clock that was wrong can have written must not silence the digests until then.
+            return msgspec.structs.replace(document, sent=due) if ours or document.sent > due + _WEEK else document
 
         await self._service.change_state("digest", Digest, claim)
         return ours

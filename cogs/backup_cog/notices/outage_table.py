@@ -17,15 +17,13 @@ import msgspec
 from . import outage_texts, texts
 from .buttons import alert_buttons, claim_buttons
 from .models import Button, How, Outage, Outages, PastAlert
-from .outages import PAST_KEPT, about, begun, changed, ended, noted, reminded
+from .outages import DAY, PAST_KEPT, about, begun, changed, ended, is_quiet, noted, reminded
 
 __all__ = ["LOGIN", "OutageTable", "Post", "Store"]
 
 LOGIN = "login"
 STARTS_IN_VAIN = 3
 """How many starts in a row must not reach Discord before the owner is alerted."""
-_REMIND_AFTER = dt.timedelta(days=1)
-_SNOOZE = dt.timedelta(days=1)
 _UPDATE_AFTER = 60.0
 """Seconds between two edits of the message about an outage that goes on."""
 
@@ -158,18 +156,17 @@ class OutageTable:
         """Tell again of the outages that were last told of over a day ago."""
         for operation, outage in tuple(self._outages.items()):
             now = self._now()
-            snoozed = outage.snoozed_until is not None and outage.snoozed_until > now
-            if now - outage.told > _REMIND_AFTER and _is_told(operation, outage) and not snoozed:
-                self._remind(operation, msgspec.structs.replace(outage, told=now), now)
+            if _is_told(operation, outage) and not is_quiet(outage, now):
+                self._remind(operation, msgspec.structs.replace(outage, told=now))
 
-    def _remind(self, operation: str, asked: Outage, now: dt.datetime) -> None:
+    def _remind(self, operation: str, asked: Outage) -> None:
         """Tell again of an outage, unless another process did, or was asked not to."""
         self._outages[operation] = asked
         ours = True
 
         def change(document: Outages | None) -> Outages:
             nonlocal ours
-            after = reminded(document, operation, asked, now - _REMIND_AFTER)
+            after = reminded(document, operation, asked)
             ours = after is not document
             return after
 
@@ -189,7 +186,7 @@ class OutageTable:
         operation = next(found, None)
         if operation is None:
             return None
-        until = self._now() + _SNOOZE
+        until = self._now() + DAY
         self._keep(operation, msgspec.structs.replace(self._outages[operation], snoozed_until=until, snoozed_by=person))
         self._tell(operation, How.EDIT)
         return until

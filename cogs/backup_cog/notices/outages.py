@@ -8,8 +8,10 @@ import msgspec
 
 from .models import Outage, Outages, PastAlert
 
-__all__ = ["PAST_KEPT", "about", "begun", "changed", "ended", "noted", "reminded", "seconds_of"]
+__all__ = ["DAY", "PAST_KEPT", "about", "begun", "changed", "ended", "is_quiet", "noted", "reminded", "seconds_of"]
 
+DAY = dt.timedelta(days=1)
+"""How often the owner is reminded of an outage, and how long a snooze is."""
 PAST_KEPT = 200
 """How many alerts that are over are kept."""
 
@@ -34,8 +36,12 @@ def changed(document: Outages | None, operation: str, outage: Outage) -> Outages
         )
         if shared.snoozed_until is not None and shared.snoozed_until > (outage.snoozed_until or shared.told):
             outage = msgspec.structs.replace(outage, snoozed_until=shared.snoozed_until, snoozed_by=shared.snoozed_by)
-    outages = {name: each for name, each in before.outages.items() if name != operation}
-    return msgspec.structs.replace(before, outages={**outages, operation: outage})
+    return _with(before, operation, outage)
+
+
+def _with(document: Outages, operation: str, outage: Outage) -> Outages:
+    outages = {name: each for name, each in document.outages.items() if name != operation}
+    return msgspec.structs.replace(document, outages={**outages, operation: outage})
 
 
 def begun(document: Outages | None, operation: str, outage: Outage) -> Outages:
@@ -46,16 +52,21 @@ def begun(document: Outages | None, operation: str, outage: Outage) -> Outages:
     return changed(document, operation, outage)
 
 
-def reminded(document: Outages | None, operation: str, outage: Outage, recently: dt.datetime) -> Outages:
-    """Return the document with an outage that its process reminds of.
+def is_quiet(outage: Outage, now: dt.datetime) -> bool:
+    """Return True if nobody should be reminded of an outage: told of it within a day, or asked not to for a day.
 
-    It stays as it is if another process told of the outage since ``recently``, or was asked not to remind of it.
+    Moments that only a clock that was wrong can have written say nothing.
     """
+    told = now - DAY <= outage.told <= now
+    return told or (outage.snoozed_until is not None and now < outage.snoozed_until <= now + DAY)
+
+
+def reminded(document: Outages | None, operation: str, outage: Outage) -> Outages:
+    """Return the document with an outage that its process reminds of; as it is if another one said to be quiet."""
     shared = document.outages.get(operation) if document is not None else None
-    quiet = shared is not None and (shared.told > recently or (shared.snoozed_until or shared.told) > outage.told)
-    if document is not None and quiet:
+    if document is not None and shared is not None and is_quiet(shared, outage.told):
         return document
-    return changed(document, operation, outage)
+    return _with(document or Outages(), operation, outage)
 
 
 def ended(document: Outages | None, operation: str, past: PastAlert | None) -> Outages:

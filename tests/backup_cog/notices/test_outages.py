@@ -78,6 +78,23 @@ def test_a_snoozed_outage_is_reminded_of_a_day_later(clock: Clock, disk: Disk) -
     assert "Snoozed" not in last.told[-1]
 
 
+def test_a_clock_that_was_wrong_silences_nothing(clock: Clock, disk: Disk) -> None:
+    """A year ahead for a moment: told, and snoozed, in a year. The reminders go on by the clock that is right."""
+    first = Process(clock, disk)
+    clock.advance(days=365)
+    first.alerts.failed(SNAPSHOT, FULL)
+    first.alerts.snooze(first.about[0], "ada")
+    clock.advance(days=-365)
+    reminded = 0
+    for _ in range(3):
+        for pause in (25, 1):
+            clock.advance(hours=pause)
+            process = Process(clock, disk)
+            process.alerts.watch(expected=False)
+            reminded += len(process.told)
+    assert reminded == 3
+
+
 def test_processes_that_meet_the_same_outage_tell_of_it_in_one_message(clock: Clock, disk: Disk) -> None:
     """The first one sends it, the others go on in it; one of them reminds, and none if another was asked not to."""
     first, second = Process(clock, disk), Process(clock, disk)
