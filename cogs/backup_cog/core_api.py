@@ -87,11 +87,9 @@ from core.snapshots import (  # noqa: E402 - only now it can be found
     WorkerFailed,
     __version__,
     count_text,
-    duration_text,
     judge,
     load_chosen,
     row_changes,
-    size_text,
 )
 
 __all__ = [
@@ -160,12 +158,10 @@ __all__ = [
     "WorkerFailed",
     "__version__",
     "count_text",
-    "duration_text",
     "judge",
     "load_chosen",
     "row_changes",
     "settings_for",
-    "size_text",
 ]
 
 

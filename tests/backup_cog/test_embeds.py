@@ -14,9 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from cogs.backup_cog import embeds, restore_embeds
+from cogs.backup_cog import restore_embeds
 from cogs.backup_cog.answers import checks
 from cogs.backup_cog.answers.failures import failure
+from cogs.backup_cog.answers.taken import created
+from cogs.backup_cog.answers.working import progress
 from cogs.backup_cog.formatting import Reply, clip, embed, listing, plain
 from cogs.backup_cog.notices import outage_texts, texts
 from cogs.backup_cog.notices.models import Outage
@@ -178,14 +180,14 @@ def everything(reasons: tuple[str, ...], tables: tuple[str, ...], text: str, cou
     ]
     kept = PruneDecision(snapshot=entry, keep=True, reasons=reasons)
     return [
-        embeds.created(Created(snapshot=entry, unchanged=False)),
+        created(Created(snapshot=entry, unchanged=False)),
         shown_details(described(entry, [entry], [kept], []), 1, READER),
         listed([entry] * count, "critical"),
         checks.verified(verified),
         checks.integrity(integrity),
         status_reply(status_with(text), health(text, reasons)),
         failure(SnapshotError(text)),
-        embeds.progress(text, 1, 3),
+        progress(text, 1, 3),
         restore_embeds.preview(plan(reasons, tables)),
         restore_embeds.restored(report(reasons, tables, text), BACKUPS),
         *(Reply(one) for one in sent),
@@ -300,9 +302,9 @@ def test_fields_that_do_not_fit_are_counted() -> None:
             f"**Now:** a restore for Ann (7) by discord, begun {discord.utils.format_dt(NOON, 'R')}\n",
         ),
         (lambda: restore_embeds.restored(report((), (), "q"), BACKUPS), "`3fa9c1d2e4b5` holds what was there before"),
-        (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=True)), "Nothing changed"),
+        (lambda: created(Created(snapshot=snapshot(), unchanged=True)), "Nothing changed"),
         (lambda: restore_embeds.restored(report((), (), "q"), BACKUPS), "Quarantine: /srv/backups/quarantine/q"),
-        (lambda: embeds.created(Created(snapshot=snapshot(), unchanged=False)), "\nTaken: "),
+        (lambda: created(Created(snapshot=snapshot(), unchanged=False)), "\nTaken: "),
         (lambda: listed([snapshot()], "manual"), "0 snapshots\nNone is like that."),
         (lambda: listed([]), "There is none yet. `/save now` takes the first one. `/save status` says"),
         (lambda: listed([snapshot()], "critical"), "1 snapshot\n"),

@@ -1,1 +1,1 @@
-"""Answers that more than one command gives: what failed, and what a check found. Pure; nothing is awaited here."""
+"""Answers that more than one command gives: what failed, was taken or found, and how far it is. Pure."""

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import discord
 
+from ..answers.checks import HEALTH_TITLES
 from ..core_api import Kind, Snapshot, Status, Verdict
-from ..embeds import AMBER, GREEN, HEALTH_TITLES, RED
-from ..formatting import embed, listing
+from ..formatting import AMBER, GREEN, RED, embed, listing
 from ..language import duration_text, for_the_host, plural, text
 from ..status.facts import off_site, space
 from .models import Outages, PastAlert
