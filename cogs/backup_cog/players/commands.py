@@ -126,9 +126,10 @@ class PlayerCommands(CogPart):
             shown = await plan(())
             # By its id from now on: "latest" may be another one at the next choice.
             asked = msgspec.structs.replace(asked, when=shown.then)
-        view = RescueConfirmation(self.asking(interaction), member.name, shown, plan, carry_out)
+            preview = await asyncio.to_thread(rescue_texts.rescue_preview, member.name, shown)
+        view = RescueConfirmation(self.asking(interaction), member.name, shown, preview, plan, carry_out)
         self.end_with_the_cog(view)
-        await answer.show(rescue_texts.rescue_preview(member.name, shown), view=view)
+        await answer.show(preview, view=view)
 
     @rescue.autocomplete("since")
     async def suggest_rescued_from(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:

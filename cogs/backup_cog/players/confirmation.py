@@ -7,6 +7,7 @@ taken back. Where rows are taken from others, a second button, with their number
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +32,8 @@ _DANGER, _NEUTRAL = discord.ButtonStyle.danger, discord.ButtonStyle.secondary
 class RescueConfirmation(Confirmation):
     """The controls under the preview of a rescue.
 
-    ``plan`` returns the plan that takes the conflicts with these names, ``rescue`` carries a plan out.
+    ``preview`` is what stands above them. ``plan`` returns the plan that takes the conflicts with these names,
+    ``rescue`` carries a plan out.
     """
 
     action = "rescue"
@@ -41,12 +43,13 @@ class RescueConfirmation(Confirmation):
         asking: Asking,
         name: str,
         shown: RescuePlan,
+        preview: Reply,
         plan: Callable[[Sequence[str]], Awaitable[RescuePlan]],
         rescue: Callable[[Answer, RescuePlan], Awaitable[None]],
     ) -> None:
         super().__init__(asking)
         self.shown = shown
-        self._name, self._plan, self._rescue = name, plan, rescue
+        self._name, self._preview, self._plan, self._rescue = name, preview, plan, rescue
         self._unique = secrets.token_hex(8)
         self._page = 0
         self._warned = False
@@ -118,9 +121,11 @@ class RescueConfirmation(Confirmation):
         if answer is None:
             return
         shown = await self._plan(tuple(dict.fromkeys(names)))
+        # In a thread: thousands of conflicts take seconds. Until it is there, the plan before it is what counts.
+        preview = await asyncio.to_thread(rescue_texts.rescue_preview, self._name, shown)
         if self.over:
             return  # a click on another component came meanwhile, and shows what it does
-        self.shown, self._warned = shown, False
+        self.shown, self._preview, self._warned = shown, preview, False
         await self._show(answer)
 
     async def back(self, interaction: Interaction) -> None:
@@ -177,7 +182,7 @@ class RescueConfirmation(Confirmation):
 
     async def _show(self, answer: Answer) -> None:
         self._fit()
-        await answer.show(rescue_texts.rescue_preview(self._name, self.shown), view=self)
+        await answer.show(self._preview, view=self)
 
     async def _too_late(self, interaction: Interaction) -> None:
         """Answer beside the preview, which shows the progress or the outcome of an earlier click."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -10,10 +12,12 @@ import discord
 import pytest
 
 from cogs.backup_cog.confirmation import Asking
+from cogs.backup_cog.formatting import Reply
 from cogs.backup_cog.players.confirmation import RescueConfirmation
 from cogs.backup_cog.restore_embeds import over
 from core.snapshots import RescueConflict, RescuePlan, TableRescue
 from tests.backup_cog.world import NOON
+from tests.worlds.waiting import PATIENCE
 
 CLICK: Any = SimpleNamespace()
 
@@ -68,7 +72,8 @@ def made(answers: Answers, conflicts: int, during_plan: Callable[[], object] = l
     nobody: Any = None
     asked: Any = SimpleNamespace(user=SimpleNamespace(id=1))
     asking = Asking(asked, nobody, lambda _: answers, nobody, 60.0)  # type: ignore[arg-type, return-value]
-    return RescueConfirmation(asking, "player", plan_of(conflicts), plans, rescues)
+    preview = Reply(discord.Embed(title="preview"))
+    return RescueConfirmation(asking, "player", plan_of(conflicts), preview, plans, rescues)
 
 
 def buttons(view: RescueConfirmation) -> dict[str, bool]:
@@ -100,6 +105,33 @@ async def test_a_plan_that_comes_after_the_click_is_not_shown() -> None:
     views.append(made(answers, 1, during_plan=lambda: views[0].end()))
     await views[0].take_all(CLICK)
     assert answers.said == ["changes the preview"]
+
+
+async def test_what_is_confirmed_while_a_preview_is_put_together_is_what_was_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A preview of many conflicts is made in a thread, and the new plan does not count before it is there."""
+    answers = Answers()
+    view = made(answers, 2)
+    made_in: list[threading.Thread] = []
+    began, clicked = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(*_: object) -> Reply:
+        made_in.append(threading.current_thread())
+        loop.call_soon_threadsafe(began.set)
+        if threading.current_thread() is not threading.main_thread():
+            clicked.wait(PATIENCE)
+        return Reply(discord.Embed(title="new"))
+
+    monkeypatch.setattr("cogs.backup_cog.players.rescue_texts.rescue_preview", slow)
+    choosing = asyncio.create_task(view.take_all(CLICK))
+    await began.wait()
+    await view.confirm(CLICK)
+    clicked.set()
+    await choosing
+    assert answers.said == ["changes the preview", "changes the preview", "rescued "]
+    assert threading.current_thread() not in made_in
 
 
 async def test_conflicts_are_decided_one_by_one_page_by_page_or_all_together() -> None:
