@@ -26,7 +26,7 @@ from .left_out import LeftOut
 from .second_loader import SecondLoader
 from .two_connections import Executor, execute
 
-__all__ = ["Loader"]
+__all__ = ["ApartRows", "Loader"]
 
 _CREATED = re.compile(rb'CREATE (?:UNLOGGED )?TABLE (?P<schema>"(?:[^"]|"")*"|[^\s.]+)\.(?P<name>"(?:[^"]|"")*"|\S+) ')
 _ALTERED = re.compile(rb'ALTER TABLE (?:ONLY )?("(?:[^"]|"")*"|[^\s.]+)\.("(?:[^"]|"")*"|[^\s;]+)\s')
@@ -304,7 +304,7 @@ class Loader:
 
 
 class TableRows:
-    """Iterates over the rows of one table, in pieces; ``end`` is known afterwards."""
+    """Iterates over the rows of one table, in pieces, and goes on where it was left; ``end`` is known afterwards."""
 
     def __init__(self, stream: Iterator[DumpEvent]) -> None:
         self.end: TableEnd
@@ -326,10 +326,13 @@ class ApartRows(TableRows):
         super().__init__(stream)
         self._apart = apart
         self._events = events
+        self._passed = False
 
     def __iter__(self) -> Iterator[memoryview]:
-        for _ in super().__iter__():
-            pass
+        if not self._passed:
+            for _ in super().__iter__():
+                pass
+            self._passed = True
         for event in self._events:
             if isinstance(event, Rows):
                 yield event.view

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from itertools import combinations_with_replacement
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,9 +26,10 @@ from core.snapshots.engines.postgres.loading import (
 )
 from core.snapshots.engines.postgres.loading.apart_table import ApartTable
 from core.snapshots.engines.postgres.loading.block_reader import BlockReader
-from core.snapshots.engines.postgres.loading.loader import Loader
+from core.snapshots.engines.postgres.loading.loader import ApartRows, Loader
 from core.snapshots.engines.postgres.loading.second_loader import SecondLoader, by_size
-from core.snapshots.engines.postgres.plain_dump.lexer import Event
+from core.snapshots.engines.postgres.plain_dump.lexer import CopyEnd, CopyStart, Event, Rows, Statement
+from core.snapshots.engines.postgres.plain_dump.scanner import Block, TableEnd
 from core.snapshots.engines.postgres.scratch import Image
 from core.snapshots.errors import DatabaseUnavailable, SnapshotDamaged
 from core.snapshots.models import Level
@@ -69,6 +71,18 @@ def test_a_damaged_block_is_found_by_the_second_reader_as_well(tmp_path: Path) -
     path.write_bytes(data)
     with BlockReader(path) as reader, pytest.raises(SnapshotDamaged):
         list(reader.pieces(0, 4 * BLOCK))
+
+
+def test_rows_that_are_read_apart_go_on_where_they_were_left() -> None:
+    """A table of an extension may refuse some; then the rest is passed over, and nothing that follows the table."""
+    block, following = Block("public", "t", (), 2, "x"), Statement(b"SELECT 1;", None)
+    stream: Iterator[Any] = iter([Rows(b"begin", 0, 5), Rows(b"end", 0, 3), TableEnd(9, block), following])
+    read = iter([CopyStart("public", "t", (), 0), Rows(b"one\n", 0, 4), Rows(b"two\n", 0, 4), CopyEnd(8)])
+    rows = ApartRows(stream, SimpleNamespace(block=block._replace(rows=7)), read)  # type: ignore[arg-type]
+    assert bytes(next(iter(rows))) == b"one\n"
+    assert [bytes(row) for row in rows] == [b"two\n"]
+    assert rows.end.block.rows == 7
+    assert next(stream) is following
 
 
 # On a server
