@@ -91,6 +91,22 @@ async def test_two_processes_that_live_beside_each_other_share_the_message(
     assert shown[:5] == ["Failed", "Goes on", "Still", "Goes on still", "Over"]
 
 
+@pytest.mark.parametrize("reachable", [True, False], ids=["channel", "lost channel"])
+async def test_a_channel_that_is_lost_leaves_the_owner(channel: Channel, stage: Stage, reachable: bool) -> None:
+    """What went on in the channel goes on in direct messages, and is closed there."""
+    if reachable:
+        await channel.sends(("Failed", How.NEW))
+    for path in ("messages", "messages/*"):
+        for method in ("POST", "PATCH", "DELETE"):
+            stage.env.inject_error(
+                method, f"/channels/{stage.office.id}/{path}", status=403, code=50001, message="Missing", times=None
+            )
+    await channel.sends(("Goes on", How.EDIT if reachable else How.NEW))
+    assert [text.split("\n")[1] for text in stage.dms(stage.owner)] == ["Goes on"]
+    await channel.sends(("Over", How.CLOSE))
+    assert [text.split("\n")[1] for text in stage.dms(stage.owner)] == ["Over"]
+
+
 async def test_a_message_that_was_deleted_is_sent_anew(channel: Channel) -> None:
     """Whether it goes on or is over."""
     await channel.sends(("Failed", How.NEW))
