@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from ..models import Diff, DiffMethod, Point, TableDiff
-from .btree import View
+from .chains.btree import View
 from .comparison import OnDifference, TablePair, Tally, compare_all, compare_some, count_all
 from .databases import Database
 from .page_diff import PageDiff, Touched, TreePair

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..progress import Watch
-from .btree import Cell, Leaf, Tree, View, some_rowid
+from .chains.btree import Cell, Leaf, Tree, View, some_rowid
 
 __all__ = ["PageDiff", "Touched", "TreePair"]
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-from .btree import Interior, Leaf, Tree, View, child_pages
+from .chains.btree import Interior, Leaf, Tree, View, child_pages
 from .chains.kept import Kept, Searched
 from .chains.pages import ChainPages
 from .databases import Database, Value, quoted

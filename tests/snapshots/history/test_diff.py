@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.snapshots.history.btree import View
+from core.snapshots.history.chains.btree import View
 from core.snapshots.history.diff import diff
 from core.snapshots.history.page_diff import PageDiff
 from core.snapshots.history.past import Past

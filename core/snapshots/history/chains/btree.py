@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from .chains.pages import ChainPages
+from .pages import ChainPages
 
 __all__ = ["Cell", "Interior", "Leaf", "Tree", "View", "child_pages", "some_rowid"]
 
