@@ -13,7 +13,7 @@ from simcord.results import InteractionResult
 
 from core.snapshots import Kind
 from tests.backup_cog.stage import HOME, Stage, said, walk
-from tests.backup_cog.world import listener_of
+from tests.backup_cog.world import EXTENSION, listener_of
 from tests.worlds.waiting import PATIENCE
 
 pytestmark = [
@@ -126,6 +126,7 @@ async def test_the_owner_gives_one_player_his_cards_back_and_can_undo_it(stage: 
     assert "The rows are back" in said(shown)
     assert cards(stage) == [*others, (player, 1), (player, 3)]
     assert [report.done for report in heard] == [True]
+    await stage.bot.reload_extension(EXTENSION)  # the button is answered after a restart, too
     again = await click(stage, shown, "Undo")
     assert "The rescue is undone" in said(again)
     assert cards(stage) == robbed_now
