@@ -307,7 +307,7 @@ class BackupCog(Clicks):
             meant = suggestions.meant(self.service.known, error)
             answer = self.answer_to(interaction)
             shown = failure(error, meant, backup=names.backup_group, database=names.database_group)
-            await answer.fail(shown, view=view)
+            await answer.fail(shown, view=view, beside=isinstance(error, NotAllowed))
         except Exception:
             log.exception("The failure of an interaction could not be shown: %s", error)
 

@@ -138,11 +138,15 @@ class Answer:
         except Exception as error:  # noqa: BLE001 - a restore must not stop because its progress cannot be shown
             log.debug("Progress could not be shown: %s", error)
 
-    async def fail(self, reply: Reply, *, view: discord.ui.View | None = None) -> None:
-        """Show why something did not happen, whether or not the interaction was acknowledged."""
+    async def fail(self, reply: Reply, *, view: discord.ui.View | None = None, beside: bool = False) -> None:
+        """Show why something did not happen, whether or not the interaction was acknowledged.
+
+        With ``beside``, a message that was clicked stays as it is: it may be that of somebody else.
+        """
         response = self.interaction.response
         own = response.type in _OWN_MESSAGE or self.interaction.extras.get(_DEFERRED)
-        if self._lost or (own and not self._replaces_panel):
+        clicked = response.type is discord.InteractionResponseType.deferred_message_update
+        if self._lost or (own and not self._replaces_panel and not (beside and clicked)):
             await self.show(reply, view=view)
             return
         options: dict[str, Any] = {"embed": reply.embed, "ephemeral": True, "allowed_mentions": QUIET}

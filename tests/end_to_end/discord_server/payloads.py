@@ -7,7 +7,7 @@ from typing import Any
 
 from .state import Channel, Discord, Guild, Interaction, Message, User
 
-__all__ = ["application", "channel", "guild", "interaction", "member", "message", "own_user", "user"]
+__all__ = ["application", "channel", "guild", "interaction", "member", "message", "of_member", "own_user", "user"]
 
 Document = dict[str, Any]
 GUILD_TEXT, DIRECT = 0, 1
@@ -175,6 +175,11 @@ def _numbered(components: list[Document], first: int = 1) -> list[Document]:
             copy["components"] = _numbered(each["components"], 100 * number)
         numbered.append(copy)
     return numbered
+
+
+def of_member(command: Document, target: User) -> Document:
+    """Return the data of an entry of a menu that was chosen for somebody."""
+    return {**command, "target_id": str(target.id), "resolved": {"users": {str(target.id): user(target)}}}
 
 
 def interaction(discord: Discord, made: Interaction, data: Document) -> Document:

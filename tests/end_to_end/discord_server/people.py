@@ -16,7 +16,7 @@ from .state import Channel, Discord, Interaction, Message, User, walk
 
 __all__ = ["Person", "Shown", "World"]
 
-_BUTTON, _TEXT_INPUT, _LABEL = 2, 4, 18
+_BUTTON, _SELECT, _TEXT_INPUT, _LABEL = 2, 3, 4, 18
 _GROUPS = (1, 2)
 _USER = 6
 
@@ -156,6 +156,10 @@ class Person:
         """Run a slash command, which must be registered here."""
         return self._do(COMMAND, self._command(command, options))
 
+    def menu(self, entry: str, member: User) -> Shown:
+        """Choose an entry of the menu that a right click on somebody opens."""
+        return self._do(COMMAND, payloads.of_member(self._command(entry), member))
+
     def types(self, command: str, option: str, text: str) -> Shown:
         """Type into an option of a slash command that suggests."""
         return self._do(AUTOCOMPLETE, self._command(command, {option: text}, focused=option))
@@ -189,6 +193,11 @@ class Person:
         """Send a click as a changed client could, with any custom id."""
         return self._do(COMPONENT, {"component_type": _BUTTON, "custom_id": custom_id, "id": 1}, message)
 
+    def forge_choice(self, custom_id: str, message: Message, *values: str) -> Shown:
+        """Send a choice in a select, of texts or of people, as a changed client could."""
+        data = {"component_type": _SELECT, "custom_id": custom_id, "id": 1, "values": list(values), "resolved": {}}
+        return self._do(COMPONENT, data, message)
+
     def forge_submit(self, custom_id: str, field: str, typed: str, message: Message | None = None) -> Shown:
         """Send a modal as a changed client could, whether or not it was ever shown."""
         value = {"type": _TEXT_INPUT, "id": 2, "custom_id": field, "value": typed}
@@ -205,9 +214,9 @@ class Person:
         self._world.run(self._world.gateway.dispatch("INTERACTION_CREATE", document, channel.guild))
         return Shown(self._world, made)
 
-    def _command(self, command: str, options: dict[str, Any], focused: str = "") -> dict[str, Any]:
-        """Return the data of a command, from how it is registered in this guild or everywhere."""
-        first, *rest = command.split()
+    def _command(self, command: str, options: dict[str, Any] | None = None, focused: str = "") -> dict[str, Any]:
+        """Return the data of a command, from how it is registered here; without options, of an entry of a menu."""
+        first, *rest = [command] if options is None else command.split()
         discord, guild = self._world.discord, self.channel.guild
         places = [guild.id, None] if guild is not None else [None]
         registered = [each for place in places for each in discord.commands.get(place, []) if each["name"] == first]
@@ -216,6 +225,8 @@ class Person:
         data: dict[str, Any] = {"id": found["id"], "name": first, "type": found["type"]}
         if "guild_id" in found:
             data["guild_id"] = found["guild_id"]
+        if options is None:
+            return data
         level = data
         for word in rest:
             (found,) = [each for each in found["options"] if each["name"] == word and each["type"] in _GROUPS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.end_to_end.discord_server.state import walk
 from tests.end_to_end.discord_stories.deeds import agree, ask, join, take
 from tests.end_to_end.discord_stories.town import Town
 
@@ -73,3 +74,50 @@ def test_from_something_is_wrong_to_a_running_restore_are_five_steps_at_most(tow
     assert len(town.discord.interactions) - steps <= 5
     running.reads("Restored")
     assert town.bot.dump() == then
+
+
+def test_whoever_is_demoted_can_do_nothing_more_with_what_is_open(town: Town) -> None:
+    """A former administrator's panel and list: every button and choice; a member's menu, and what he types."""
+    snapshot = take(town.admin)
+    panel = town.admin.slash("backup status").reads("snapshot")
+    listed = town.admin.slash("backup list").reads(snapshot)
+    shown = [panel, listed, town.admin.slash("backup show", snapshot=snapshot).reads(snapshot)]
+    clicks = [
+        (each["custom_id"], message)
+        for message in shown
+        for each in walk(message.components)
+        if "custom_id" in each and not each.get("disabled")
+    ]
+    assert len(clicks) > 8
+    texts = [message.text for message in shown]
+    town.home.add(town.admin.user)
+    try:
+        refused = [town.admin.forge_click(custom_id, message) for custom_id, message in clicks]
+        refused.append(town.admin.menu("Backup history", town.player.user))
+        for each in refused:
+            each.reads("Not allowed")
+        assert [message.text for message in shown] == texts
+        assert town.admin.types("backup show", "snapshot", snapshot[:4]).choices() == []
+        assert town.admin.types("backup history", "table", "").choices() == []
+    finally:
+        town.home.add(town.admin.user, administrator=True)
+    assert town.admin.types("backup history", "table", "user_c").choices() == ["user_cards"]
+
+
+def test_an_owner_who_left_and_a_channel_that_is_closed_leave_the_others_informed(everywhere: Town) -> None:
+    """The bot shares no guild with him any more (50007); who is left in the team restores, and is told of it."""
+    town, office = everywhere, everywhere.home.channels[0]
+    snapshot = take(town.colleague)
+    join(town)
+    del town.home.members[town.owner.user], town.abroad.members[town.owner.user]
+    town.owner.user.dms_open = office.open_to_bot = False
+    try:
+        preview = ask(town.colleague, snapshot)
+        town.server.plan("PATCH", "/webhooks/*/messages/@original", takes=15 * 60.0)
+        agree(town.colleague, preview, snapshot)
+        town.colleague.gets("Restored", snapshot, "Safety snapshot")
+        assert not town.owner.direct_messages()
+    finally:
+        town.owner.user.dms_open = office.open_to_bot = True
+        town.home.add(town.owner.user, administrator=True)
+        town.abroad.add(town.owner.user)

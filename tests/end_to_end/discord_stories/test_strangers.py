@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.process, pytest.mark.socket]
 GROUPS = ("backup", "db")
 VALUES: dict[int, Any] = {3: "latest", 4: 1, 5: False, 10: 1.0}
 """Something for a required option of each type: text, number, switch, decimal."""
-USER = 6
+USER, USER_MENU = 6, 2
 
 
 def commands(town: Town) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
@@ -32,7 +32,7 @@ def commands(town: Town) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
 
 
 def test_no_command_of_ours_answers_who_is_not_the_owner(everywhere: Town) -> None:
-    """Whatever commands there are; administrators of the guild at home are nobody either if it is not set."""
+    """Whatever commands there are, in guilds and in private; nor the administrators at home, if home is not set."""
     snapshot = take(everywhere.owner)
     stranger = everywhere.stranger
     every = list(commands(everywhere))
@@ -43,6 +43,13 @@ def test_no_command_of_ours_answers_who_is_not_the_owner(everywhere: Town) -> No
             assert snapshot not in shown.reads("Not allowed").text
         for option in suggesting:
             assert stranger.types(name, option, snapshot[:4]).choices() == []
+    private = Person(everywhere, stranger.user, everywhere.discord.direct_with(stranger.user))
+    for shown in [private.slash(name, **required) for name, required, _ in every]:
+        shown.reads("Not allowed")
+    entries = [each["name"] for each in everywhere.discord.commands[None] if each["type"] == USER_MENU]
+    assert entries == ["Backup history"]
+    for entry in entries:
+        stranger.menu(entry, everywhere.player.user).reads("Not allowed")
 
 
 def test_no_click_and_no_modal_of_a_stranger_does_anything(everywhere: Town) -> None:
