@@ -34,4 +34,6 @@ async def test_a_jump_is_alerted_once_and_the_point_before_it_is_pinned(tmp_path
         await service.restore(before.id)
         world.play("UPDATE users SET dust = dust + 1")
         await service.create()
+        world.play("UPDATE users SET dust = dust * 20")
+        await service.restore(before.id)  # the safety snapshot holds the jump that is being undone
         assert len(world.heard.notices) == 2
