@@ -39,8 +39,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 async def look_for_jumps(context: Context, contents: Contents, snapshot: Snapshot) -> None:
     """Answer the watched questions for a new snapshot; alert if an answer jumped, and pin the snapshot before it.
 
-    ``contents`` are those from before the snapshot. The snapshot is valid whatever becomes of this. A safety snapshot is
-    asked nothing: it holds what somebody is about to undo, and play is paused meanwhile.
+    ``contents`` are those from before the snapshot. The snapshot is valid whatever becomes of this. A safety snapshot
+    is asked nothing: it holds what somebody is about to undo, and play is paused meanwhile.
     """
     questions = context.settings.history.watch
     if not questions or snapshot.kind is Kind.SAFETY:
