@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import os
+
+import msgspec
 import pytest
 
+from core.snapshots import Actor
+from core.snapshots.repository.file_lock import FileLock
+from core.snapshots.repository.lock import Holder
 from tests.end_to_end.discord_server.people import snapshot_ids
 from tests.end_to_end.discord_stories.deeds import join, take
 from tests.end_to_end.discord_stories.town import Town
+from tests.worlds.waiting import wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.socket]
 
@@ -32,6 +40,22 @@ def test_two_who_press_at_once_are_both_answered_and_neither_is_refused(town: To
     answer = second.reads("To go back to it").text
     assert "restore snapshot:" in answer
     assert answer.startswith("Snapshot taken") or snapshot_ids(answer) == taken
+
+
+def test_whoever_asks_while_something_runs_reads_what_it_is_and_is_served_after_it(town: Town) -> None:
+    """Also what another process does: since when, and for whom; nobody has to ask again."""
+    work = town.bot.repository / ".work"
+    lock = FileLock(work / "lock")
+    wait_until(lock.acquire, "nothing else runs")
+    ann = Actor(source="discord", name="Ann", id=7)
+    holder = Holder("a restore", os.getpid(), dt.datetime.now(dt.UTC), ann)
+    (work / "operation.json").write_bytes(msgspec.json.encode(holder))
+    try:
+        asked = town.admin.slash("backup now")
+        asked.reads("Waiting", r"Running now: a restore for Ann (7) by discord, begun <t:")
+    finally:
+        lock.release()
+    asked.reads("Snapshot taken", "To go back to it")
 
 
 def test_what_is_no_snapshot_is_answered_with_those_there_are(town: Town) -> None:
