@@ -43,6 +43,7 @@ from .slash import suggestions
 from .slash.groups import BACKUP, DATABASE, name_groups
 from .slash.snapshots.labels import Reader
 from .slash.snapshots.names import Names
+from .slash.snapshots.picking import picking
 from .slash.time_zone import ChosenZones, TimeZones
 from .status.picture import Pictures
 from .triggers import AfterCommit, Trigger
@@ -307,6 +308,8 @@ class BackupCog(Clicks):
             meant = suggestions.meant(self.service.known, error)
             answer = self.answer_to(interaction)
             shown = failure(error, meant, backup=names.backup_group, database=names.database_group)
+            if view is None and meant:
+                view = picking(meant, self.reader(interaction))
             await answer.fail(shown, view=view, beside=isinstance(error, NotAllowed))
         except Exception:
             log.exception("The failure of an interaction could not be shown: %s", error)

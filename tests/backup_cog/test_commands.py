@@ -125,6 +125,11 @@ async def test_a_snapshot_is_named_by_an_events_reason_or_a_time(stage: Stage) -
         assert f"2 snapshots may be meant by '{typed}'" in asked_back
         assert event.id in asked_back
         assert again.id in asked_back
+    shown = await stage.slash(stage.admin, "backup verify", snapshot="critical")
+    assert shown.response is not None
+    (row,) = shown.response.components
+    picked = await stage.admin.select(shown.response, [event.id], custom_id=row["components"][0]["custom_id"])
+    assert f"Snapshot {event.id}" in said(picked)
     assert set(stage.errors()) == {"AmbiguousSnapshot"}
 
 

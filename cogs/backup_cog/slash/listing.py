@@ -10,6 +10,7 @@ from ..core_api import Kind
 from ..permissions import Interaction
 from .groups import BACKUP
 from .parts import CogPart
+from .snapshots.filters import FILTERS
 from .snapshots.list_view import SnapshotList
 
 __all__ = ["ListCommands"]
@@ -35,7 +36,7 @@ class ListCommands(CogPart):
                 open_one=self.show_one,
                 learn=self.names.learn,
                 group=self.service.settings.discord.backup_group,
-                chosen=() if kind is None else (kind,),
+                chosen=(kind,) if kind in FILTERS else (),
             )
             self.end_with_the_cog(view)
             await view.show(answer)

@@ -21,7 +21,7 @@ LEVELS = [
     app_commands.Choice(name="restored: rebuild it as a scratch database and check it", value=Level.RESTORED.value),
 ]
 """How thoroughly a snapshot can be verified."""
-_MEANT = 5
+_MEANT = 10
 _TYPED_LIMIT = 30
 _LATEST = "latest"
 
