@@ -16,7 +16,9 @@ __all__ = ["ONLY_QUERIES", "STEPS", "add_number", "as_query", "find_change", "qu
 STEPS = 2_000_000_000
 """How many steps of SQLite a query may take: about half a minute."""
 
-ONLY_QUERIES = re.compile(r"\s*(select|with|values)\b", re.IGNORECASE)
+ONLY_QUERIES = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(select|with|values)\b", re.IGNORECASE | re.DOTALL)
+_PARTS = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|[()]|\b\w+\b", re.DOTALL)
+"""Quotes, comments, parentheses and words."""
 
 
 def query(past: Past, point: Point | None, sql: str, *, most: int = 1000, steps: int = STEPS) -> QueryResult:
@@ -95,12 +97,13 @@ class _Condition(Condition):
 
 
 def as_query(condition: str) -> str:
-    """Turn "count(*) < 1000 FROM users" into a query for its truth."""
+    """Turn "count(*) < 1000 FROM users" into a query for its truth; what stands in parentheses or quotes is left."""
     if ONLY_QUERIES.match(condition):
         return condition
-    expression, found, rest = (
-        re.split(r"(?i)(\sfrom\s)", condition, maxsplit=1)
-        if re.search(r"(?i)\sfrom\s", condition)
-        else (condition, "", "")
-    )
-    return f"SELECT ({expression}){found}{rest}"
+    depth, at = 0, len(condition)
+    for found in _PARTS.finditer(condition):
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        if not depth and found[0].lower() == "from":
+            at = found.start()
+            break
+    return f"SELECT ({condition[:at]}\n) {condition[at:]}"

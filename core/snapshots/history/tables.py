@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -31,6 +32,8 @@ __all__ = [
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _GENERATED = (2, 3)
 _INTEGER_MAX = 1 << 63
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _EXACT_AS_FLOAT = 1 << 53
 
 
@@ -241,14 +244,13 @@ def _other_type(column: Column, given: str, table: str, wanted: str) -> QueryErr
 
 
 def _number(text: str) -> int | float | None:
-    try:
+    """Return the number that a text is, as SQLite would; Python takes more for one: "1_0", digits of other scripts."""
+    text = text.strip(" \t\n\v\f\r")
+    if _INTEGER.fullmatch(text):
         return int(text)
-    except ValueError:
-        pass
-    try:
-        value = float(text)
-    except ValueError:
+    if not _REAL.fullmatch(text):
         return None
+    value = float(text)
     return value if math.isfinite(value) else None
 
 

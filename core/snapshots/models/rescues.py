@@ -37,10 +37,14 @@ class ConflictRule(StrEnum):
 
 
 class RescuedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that a rescue wrote or removed; ``key`` are the values that tell it, as answers hold them."""
+    """A row that a rescue wrote or removed; ``key`` are the values that tell it, as answers hold them.
+
+    ``by_number`` is True where that is the row's number although its table has a key: there is a NULL in the key.
+    """
 
     table: str
     key: tuple[Any, ...]
+    by_number: bool = False
 
 
 class RescueScope(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ..databases import Value
 from ..tables import Table, same_value
 from .states import State, Stored, Unique, Wanted
-from .steps import Step
+from .steps import Step, place_of
 
 __all__ = ["Constraints"]
 
@@ -43,11 +43,11 @@ class Constraints:
             for other in self._now.holders(table, index, values):
                 key = _key(table, other)
                 theirs = planned.get((table.name, key))
-                if key != step.key and (theirs is None or self._holds(table, theirs, index, values)):
+                if (table.name, key) != step.place and (theirs is None or self._holds(table, theirs, index, values)):
                     return _named_by(other.values, owned, key)
             twin = self._left.get((table.name, index), {}).get(tuple(values))
-            stays = twin is not None and planned.get((table.name, twin.key)) is twin
-            if stays and twin is not None and twin.key != step.key and self._holds(table, twin, index, values):
+            stays = twin is not None and planned.get(twin.place) is twin
+            if stays and twin is not None and twin.place != step.place and self._holds(table, twin, index, values):
                 return _named_by({**(twin.before or {}), **twin.written}, owned, twin.key)
         return None
 
@@ -118,9 +118,12 @@ class Constraints:
 
 
 def _key(table: Table, row: Stored) -> tuple[Value, ...]:
-    if table.key:
-        return tuple(row.values[name] for name in table.key)
-    return (row.number,) if table.rowid else tuple(row.values[name] for name in table.names)
+    key = tuple(row.values[name] for name in table.key)
+    if table.key and (None not in key or table.rowid is None):
+        return key
+    if table.rowid is None:
+        return tuple(row.values[name] for name in table.names)
+    return place_of((row.number,), by_number=bool(table.key))
 
 
 def _named_by(values: Mapping[str, Value], owned: list[str], key: tuple[Value, ...]) -> str:

@@ -25,6 +25,7 @@ from ...units import count_text
 from ..databases import Value
 from ..tables import Table, json_value, same_value
 from .constraints import Constraints
+from .rows import alike, common_columns, named, step_for, title, told_by_key
 from .states import State, Stored, Wanted, columns_of, value_of
 from .steps import Step, Values
 
@@ -56,7 +57,10 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     def rows(self) -> tuple[RescuedRow, ...]:
         """Return the rows that are written or removed."""
-        return tuple(RescuedRow(table=step.table, key=tuple(map(json_value, step.key))) for step in self.steps)
+        return tuple(
+            RescuedRow(table=step.table, key=tuple(map(json_value, step.key)), by_number=step.by_number)
+            for step in self.steps
+        )
 
     def token(self, *bound_to: object) -> str:
         """Return a text that changes with every step and conflict, and with what else the agreement is bound to."""
@@ -125,13 +129,15 @@ class Planner:
         if not table.key or not all(then_table.column(name) for name in table.key):
             self._without_key(table, rows, present)
             return
-        keys = set()
-        for row in rows:
-            key = tuple(row.values[_named(row.values, name)] for name in table.key)
+        keys: set[tuple[Value, ...]] = set()
+        told, untold = told_by_key(rows, table.key)
+        told_now, untold_now = told_by_key(present, table.key)
+        if untold or untold_now:
+            self._without_key(table, untold, untold_now)
+        for key, row in told:
             keys.add(key)
             self._row(table, table.key, key, row, self._now.by_key(table.name, table.key, key))
-        for row in present if self._options.exact else ():
-            key = tuple(row.values[name] for name in table.key)
+        for key, row in told_now if self._options.exact else ():
             if key not in keys and self._then.by_key(table.name, table.key, key) is None:
                 self._remove(table, table.key, key, row)
 
@@ -154,12 +160,13 @@ class Planner:
             if not table.key and table.rowid is None:
                 self._single_content(table, key)
                 continue
-            then = self._then.by_key(table.name, table.identity, key)
-            present = self._now.by_key(table.name, table.identity, key)
+            columns = (table.rowid,) if each.by_number and table.rowid is not None else table.identity
+            then = self._then.by_key(table.name, columns, key)
+            present = self._now.by_key(table.name, columns, key)
             if then is not None:
-                self._row(table, table.identity, key, then, present)
+                self._row(table, columns, key, then, present)
             elif present is not None:
-                self._remove(table, table.identity, key, present)
+                self._remove(table, columns, key, present)
 
     def _single_content(self, table: Table, key: tuple[Value, ...]) -> None:
         """Plan for a row that only its content tells: one more or one less of it, if there were so many then."""
@@ -179,12 +186,12 @@ class Planner:
         self, table: Table, columns: tuple[str, ...], key: tuple[Value, ...], then: Stored, present: Stored | None
     ) -> None:
         """Plan for a row that was there then."""
-        wanted = {name: then.values[_named(then.values, name)] for name in _common(table, then)}
+        wanted = {name: then.values[named(then.values, name)] for name in common_columns(table, then)}
         after_damage = None
         if self._damaged is not None:
             after_damage = self._damaged.by_key(table.name, columns, key)
         if present is None:
-            step = Step(kind="insert", table=table.name, columns=columns, key=key, values=wanted, before=None)
+            step = step_for("insert", table, columns, key, wanted, None)
             if after_damage is not None:
                 self._conflict(step, "it was there after the damage, and was removed since")
             else:
@@ -193,24 +200,24 @@ class Planner:
         changed = {name: value for name, value in wanted.items() if not same_value(present.values[name], value)}
         if not changed:
             return
-        step = Step(kind="update", table=table.name, columns=columns, key=key, values=changed, before=present.values)
+        step = step_for("update", table, columns, key, changed, present.values)
         holder = self._other_holder(table, then, present)
         if holder is not None:
             self._conflict(step, f"it belongs to {holder} now", holder)
         elif self._options.only_missing:
             return
-        elif self._damaged is not None and not _alike(after_damage, present):
+        elif self._damaged is not None and not alike(after_damage, present):
             self._conflict(step, "it changed since the damage")
         else:
             self._write(table, step)
 
     def _remove(self, table: Table, columns: tuple[str, ...], key: tuple[Value, ...], present: Stored) -> None:
         """Plan for a row that was not there then."""
-        step = Step(kind="delete", table=table.name, columns=columns, key=key, values={}, before=present.values)
-        if self._damaged is not None and not _alike(self._damaged.by_key(table.name, columns, key), present):
+        step = step_for("delete", table, columns, key, {}, present.values)
+        if self._damaged is not None and not alike(self._damaged.by_key(table.name, columns, key), present):
             self._conflict(step, "it changed since the damage")
             return
-        self._steps[table.name, key] = step
+        self._steps[step.place] = step
 
     def _settle(self) -> None:
         """Take steps back as long as something stands against one of them: it can stand there because of another."""
@@ -241,30 +248,31 @@ class Planner:
         for other, child in list(self._steps.items()) if step.kind == "insert" else ():
             if other in self._steps and self._constraints.refers(child, step):
                 self._take_back(other)
-                self._left_out[f"{_title(child)}: what it refers to is gone, and cannot be put back."] = None
+                self._left_out[f"{title(child)}: what it refers to is gone, and cannot be put back."] = None
 
     def _keep_what_is_referred_to(self) -> None:
         """Turn removals into conflicts as long as rows that stay refer to what they would remove."""
-        removed = [step for step in self._steps.values() if step.kind == "delete"]
+        removed = [told for told, step in self._steps.items() if step.kind == "delete"]
         while removed:
             kept = []
-            for step in removed:
+            for told in removed:
+                step = self._steps[told]
                 child = self._constraints.referring(step, self._steps)
                 if child is not None:
-                    del self._steps[step.table, step.key]
+                    del self._steps[told]
                     self._conflict(step, f"rows of {child} refer to it", takeable=False)
                 else:
-                    kept.append(step)
+                    kept.append(told)
             if len(kept) == len(removed):
                 return
             removed = kept
 
     def _without_key(self, table: Table, rows: list[Stored], present: list[Stored]) -> None:
         """Plan for rows that only their content tells: as many of each as there were then."""
-        names = [name for row in rows[:1] or present[:1] for name in _common(table, row)]
+        names = [name for row in rows[:1] or present[:1] for name in common_columns(table, row)]
         have = Counter(tuple(row.values[name] for name in names) for row in present)
         for row in rows:
-            content = tuple(row.values[_named(row.values, name)] for name in names)
+            content = tuple(row.values[named(row.values, name)] for name in names)
             if have[content]:
                 have[content] -= 1
             elif names:
@@ -284,13 +292,11 @@ class Planner:
             self._write(table, step, place)
             return
         free = number is not None and self._now.by_key(table.name, (table.rowid,), (number,)) is None
-        told = number if free else self._constraints.next_number(table)
-        while (table.name, (told,)) in self._steps:
-            told = self._constraints.next_number(table)
-        columns = (table.rowid,)
-        self._write(
-            table, Step(kind="insert", table=table.name, columns=columns, key=(told,), values=values, before=None)
-        )
+        step = step_for("insert", table, (table.rowid,), (number,), values, None)
+        while not free or step.place in self._steps:
+            free = True
+            step = msgspec.structs.replace(step, key=(self._constraints.next_number(table),))
+        self._write(table, step)
 
     def _content_away(self, table: Table, row: Stored) -> None:
         if table.rowid is not None:
@@ -305,17 +311,17 @@ class Planner:
 
     def _write(self, table: Table, step: Step, place: tuple[Value, ...] | None = None) -> None:
         """Add a step if nothing stands against it; ``place`` tells it from others, where its key does not."""
-        told = table.name, step.key if place is None else place
+        told = step.place if place is None else (table.name, place)
         if told in self._steps:
             return
         problem = self._constraints.missing_value(table, step.written) if step.kind == "insert" else None
         if problem is not None:
-            self._left_out[f"{_title(step)}: {problem}."] = None
+            self._left_out[f"{title(step)}: {problem}."] = None
             return
         self._steps[told] = step
         if not self._bring_parents(table, step):
             del self._steps[told]
-            self._left_out[f"{_title(step)}: what it refers to is gone, and was not there then either."] = None
+            self._left_out[f"{title(step)}: what it refers to is gone, and was not there then either."] = None
 
     def _bring_parents(self, table: Table, step: Step) -> bool:
         """Put back the rows that a row refers to, if they are gone; return False if one cannot be."""
@@ -325,7 +331,7 @@ class Planner:
             there = self._then.by_key(parent.name, columns, values)
             if there is None:
                 return False
-            wanted = {name: there.values[_named(there.values, name)] for name in _common(parent, there)}
+            wanted = {name: there.values[named(there.values, name)] for name in common_columns(parent, there)}
             key = tuple(wanted[name] for name in parent.key) if parent.key else (there.number,)
             if (parent.name, key) in self._steps:
                 continue
@@ -344,7 +350,7 @@ class Planner:
             table = self._now.table(step.table)
             assert table is not None
             self._write(table, step)
-            self._taken[len(self._conflicts)] = step.table, step.key
+            self._taken[len(self._conflicts)] = step.place
         self._conflicts.append(conflict)
 
     def _other_holder(self, table: Table, then: Stored, present: Stored) -> str | None:
@@ -361,25 +367,3 @@ class Planner:
         fresh = [name for name in now.names if then.column(name) is None]
         if fresh:
             self._notes[f"{now.name} has got {', '.join(fresh)} since; rows that are put back get the default."] = None
-
-
-def _common(table: Table, row: Stored) -> list[str]:
-    """Return the columns that can be written now and were there then."""
-    there = {name.lower() for name in row.values}
-    return [column.name for column in table.columns if not column.generated and column.name.lower() in there]
-
-
-def _named(values: Values, name: str) -> str:
-    """Return a column's name as a state writes it."""
-    return name if name in values else next(each for each in values if each.lower() == name.lower())
-
-
-def _alike(first: Stored | None, second: Stored) -> bool:
-    if first is None:
-        return False
-    names = first.values.keys() & second.values.keys()
-    return all(same_value(first.values[name], second.values[name]) for name in names)
-
-
-def _title(step: Step) -> str:
-    return f"{step.table} {', '.join(str(value) for value in step.key)}"

@@ -21,6 +21,7 @@ from ..tables import Table, find_table, key_values, read_tables, selected
 
 __all__ = ["SqliteState", "State", "Stored", "Unique", "Wanted", "columns_of", "value_of"]
 
+_ALL = 1_000_000
 _WHERE = re.compile(r"\)\s*WHERE\b(.*)\Z", re.IGNORECASE | re.DOTALL)
 
 
@@ -200,7 +201,10 @@ class SqliteState(State):
 
     def _rows(self, table: Table, wanted: Wanted) -> list[Stored]:
         if wanted.where:
-            return self._where(table, f"({wanted.where})", ())
+            condition = f"({wanted.where}\n)"
+            # As one query first: what is asked for rows below could hold several statements.
+            self.database.query(f"EXPLAIN SELECT 1 FROM {quoted(table.name)} WHERE {condition}", _ALL)
+            return self._where(table, condition, ())
         if wanted.any:
             return self._where(table, *any_of(self.database, table, wanted.columns, wanted.values, self._search))
         return self._where(table, " AND ".join(f"{quoted(name)} = ?" for name in wanted.columns), wanted.values)

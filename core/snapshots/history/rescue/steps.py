@@ -8,10 +8,15 @@ import msgspec
 
 from ..databases import Value
 
-__all__ = ["Step", "Values"]
+__all__ = ["Kind", "Step", "Values", "place_of"]
 
 Values = dict[str, Value]
 Kind = Literal["insert", "update", "delete"]
+
+
+def place_of(key: tuple[Value, ...], *, by_number: bool) -> tuple[Value, ...]:
+    """Return what tells a row from others in a table: its key, or its number if there is a NULL in that."""
+    return (None, *key) if by_number else key
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +28,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[Value, ...]
     values: Values
     before: Values | None
+    by_number: bool = False
+    """True if the row is told by its number although its table has a key, because there is a NULL in that."""
+
+    @property
+    def place(self) -> tuple[str, tuple[Value, ...]]:
+        """What tells a step from others; ``place_of`` says it of a row."""
+        return self.table, place_of(self.key, by_number=self.by_number)
 
     @property
     def written(self) -> Values:
