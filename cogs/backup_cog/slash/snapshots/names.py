@@ -32,6 +32,7 @@ _NAME_LIMIT = 40
 _AT_ONCE = 50
 _REMEMBERED_SECONDS = 600.0
 _MOST_REMEMBERED = 5000
+_MOST_SHOWN = 100_000
 _PATIENCE_SECONDS = 1.5
 
 
@@ -44,11 +45,20 @@ class Names:
         self._monotonic = monotonic
         self._known: dict[str, tuple[str, float]] = {}
         """By number the name, "" where there is none, and when it was asked for."""
+        self._shown: dict[str, str] = {}
+        """The reasons that were shown since a name was learned."""
         self._task: asyncio.Task[None] | None = None
 
     def shown(self, reason: str) -> str:
-        """Return a reason with the names that are remembered. Asks nobody."""
-        return _NUMBER.sub(self._with_name, reason) if self._known else reason
+        """Return a reason with the names that are remembered. Asks nobody; a search asks this of every reason."""
+        if not self._known:
+            return reason
+        shown = self._shown.get(reason)
+        if shown is None:
+            if len(self._shown) >= _MOST_SHOWN:
+                self._shown.clear()
+            shown = self._shown[reason] = _NUMBER.sub(self._with_name, reason)
+        return shown
 
     def _with_name(self, found: re.Match[str]) -> str:
         name = self._known.get(found[2], ("", 0.0))[0] if _is_of_a_person(found) else ""
@@ -96,6 +106,7 @@ class Names:
                 found |= answer.names.get(column, {})
         if len(self._known) + len(numbers) > _MOST_REMEMBERED:
             self._known.clear()
+        self._shown.clear()
         now = self._monotonic()
         for number in numbers:
             self._known[number] = (clip(visible(found.get(number, "")), _NAME_LIMIT), now)
