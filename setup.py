@@ -50,7 +50,7 @@ setup(
     packages=list(packages()),
     package_dir=packages(),
     package_data={
-        "savepoint.backup_cog": ["py.typed", "language/*/*.toml"],
+        "savepoint.backup_cog": ["py.typed", "language/*/*.toml", "language/*/*/*.toml"],
         "savepoint.snapshots": ["py.typed"],
     },
     cmdclass={"build_py": BuildWithOneName},

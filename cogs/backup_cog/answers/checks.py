@@ -8,7 +8,7 @@ import discord
 
 from ..core_api import Finding, Identity, IntegrityReport, Level, Verdict, VerifyReport, judge
 from ..formatting import AMBER, GREEN, RED, Reply, embed, listing, plain, report_text
-from ..language import duration_text, number_text, phrase, plural, text, word
+from ..language import core_text, duration_text, number_text, phrase, plural, text, word
 
 __all__ = ["HEALTH_TITLES", "claimed", "integrity", "verified"]
 
@@ -98,5 +98,6 @@ def _with_findings(
 
 def _line(finding: Finding) -> str:
     often = f" (×{number_text(finding.count)})" if finding.count > 1 else ""
-    remedy = f" {plain(finding.remedy, 300)}" if finding.remedy else ""
-    return f"**{word(finding.severity)}** · {word(finding.check)} · {plain(finding.message, 300)}{often}{remedy}"
+    remedy = f" {plain(core_text(finding.remedy), 300)}" if finding.remedy else ""
+    said = plain(core_text(finding.message), 300)
+    return f"**{word(finding.severity)}** · {word(finding.check)} · {said}{often}{remedy}"

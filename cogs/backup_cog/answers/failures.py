@@ -42,7 +42,7 @@ from ..core_api import (
     WorkerFailed,
 )
 from ..formatting import AMBER, RED, Reply, embed, listing, plain
-from ..language import phrase, text
+from ..language import core_text, phrase, text
 from ..notices.delivery import is_temporary
 from ..permissions import NotAllowed
 from ..slash.snapshots.lines import snapshot_line
@@ -189,7 +189,7 @@ def failure(
     if suggested:
         lines = listing([snapshot_line(snapshot) for snapshot in suggested], _SUGGESTIONS_LIMIT)
         remedy = f"{text('Pick one of these:')}\n{lines}"
-    shown = f"{plain(error.message, _MESSAGE_LIMIT)}\n\n{remedy}"
+    shown = f"{plain(core_text(error.message), _MESSAGE_LIMIT)}\n\n{remedy}"
     return Reply(embed(text(found.title), shown, colour=RED))
 
 

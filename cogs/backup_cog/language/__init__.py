@@ -5,6 +5,7 @@ something has two forms. A language more is a folder more, its name in ``catalog
 """
 
 from .catalog import LANGUAGES, load_tables
+from .core_sentences import core_text
 from .menus import localized
 from .quantities import duration_text, size_text
 from .speaking import for_the_host, number_text, phrase, plural, set_host_language, speak, text
@@ -12,6 +13,7 @@ from .words import word
 
 __all__ = [
     "LANGUAGES",
+    "core_text",
     "duration_text",
     "for_the_host",
     "load_tables",

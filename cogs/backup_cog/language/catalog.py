@@ -10,8 +10,9 @@ import logging
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-__all__ = ["LANGUAGES", "SEPARATORS", "Translation", "language_of", "load_tables", "table"]
+__all__ = ["LANGUAGES", "SEPARATORS", "Translation", "core_table", "language_of", "load_tables", "table"]
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,22 @@ def language_of(locale: str) -> str | None:
 @functools.cache
 def table(language: str) -> Mapping[str, Translation]:
     """Return the translation of each English text; English itself needs none."""
-    found: dict[str, Translation] = {}
-    for path in sorted((_FOLDER / language).glob("*.toml")):
+    return _read(_FOLDER / language)
+
+
+@functools.cache
+def core_table(language: str) -> Mapping[str, str]:
+    """Return the translation of each sentence of the core that is known, with places for what differs in it."""
+    return _read(_FOLDER / language / "core")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in sorted(folder.glob("*.toml")):
         try:
             found |= tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            log.error("The texts in %s/%s cannot be read, so they stay English: %s", language, path.name, error)
+            log.error("The texts in %s cannot be read, so they stay English: %s", path, error)
     return found
 
 
@@ -49,3 +60,4 @@ def load_tables() -> None:
     """Read all tables, so that nobody waits for the disk later."""
     for language in LANGUAGES:
         table(language)
+        core_table(language)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from .catalog import SEPARATORS, language_of, table
 
-__all__ = ["for_the_host", "number_text", "phrase", "plural", "set_host_language", "speak", "text"]
+__all__ = ["for_the_host", "number_text", "phrase", "plural", "set_host_language", "speak", "spoken", "text"]
 
 _language: contextvars.ContextVar[str | None] = contextvars.ContextVar("savepoint_language", default=None)
 _host = "en"
@@ -41,14 +41,14 @@ def for_the_host() -> Iterator[None]:
 
 def text(english: str, /, **values: object) -> str:
     """Return a text in the language that is spoken, with ``values`` in the places that it names in braces."""
-    found = table(_spoken()).get(english, english)
+    found = table(spoken()).get(english, english)
     chosen = found if isinstance(found, str) else found[-1]
     return chosen.format(**values) if values else chosen
 
 
 def plural(count: int, one: str, many: str, /, **values: object) -> str:
     """Return the text for a count, which both forms can name as ``{count}``: ``one`` for 1, else ``many``."""
-    found = table(_spoken()).get(many, [one, many])
+    found = table(spoken()).get(many, [one, many])
     forms = [found, found] if isinstance(found, str) else found
     return forms[0 if count == 1 else -1].format(count=number_text(count), **values)
 
@@ -60,9 +60,10 @@ def phrase(english: str, /) -> str:
 
 def number_text(number: float, decimals: int = 0) -> str:
     """Return a number as the language writes it: "1,024" and "1.5" in English."""
-    thousands, point = SEPARATORS[_spoken()]
+    thousands, point = SEPARATORS[spoken()]
     return f"{number:,.{decimals}f}".translate(str.maketrans(",.", thousands + point))
 
 
-def _spoken() -> str:
+def spoken() -> str:
+    """Return the language that is spoken in this task, as one of ``LANGUAGES``."""
     return _language.get() or _host

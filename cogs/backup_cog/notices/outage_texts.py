@@ -7,7 +7,7 @@ import datetime as dt
 import discord
 
 from ..formatting import GREEN, RED, embed, plain
-from ..language import duration_text, for_the_host, phrase, plural, text
+from ..language import core_text, duration_text, for_the_host, phrase, plural, text
 from .models import Outage
 from .outages import seconds_of
 
@@ -55,7 +55,7 @@ def failed(operation: str, outage: Outage, now: dt.datetime, *, again: bool = Fa
     """Return the message about an outage that lasts; ``again`` if the owner is reminded of it."""
     title = text("Still: {name}", name=name_of(operation)) if again else name_of(operation)
     since = discord.utils.format_dt(outage.began, "R")
-    lines = [plain(outage.message, 1500), ""]
+    lines = [plain(core_text(outage.message), 1500), ""]
     if outage.failures > 1:
         last = discord.utils.format_dt(now, "R")
         often = plural(outage.failures, "{count} failure", "{count} failures")
@@ -81,7 +81,7 @@ def recovered(operation: str, outage: Outage, now: dt.datetime) -> discord.Embed
         "Over, after {time} and {count} failed attempts.",
         time=lasted,
     )
-    was = text("It was: {message}", message=plain(outage.message, 1000))
+    was = text("It was: {message}", message=plain(core_text(outage.message), 1000))
     return embed(title, f"{over}\n{was}", colour=GREEN)
 
 

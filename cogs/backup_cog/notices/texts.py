@@ -21,7 +21,7 @@ from ..core_api import (
     Verdict,
 )
 from ..formatting import AMBER, GREEN, RED, embed, listing, plain, when
-from ..language import for_the_host, phrase, text, word
+from ..language import core_text, for_the_host, phrase, text, word
 from .outage_texts import name_of
 
 __all__ = [
@@ -75,7 +75,7 @@ def title_of(key: str) -> str:
 @for_the_host()
 def shutdown_failed(error: SnapshotError, newest: Snapshot | None) -> discord.Embed:
     """Return the notice that the bot shuts down without a last snapshot; ``newest`` is the one before it."""
-    message = plain(error.message, 1500)
+    message = plain(core_text(error.message), 1500)
     if newest is None:
         shown = text("{message}\n\nThe bot shuts down without it. There is no snapshot.", message=message)
     else:
@@ -104,7 +104,7 @@ def damaged(error: SnapshotDamaged) -> discord.Embed:
     """Return the notice that a stored snapshot failed its verification."""
     shown = text(
         "{message}\n\nThe next snapshot is a full one. Look at the disk, and verify older snapshots.",
-        message=plain(error.message, 1500),
+        message=plain(core_text(error.message), 1500),
     )
     return embed(text(_OTHERS["damaged"]), shown, colour=RED)
 
@@ -128,7 +128,7 @@ def health(found: Health, newest: Snapshot | None, group: str) -> discord.Embed:
 def _finding(finding: Finding) -> str:
     often = f" (×{finding.count})" if finding.count > 1 else ""
     remedy = f" {plain(finding.remedy, 400)}" if finding.remedy else ""
-    return f"{plain(finding.message, 500)}{often}{remedy}"
+    return f"{plain(core_text(finding.message), 500)}{often}{remedy}"
 
 
 def _way_back(newest: Snapshot | None, group: str) -> str:
@@ -148,20 +148,20 @@ def started(report: StartupReport) -> discord.Embed | None:
     if report.outcome not in _STARTS:
         return None
     title, colour = _STARTS[report.outcome]
-    return embed(text(title), plain(report.message, 2500), colour=colour)
+    return embed(text(title), plain(core_text(report.message), 2500), colour=colour)
 
 
 @for_the_host()
 def noticed(key: str, message: str) -> discord.Embed:
     """Return the notice of something that the service came upon."""
     title, colour = _NOTICED.get(key, (phrase("Something to know about the backups"), AMBER))
-    return embed(text(title), plain(message, 2500), colour=colour)
+    return embed(text(title), plain(core_text(message), 2500), colour=colour)
 
 
 @for_the_host()
 def interrupted(message: str) -> discord.Embed:
     """Return the notice that a crash interrupted an operation."""
-    return embed(text(_OTHERS["interrupted"]), plain(message, 2500), colour=AMBER)
+    return embed(text(_OTHERS["interrupted"]), plain(core_text(message), 2500), colour=AMBER)
 
 
 @for_the_host()

@@ -10,7 +10,7 @@ from ..answers.checks import HEALTH_TITLES
 from ..answers.people import actor_text
 from ..core_api import AuditLine, Doing, Health, Snapshot, Status, Verdict
 from ..formatting import AMBER, GREEN, RED, listing, plain
-from ..language import duration_text, number_text, plural, size_text, text, word
+from ..language import core_text, duration_text, number_text, plural, size_text, text, word
 from ..slash.snapshots.lines import snapshot_line
 from ..triggers import TriggerCount
 from .state import CogState
@@ -37,7 +37,7 @@ def _live(live: Health | None) -> tuple[str, str, discord.Colour]:
         return text("The database was not checked yet"), "", AMBER
     title, colour = HEALTH_TITLES[live.verdict]
     checked = text("Checked {ago}.", ago=discord.utils.format_dt(live.checked_at, "R"))
-    found = listing([plain(each.message, 300) for each in live.findings], 700)
+    found = listing([plain(core_text(each.message), 300) for each in live.findings], 700)
     return text(title), "\n".join(line for line in (checked, found) if line), colour
 
 
@@ -51,7 +51,7 @@ def facts(state: Status | None, cog: CogState) -> Iterator[tuple[str, str]]:
         yield text("Last done"), listing([_done(line) for line in reversed(state.audit)], 900) or text("nothing yet")
     yield text("Triggers"), listing([_fired(count) for count in cog.triggers], 600) or text("none")
     if cog.startup is not None:
-        yield text("At start-up"), plain(cog.startup.message, 400)
+        yield text("At start-up"), plain(core_text(cog.startup.message), 400)
     if state is not None:
         if state.remarks:
             yield text("Engine"), listing([plain(remark, 300) for remark in state.remarks], 600)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...core_api import AuditLine, Kind, Snapshot
 from ...formatting import Reply, clip, embed, listing, plain, report_text, when
-from ...language import duration_text, number_text, phrase, plural, size_text, text, word
+from ...language import core_text, duration_text, number_text, phrase, plural, size_text, text, word
 from .described import Described
 from .labels import Reader
 from .lines import kind_text, own_reasons, verification_text
@@ -132,7 +132,7 @@ def _state(snapshot: Snapshot) -> str:
     if health is None:
         return text("not looked at")
     looked = text("{verdict}, looked at {when}", verdict=word(health.verdict), when=when(health.checked_at))
-    return listing([looked, *(plain(finding.message, 200) for finding in health.findings)], _LIMIT)
+    return listing([looked, *(plain(core_text(finding.message), 200) for finding in health.findings)], _LIMIT)
 
 
 def _rows(snapshot: Snapshot) -> str:
@@ -148,7 +148,7 @@ def _kept(found: Described) -> str:
     if snapshot.kept_until is not None:
         lines.append(text("Until {when}, because a table lost many rows after it.", when=when(snapshot.kept_until)))
     if found.decision is not None:
-        why = clip("; ".join(plain(reason, 150) for reason in found.decision.reasons), _LIMIT)
+        why = clip("; ".join(plain(core_text(reason), 150) for reason in found.decision.reasons), _LIMIT)
         lines.append(
             text("Now: {why}", why=why) if found.decision.keep else text("Goes at the next clean-up: {why}", why=why)
         )

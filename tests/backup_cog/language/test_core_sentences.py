@@ -1,0 +1,85 @@
+"""Sentences of the core that are met every day are in the language of who reads them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cogs.backup_cog.language import core_text, speak
+from cogs.backup_cog.language.catalog import LANGUAGES, core_table
+from core import snapshots
+from core.snapshots import SnapshotNotFound
+from core.snapshots.policies.timeline import resolve
+from core.snapshots.worker.deadlines import overdue
+from core.snapshots.worker.protocol import SnapshotJob
+
+CORE = Path(snapshots.__file__).parent
+TABLES = [language for language in LANGUAGES if language != "en"]
+
+
+def bare(text: str) -> str:
+    """Return a text with places without names, and without those at its ends."""
+    return re.sub(r"^[{} .]+|[{} .]+$", "", re.sub(r"(\{\w*\})+", "{}", text))
+
+
+def sentences_of_the_core() -> Iterator[str]:
+    """Yield the sentences and phrases of the core, each value as a pair of braces."""
+    for path in CORE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            texts = [part.value if isinstance(part, ast.Constant) else "{}" for part in parts]
+            if all(isinstance(each, str) for each in texts):
+                yield from map(bare, re.split(r"(?<=[.!?}]) (?=[A-Z])", "".join(map(str, texts))))
+
+
+@pytest.mark.parametrize("code", TABLES)
+def test_each_known_sentence_is_one_of_the_core(code: str) -> None:
+    """One that was changed there would be English again, and nobody would know."""
+    there = set(sentences_of_the_core())
+    assert [english for english in core_table(code) if bare(english) not in there] == []
+
+
+@pytest.mark.parametrize("code", TABLES)
+def test_a_translated_sentence_has_its_places_and_text_of_its_own(code: str) -> None:
+    """A template of places alone would translate its own value for ever."""
+    for english, translated in core_table(code).items():
+        assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", translated)), english
+        assert re.sub(r"\{\w+\}|\s", "", english) != ""
+
+
+def not_found() -> str:
+    with pytest.raises(SnapshotNotFound) as caught:
+        resolve("abcd", ())
+    return str(caught.value)
+
+
+def test_what_the_core_says_is_translated_sentence_by_sentence() -> None:
+    said = {
+        str(overdue(SnapshotJob, 1.0)): "Zu lange gedauert hat: der Snapshot. Nach 1s wurde abgebrochen. "
+        "Nichts davon ist geblieben; die früheren sind noch da. "
+        "Ist der Datenträger nur langsam, hilft mehr Zeit: [schedule] snapshot_deadline.",
+        not_found(): "Kein Snapshot hat die ID 'abcd'. Die Liste der Snapshots zeigt sie.",
+        "There is no database at a.b/{x}. Something else.": "Bei a.b/{x} gibt es keine Datenbank. Something else.",
+        "damaged: stays until a newer one is the newest safety snapshot": "beschädigt: bleibt, bis es einen neueren "
+        "gibt (neuester Sicherheits-Snapshot)",
+    }
+    assert [core_text(each) for each in said] == list(said)
+    speak("de")
+    assert [core_text(each) for each in said] == list(said.values())
+    assert core_text("What nobody knows.") == "What nobody knows."
+    assert core_text("") == ""
+    speak("")
+
+
+@pytest.mark.parametrize(
+    "quoted", ["Snapshot " * 20_000, "There is no database at " * 16, "x (" * 130, "a (" * 90 + ")" * 90]
+)
+def test_what_others_wrote_is_left_as_it_is(quoted: str) -> None:
+    """A message can quote anything, of any length, which must cost no time either."""
+    speak("de")
+    assert core_text(quoted) == quoted
+    speak("")
