@@ -11,6 +11,7 @@ from simcord.results import InteractionResult
 
 from core.snapshots import Kind, Snapshot
 from tests.backup_cog.stage import HOME, Stage, said
+from tests.end_to_end.discord_server.rules import require_choices, require_message
 from tests.worlds.snapshots import make_snapshot
 from tests.worlds.waiting import PATIENCE
 
@@ -175,4 +176,8 @@ async def test_three_hundred_snapshots_with_the_longest_reasons(stage: Stage) ->
     options = await stage.admin.autocomplete(stage.office, "backup show", "snapshot", "everyone")
     assert len(options) == 25
     assert all(len(each["name"]) <= 100 and "\u202e" not in each["name"] for each in options)
+    require_choices(options)
+    for request in stage.env.http_requests:
+        if request.method == "PATCH" and isinstance(request.json, dict):
+            require_message(request.json)
     assert stage.errors() == []

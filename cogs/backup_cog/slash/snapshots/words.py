@@ -20,6 +20,7 @@ _UNITS = {
     **dict.fromkeys(("d", "day", "days", "tag", "tage", "tagen"), "d"),
     **dict.fromkeys(("w", "week", "weeks", "woche", "wochen"), "w"),
 }
+_HOURS = {"noon": "12:00", "mittag": "12:00", "midnight": "00:00", "mitternacht": "00:00"}
 _PART = re.compile(
     r"(\d{1,9}(?:\.\d{1,3})?\s*|(?:an?|eine[rnm]?)\s)([a-z]+)(?![a-z])(?:[\s,.]+(?:and\s|und\s)?|(?=\d)|$)"
 )
@@ -36,7 +37,7 @@ _CLOCK = re.compile(
 
 def as_moment(typed: str, today: dt.date) -> str | None:
     """Return the moment that a text means, as the core writes it, or None if it is none; ``today`` is the person's."""
-    words = " ".join(typed.split()).lower()
+    words = " ".join(_HOURS.get(word, word) for word in typed.lower().split())
     if words in _LATEST:
         return "latest"
     if words in _NOW:
