@@ -6,6 +6,7 @@ person who opened it. Anybody else who may manage backups gets a panel of their 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import logging
 from collections.abc import Sequence
@@ -50,8 +51,9 @@ class StatusCommands(CogPart):
         answer = self.answer_to(interaction)
         await answer.defer(thinking=not in_place)
         await self.permissions.require_manager(interaction)
-        state, cog = await self._status(), self.state()
-        chart = self.chart(self.reader(interaction).zone)
+        state, reader = await self._status(), self.reader(interaction)
+        cog = dataclasses.replace(self.state(), shown=reader.shown)
+        chart = self.chart(reader.zone)
         picture = await self.pictures.draw(chart)
         described = chart.description if chart is not None and picture is not None else None
         view = status_panel(state, cog, interaction.user.id, described)

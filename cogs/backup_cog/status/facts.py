@@ -44,6 +44,7 @@ def _live(live: Health | None) -> tuple[str, str, discord.Colour]:
 def facts(state: Status | None, cog: CogState) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each fact, the most important ones first."""
     if state is not None:
+        yield text("Last snapshot"), snapshot_line(state.newest, cog.shown) if state.newest else text("none yet")
         yield from _snapshots(state)
     yield text("Open alerts"), listing([plain(outage, 400) for outage in cog.outages], 900) or text("none")
     if state is not None:
@@ -60,7 +61,6 @@ def facts(state: Status | None, cog: CogState) -> Iterator[tuple[str, str]]:
 
 
 def _snapshots(state: Status) -> Iterator[tuple[str, str]]:
-    yield text("Last snapshot"), snapshot_line(state.newest) if state.newest else text("none yet")
     yield text("Next due"), discord.utils.format_dt(state.next_periodic, "R")
     waiting = plural(state.pending, "{count} event waits for a snapshot", "{count} events wait for a snapshot")
     yield text("Not covered"), waiting if state.pending else text("nothing: each event is in a snapshot")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import discord
@@ -72,6 +73,12 @@ QUIET = CogState(problem=None, outages=(), startup=None, triggers=())
 )
 def test_a_panel_says_what_an_administrator_asks(changes: dict[str, Any], says: str) -> None:
     assert says in text_of_panel(state(**changes), QUIET)
+
+
+def test_a_panel_shows_a_players_name_for_his_number() -> None:
+    newest = make_snapshot(reasons=("pack_opening_user_42",))
+    named = dataclasses.replace(QUIET, shown=lambda reason: reason.replace("42", "Ann"))
+    assert "pack\\_opening\\_user\\_Ann" in text_of_panel(state(newest=newest), named)
 
 
 def test_a_panel_keeps_discords_limits_whatever_it_says() -> None:
