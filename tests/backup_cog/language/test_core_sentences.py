@@ -21,9 +21,10 @@ CORE = Path(snapshots.__file__).parent
 TABLES = [language for language in LANGUAGES if language != "en"]
 
 
-def bare(text: str) -> str:
-    """Return a text with places without names, and without those at its ends."""
-    return re.sub(r"^[{} .]+|[{} .]+$", "", re.sub(r"(\{\w*\})+", "{}", text))
+def parts_of(text: str) -> list[str]:
+    """Return the sentences of a text, with places without names, and without those at the ends."""
+    parts = re.split(r"(?<=[.!?}]) (?=[A-Z])", re.sub(r"(\{\w*\})+", "{}", text))
+    return [re.sub(r"^[{} .]+|[{} .]+$", "", part) for part in parts]
 
 
 def sentences_of_the_core() -> Iterator[str]:
@@ -33,14 +34,17 @@ def sentences_of_the_core() -> Iterator[str]:
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             texts = [part.value if isinstance(part, ast.Constant) else "{}" for part in parts]
             if all(isinstance(each, str) for each in texts):
-                yield from map(bare, re.split(r"(?<=[.!?}]) (?=[A-Z])", "".join(map(str, texts))))
+                yield from parts_of("".join(map(str, texts)))
 
 
 @pytest.mark.parametrize("code", TABLES)
 def test_each_known_sentence_is_one_of_the_core(code: str) -> None:
     """One that was changed there would be English again, and nobody would know."""
     there = set(sentences_of_the_core())
-    assert [english for english in core_table(code) if bare(english) not in there] == []
+    # A noun is counted with its plural, which the core makes of it.
+    known = there | {f"{each}s" for each in there if each.isalpha()}
+    missing = [english for english in core_table(code) if not known.issuperset(parts_of(english))]
+    assert missing == []
 
 
 @pytest.mark.parametrize("code", TABLES)
@@ -63,6 +67,13 @@ def test_what_the_core_says_is_translated_sentence_by_sentence() -> None:
         "Nichts davon ist geblieben; die früheren sind noch da. "
         "Ist der Datenträger nur langsam, hilft mehr Zeit: [schedule] snapshot_deadline.",
         not_found(): "Kein Snapshot hat die ID 'abcd'. Die Liste der Snapshots zeigt sie.",
+        "The table cards is empty; it had 3 rows in snapshot 3fa9c1d2e4b5.": "Die Tabelle cards ist leer; laut "
+        "Snapshot 3fa9c1d2e4b5 hatte sie 3 Zeilen.",
+        "1 row of cards refers to rows of users that are not there.": "1 Zeile von cards verweist auf Zeilen von "
+        "users, die es nicht gibt.",
+        "A restore of 3fa9c1d2e4b5 that Ann (7) by discord began at 12:00:00 UTC was interrupted: the database is as "
+        "it was.": "Unterbrochen wurde: Wiederherstellung von 3fa9c1d2e4b5, begonnen von Ann (7) by discord um "
+        "12:00:00 UTC. Die Datenbank ist, wie sie war.",
         "There is no database at a.b/{x}. Something else.": "Bei a.b/{x} gibt es keine Datenbank. Something else.",
         "damaged: stays until a newer one is the newest safety snapshot": "beschädigt: bleibt, bis es einen neueren "
         "gibt (neuester Sicherheits-Snapshot)",
