@@ -80,11 +80,11 @@ def moment_of(known: Sequence[Snapshot], typed: str, reader: Reader) -> str | No
 
     What stands after "before" is a time, or a snapshot or an event that is found like any other.
     """
-    moment = as_moment(typed, reader.today)
+    moment = as_moment(typed, reader.here)
     earlier = before(typed)
     if moment is not None or earlier is None:
         return moment
-    moment = as_moment(earlier, reader.today)
+    moment = as_moment(earlier, reader.here)
     if moment is not None:
         return moment
     meant = meant_by(known, earlier, reader.shown)

@@ -8,7 +8,7 @@ import pytest
 
 from cogs.backup_cog.slash.snapshots.words import as_moment, before
 
-TODAY = dt.date(2026, 11, 27)
+FRIDAY = dt.datetime(2026, 11, 27, 12, 30, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ TODAY = dt.date(2026, 11, 27)
         ("yesterday 18:00", "2026-11-26 18:00"),
         ("18:00 yesterday", "2026-11-26 18:00"),
         ("yesterday at 6:15 pm", "2026-11-26 18:15"),
+        ("monday 18:00", "2026-11-23 18:00"),
+        ("am Freitag um 12:30 Uhr", "2026-11-27 12:30"),
+        ("last friday at 1 pm", "2026-11-20 13:00"),
+        ("Freitag", "2026-11-20"),
+        ("sonnabend", "2026-11-21"),
         ("noon", "12:00"),
         ("gestern Mitternacht", "2026-11-26 00:00"),
         ("gestern um 18 Uhr", "2026-11-26 18:00"),
@@ -60,7 +65,7 @@ TODAY = dt.date(2026, 11, 27)
 )
 def test_a_moment_is_read_as_it_is_written(typed: str, moment: str | None) -> None:
     """The core reads the result; "yesterday" is the day before the person's today."""
-    assert as_moment(typed, TODAY) == moment
+    assert as_moment(typed, FRIDAY) == moment
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,14 @@ class Reader:
     shown: Shown = as_is
 
     @property
+    def here(self) -> dt.datetime:
+        """The moment as it is where they are."""
+        return self.now.astimezone(self.zone)
+
+    @property
     def today(self) -> dt.date:
         """The date where they are."""
-        return self.now.astimezone(self.zone).date()
+        return self.here.date()
 
 
 def label(snapshot: Snapshot, reader: Reader, wanted: str = "", *, limit: int = CHOICE_LIMIT) -> str:

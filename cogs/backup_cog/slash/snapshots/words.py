@@ -13,6 +13,15 @@ __all__ = ["as_moment", "before"]
 _LATEST = {"latest", "newest", "last", "neueste", "neuester", "neuestes", "letzte", "letzter", "letztes"}
 _NOW = {"now", "jetzt"}
 _DAYS = {"today": 0, "heute": 0, "yesterday": 1, "gestern": 1, "vorgestern": 2}
+_WEEKDAYS = {
+    **dict.fromkeys(("monday", "montag"), 0),
+    **dict.fromkeys(("tuesday", "dienstag"), 1),
+    **dict.fromkeys(("wednesday", "mittwoch"), 2),
+    **dict.fromkeys(("thursday", "donnerstag"), 3),
+    **dict.fromkeys(("friday", "freitag"), 4),
+    **dict.fromkeys(("saturday", "samstag", "sonnabend"), 5),
+    **dict.fromkeys(("sunday", "sonntag"), 6),
+}
 _UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "sek", "sekunde", "sekunden"), "s"),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes", "minuten"), "m"),
@@ -26,23 +35,23 @@ _PART = re.compile(
 )
 _AGO = re.compile(r"(?P<english>.+\s)ago|vor\s(?P<german>.+)")
 _BEFORE = re.compile(r"(?:before|bevor|vor)(?:\s*:\s*|\s+)(.+)", re.IGNORECASE | re.DOTALL)
-_DAY = r"(?P<{}>today|yesterday|heute|gestern|vorgestern|\d{{4}}-\d\d-\d\d|\d\d?\.\d\d?\.(?:\d{{4}})?)"
+_DAY = rf"(?P<{{}}>{'|'.join((*_DAYS, *_WEEKDAYS))}|\d{{{{4}}}}-\d\d-\d\d|\d\d?\.\d\d?\.(?:\d{{{{4}}}})?)"
 _CLOCK = re.compile(
-    rf"(?:{_DAY.format('first')}[\s,t]*)?"
+    rf"(?:(?:(?:on|am|last|letzten)\s+)?{_DAY.format('first')}[\s,t]*)?"
     r"(?:(?:at|um)\s+)?(?P<clock>(?P<hour>\d\d?)(?:[:.](?P<minute>\d\d)(?P<second>:\d\d(?:\.\d+)?)?)?)?"
     r"\s*(?P<word>uhr|am|pm)?\s*(?P<zone>z|utc|[+-]\d\d:?\d\d)?"
     rf"(?:[\s,]*{_DAY.format('last')})?"
 )
 
 
-def as_moment(typed: str, today: dt.date) -> str | None:
-    """Return the moment that a text means, as the core writes it, or None if it is none; ``today`` is the person's."""
+def as_moment(typed: str, here: dt.datetime) -> str | None:
+    """Return the moment that a text means, as the core writes it, None if it is none; ``here`` is the person's now."""
     words = " ".join(_HOURS.get(word, word) for word in typed.lower().split())
     if words in _LATEST:
         return "latest"
     if words in _NOW:
         return "now"
-    return _ago(words) or _clock(words, today)
+    return _ago(words) or _clock(words, here)
 
 
 def before(typed: str) -> str | None:
@@ -65,14 +74,14 @@ def _ago(words: str) -> str | None:
     return f"{' '.join(parts)} ago"
 
 
-def _clock(words: str, today: dt.date) -> str | None:
+def _clock(words: str, here: dt.datetime) -> str | None:
     found = _CLOCK.fullmatch(words)
     if found is None or (found["first"] and found["last"]):
         return None
     day = found["first"] or found["last"]
     hour, minute, word = found["hour"], found["minute"], found["word"]
     if hour is None:
-        return None if day is None or word else _date(day, today)
+        return None if day is None or word else _date(day, here, None)
     separated = "." not in found["clock"].partition(":")[0]
     if not (word or (minute and separated) or (day and separated)):
         return None  # a number alone, or one like 1.50, is no time of the day
@@ -80,7 +89,7 @@ def _clock(words: str, today: dt.date) -> str | None:
     if number is None or (word in ("am", "pm") and found["second"]):
         return None
     written = f"{number:02}:{minute or '00'}{found['second'] or ''}{(found['zone'] or '').upper()}"
-    return written if day is None else f"{_date(day, today)} {written}"
+    return written if day is None else f"{_date(day, here, (number, int(minute or 0)))} {written}"
 
 
 def _hour(number: int, word: str | None) -> int | None:
@@ -90,8 +99,16 @@ def _hour(number: int, word: str | None) -> int | None:
     return number % 12 + (12 if word == "pm" else 0) if 1 <= number <= 12 else None
 
 
-def _date(written: str, today: dt.date) -> str:
-    """Return a day as the core reads it; a date that no calendar has is left to the core, which says so."""
+def _date(written: str, here: dt.datetime, clock: tuple[int, int] | None) -> str:
+    """Return a day as the core reads it: a day of the week is the last one, today only if the clock has shown that.
+
+    A date that no calendar has is left to the core, which says so.
+    """
+    today = here.date()
+    if written in _WEEKDAYS:
+        is_over = clock is not None and clock <= (here.hour, here.minute)
+        back = (today.weekday() - _WEEKDAYS[written]) % 7 or (0 if is_over else 7)
+        return (today - dt.timedelta(days=back)).isoformat()
     if written in _DAYS:
         return (today - dt.timedelta(days=_DAYS[written])).isoformat()
     if "-" in written:
