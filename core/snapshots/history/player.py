@@ -18,7 +18,7 @@ from ..models import PlayerTables
 from .databases import Database, Value, quoted
 from .questions import PlayerSettings
 from .searched import TableSearch, Wanted
-from .tables import Table, find_table, json_record, selected, typed
+from .tables import Table, find_table, json_record, selected, table_called, typed
 
 __all__ = [
     "NAMES",
@@ -58,15 +58,19 @@ def find_player(tables: Mapping[str, Table], settings: PlayerSettings) -> Player
     for text in settings.also:
         found[_named(tables, text, "history.also")] = None
     never = {text.lower() for text in settings.never}
-    references = tuple(
-        pair for pair in found if pair[0].lower() not in never and f"{pair[0]}.{pair[1]}".lower() not in never
-    )
+    references = tuple(pair for pair in found if never.isdisjoint(_called_in_settings(tables[pair[0]], pair[1])))
     return PlayerTables(table=table, column=column, references=references, why=why)
+
+
+def _called_in_settings(table: Table, column: str) -> set[str]:
+    """Return what settings can call a table or this column of it."""
+    names = {table.name.lower(), table.full_name.lower()} - {""}
+    return names | {f"{name}.{column.lower()}" for name in names}
 
 
 def _named(tables: Mapping[str, Table], text: str, setting: str) -> tuple[str, str]:
     name, _, column = text.rpartition(".")
-    table = next((each for each in tables.values() if each.name.lower() == name.lower()), None)
+    table = table_called(tables, name)
     there = table.column(column) if table else None
     if table is None or there is None:
         raise QueryError(f"[history] names {text!r} ({setting}), and there is no such column in this state.")

@@ -26,6 +26,7 @@ __all__ = [
     "rows_by_key",
     "same_value",
     "selected",
+    "table_called",
     "typed",
 ]
 
@@ -75,7 +76,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """A table. ``key`` are the columns of its primary key, or of a unique constraint that takes no NULL; else none.
 
     ``rowid`` is a name under which the number of a row can be asked for, or None (WITHOUT ROWID, or all names taken).
-    ``integer_key`` is True if the key is that number.
+    ``integer_key`` is True if the key is that number. ``full_name`` is the name with its schema, where there are any.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     without_rowid: bool
     integer_key: bool
     foreign_keys: tuple[ForeignKey, ...] = ()
+    full_name: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -178,11 +180,18 @@ def _foreign_keys(database: Database, schema: str, name: str) -> tuple[ForeignKe
 
 def find_table(tables: Mapping[str, Table], name: str, where: str) -> Table:
     """Return a table by its name, whatever its case; raise QueryError that lists those there are ``where``."""
-    table = _called(tables.values(), name)
+    table = table_called(tables, name)
     if table is not None:
         return table
     there = ", ".join(sorted(tables)) or "none"
     raise QueryError(f"There is no table {name!r} in {where}. The tables there: {there}.", table=name)
+
+
+def table_called(tables: Mapping[str, Table], name: str) -> Table | None:
+    """Return a table by its name, with or without its schema, whatever its case; None if there is none."""
+    found = _called(tables.values(), name)
+    plain = name.replace('"', "").lower()
+    return found or next((table for table in tables.values() if table.full_name.lower() == plain), None)
 
 
 class _Named(Protocol):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ...engines.postgres.session import Session, quoted
 from ..tables import Column, ForeignKey, Table
-from .schema import named_tables
+from .schema import full_name, named_tables
 from .values import column_of
 
 __all__ = ["LiveTable", "read_live_tables"]
@@ -89,6 +89,7 @@ def read_live_tables(session: Session) -> dict[str, LiveTable]:
             foreign_keys=tuple(
                 ForeignKey(own, called[names[to][0]], theirs) for own, to, theirs in foreign.get(oid, [])
             ),
+            full_name=full_name(name),
         )
         source = name if kind == "p" else f"ONLY {name}"
         found[table.name] = LiveTable(table, oid, name, source, tuple(needed.get(oid, ())))

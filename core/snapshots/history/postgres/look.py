@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ...errors import QueryError
+import re
+
+from ...errors import DatabaseBusy, DatabaseUnavailable, QueryError
 from ...models import NOW, Change, Key, Look, Point, RowHistory
 from ..databases import Value
 from ..past import ARCHIVES, name_of
@@ -10,9 +12,10 @@ from ..player import find_player, of_table, player_key, player_rows
 from ..questions import PlayerSettings
 from ..rescue.states import Wanted
 from ..tables import Table, find_table, json_record, json_value, key_values, same_value
-from .past import PostgresPast
+from .conditions import translated
+from .past import PostgresPast, transaction
 from .states import DumpState, PostgresState
-from .values import same_key
+from .values import same_key, sql_value
 
 __all__ = ["look", "look_at_player", "row_history"]
 
@@ -26,7 +29,10 @@ def look(past: PostgresPast, point: Point | None, table: str, key: Key) -> Look:
     """
     with past.opened(point) as state:
         found = find_table(state.tables, table, state.name)
-        rows = state.rows(Wanted(found.name, _told(found), key_values(found, key)))
+        told, values = _told(found), key_values(found, key)
+        rows = state.rows(Wanted(found.name, told, values))
+        if not rows and point is not None:
+            rows = state.rows(Wanted(found.name, told, _as_written(past, found, values)))
         return Look(
             at=name_of(point),
             time=past.time(point),
@@ -71,7 +77,7 @@ def row_history(past: PostgresPast, name: str, key: Key, column: str | None, *, 
     """
     points: list[Point | None] = [*past.points, *([None] if now else [])]
     table = _newest(past, points, name)
-    values = key_values(table, key)
+    values = _as_written(past, table, key_values(table, key))
     wanted = None if column is None else table.column(column)
     if column is not None and wanted is None:
         raise QueryError(f"{table.name} has no column {column!r}. Its columns: {', '.join(table.names)}.")
@@ -106,6 +112,30 @@ def _told(table: Table) -> tuple[str, ...]:
     if not table.key:
         raise QueryError(f"{table.name} has no key, so nothing tells one row of it; ask with a query.")
     return table.key
+
+
+def _as_written(past: PostgresPast, table: Table, values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Return a key as PostgreSQL writes it: there can be many ways to write one. What it refuses stays as it is."""
+    types = {column.name: column.type for column in table.columns}
+    known = [types.get(name) for name in _told(table)]
+    if not any(isinstance(value, str) for value in values):
+        return values
+    try:
+        with transaction(past.session), translated(past.session, f"a key of {table.name}"):
+            rows = [
+                past.session.value(f"SELECT {sql_value(value, kind)}::text")
+                if isinstance(value, str) and kind is not None and _is_type(past, kind)
+                else value
+                for value, kind in zip(values, known, strict=True)
+            ]
+    except (QueryError, DatabaseUnavailable, DatabaseBusy):
+        return values  # the past can be read without a server, and a value can have been one of its type then
+    return tuple(rows)
+
+
+def _is_type(past: PostgresPast, kind: str) -> bool:
+    bare = re.sub(r"\(.*?\)", "", kind)
+    return bool(past.session.value("SELECT pg_catalog.to_regtype($1) IS NOT NULL", bare))
 
 
 def _newest(past: PostgresPast, points: list[Point | None], name: str) -> Table:

@@ -14,7 +14,7 @@ from ...engines.postgres.session import quoted
 from ..tables import Column, ForeignKey, Table
 from .values import column_of
 
-__all__ = ["DumpSchema", "named_tables", "pieces"]
+__all__ = ["DumpSchema", "full_name", "named_tables", "pieces"]
 
 _NAME = r'(?:"(?:[^"]|"")*"|[^\s"(),;.]+)'
 _QUALIFIED = rf"(?P<schema>{_NAME})\.(?P<name>{_NAME})"
@@ -84,6 +84,7 @@ class DumpSchema:
                         ForeignKey(columns, called.get(to, to), there)
                         for columns, to, there in self._tables[name].foreign_keys
                     ),
+                    full_name=full_name(name),
                 ),
             )
             for name in whole
@@ -132,6 +133,11 @@ def named_tables(names: Iterable[str]) -> dict[str, str]:
     split = {name: tuple(map(unquoted_text, _ONE.findall(name))) for name in names}
     shared = Counter(parts[1] for parts in split.values())
     return {name: parts[1] if shared[parts[1]] == 1 else ".".join(parts) for name, parts in split.items()}
+
+
+def full_name(name: str) -> str:
+    """Return what a table is called with its schema, by its quoted name."""
+    return ".".join(map(unquoted_text, _ONE.findall(name)))
 
 
 def unquoted_text(name: str) -> str:
