@@ -21,14 +21,15 @@ log = logging.getLogger(__name__)
 class PersonalView(discord.ui.View):
     """A view of the person who asked, whose permission is checked at every click.
 
-    After ``asking.seconds`` without a click its controls are disabled. That is less than the 15 minutes for which
-    Discord accepts the answer to the last click.
+    After ``asking.seconds`` without a click its controls are disabled, by the answer to the last click that changed the
+    message: Discord accepts that for 15 minutes.
     """
 
     def __init__(self, asking: Asking) -> None:
         super().__init__(timeout=asking.seconds)
         self.asking = asking
-        self._last = asking.asked
+        self.last = asking.asked
+        """The last interaction whose answer is the message with the controls."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:  # type: ignore[override]
         """Accept clicks only of the person who asked, and only while that person may do it."""
@@ -38,7 +39,6 @@ class PersonalView(discord.ui.View):
             # Raised, not returned as False: ``answer_error`` answers it like every other refusal.
             raise NotAllowed(phrase("These buttons belong to the person who asked for them."))
         await self.asking.authorise(interaction)
-        self._last = interaction
         return True
 
     async def on_timeout(self) -> None:
@@ -47,7 +47,7 @@ class PersonalView(discord.ui.View):
             if isinstance(child, discord.ui.Button | discord.ui.Select):
                 child.disabled = True
         try:
-            await self._last.edit_original_response(view=self, allowed_mentions=QUIET)
+            await self.last.edit_original_response(view=self, allowed_mentions=QUIET)
         except discord.HTTPException as error:
             # It was dismissed. A click on what is still shown somewhere is answered by the cog's listener.
             log.debug("Controls could not be disabled: %s", error)

@@ -136,8 +136,10 @@ async def test_one_of_the_list_is_opened_in_a_message_of_its_own(stage: Stage) -
 
 async def test_a_list_belongs_to_who_asked_and_ends(stage: Stage) -> None:
     """Nobody else's click counts, nor one by a person who is no admin any more, nor one after the time."""
-    have(stage, numbered(stage, 23))
+    snapshot = (await stage.cog.service.create(Kind.MANUAL)).snapshot
     listed = await stage.slash(stage.admin, "backup list")
+    await stage.admin.click(shown(listed), label="Refresh")
+    opened = await stage.admin.select(shown(listed), [snapshot.id], custom_id=controls_of(shown(listed))[1])
     [view] = stage.cog.views
     for person, why in ((stage.owner, "belong to the person"), (stage.admin, "Backups are for")):
         click = SimpleNamespace(user=person.user, locale="en-GB", guild_id=None, extras={})
@@ -145,6 +147,7 @@ async def test_a_list_belongs_to_who_asked_and_ends(stage: Stage) -> None:
             await view.interaction_check(click)
     await stage.env.advance_time(seconds=601)
     assert all(each["disabled"] for row in message_now(stage, listed).components for each in row["components"])
+    assert message_now(stage, opened).components[0]["components"][0]["label"] == "Verify"
     assert stage.errors() == []
 
 

@@ -94,6 +94,7 @@ class SnapshotList(PersonalView):
         """Show another page, or the same one as it is now."""
         answer = self.asking.answer(interaction)
         await answer.defer(thinking=False)
+        self.last = interaction
         self.number = number
         await self.show(answer)
 
