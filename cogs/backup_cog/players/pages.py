@@ -76,8 +76,7 @@ class Pages(PersonalView):
 
     async def turn_to(self, interaction: Interaction, number: int) -> None:
         """Show another page."""
-        answer = self.asking.answer(interaction)
-        await answer.defer(thinking=False)
+        answer = await self.in_place(interaction)
         self.number = number
         await self.show(answer)
 

@@ -11,7 +11,7 @@ from ..confirmation import Asking
 from ..controls import mark_live
 from ..language import phrase
 from ..permissions import Interaction, NotAllowed
-from ..responses import QUIET
+from ..responses import QUIET, Answer
 
 __all__ = ["PersonalView"]
 
@@ -28,8 +28,7 @@ class PersonalView(discord.ui.View):
     def __init__(self, asking: Asking) -> None:
         super().__init__(timeout=asking.seconds)
         self.asking = asking
-        self.last = asking.asked
-        """The last interaction whose answer is the message with the controls."""
+        self._last = asking.asked
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:  # type: ignore[override]
         """Accept clicks only of the person who asked, and only while that person may do it."""
@@ -41,13 +40,20 @@ class PersonalView(discord.ui.View):
         await self.asking.authorise(interaction)
         return True
 
+    async def in_place(self, interaction: Interaction) -> Answer:
+        """Acknowledge a click and return its answer, which takes the place of the message with the controls."""
+        answer = self.asking.answer(interaction)
+        await answer.defer(thinking=False)
+        self._last = interaction
+        return answer
+
     async def on_timeout(self) -> None:
         """Disable the controls."""
         for child in self.children:
             if isinstance(child, discord.ui.Button | discord.ui.Select):
                 child.disabled = True
         try:
-            await self.last.edit_original_response(view=self, allowed_mentions=QUIET)
+            await self._last.edit_original_response(view=self, allowed_mentions=QUIET)
         except discord.HTTPException as error:
             # It was dismissed. A click on what is still shown somewhere is answered by the cog's listener.
             log.debug("Controls could not be disabled: %s", error)

@@ -92,9 +92,7 @@ class SnapshotList(PersonalView):
 
     async def turn_to(self, interaction: Interaction, number: int) -> None:
         """Show another page, or the same one as it is now."""
-        answer = self.asking.answer(interaction)
-        await answer.defer(thinking=False)
-        self.last = interaction
+        answer = await self.in_place(interaction)
         self.number = number
         await self.show(answer)
 
