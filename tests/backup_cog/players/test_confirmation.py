@@ -13,6 +13,7 @@ import pytest
 
 from cogs.backup_cog.confirmation import Asking
 from cogs.backup_cog.formatting import Reply
+from cogs.backup_cog.players import rescue_texts
 from cogs.backup_cog.players.confirmation import RescueConfirmation
 from cogs.backup_cog.restore_embeds import over
 from core.snapshots import RescueConflict, RescuePlan, TableRescue
@@ -124,7 +125,8 @@ async def test_what_is_confirmed_while_a_preview_is_put_together_is_what_was_sho
             clicked.wait(PATIENCE)
         return Reply(discord.Embed(title="new"))
 
-    monkeypatch.setattr("cogs.backup_cog.players.rescue_texts.rescue_preview", slow)
+    # The module that the class above uses: a name would be looked up in what another test has loaded anew.
+    monkeypatch.setattr(rescue_texts, "rescue_preview", slow)
     choosing = asyncio.create_task(view.take_all(CLICK))
     await began.wait()
     await view.confirm(CLICK)
