@@ -283,10 +283,7 @@ class SnapshotService(PastMethods):
         return self._context.clock()
 
     async def read_state(self, name: str, kind: type[Document]) -> Document | None:
-        """Return a small document from the repository's ``state`` folder, or None if it is missing or unreadable.
-
-        Raises OSError.
-        """
+        """Return a small document from the folder ``state``, None if it is missing or unreadable. Raises OSError."""
         return await self._context.in_thread(StateFile(self._context.repository.root, name, kind).read)
 
     async def change_state(
@@ -329,9 +326,11 @@ class SnapshotService(PastMethods):
         """Verify the newest snapshot if that was last done longer ago than ``verify_interval``."""
         return await self._verification.run_due()
 
-    async def pin(self, text: str, pinned: bool = True, *, why: str = "", actor: Actor = NOBODY) -> Snapshot:
+    async def pin(
+        self, text: str, pinned: bool = True, *, why: str = "", actor: Actor = NOBODY, on_wait: OnWait | None = None
+    ) -> Snapshot:
         """Pin a snapshot, so that retention never removes it, or unpin it; return it with the change."""
-        return await pin(self._context, text, pinned, why=why, actor=actor)
+        return await pin(self._context, text, pinned, why=why, actor=actor, on_wait=on_wait)
 
     async def prune(self, *, dry_run: bool = False, actor: Actor = NOBODY) -> PruneReport:
         """Apply retention; with ``dry_run`` only return what it would do and why."""

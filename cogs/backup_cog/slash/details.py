@@ -12,7 +12,7 @@ from ..core_api import AuditLine, Snapshot, SnapshotError
 from ..formatting import GREEN, Reply, embed
 from ..language import phrase, text
 from ..permissions import Interaction, actor_of
-from ..responses import acknowledge
+from ..responses import ProgressDisplay, acknowledge
 from .groups import BACKUP
 from .parts import CogPart
 from .snapshots.described import described
@@ -83,10 +83,9 @@ class DetailCommands(CogPart):
 
     async def pin(self, interaction: Interaction, snapshot: str, *, pinned: bool) -> None:
         """Pin or unpin a snapshot, once its reason was typed."""
-        async with self.managing(interaction) as answer:
-            found = await self.service.pin(
-                snapshot, pinned, why=typed_text(interaction)[:_WHY_LIMIT], actor=actor_of(interaction)
-            )
+        why, actor = typed_text(interaction)[:_WHY_LIMIT], actor_of(interaction)
+        async with self.managing(interaction) as answer, ProgressDisplay(answer) as progress:
+            found = await self.service.pin(snapshot, pinned, why=why, actor=actor, on_wait=progress.waits)
         if pinned:
             title, done = (
                 text("Pinned"),

@@ -64,6 +64,23 @@ async def test_who_asks_while_one_is_taken_shares_it_if_nothing_was_committed_si
         assert not (await service.create(on_wait=waits.append)).unchanged
 
 
+async def test_a_pin_waits_for_what_runs_and_is_told_what_it_is(tmp_path: Path) -> None:
+    """Somebody who pins while a snapshot is taken is not sent away."""
+    world, waits = ServiceWorld(tmp_path), list[Doing]()
+    async with world.opened() as service:
+        known = (await service.create()).snapshot
+        gate = Gate(service, SnapshotJob, after=True)
+        ann = asyncio.create_task(service.create(actor=ANN))
+        await gate.reached.wait()
+        bob = asyncio.create_task(service.pin(known.id, actor=BOB, on_wait=waits.append))
+        while not waits:
+            await asyncio.sleep(0)
+        gate.open.set()
+        await ann
+        assert (await bob).pinned
+        assert [(each.operation, each.actor) for each in waits] == [("a snapshot", ANN)]
+
+
 async def test_what_was_committed_since_it_began_is_in_one_of_its_own(tmp_path: Path) -> None:
     """A snapshot that is being taken does not hold what comes after its beginning, so it must not be said to."""
     world = ServiceWorld(tmp_path)
