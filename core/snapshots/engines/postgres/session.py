@@ -156,8 +156,7 @@ class Session:
         copying = self._connection.copy_from_table(
             table, columns=list(columns) or None, schema_name=schema, output=_passing_to(sink), encoding=self.encoding
         )
-        status = str(self._wait(copying))
-        return int(status.rpartition(" ")[2])
+        return _counted(self._wait(copying))
 
     def copy_query(self, query: str, sink: Callable[[bytes], object]) -> None:
         """Pass the output of ``COPY (query) TO STDOUT`` to ``sink``, piece by piece."""
@@ -173,8 +172,11 @@ class Session:
         *,
         encoding: str,
         freeze: bool,
-    ) -> None:
-        """Execute ``COPY schema.table (columns) FROM STDIN`` with what ``source`` yields, which may wait."""
+    ) -> int:
+        """Execute ``COPY schema.table (columns) FROM STDIN`` with what ``source`` yields, which may wait.
+
+        Returns the number of rows, as the server has counted them.
+        """
 
         async def pieces() -> AsyncIterator[bytes | memoryview]:
             for piece in source:
@@ -188,7 +190,7 @@ class Session:
             encoding=encoding,
             freeze=freeze or None,
         )
-        self._wait(self._while_connected(copying))
+        return _counted(self._wait(self._while_connected(copying)))
 
     async def _while_connected(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
         """Await a COPY; asyncpg itself waits for ever if the connection is lost while it may not write."""
@@ -230,6 +232,11 @@ class Session:
 
     def _wait(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
         return self._runner.run(_watched(coroutine, self._watch, self._shown))
+
+
+def _counted(status: object) -> int:
+    """Return the number of rows in what the server says at the end of a COPY: ``COPY 12``."""
+    return int(str(status).rpartition(" ")[2])
 
 
 def _passing_to(sink: Callable[[bytes], object]) -> Callable[[bytes], Coroutine[Any, Any, None]]:

@@ -43,6 +43,8 @@ class ApartTable:
         self.blocks = range(-(-begin // BLOCK), (end - len(_END)) // BLOCK)
         self.block: Block
         self.digests: list[bytes] = []
+        self.counted = 0
+        """Its rows, as the server that takes them counts them; for ``events`` that do not."""
         self.estimated_rows = (end - begin) // 64
         """A guess, before it is read."""
         self._part = part
@@ -72,13 +74,14 @@ class ApartTable:
         for _ in self.events(self._encoding, watch):
             pass
 
-    def events(self, encoding: str, watch: Watch) -> Iterator[Event]:
+    def events(self, encoding: str, watch: Watch, *, count: bool = True) -> Iterator[Event]:
         """Yield what the dump holds from the end of the table before to the end of this one; the rows are hashed.
 
+        Without ``count`` whoever takes them sets ``counted`` before it asks for the end.
         Raises SnapshotDamaged, as far as it is known without the rest of the archive.
         """
         self.digests, self._encoding = [], encoding
-        lexer, found = Lexer(), _Found()
+        lexer, found = Lexer(), _Found(count=count)
         lexer.feed(f"SET client_encoding = '{encoding}';\n".encode())
         with BlockReader(Path(self._part.path)) as reader:
             try:
@@ -92,7 +95,7 @@ class ApartTable:
         block = found.block
         if block is None or block.quoted != self.name or not lexer.between_statements:
             raise self._damaged(f"its tail does not say where {self.name} is")
-        self.block = block
+        self.block = block if count or block.partitions else block._replace(rows=self.counted)
         self._read.set()
 
     def _pieces(self, reader: BlockReader) -> Iterator[bytes]:
@@ -114,8 +117,9 @@ class ApartTable:
 class _Found:
     """Hashes the rows of the only table among some events; ``block`` is it once it has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, count: bool) -> None:
         self.block: Block | None = None
+        self._count = count
         self._begun: CopyStart | None = None
         self._rows, self._digest, self._row_set = 0, blake3(), RowSet()
 
@@ -129,7 +133,7 @@ class _Found:
                 self._row_set.update(event.view)
             else:
                 self._digest.update(event.view)
-                self._rows += event.row_count
+                self._rows += event.row_count if self._count else 0
         elif isinstance(event, CopyEnd):
             assert self._begun is not None
             self.block = Block(*self._begun[:3], self._rows, self._digest.hexdigest(16))

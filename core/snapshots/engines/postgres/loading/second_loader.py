@@ -185,7 +185,7 @@ class SecondLoader:
             takes_it = apart is not None and apart.name in self._made and self._take(apart.name, here=True)
             self._asked.set()
             if apart is not None and takes_it and not self._closed:
-                self._load(session, apart.name, apart.events(self._encoding, self._watch))
+                self._load(session, apart.name, apart.events(self._encoding, self._watch, count=False))
             for before, (name, _, end) in by_size(reader.tables):
                 if self._closed:
                     return
@@ -201,7 +201,9 @@ class SecondLoader:
                 self._loading.discard(name)
             return
         with fresh_table(session, name):
-            session.copy_in(*table[:3], _rows(events), encoding=self._encoding, freeze=True)
+            rows = session.copy_in(*table[:3], _rows(events), encoding=self._encoding, freeze=True)
+            if self.apart is not None and name == self.apart.name:
+                self.apart.counted = rows
             for _ in events:
                 pass  # nothing follows, as the end shows
         with self._lock:

@@ -170,9 +170,9 @@ def test_the_largest_table_is_read_apart_and_verified_with_the_rest(
     apart: list[ApartTable] = []
     events = ApartTable.events
 
-    def noting(self: ApartTable, *arguments: Any) -> Iterator[Event]:
+    def noting(self: ApartTable, *arguments: Any, **named: Any) -> Iterator[Event]:
         apart.append(self)
-        return events(self, *arguments)
+        return events(self, *arguments, **named)
 
     monkeypatch.setattr(ApartTable, "events", noting)
     if not room:
