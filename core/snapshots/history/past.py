@@ -18,10 +18,10 @@ from ..models import NOW, Point
 from ..progress import Watch
 from .chains.kept import Kept
 from .chains.pages import ChainPages, ExpandedMembers, differing_pages
+from .chains.rebuilt import RebuiltImages
 from .databases import Database
 from .present import present_file
 from .questions import PastFiles
-from .rebuilt import RebuiltImages
 from .searched import TableSearch
 
 __all__ = ["ARCHIVES", "LATER", "REBUILD", "Past", "can_read_archives"]
@@ -71,8 +71,8 @@ class Past:
         self.by = ARCHIVES if (can_read_archives() if archives is None else archives) else REBUILD
         self.watch = watch
         self._files = files
-        self._database = database
-        self._busy_timeout = busy_timeout
+        self.database = database
+        self.busy_timeout = busy_timeout
         self._scratch = scratch
         self._expanded = ExpandedMembers()
         self._digests = None if files.index is None else PageIndex.load(Path(files.index))
@@ -132,8 +132,8 @@ class Past:
         """Return a chain that goes on to the present."""
         if self._digests is None:
             return None
-        timeout, scratch = self._busy_timeout, self._scratch
-        found = present_file(self._database, chain[-1], self._digests, scratch, self.now, timeout, self.watch)
+        timeout, scratch = self.busy_timeout, self._scratch
+        found = present_file(self.database, chain[-1], self._digests, scratch, self.now, timeout, self.watch)
         if found is None:
             return None
         file, index = found
@@ -153,7 +153,7 @@ class Past:
             with self._opener.opened(self.pages(point), point.position, name, self.watch) as database:
                 yield database
             return
-        with reading(self._database, self._busy_timeout, self.watch) as connection, read_transaction(connection):
+        with reading(self.database, self.busy_timeout, self.watch) as connection, read_transaction(connection):
             connection.text_factory = str
             yield Database(connection, "the live database", self.watch)
 
@@ -166,8 +166,8 @@ class Past:
                 pages = self.pages(second)
                 stack.enter_context(self._opener.attached(database, LATER, pages, second.position))
             else:
-                live = self._steady_copy() or self._database
-                stack.enter_context(self._opener.attached_file(database, LATER, live, self._busy_timeout))
+                live = self._steady_copy() or self.database
+                stack.enter_context(self._opener.attached_file(database, LATER, live, self.busy_timeout))
             database.name = f"{database.name} or {'the live database' if second is None else second.snapshot}"
             database.connection.execute("BEGIN")
             stack.callback(database.connection.execute, "ROLLBACK")
@@ -186,12 +186,12 @@ class Past:
 
     def _steady_copy(self) -> Path | None:
         """Copy a database in rollback mode, in which a long reader stops the game; None if that is not so."""
-        with reading(self._database, self._busy_timeout, self.watch) as connection:
+        with reading(self.database, self.busy_timeout, self.watch) as connection:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
                 return None
         copy = self._scratch / "present.db"
         copy.unlink(missing_ok=True)
-        return read_image(self._database, copy, self._busy_timeout, self.watch).path
+        return read_image(self.database, copy, self.busy_timeout, self.watch).path
 
     def _make_opener(self) -> _Opener:
         if self.by == REBUILD:

@@ -13,7 +13,7 @@ from ..errors import QueryError
 from ..models import NOW, Change, Look, Point, RowHistory
 from ..policies.rows import row_changes
 
-__all__ = ["player_history"]
+__all__ = ["change_at", "player_history"]
 
 
 def player_history(
@@ -39,17 +39,26 @@ def player_history(
             (table, has), by = next(iter(found.tables.items())), found.by
             key = found.keys[table]
         for before, after in row_changes(had, has, key):
-            changes.append(
-                Change(
-                    snapshot=NOW if point is None else point.snapshot,
-                    since=None if since is None else since.snapshot,
-                    at=time(point),
-                    reasons=() if point is None else point.reasons,
-                    before=before,
-                    after=after,
-                )
-            )
+            changes.append(change_at(since, point, time(point), before, after))
         had, since = has, point
     if not table:
         raise problem or QueryError("There is no snapshot yet, so there is no past to read.")
     return RowHistory(table=table, key={}, changes=tuple(changes), points=len(points), read=len(points), by=by)
+
+
+def change_at(
+    since: Point | None,
+    point: Point | None,
+    at: dt.datetime,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+) -> Change:
+    """Return the change of a row that is seen first at a point (None: now), as answers hold rows."""
+    return Change(
+        snapshot=NOW if point is None else point.snapshot,
+        since=None if since is None else since.snapshot,
+        at=at,
+        reasons=() if point is None else point.reasons,
+        before=before,
+        after=after,
+    )

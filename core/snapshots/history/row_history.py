@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from ..errors import QueryError
 from ..models import Change, Key, Point, RowHistory
 from .databases import Database, Value
-from .past import Past, name_of
-from .tables import Table, find_table, json_record, json_value, key_values, read_tables, rows_by_key, same_value
+from .past import Past
+from .player_history import change_at
+from .tables import Table, find_table, json_record, json_value, key_values, read_tables, rows_by_key, same_record
 
 __all__ = ["row_history"]
 
@@ -45,7 +46,7 @@ def row_history(past: Past, table: str, key: Key, column: str | None = None, *, 
             found = asked.row(database)
             pages_read = database.pages_read
         read += 1
-        if number and not _equal(state, found):
+        if number and not same_record(state, found):
             changes.append(_change(past, before, point, state, found))
         elif not number and found is not None:
             changes.append(_change(past, None, point, None, found))
@@ -119,20 +120,8 @@ def _same_first(past: Past, before: Point, point: Point) -> bool:
     return first == second
 
 
-def _equal(before: Record | None, after: Record | None) -> bool:
-    if before is None or after is None:
-        return before is after
-    return all(same_value(before[name], after[name]) for name in before.keys() & after.keys())
-
-
 def _change(
     past: Past, since: Point | None, point: Point | None, before: Record | None, after: Record | None
 ) -> Change:
-    return Change(
-        snapshot=name_of(point),
-        since=None if since is None else since.snapshot,
-        at=past.time(point),
-        reasons=() if point is None else point.reasons,
-        before=None if before is None else json_record(before),
-        after=None if after is None else json_record(after),
-    )
+    shown = [None if row is None else json_record(row) for row in (before, after)]
+    return change_at(since, point, past.time(point), *shown)

@@ -24,6 +24,7 @@ __all__ = [
     "key_values",
     "read_tables",
     "rows_by_key",
+    "same_record",
     "same_value",
     "selected",
     "table_called",
@@ -285,6 +286,13 @@ def as_record(table: Table, row: Row) -> dict[str, Value]:
 def same_value(first: Value, second: Value) -> bool:
     """Return True if two values are the same; a number and a text never are, and NaN is NaN."""
     return first == second or (first != first and second != second)
+
+
+def same_record(before: Mapping[str, Value] | None, after: Mapping[str, Value] | None) -> bool:
+    """Return True if two rows are the same in the columns that both have; None is no row."""
+    if before is None or after is None:
+        return before is after
+    return all(same_value(before[name], after[name]) for name in before.keys() & after.keys())
 
 
 def json_value(value: Value) -> Any:

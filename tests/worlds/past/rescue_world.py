@@ -54,7 +54,7 @@ def rescue(
         agreed=agreed,
     )
     with world.past(*points, archives=archives) as past:
-        return perform_rescue(past, question, world.database, 1.0) if perform else plan_rescue(past, question)
+        return perform_rescue(past, question) if perform else plan_rescue(past, question)
 
 
 def everything(world: HistoryWorld) -> dict[str, list[tuple[Any, ...]]]:

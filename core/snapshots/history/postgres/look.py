@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from ...errors import DatabaseBusy, DatabaseUnavailable, QueryError
-from ...models import NOW, Change, Key, Look, Point, RowHistory
+from ...models import Change, Key, Look, Point, RowHistory
 from ..databases import Value
 from ..past import ARCHIVES, name_of
 from ..player import find_player, of_table, player_key, player_rows
+from ..player_history import change_at
 from ..questions import PlayerSettings
 from ..rescue.states import Wanted
-from ..tables import Table, find_table, json_record, json_value, key_values, same_value
+from ..tables import Table, find_table, json_record, json_value, key_values, same_record
 from .conditions import translated
 from .past import PostgresPast, transaction
 from .states import DumpState, PostgresState
@@ -95,7 +96,7 @@ def row_history(past: PostgresPast, name: str, key: Key, column: str | None, *, 
                 continue
             found = _row(opened, table, values, None if wanted is None else wanted.name)
         read, digest = read + 1, fresh
-        if (number and not _equal(state, found)) or (not number and found is not None):
+        if (number and not same_record(state, found)) or (not number and found is not None):
             changes.append(_change(past, before if number else None, point, state, found))
         state, before = found, point
     return RowHistory(
@@ -180,20 +181,8 @@ def _is(there: Table, row: Record, table: Table, values: tuple[Value, ...]) -> b
     )
 
 
-def _equal(before: Record | None, after: Record | None) -> bool:
-    if before is None or after is None:
-        return before is after
-    return all(same_value(before[name], after[name]) for name in before.keys() & after.keys())
-
-
 def _change(
     past: PostgresPast, since: Point | None, point: Point | None, before: Record | None, after: Record | None
 ) -> Change:
-    return Change(
-        snapshot=NOW if point is None else point.snapshot,
-        since=None if since is None else since.snapshot,
-        at=past.time(point),
-        reasons=() if point is None else point.reasons,
-        before=None if before is None else json_record(before),
-        after=None if after is None else json_record(after),
-    )
+    shown = [None if row is None else json_record(row) for row in (before, after)]
+    return change_at(since, point, past.time(point), *shown)

@@ -65,8 +65,8 @@ def find_change(past: PostgresPast, condition: str, *, now: bool) -> FindChange:
     return _Condition(past, as_query(condition), now=now).find_change(condition)
 
 
-def sums(past: PostgresPast, questions: Sequence[str]) -> Sums:
-    """Return the number that each question gives now; one that gives none is among the problems.
+def sums(past: PostgresPast, point: Point | None, questions: Sequence[str]) -> Sums:
+    """Return the number that each question gives, whatever the point is; one that gives none is among the problems.
 
     Asked of the live database, where it costs one scan: the snapshot that was just taken is moments older.
     """

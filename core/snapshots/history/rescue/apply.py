@@ -29,8 +29,8 @@ def plan_rescue(past: Past, question: AskRescue) -> RescuePlan:
         return asked.planned(SqliteState(database))[1]
 
 
-def perform_rescue(past: Past, question: AskRescue, path: Path, busy_timeout: float) -> RescuePlan:
-    """Put the rows back in one transaction on the database at ``path``; return the plan that was carried out.
+def perform_rescue(past: Past, question: AskRescue) -> RescuePlan:
+    """Put the rows back in one transaction on the live database; return the plan that was carried out.
 
     Raises PlanOutdated if the plan is not the one that was agreed to, RestoreFailed if conflicts are to fail or a
     constraint does; nothing is changed then.
@@ -38,7 +38,7 @@ def perform_rescue(past: Past, question: AskRescue, path: Path, busy_timeout: fl
     options = question.options
     with (
         AskedRescue(question, past.points, _opener(past)) as asked,
-        _live(path, busy_timeout, past, triggers=options.triggers) as database,
+        _live(past.database, past.busy_timeout, past, triggers=options.triggers) as database,
     ):
         now = SqliteState(database)
         planned, plan = asked.agreed(now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..databases import Value
-from ..tables import Table, same_value
+from ..tables import Table, same_record
 from .states import Stored
 from .steps import Kind, Step, Values
 
@@ -52,10 +52,7 @@ def named(values: Values, name: str) -> str:
 
 def alike(first: Stored | None, second: Stored) -> bool:
     """Return True if two rows have the same values in the columns that both have."""
-    if first is None:
-        return False
-    names = first.values.keys() & second.values.keys()
-    return all(same_value(first.values[name], second.values[name]) for name in names)
+    return first is not None and same_record(first.values, second.values)
 
 
 def title(step: Step) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ..archive import full
-from ..progress import Watch
-from .chains.pages import ChainPages
-from .databases import Database
+from ...archive import full
+from ...progress import Watch
+from ..databases import Database
+from .pages import ChainPages
 
 __all__ = ["RebuiltImages"]
 
