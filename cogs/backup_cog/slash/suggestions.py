@@ -10,7 +10,7 @@ from ..core_api import AmbiguousSnapshot, Level, Snapshot, SnapshotNotFound
 from ..formatting import CHOICE_LIMIT, CHOICES_LIMIT, clip, visible
 from ..language import text
 from .snapshots.finding import is_exactly, matching, meant_by
-from .snapshots.labels import Reader, label
+from .snapshots.labels import Reader, headline, label
 from .snapshots.lines import own_reasons
 from .snapshots.words import as_moment, before
 
@@ -24,6 +24,8 @@ LEVELS = [
 _MEANT = 10
 _TYPED_LIMIT = 30
 _LATEST = "latest"
+_BEFORE_EACH = 10
+_EVENT_LIMIT = 45
 
 At = Callable[[str], Snapshot | None]
 """A function that returns the snapshot at a moment in the core's words, None for now; raises SnapshotNotFound."""
@@ -37,9 +39,33 @@ def choices(known: Sequence[Snapshot], typed: str, reader: Reader, at: At) -> li
         for snapshot in matching(known, typed, reader.shown)[:CHOICES_LIMIT]
         if resolved is None or snapshot.id != resolved.value
     ]
-    if resolved is None or (others and resolved.value == _as_value(typed)):
-        return others
-    return [resolved, *others][:CHOICES_LIMIT]
+    if resolved is not None and resolved.value == _as_value(typed):
+        # There is no such snapshot: what was typed may not be all of it.
+        others += _before_each(known, before(typed), reader, at)
+        return others[:CHOICES_LIMIT] or [resolved]
+    return others if resolved is None else [resolved, *others][:CHOICES_LIMIT]
+
+
+def _before_each(
+    known: Sequence[Snapshot], earlier: str | None, reader: Reader, at: At
+) -> list[app_commands.Choice[str]]:
+    """Return the snapshots before each of those that a part of a reason is found in."""
+    found = []
+    for snapshot in matching(known, earlier, reader.shown)[:_BEFORE_EACH] if earlier else ():
+        try:
+            former = at(f"before:{snapshot.id}")
+        except SnapshotNotFound:
+            continue
+        if former is not None:
+            event = text("before {reason}", reason=headline(snapshot, reader, earlier or ""))
+            found.append(_leading_to(clip(event, _EVENT_LIMIT), former, reader))
+    return found
+
+
+def _leading_to(written: str, found: Snapshot, reader: Reader) -> app_commands.Choice[str]:
+    """Return the choice of a snapshot that says what led to it."""
+    name = f"{written} → "
+    return app_commands.Choice(name=name + label(found, reader, limit=CHOICE_LIMIT - len(name)), value=found.id)
 
 
 def first_reasons(known: Sequence[Snapshot]) -> list[str]:
@@ -69,10 +95,7 @@ def _resolved(known: Sequence[Snapshot], typed: str, reader: Reader, at: At) -> 
         return app_commands.Choice(
             name=clip(f"{shown} → {visible(error.message)}", CHOICE_LIMIT), value=_as_value(written)
         )
-    if found is None:
-        return None
-    name = f"{shown} → "
-    return app_commands.Choice(name=name + label(found, reader, limit=CHOICE_LIMIT - len(name)), value=found.id)
+    return None if found is None else _leading_to(shown, found, reader)
 
 
 def moment_of(known: Sequence[Snapshot], typed: str, reader: Reader) -> str | None:

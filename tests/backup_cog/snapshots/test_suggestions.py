@@ -32,6 +32,8 @@ def at(moment: str) -> Snapshot | None:
         return KNOWN[1]
     if moment == "latest":
         return KNOWN[0]
+    if moment == f"before:{KNOWN[1].id}":
+        return KNOWN[2]
     raise SnapshotNotFound(f"No snapshot was taken by {moment}.", snapshot_id=moment)
 
 
@@ -56,7 +58,9 @@ def test_a_time_is_offered_with_what_it_resolves_to() -> None:
     assert (value, name[:35]) == (KNOWN[1].id, "vor 2 Stunden → 2026-11-23 11:00:00")
     assert offered("18:00") == [("18:00", "18:00 → No snapshot was taken by 18:00.")]
     assert offered("lat")[0] == (KNOWN[0].id, "latest → " + label(KNOWN[0], READER))
-    assert offered("before: trade_7")[0][1].startswith("before: trade_7 → No snapshot was taken by before:")
+    assert offered("before: trade_77")[0][1].startswith("before: trade_77 → No snapshot was taken by before:")
+    ((value, name),) = offered("before market")
+    assert (value, name) == (KNOWN[2].id, f"before marketplace_buy_42 → {label(KNOWN[2], READER)}")
     noted = make_snapshot(5, id="555555555555", at=NOON, note="before the cup", reasons=("before the cup",))
     (only,) = choices([*KNOWN, noted], "before the", READER, at)
     assert (only.value, only.name.endswith("before the cup")) == (noted.id, True)

@@ -66,7 +66,9 @@ def _rank(snapshot: Snapshot, wanted: str, shown: Shown) -> int:
         return _WHOLE
     if any(wanted in text for text in texts):
         return _PART
-    return _NOTE if _has_whole(note, wanted) else _PART if wanted in note else _KIND
+    if _has_whole(note, wanted):
+        return _NOTE
+    return _KIND if wanted == snapshot.kind else _PART
 
 
 def _has_whole(text: str, wanted: str) -> bool:

@@ -11,7 +11,7 @@ from ...language import duration_text, text, word
 from .finding import Shown, as_is
 from .lines import own_reasons
 
-__all__ = ["Reader", "label"]
+__all__ = ["Reader", "headline", "label"]
 
 _ID_LENGTH = 4
 
@@ -45,15 +45,17 @@ def label(snapshot: Snapshot, reader: Reader, wanted: str = "", *, limit: int = 
         text("{duration} ago", duration=age),
         snapshot.id[: max(_ID_LENGTH, len(named))],
         word("damaged") if snapshot.damaged else "",
-        visible(_headline(snapshot, reader, wanted)) or word(snapshot.kind),
+        headline(snapshot, reader, wanted),
     ]
     return clip(" · ".join(part for part in parts if part), limit)
 
 
-def _headline(snapshot: Snapshot, reader: Reader, wanted: str) -> str:
-    """Return the reason or the note that has a text, else the note, else the first reason."""
+def headline(snapshot: Snapshot, reader: Reader, wanted: str) -> str:
+    """Return the reason or the note that has a text, else the note, else the first reason, else the kind."""
+    wanted = wanted.strip().casefold()
     reasons = [reader.shown(reason) for reason in own_reasons(snapshot)]
     texts = [*reasons, *([snapshot.note] if snapshot.note else [])]
     matching = [each for each in texts if wanted and wanted in each.casefold()]
     exact = [each for each in matching if wanted == each.casefold()]
-    return next(iter([*exact, *matching, *([snapshot.note] if snapshot.note else []), *reasons]), "")
+    best = next(iter([*exact, *matching, *([snapshot.note] if snapshot.note else []), *reasons]), "")
+    return visible(best) or word(snapshot.kind)
