@@ -14,9 +14,11 @@ def main(arguments: list[str]) -> int:
         return 2
     tables.write()
     if not arguments:
-        from documentation import pictures
+        from documentation import discord_pictures, pictures
 
         pictures.write()
+        discord_pictures.record()
+        discord_pictures.draw()
     return 0
 
 

@@ -7,10 +7,11 @@ from xml.etree import ElementTree
 
 import discord
 import msgspec
+import pytest
 
 from cogs.backup_cog.restore_embeds import preview
 from core.snapshots import Loss, PlayerLoss, TableLoss
-from documentation import dialogue, terminal
+from documentation import dialogue, discord_page, discord_pictures, terminal
 from documentation.pictures import PICTURES
 from documentation.tables import PROJECT
 from tests.backup_cog.test_embeds import plan
@@ -69,3 +70,35 @@ def test_a_dialogue_shows_marks_as_discord_does() -> None:
     assert "28 November 2025 00:00" in shown
     assert "Go & see" in shown
     assert "**" not in shown
+
+
+@pytest.mark.parametrize("name", discord_pictures.NAMES)
+def test_a_picture_of_discord_is_drawn_from_the_recorded_message(name: str) -> None:
+    """From the page as it would be drawn today; and a reader's browser need not fetch much for it."""
+    picture = discord_pictures.path_of(name).read_bytes()
+    assert discord_pictures.digest_of(picture) == discord_pictures.digest(discord_pictures.page_of(name)), AGAIN
+    assert len(picture) < 100_000
+    assert f"(pictures/discord-{name}.png)" in (PROJECT / "docs" / "discord.md").read_text()
+
+
+def test_a_page_shows_what_discord_shows_of_a_message() -> None:
+    """Text displays with headings, lists and marks; fields; sections with their button; and what cannot be clicked."""
+    display = {
+        "type": 10,
+        "content": "## A <head>\n- **one** *two* `th*r*ee`\n-# a\\_b, <t:1795888200:R>, <t:1795888200:f>",
+    }
+    button = {"type": 2, "style": 4, "label": "Go & see", "disabled": True}
+    section = {"type": 9, "components": [display], "accessory": button}
+    container = {"type": 17, "accent_color": 255, "components": [section, {"type": 14}]}
+    fields = [{"name": f"n{number}", "value": "v", "inline": number != 2} for number in range(7)]
+    page = discord_page.page({"embeds": [{"fields": fields}], "components": [container]})
+    for part in (
+        "<h2>A &lt;head&gt;</h2><li><b>one</b> <i>two</i> <code>th*r*ee</code></li><small>a_b, ",
+        '<span class="time">10 minutes ago</span>, <span class="time">28 November 2026 17:50</span></small>',
+        "border-color: #0000ff",
+        '<span class="button off" style="background: #da373c">Go &amp; see</span>',
+        "<hr>",
+    ):
+        assert part in page
+    rows = page.split('<div class="fields">')[1:]
+    assert [row.count('class="name"') for row in rows] == [2, 1, 3, 1]
