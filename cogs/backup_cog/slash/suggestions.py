@@ -8,7 +8,7 @@ from discord import app_commands
 
 from ..core_api import AmbiguousSnapshot, Level, Snapshot, SnapshotNotFound
 from ..formatting import CHOICE_LIMIT, CHOICES_LIMIT, clip, visible
-from ..language import text
+from ..language import core_text, text
 from .snapshots.finding import is_exactly, matching, meant_by
 from .snapshots.labels import Reader, headline, label
 from .snapshots.lines import own_reasons
@@ -93,7 +93,7 @@ def _resolved(known: Sequence[Snapshot], typed: str, reader: Reader, at: At) -> 
         found = at(moment)
     except SnapshotNotFound as error:
         return app_commands.Choice(
-            name=clip(f"{shown} → {visible(error.message)}", CHOICE_LIMIT), value=_as_value(written)
+            name=clip(f"{shown} → {visible(core_text(error.message))}", CHOICE_LIMIT), value=_as_value(written)
         )
     return None if found is None else _leading_to(shown, found, reader)
 
