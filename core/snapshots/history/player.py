@@ -15,6 +15,7 @@ import msgspec
 
 from ..errors import QueryError
 from ..models import PlayerTables
+from ..units import count_text
 from .databases import Database, Value, quoted
 from .questions import PlayerSettings
 from .searched import TableSearch, Wanted
@@ -101,7 +102,7 @@ def _by_foreign_keys(tables: Mapping[str, Table]) -> tuple[str, str, str] | None
     (table_name, column), count = max(
         counted.items(), key=lambda item: (item[1], any(hint in item[0][0].lower() for hint in _HINTS))
     )
-    return table_name, column, f"{count} table{'s' * (count > 1)} refer to it by foreign keys"
+    return table_name, column, f"{count_text(count, 'table')} refer{'s' * (count == 1)} to it by foreign keys"
 
 
 def _by_recurring_names(tables: Mapping[str, Table]) -> tuple[str, str, str] | None:

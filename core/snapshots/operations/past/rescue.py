@@ -196,6 +196,11 @@ async def _work(
     damaged = None if asked.damaged_at is None else moment(context, contents, asked.damaged_at)
     if then is None:
         raise QueryError("Rows are put back from a snapshot, not from now.")
+    if damaged is not None and damaged.began_at < then.began_at:
+        raise QueryError(
+            f"The state after the damage ({damaged.id}, {damaged.began_at:%Y-%m-%d %H:%M:%S} UTC) is older than the "
+            f"one that rows are to come from ({then.id}, {then.began_at:%Y-%m-%d %H:%M:%S} UTC)."
+        )
     points = [then] if damaged is None else [then, damaged]
     return await context.work(
         HistoryJob,

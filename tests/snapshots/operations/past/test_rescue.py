@@ -50,13 +50,18 @@ async def test_a_rescue_that_is_refused_leaves_no_snapshot_and_no_record(tmp_pat
     async with world.opened() as service:
         await service.create()
         world.play("UPDATE user_cards SET user_id = 8 WHERE user_id = 7")
+        first, second = (await service.list())[-1].id, (await service.create()).snapshot.id
         count = len(await service.list())
+        backwards = Rescue(scope=SEVEN.scope, when=second, damaged_at=first)
+        with pytest.raises(QueryError, match=f"the damage .{first}.* is older than the one"):
+            await service.rescue(backwards)
+        since = Rescue(scope=SEVEN.scope, when=first)
         with pytest.raises(PlanOutdated):
-            await service.rescue(SEVEN, agreed="another token")
-        failing = Rescue(scope=SEVEN.scope, when="latest", options=RescueOptions(conflicts=ConflictRule.FAIL))
+            await service.rescue(since, agreed="another token")
+        failing = Rescue(scope=SEVEN.scope, when=first, options=RescueOptions(conflicts=ConflictRule.FAIL))
         with pytest.raises(RestoreFailed, match="it belongs to 8 now"):
             await service.rescue(failing)
-        assert not (await service.rescue(Rescue(scope=RescueScope(player="9"), when="latest"))).done
+        assert not (await service.rescue(Rescue(scope=RescueScope(player="9"), when=first))).done
         assert len(await service.list()) == count
         assert not list(world.repository.glob("state/rescue-*"))
         assert world.heard.rescues == []
