@@ -14,8 +14,6 @@ import sys
 import unicodedata
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
-
 __all__ = ["draw"]
 
 _WIDTH, _HEIGHT = 800, 300
@@ -39,9 +37,18 @@ class _Canvas:
     """A drawing in whole pixels of the final picture."""
 
     def __init__(self) -> None:
+        # Not at the top: a host's loader that tries every file imports this one into the bot.
+        from PIL import Image, ImageDraw, ImageFont
+
         self.image = Image.new("RGB", (_WIDTH * _SCALE, _HEIGHT * _SCALE), _BACKGROUND)
         self._draw = ImageDraw.Draw(self.image)
         self._fonts = {size: ImageFont.load_default(size * _SCALE) for size in (_TEXT_SIZE, _TITLE_SIZE)}
+
+    def reduced(self) -> Any:
+        """Return the image in its final size."""
+        from PIL import Image
+
+        return self.image.resize((_WIDTH, _HEIGHT), Image.Resampling.LANCZOS)
 
     def line(self, start: tuple[float, float], end: tuple[float, float], colour: Any, width: float = 1) -> None:
         self._draw.line([*self._scaled(start), *self._scaled(end)], fill=colour, width=round(width * _SCALE))
@@ -124,7 +131,7 @@ def draw(chart: dict[str, Any]) -> bytes:
         canvas.shape(shape, x + 6, _HEIGHT - 18)
         x += 18 + canvas.text((x + 18, _HEIGHT - 18), words, _WORDS, "lm") + 18
     written = io.BytesIO()
-    canvas.image.resize((_WIDTH, _HEIGHT), Image.Resampling.LANCZOS).save(written, "PNG", optimize=True)
+    canvas.reduced().save(written, "PNG", optimize=True)
     return written.getvalue()
 
 

@@ -73,7 +73,7 @@ def test_a_chart_is_drawn_in_its_size_with_shapes_that_differ() -> None:
     speak("")
     shown = Image.open(io.BytesIO(drawn)).convert("RGB")
     assert (shown.size, len(drawn) < 200_000) == ((800, 300), True)
-    found = {pixel for _, pixel in shown.getcolors(1 << 20) or ()}
+    found = {pixel for _, pixel in shown.getcolors(1 << 20) or () if isinstance(pixel, tuple)}
     for colour in drawing._COLOURS.values():
         assert any(max(abs(a - b) for a, b in zip(colour, pixel, strict=True)) < 12 for pixel in found), colour
     assert drawing._without_dots("Größe ä…") == ("Grosse a...", [2, 7])
