@@ -60,7 +60,7 @@ def record() -> None:
 
 
 def draw() -> None:
-    """Draw the recorded messages whose pictures are old. Raises RuntimeError if there is no Chromium for it."""
+    """Draw the recorded messages whose pictures are old. Raises RuntimeError if there is nothing to draw them with."""
     for name in NAMES:
         page, path = page_of(name), path_of(name)
         if not path.exists() or digest_of(path.read_bytes()) != digest(page):
@@ -74,16 +74,11 @@ def _drawn(page: str) -> bytes:
         raise RuntimeError("Chromium, which draws the pictures of Discord, is not installed: apt install chromium")
     with tempfile.TemporaryDirectory() as name:
         source, target = Path(name) / "page.html", Path(name) / "page.png"
-        command = [
-            browser,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            f"--user-data-dir={name}",
-        ]
+        options = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
+        command = [browser, *options, f"--user-data-dir={name}"]
         # The height is known once it is laid out: the page writes it into itself, for the first of two runs.
-        source.write_text(f"{page}<script>document.title = document.querySelector('main').offsetHeight</script>")
+        measured = f"{page}<script>document.title = document.querySelector('main').offsetHeight</script>"
+        source.write_text(measured, encoding="utf-8")
         laid_out = _run([*command, f"--window-size={discord_page.WIDTH},800", "--dump-dom", source.as_uri()])
         height = re.search(r"<title>(\d+)</title>", laid_out)
         if height is None:
@@ -100,12 +95,15 @@ def _run(command: list[str]) -> str:
 
 def _small(picture: bytes, page: str) -> bytes:
     """Return a PNG with fewer colours, and the digest of its page in it."""
-    from PIL import Image, PngImagePlugin
-
+    try:
+        from PIL import Image, PngImagePlugin
+    except ImportError:
+        raise RuntimeError(
+            "Pillow, which makes the pictures small, is not installed: pip install -r requirements-pictures.txt"
+        ) from None
     stamp, smaller = PngImagePlugin.PngInfo(), io.BytesIO()
     stamp.add_text(_KEY, digest(page))
     with Image.open(io.BytesIO(picture)) as image:
-        image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(
-            smaller, "PNG", optimize=True, pnginfo=stamp
-        )
+        reduced = image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+        reduced.save(smaller, "PNG", optimize=True, pnginfo=stamp)
     return smaller.getvalue()

@@ -1,6 +1,7 @@
 """Keeps messages of the bot as the documents draw them: what varies from run to run is replaced, the rest compared.
 
-With ``RECORD_PICTURES`` in the environment, as ``python -m documentation`` sets it, the messages are written instead.
+With ``RECORD_PICTURES`` in the environment, as ``python -m documentation discord`` sets it, the messages are written
+instead.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Recorder:
     """The messages of one town; ``snapshots`` are the ids that they may name, oldest first."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)
+        # Underscores and the like are escaped where Discord would take them for marks.
+        self._folder = re.compile("".join(rf"\\?{re.escape(letter)}" for letter in str(folder)))
         self.snapshots: list[str] = []
 
     def keep(self, name: str, embeds: Sequence[Mapping[str, Any]], components: Sequence[Mapping[str, Any]]) -> None:
@@ -43,7 +45,7 @@ class Recorder:
         if os.environ.get("RECORD_PICTURES"):
             path.parent.mkdir(exist_ok=True)
             path.write_text(document, encoding="utf-8")
-        assert path.read_text(encoding="utf-8") == document, "run: python -m documentation"
+        assert path.read_text(encoding="utf-8") == document, "run: python -m documentation discord"
 
     def _same_each_time(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -55,8 +57,7 @@ class Recorder:
         return value
 
     def _line(self, line: str) -> str:
-        for folder in (self._folder, self._folder.replace("_", r"\_")):
-            line = line.replace(folder, _FOLDER)
+        line = self._folder.sub(_FOLDER, line)
         for number, snapshot in enumerate(self.snapshots):
             line = line.replace(snapshot, _IDS[number]).replace(f"`{snapshot[:4]}`", f"`{_IDS[number][:4]}`")
         line = re.sub(r"<t:(\d+):(\w)>", lambda mark: _moment(line[: mark.start()], mark), line)
