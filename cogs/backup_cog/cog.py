@@ -307,7 +307,8 @@ class BackupCog(Clicks):
             names = self.service.settings.discord
             meant = suggestions.meant(self.service.known, error)
             answer = self.answer_to(interaction)
-            shown = failure(error, meant, backup=names.backup_group, database=names.database_group)
+            groups = {"backup": names.backup_group, "database": names.database_group}
+            shown = failure(error, meant, shown=self.names.shown, **groups)
             if view is None and meant:
                 view = picking(meant, self.reader(interaction))
             await answer.fail(shown, view=view, beside=isinstance(error, NotAllowed))

@@ -45,6 +45,7 @@ from ..formatting import AMBER, RED, Reply, embed, listing, plain
 from ..language import core_text, phrase, text
 from ..notices.delivery import is_temporary
 from ..permissions import NotAllowed
+from ..slash.snapshots.finding import Shown, as_is
 from ..slash.snapshots.lines import snapshot_line
 
 __all__ = ["FAILURES", "Failure", "failure", "failure_of"]
@@ -175,11 +176,17 @@ def failure_of(error: SnapshotError) -> Failure:
 
 
 def failure(
-    error: BaseException, suggested: Sequence[Snapshot] = (), *, backup: str = "backup", database: str = "db"
+    error: BaseException,
+    suggested: Sequence[Snapshot] = (),
+    *,
+    shown: Shown = as_is,
+    backup: str = "backup",
+    database: str = "db",
 ) -> Reply:
     """Show an error: ours with its own sentence, any other without its text, which can hold anything.
 
-    ``suggested`` are the snapshots that may have been meant; ``backup`` and ``database`` name the slash commands.
+    ``suggested`` are the snapshots that may have been meant, and ``shown`` returns a reason as it is shown. ``backup``
+    and ``database`` name the slash commands.
     """
     if not isinstance(error, SnapshotError):
         return _other_failure(error, backup)
@@ -187,10 +194,10 @@ def failure(
     names = {"backup": backup, "database": database, "shell": "python -m core.snapshots"}
     remedy = text(found.remedy, setting=error.data.get("setting") or "schedule", **names)
     if suggested:
-        lines = listing([snapshot_line(snapshot) for snapshot in suggested], _SUGGESTIONS_LIMIT)
+        lines = listing([snapshot_line(snapshot, shown) for snapshot in suggested], _SUGGESTIONS_LIMIT)
         remedy = f"{text('Pick one of these:')}\n{lines}"
-    shown = f"{plain(core_text(error.message), _MESSAGE_LIMIT)}\n\n{remedy}"
-    return Reply(embed(text(found.title), shown, colour=RED))
+    said = f"{plain(core_text(error.message), _MESSAGE_LIMIT)}\n\n{remedy}"
+    return Reply(embed(text(found.title), said, colour=RED))
 
 
 def _other_failure(error: BaseException, backup: str) -> Reply:

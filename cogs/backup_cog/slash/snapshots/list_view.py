@@ -67,12 +67,12 @@ class SnapshotList(PersonalView):
     def _fit(self, page: Page, reader: Reader) -> None:
         """Let the controls offer what this page has."""
         self.clear_items()
-        self.add_item(
-            _Choice(custom_id(LIST, self._unique), text("Filter: kind, state, age"), self._filters(), self._filter)
-        )
+        filters, said = self._filters(), text("Filter: kind, state, age")
+        self.add_item(_Choice(custom_id(LIST, self._unique), said, filters, self._filter, several=True))
         if page.snapshots:
             options = [discord.SelectOption(label=label(each, reader), value=each.id) for each in page.snapshots]
-            self.add_item(_Choice(custom_id(OPEN, self._unique), text("Open one of these"), options, self._open))
+            said = text("Open one of these")
+            self.add_item(_Choice(custom_id(OPEN, self._unique), said, options, self._open, several=False))
         last = page.pages - 1
         for place, (said, number, disabled) in enumerate(
             (
@@ -113,8 +113,9 @@ class _Choice(discord.ui.Select[SnapshotList]):
         placeholder: str,
         options: list[discord.SelectOption],
         choose: Callable[[Interaction, Sequence[str]], Awaitable[None]],
+        *,
+        several: bool,
     ) -> None:
-        several = control.startswith(custom_id(LIST))
         fewest, most = (0, len(options)) if several else (1, 1)
         super().__init__(
             custom_id=control, placeholder=placeholder, options=options, min_values=fewest, max_values=most
