@@ -12,6 +12,8 @@ from .rows import difference
 
 __all__ = ["looked", "timeline"]
 
+Changes = list[tuple[dict[str, object] | None, dict[str, object] | None]]
+
 _NAME, _NUMBER = 20, 7
 """The widths of the columns of the overview, which a phone shows in one line."""
 _MOST_TABLES = 20
@@ -58,9 +60,7 @@ def _key(table: str, *looks: Look | None) -> tuple[str, ...]:
     return next((look.keys[table] for look in looks if look is not None and table in look.keys), ())
 
 
-def _changes(
-    table: str, then: Look | None, now: Look | None
-) -> list[tuple[dict[str, object] | None, dict[str, object] | None]]:
+def _changes(table: str, then: Look | None, now: Look | None) -> Changes:
     return row_changes(_rows(then, table), _rows(now, table), _key(table, now, then))
 
 
@@ -70,11 +70,18 @@ def _overview(tables: list[str], then: Look | None, now: Look | None) -> str:
     for table in tables[:_MOST_TABLES]:
         name = clip(visible(table).replace("`", "'"), _NAME).ljust(_NAME)
         counts = "".join(number_text(len(_rows(look, table))).rjust(_NUMBER) for look in (then, now))
-        differs = "  *" if _changes(table, then, now) else ""
-        lines.append(name + counts + differs)
+        lines.append(f"{name}{counts}  {_marks(_changes(table, then, now))}".rstrip())
     if len(tables) > _MOST_TABLES:
         lines.append(text("… and {count} more", count=number_text(len(tables) - _MOST_TABLES)))
     return "\n".join(lines)
+
+
+def _marks(changes: Changes) -> str:
+    """Return how many rows are gone, changed and new, with the marks that the rows have, too."""
+    gone = sum(after is None for _, after in changes)
+    new = sum(before is None for before, _ in changes)
+    counts = (("−", gone), ("±", len(changes) - gone - new), ("+", new))
+    return " ".join(f"{mark}{number_text(count)}" for mark, count in counts if count)
 
 
 def _all_rows(then: Look | None, now: Look | None) -> Iterator[str]:

@@ -82,7 +82,7 @@ def conflict_title(conflict: RescueConflict) -> str:
 
 def _conflict(conflict: RescueConflict) -> str:
     row = f"{plain(conflict.table)} {row_text(conflict.key)}: {plain(conflict.why, 200)}"
-    if conflict.holder:
+    if conflict.holder and conflict.holder not in conflict.why:
         row = text("{row} (held by {holder})", row=row, holder=value_text(conflict.holder))
     if conflict.taken:
         return text("{row}; **taken all the same**", row=row)

@@ -55,7 +55,7 @@ async def test_a_managers_look_shows_then_beside_now(stage: Stage) -> None:
     snapshot = await robbed(stage)
     text = said(await stage.slash(stage.admin, "backup look", member=stage.player, at=snapshot))
     assert f"Then: snapshot `{snapshot}`" in text
-    assert re.search(r"user_cards +2 +1  \*\n", text)
+    assert re.search(r"user_cards +2 +1  −1\n", text)
     assert f"**user\\_cards** − gone: user\\_id {stage.player.id}, card\\_id 3" in text
     assert f"**users** ± changed: id {stage.player.id} · name user {stage.player.id} → \\*nobody\\*" in text
     assert stage.errors() == []
