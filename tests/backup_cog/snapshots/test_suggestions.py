@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cogs.backup_cog.formatting import visible
+from cogs.backup_cog.language import speak, word
 from cogs.backup_cog.slash.snapshots.finding import meant_by
 from cogs.backup_cog.slash.snapshots.labels import Reader, label
 from cogs.backup_cog.slash.suggestions import choices, exactly, meant, moment_of, one_of
@@ -97,6 +98,14 @@ def test_a_label_shows_only_what_can_be_seen() -> None:
 def test_a_text_means_what_it_names_best(typed: str, ids: list[str]) -> None:
     """And no number is the beginning of another one: what is typed is not picked."""
     assert [each.id for each in meant_by(KNOWN, typed)] == ids
+
+
+def test_a_kind_is_found_as_it_is_shown() -> None:
+    """In the language of who types, and in English."""
+    speak("de")
+    assert [each.id for each in meant_by(KNOWN, word("manual"))] == [KNOWN[3].id]
+    assert [each.id for each in meant_by(KNOWN, "manual")] == [KNOWN[3].id]
+    speak("")
 
 
 def test_what_may_mean_several_is_asked_back() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from ...core_api import Snapshot
+from ...language import word
 
 __all__ = ["as_is", "is_exactly", "matching", "meant_by", "searched"]
 
@@ -25,8 +26,9 @@ def as_is(reason: str) -> str:
 
 
 def searched(snapshot: Snapshot, shown: Shown = as_is) -> str:
-    """Return the text in which typed words are searched: id, kind, reasons and note."""
-    return " ".join([snapshot.id, snapshot.kind, *map(shown, snapshot.reasons), snapshot.note or ""]).casefold()
+    """Return the text in which typed words are searched: id, kind in English and as it is shown, reasons and note."""
+    kinds = (snapshot.kind.value, word(snapshot.kind))
+    return " ".join([snapshot.id, *kinds, *map(shown, snapshot.reasons), snapshot.note or ""]).casefold()
 
 
 def matching(snapshots: Sequence[Snapshot], typed: str, shown: Shown = as_is) -> list[Snapshot]:
@@ -68,7 +70,7 @@ def _rank(snapshot: Snapshot, wanted: str, shown: Shown) -> int:
         return _PART
     if _has_whole(note, wanted):
         return _NOTE
-    return _KIND if wanted == snapshot.kind else _PART
+    return _KIND if wanted in (snapshot.kind, word(snapshot.kind).casefold()) else _PART
 
 
 def _has_whole(text: str, wanted: str) -> bool:
