@@ -13,8 +13,8 @@ import pytest
 from core.snapshots.archive import full
 from core.snapshots.archive.members import Tail
 from core.snapshots.errors import QueryError, SnapshotDamaged
-from core.snapshots.history.questions import AskLook, AskPlayer, PlayerSettings
-from core.snapshots.models import Look, Point
+from core.snapshots.history.questions import AskLook, AskPlayer, AskPlayerHistory, PlayerSettings
+from core.snapshots.models import Look, Point, RowHistory
 from tests.worlds.past.postgres_past import ECONOMY, TABLES, PostgresPastWorld
 
 pytestmark = pytest.mark.server
@@ -95,6 +95,24 @@ def test_a_look_gives_what_a_full_rebuild_holds(played: tuple[PostgresPastWorld,
         for table, rows in _of(states, point).items():
             for row in random.Random(1).sample(rows, min(2, len(rows))) if KEYS[table] else []:
                 assert [_texts(found) for found in world.look(point, table, *_told(table, row))] == [row]
+
+
+def test_a_players_history_names_each_of_his_rows_that_came_changed_or_went(tmp_path: Path) -> None:
+    """In one table, up to now; other players' rows are not in it."""
+    world = PostgresPastWorld(tmp_path)
+    first = world.snapshot(ECONOMY).snapshot
+    second = world.snapshot("UPDATE user_cards SET level = 9 WHERE id = 2 OR user_id = 2").snapshot
+    world.commit("DELETE FROM user_cards WHERE id = 4")
+    question = AskPlayerHistory(player="1", table="user_cards", settings=PlayerSettings(player="users.id"), now=True)
+    changes = world.answer(question, RowHistory).changes
+    seen = [(each.snapshot, each.before and each.before["id"], each.after and each.after["id"]) for each in changes]
+    assert [(at, before and int(before), after and int(after)) for at, before, after in seen] == [
+        (first, None, 1),
+        (first, None, 2),
+        (first, None, 4),
+        (second, 2, 2),
+        ("now", 4, None),
+    ]
 
 
 def test_a_diff_gives_what_a_plain_comparison_does(played: tuple[PostgresPastWorld, dict[Any, Any]]) -> None:
