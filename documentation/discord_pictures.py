@@ -1,11 +1,12 @@
 """The pictures of the bot's messages in docs/discord.md: recorded by an end-to-end test, drawn by a headless Chromium.
 
-Each picture holds the digest of the page that it was drawn from, so that tests can tell an old one without a browser.
+Each picture holds the digest of what it was drawn from, so that tests can tell an old one without a browser.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import json
 import os
@@ -16,19 +17,23 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cogs.backup_cog.status import drawing
 from documentation import discord_page
 from documentation.tables import PROJECT
 
-__all__ = ["NAMES", "digest", "digest_of", "draw", "page_of", "path_of", "record"]
+__all__ = ["NAMES", "digest", "digest_of", "draw", "path_of", "record", "source_of"]
 
-NAMES = ("panel", "list", "preview", "bar", "result", "alert", "rescue")
+NAMES = ("panel", "chart", "list", "preview", "bar", "result", "alert", "rescue")
 _PICTURES = PROJECT / "docs" / "pictures"
 _RECORDED = PROJECT / "documentation" / "recorded"
 _STORY = "tests/end_to_end/discord_stories/recorded/test_pictures.py"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _SECONDS = 120.0
-_KEY = "page"
+_CHART = "chart"
+"""The picture in the status, which the bot itself draws."""
+_KEY = "source"
 _COLOURS = 48
+"""How many a page keeps, so that its picture has less than 100 kB. The marks of the chart need more."""
 
 
 def path_of(name: str) -> Path:
@@ -36,20 +41,21 @@ def path_of(name: str) -> Path:
     return _PICTURES / f"discord-{name}.png"
 
 
-def page_of(name: str) -> str:
-    """Return the page of a recorded message."""
-    return discord_page.page(json.loads((_RECORDED / f"{name}.json").read_text(encoding="utf-8")))
+def source_of(name: str) -> str:
+    """Return what the picture of this name is drawn from: the page of a recorded message, or the recorded chart."""
+    recorded = (_RECORDED / f"{name}.json").read_text(encoding="utf-8")
+    return recorded if name == _CHART else discord_page.page(json.loads(recorded))
 
 
 def digest_of(picture: bytes) -> str:
-    """Return the digest of the page that a picture was drawn from; empty if it holds none."""
-    found = re.search(rb"tEXtpage\0([0-9a-f]{64})", picture)
+    """Return the digest of what a picture was drawn from; empty if it holds none."""
+    found = re.search(rb"tEXtsource\0([0-9a-f]{64})", picture)
     return found[1].decode() if found else ""
 
 
-def digest(page: str) -> str:
-    """Return the digest of a page."""
-    return hashlib.sha256(page.encode()).hexdigest()
+def digest(source: str) -> str:
+    """Return the digest of what a picture is drawn from."""
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def record() -> None:
@@ -60,11 +66,14 @@ def record() -> None:
 
 
 def draw() -> None:
-    """Draw the recorded messages whose pictures are old. Raises RuntimeError if there is nothing to draw them with."""
+    """Draw the pictures that are old. Raises RuntimeError if Chromium or Pillow, which it takes, is not there."""
+    if importlib.util.find_spec("PIL") is None:
+        raise RuntimeError("Pillow, which this needs, is not installed: pip install -r requirements-pictures.txt")
     for name in NAMES:
-        page, path = page_of(name), path_of(name)
-        if not path.exists() or digest_of(path.read_bytes()) != digest(page):
-            path.write_bytes(_small(_drawn(page), page))
+        source, path = source_of(name), path_of(name)
+        if not path.exists() or digest_of(path.read_bytes()) != digest(source):
+            picture = drawing.draw(json.loads(source)) if name == _CHART else _drawn(source)
+            path.write_bytes(_small(picture, 256 if name == _CHART else _COLOURS, digest(source)))
 
 
 def _drawn(page: str) -> bytes:
@@ -93,17 +102,13 @@ def _run(command: list[str]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SECONDS).stdout
 
 
-def _small(picture: bytes, page: str) -> bytes:
-    """Return a PNG with fewer colours, and the digest of its page in it."""
-    try:
-        from PIL import Image, PngImagePlugin
-    except ImportError:
-        raise RuntimeError(
-            "Pillow, which makes the pictures small, is not installed: pip install -r requirements-pictures.txt"
-        ) from None
-    stamp, smaller = PngImagePlugin.PngInfo(), io.BytesIO()
-    stamp.add_text(_KEY, digest(page))
+def _small(picture: bytes, colours: int, stamp: str) -> bytes:
+    """Return a PNG with so many colours at most, and the stamp in it."""
+    from PIL import Image, PngImagePlugin
+
+    texts, smaller = PngImagePlugin.PngInfo(), io.BytesIO()
+    texts.add_text(_KEY, stamp)
     with Image.open(io.BytesIO(picture)) as image:
-        reduced = image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
-        reduced.save(smaller, "PNG", optimize=True, pnginfo=stamp)
+        reduced = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+        reduced.save(smaller, "PNG", optimize=True, pnginfo=texts)
     return smaller.getvalue()

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RECORDED", "Recorder"]
+__all__ = ["RECORDED", "Recorder", "keep"]
 
 RECORDED = Path(__file__).resolve().parents[3] / "documentation" / "recorded"
 _NOW = 1795888800
@@ -39,13 +39,7 @@ class Recorder:
 
     def keep(self, name: str, embeds: Sequence[Mapping[str, Any]], components: Sequence[Mapping[str, Any]]) -> None:
         """Compare a message with the recorded one of this name, or record it."""
-        shown = self._same_each_time({"embeds": [*embeds], "components": [*components]})
-        document = json.dumps(shown, indent=1, ensure_ascii=False) + "\n"
-        path = RECORDED / f"{name}.json"
-        if os.environ.get("RECORD_PICTURES"):
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(document, encoding="utf-8")
-        assert path.read_text(encoding="utf-8") == document, "run: python -m documentation discord"
+        keep(name, self._same_each_time({"embeds": [*embeds], "components": [*components]}))
 
     def _same_each_time(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -66,6 +60,16 @@ class Recorder:
         line = re.sub(r"\d[\d,.]* (?:B|KiB|MiB)\b", "1.8 MiB", line)
         line = re.sub(rf"(written in (?:the )?){_DURATION}", r"\g<1>52m", line)
         return re.sub(rf"(?<!written in )(?<!written in the ){_DURATION}", "1.4s", line)
+
+
+def keep(name: str, shown: object) -> None:
+    """Compare what is the same each time with what is recorded under this name, or record it."""
+    document = json.dumps(shown, indent=1, ensure_ascii=False) + "\n"
+    path = RECORDED / f"{name}.json"
+    if os.environ.get("RECORD_PICTURES"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(document, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == document, "run: python -m documentation discord"
 
 
 def _is_picture(each: Any) -> bool:

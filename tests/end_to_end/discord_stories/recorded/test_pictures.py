@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import structs
 
 from cogs.backup_cog.restoring.bar import stage_shown
-from core.snapshots import RestoreStep, Stage
+from cogs.backup_cog.status.chart import chart_of
+from core.snapshots import Kind, RestoreStep, Stage
 from tests.backup_cog.test_embeds import plan
+from tests.backup_cog.world import NOON
 from tests.end_to_end.discord_server.people import snapshot_ids
-from tests.end_to_end.discord_server.recorder import Recorder
+from tests.end_to_end.discord_server.recorder import Recorder, keep
 from tests.end_to_end.discord_server.state import Message
 from tests.end_to_end.discord_stories.deeds import agree, ask
 from tests.end_to_end.discord_stories.town import Town
+from tests.worlds.snapshots import make_snapshot
 from tests.worlds.waiting import wait_until
 
 
@@ -55,6 +60,22 @@ def test_the_bar_in_the_pictures_is_the_one_of_a_restore(tmp_path: Path) -> None
     stage = Stage(step=RestoreStep.SAFETY, number=4, of=7, share=0.56, left=20.0, changed=False)
     seconds = dict.fromkeys(RestoreStep, 1.0)
     recorder.keep("bar", [stage_shown(structs.replace(plan(), seconds=seconds), stage).embed.to_dict()], [])
+
+
+def test_the_chart_in_the_pictures_is_the_one_of_the_status() -> None:
+    """Of a week, which no test can wait for: a full each second day, the events between them, a restore, an alert."""
+    kinds = (Kind.PERIODIC, Kind.CRITICAL, Kind.CRITICAL)
+    snapshots = [
+        make_snapshot(
+            number,
+            at=NOON - dt.timedelta(hours=3 * number, minutes=number * 17 % 60),
+            kind=kinds[number % 3],
+            size=(4 << 20) - number * 20_000 if number % 16 == 0 else 15_000 + number * 7919 % 90_000,
+        )
+        for number in range(56)
+    ]
+    alerts = [(NOON - dt.timedelta(hours=66), NOON - dt.timedelta(hours=60))]
+    keep("chart", msgspec.to_builtins(chart_of(snapshots, [NOON - dt.timedelta(hours=58)], alerts, NOON, dt.UTC)))
 
 
 def prepare(town: Town) -> str:
