@@ -15,11 +15,19 @@ from hypothesis import strategies as st
 
 from core.snapshots.history.rescue.states import value_of
 from core.snapshots.models import ConflictRule, RescueOptions, RescuePlan, RescueScope
+from tests.worlds.past import rescue_world
 from tests.worlds.past.history_world import HistoryWorld
-from tests.worlds.past.rescue_world import ECONOMY, TABLES, rescue
+from tests.worlds.past.rescue_world import ECONOMY, rescue
 
 pytestmark = pytest.mark.slow
 
+DECKS = (
+    "CREATE TABLE decks (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users, slot INTEGER NOT NULL, "
+    "above INTEGER REFERENCES decks, UNIQUE (user_id, slot))",
+    "INSERT INTO decks VALUES (1, 1, 1, NULL), (2, 1, 2, 1), (3, 1, 3, 1), (4, 2, 1, NULL)",
+)
+"""Rows that exchange a unique value, of a table that refers to itself."""
+TABLES = (*rescue_world.TABLES, "decks")
 PLAYERS = st.integers(1, 4)
 SMALL = st.integers(1, 5)
 PLAY = st.one_of(
@@ -41,13 +49,27 @@ PLAY = st.one_of(
     st.tuples(st.just("DELETE FROM titles WHERE user_id = ? OR title = 'title ' || ?"), PLAYERS, SMALL),
     st.tuples(st.just("UPDATE users SET name = 'name ' || ? WHERE id = ?"), SMALL, PLAYERS),
 )
-GAMES = st.lists(PLAY, min_size=2, max_size=14)
+DECK_PLAY = st.one_of(
+    st.tuples(st.just("UPDATE decks SET slot = ? WHERE id = ?"), SMALL, SMALL),
+    st.tuples(st.just("UPDATE decks SET above = ? WHERE id = ?"), SMALL, SMALL),
+    st.tuples(st.just("UPDATE decks SET user_id = ? WHERE id = ?"), PLAYERS, SMALL),
+    st.tuples(st.just("INSERT OR IGNORE INTO decks VALUES (?, 1, ?, NULL)"), SMALL, SMALL),
+    st.tuples(st.just("DELETE FROM decks WHERE id = ? AND ? < 4"), SMALL, SMALL),
+)
+GAMES = st.lists(st.one_of(PLAY, DECK_PLAY, DECK_PLAY), min_size=2, max_size=20)
 OPTIONS = st.builds(
     RescueOptions,
     conflicts=st.sampled_from([ConflictRule.SKIP, ConflictRule.SKIP, ConflictRule.TAKE]),
     exact=st.booleans(),
 ) | st.just(RescueOptions(only_missing=True))
-KEYS = {"users": ("id",), "cards": ("id",), "user_cards": ("id",), "listings": ("id",), "titles": ("title", "user_id")}
+KEYS = {
+    "users": ("id",),
+    "cards": ("id",),
+    "user_cards": ("id",),
+    "listings": ("id",),
+    "titles": ("title", "user_id"),
+    "decks": ("id",),
+}
 
 Rows = dict[tuple[str, tuple[Any, ...]], dict[str, Any]]
 
@@ -96,7 +118,7 @@ def test_a_rescue_does_what_its_plan_said_and_can_be_taken_back(
     """Only rows of the plan change, as many as it said; what others hold is left; undo gives every row back."""
     with tempfile.TemporaryDirectory() as folder:
         world = HistoryWorld(Path(folder))
-        world.commit(*ECONOMY)
+        world.commit(*ECONOMY, *DECKS)
         play(world, first)
         then = world.snapshot("INSERT INTO log VALUES (1, 'the time to go back to')")
         play(world, damage)
