@@ -157,7 +157,7 @@ def test_the_readme_leads_to_every_page() -> None:
 def test_links_lead_somewhere(document: str) -> None:
     """To a file that is there, and to a heading that it has."""
     broken = []
-    for target in re.findall(r"]\(([^)\s]+)\)", (PROJECT / document).read_text()):
+    for target in re.findall(r"(?:]\(|src=\")([^)\s\"]+)", (PROJECT / document).read_text()):
         name, _, anchor = target.partition("#")
         page = (PROJECT / document).parent / name if name else PROJECT / document
         if "://" not in target and not (page.exists() and (not anchor or anchor in anchors(page))):
