@@ -1,7 +1,8 @@
 """The entry "Backup history" in the menu that a right click on a member opens; the same as ``history``.
 
-Discord lets an app have five such entries, and the host may have a name already: then there is none of ours, and the
-log and the status say so.
+Discord lets an app have five such entries, and the host may have one of that name: then there is none of ours, and the
+log and the status say so. The host's entries can come after ours, and adding them must not fail because of it: so
+``add_command`` of this one bot's tree is wrapped, and ours goes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = ["NAME", "MemberMenu"]
 NAME = phrase("Backup history")
 
 log = logging.getLogger(__name__)
+_NO_ROOM = (app_commands.CommandAlreadyRegistered, app_commands.CommandLimitReached)
 
 
 class _Entry(app_commands.ContextMenu):
@@ -57,9 +59,11 @@ class MemberMenu:
         self._answer_error = answer_error
         self._added: list[tuple[discord.Object | None, _Entry]] = []
         self._problem: app_commands.AppCommandError | None = None
+        self._original: Callable[..., None] | None = None
+        self._was_on_instance = False
 
     def install(self) -> None:
-        """Add the entry to the bot's commands, if there is room for it."""
+        """Add the entry to the bot's commands, if there is room for it, and wrap ``add_command``."""
         entry = _Entry(name=NAME, callback=self._clicked)
         # A hint to Discord's clients, as for the groups. The check is in the code.
         entry.default_permissions = discord.Permissions(administrator=True)
@@ -67,14 +71,42 @@ class MemberMenu:
         for guild in self._guilds:
             try:
                 self._bot.tree.add_command(entry, guild=guild)
-            except (app_commands.CommandAlreadyRegistered, app_commands.CommandLimitReached) as error:
-                log.warning("There is no entry %r in the menu of members: %s", NAME, error)
-                self._problem = error
+            except _NO_ROOM as error:
+                self._missing(error)
             else:
                 self._added.append((guild, entry))
+        self._was_on_instance = "add_command" in vars(self._bot.tree)
+        self._original = self._bot.tree.add_command
+        self._bot.tree.add_command = self._add_command  # type: ignore[method-assign]
+
+    def _add_command(self, command: Any, /, **options: Any) -> None:
+        """Add a command of the host's; where it does not fit beside our entry, ours goes."""
+        assert self._original is not None
+        try:
+            self._original(command, **options)
+        except _NO_ROOM as error:
+            if not self._added or getattr(command, "type", None) is not discord.AppCommandType.user:
+                raise
+            self._take_out()
+            self._missing(error)
+            self._original(command, **options)
+
+    def _missing(self, error: app_commands.AppCommandError) -> None:
+        log.warning("There is no entry %r of ours in the menu of members: %s", NAME, error)
+        self._problem = error
 
     def remove(self) -> None:
-        """Remove the entry from the bot's commands; that of somebody else stays."""
+        """Remove the entry from the bot's commands, and the wrapper; what somebody else added or wrapped stays."""
+        self._take_out()
+        tree = self._bot.tree
+        if self._original is None or vars(tree).get("add_command") != self._add_command:
+            return
+        if self._was_on_instance:
+            tree.add_command = self._original  # type: ignore[method-assign]
+        else:
+            del tree.add_command
+
+    def _take_out(self) -> None:
         kind = discord.AppCommandType.user
         for guild, entry in self._added:
             if self._bot.tree.get_command(NAME, guild=guild, type=kind) is entry:

@@ -54,6 +54,22 @@ async def test_an_entry_that_the_host_put_in_its_place_stays(world: World) -> No
         assert bot.tree.get_command(NAME, type=KIND) is entry
 
 
+@pytest.mark.parametrize("names", [[NAME], [str(number) for number in range(5)]])
+async def test_it_goes_where_the_hosts_entries_come_later(world: World, names: list[str]) -> None:
+    """Adding them works as if ours had never been there; what is wrong with the host's own still fails."""
+    async with world.bot() as bot:
+        await bot.load_extension(EXTENSION)
+        for name in names:
+            bot.tree.add_command(app_commands.ContextMenu(name=name, callback=theirs))
+        assert {command.name for command in bot.tree.get_commands(type=KIND)} == set(names)
+        assert "menu of members" in await cog_of(bot)._mentions._status([])
+        with pytest.raises(app_commands.CommandAlreadyRegistered):
+            bot.tree.add_command(app_commands.ContextMenu(name=names[0], callback=theirs))
+        await bot.unload_extension(EXTENSION)
+        assert {command.name for command in bot.tree.get_commands(type=KIND)} == set(names)
+        assert "add_command" not in vars(bot.tree)
+
+
 async def test_its_name_is_shown_in_every_language(world: World) -> None:
     """Also beside the host's translator, who knows nothing of it."""
     async with world.bot() as bot:
