@@ -146,8 +146,12 @@ def _figures(bench: Bench, database: Path, folder: Path) -> list[Figure]:
         bench.asked("diff of neighbours", 0.3, [near]),
         bench.asked("diff of two points 20 apart", 2.0, [far]),
         bench.asked("preview of a restore 20 back, somebody wrote since the newest", 2.0, [preview]),
-        bench.asked(f"plan of a rescue of {cards:,} cards, tables with an index", None, [light], known=False),
-        bench.asked(f"plan of a rescue of the player with {cards:,} cards", 1.0, [rescue], known=False),
+        bench.asked(
+            f"plan of a rescue of {cards:,} cards, tables with an index, archives unknown", None, [light], known=False
+        ),
+        bench.asked(
+            f"plan of a rescue of the player with {cards:,} cards, archives unknown", 1.0, [rescue], known=False
+        ),
     ]
     slow = bench.compared(folder, line[-21], last)
     return [*figures, Figure(_REBUILT, slow, 0, 0, None)]
