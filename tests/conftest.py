@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from core.snapshots.worker import client
 from tests.worlds.forked_workers import ForkedWorkers
@@ -23,6 +24,11 @@ _ALLOWED_BY = {
     "socket.bind": {"socket", "server"},
 }
 """The audit events of the interpreter (PEP 578), each with the marks that allow it."""
+
+
+# On a loaded machine a sound example can take a second: no test says how long one may take.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 class _Guard:
