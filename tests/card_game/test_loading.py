@@ -14,6 +14,7 @@ from discord.ext import commands
 
 from tests.card_game.storage import SqliteStorage, Storage
 from tests.card_game.world import ALICE
+from tests.worlds.sources import syntax_tree
 from tests.worlds.waiting import PATIENCE
 
 PACKAGE = Path(__file__).resolve().parents[2] / "cogs" / "card_game"
@@ -142,7 +143,7 @@ async def test_a_database_of_something_else_leaves_nothing_open(storage: Storage
 def imports_of(path: Path) -> set[str]:
     """Return the names of the top-level packages that a module imports; its own package is "."."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.worlds.sources import syntax_tree
+
 PROJECT = Path(__file__).resolve().parents[2]
 CORE = PROJECT / "core" / "snapshots"
 COG = PROJECT / "cogs" / "backup_cog"
@@ -64,15 +66,9 @@ def sources(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
 
 
-@cache
-def parsed(path: Path) -> ast.Module:
-    """Return the syntax tree of a file."""
-    return ast.parse(path.read_text())
-
-
 def imports(path: Path) -> Iterator[tuple[int, str, tuple[str, ...]]]:
     """Yield (level, module, names) of each import in a file; level 0 is absolute."""
-    for node in ast.walk(parsed(path)):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
             yield from ((0, alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -149,7 +145,7 @@ def test_decisions_know_no_clock_and_no_disk(path: Path) -> None:
     """They import values and each other, nothing that has an effect, and they never ask what time it is."""
     assert absolute(path).isdisjoint(WORLDLY)
     assert {layer(file) for file in imported_files(path)} <= {"policies", "models", "errors", "units"}
-    asked = {node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
+    asked = {node.attr for node in ast.walk(syntax_tree(path)) if isinstance(node, ast.Attribute)}
     assert asked.isdisjoint({"now", "utcnow", "today", "monotonic"})
 
 
@@ -180,7 +176,7 @@ def test_nobody_starts_processes_the_host_would_run_again_or_prints(folder: Path
     """``multiprocessing`` imports the host's main module again; ``print`` speaks into somebody else's terminal."""
     for path in sources(folder):
         assert absolute(path).isdisjoint({"multiprocessing"}), path
-        names = {call for node in ast.walk(parsed(path)) for call in _called(node)}
+        names = {call for node in ast.walk(syntax_tree(path)) for call in _called(node)}
         assert "print" not in names, path
 
 

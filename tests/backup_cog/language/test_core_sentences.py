@@ -16,6 +16,7 @@ from core.snapshots import SnapshotNotFound
 from core.snapshots.policies.timeline import resolve
 from core.snapshots.worker.deadlines import overdue
 from core.snapshots.worker.protocol import SnapshotJob
+from tests.worlds.sources import syntax_tree
 
 CORE = Path(snapshots.__file__).parent
 TABLES = [language for language in LANGUAGES if language != "en"]
@@ -30,7 +31,7 @@ def parts_of(text: str) -> list[str]:
 def sentences_of_the_core() -> Iterator[str]:
     """Yield the sentences and phrases of the core, each value as a pair of braces."""
     for path in CORE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(syntax_tree(path)):
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             texts = [part.value if isinstance(part, ast.Constant) else "{}" for part in parts]
             if all(isinstance(each, str) for each in texts):

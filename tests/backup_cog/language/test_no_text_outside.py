@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cogs.backup_cog import language
+from tests.worlds.sources import syntax_tree
 
 COG = Path(language.__file__).parents[1]
 TRANSLATED = {"text": 1, "phrase": 1, "plural": 3, "locale_str": 1}
@@ -67,14 +68,14 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("module", modules())
 def test_every_text_is_in_the_language_of_who_reads_it(module: str) -> None:
-    found = sorted(outside(ast.parse((COG / module).read_text(encoding="utf-8"))))
+    found = sorted(outside(syntax_tree(COG / module)))
     assert bool(found) == (module in EXCEPTIONS), found
 
 
 def test_no_text_is_put_together_where_it_is_said() -> None:
     """No table has such a text: its values have places in braces."""
     for module in modules():
-        for node in ast.walk(ast.parse((COG / module).read_text(encoding="utf-8"))):
+        for node in ast.walk(syntax_tree(COG / module)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TRANSLATED:
                 texts = node.args[: TRANSLATED[node.func.id]]
                 assert not any(isinstance(each, ast.JoinedStr | ast.BinOp) for each in texts), (module, node.lineno)
@@ -88,7 +89,7 @@ LOGGING = {"core_api.py", "host_events.py", "notices/outbox.py"}
 def test_quantities_are_written_as_the_language_writes_them(module: str) -> None:
     """So neither the core's functions nor Python's formats: "1,024" is about one in German."""
     found = []
-    for node in ast.walk(ast.parse((COG / module).read_text(encoding="utf-8"))):
+    for node in ast.walk(syntax_tree(COG / module)):
         if isinstance(node, ast.ImportFrom) and node.module == "core_api":
             found += [each.name for each in node.names if each.name in ("count_text", "duration_text", "size_text")]
         elif isinstance(node, ast.FormattedValue) and node.format_spec is not None:

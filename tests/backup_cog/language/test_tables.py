@@ -20,6 +20,7 @@ from cogs.backup_cog.language import catalog, duration_text, number_text, size_t
 from cogs.backup_cog.language.catalog import LANGUAGES, SEPARATORS, table
 from cogs.backup_cog.language.words import WORDS
 from core import snapshots
+from tests.worlds.sources import syntax_tree
 
 COG = Path(language.__file__).parents[1]
 CORE = Path(snapshots.__file__).parent
@@ -31,7 +32,7 @@ COMMAND_LIMIT = 100
 def calls(folder: Path) -> Iterator[tuple[str, ast.Call]]:
     """Yield each call in a folder of modules, with the name of what is called."""
     for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(syntax_tree(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
                 yield node.func.id if isinstance(node.func, ast.Name) else node.func.attr, node
 

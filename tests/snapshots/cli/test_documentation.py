@@ -26,6 +26,7 @@ from core.snapshots.cli.json_output import (
 )
 from core.snapshots.doctor import Problem
 from core.snapshots.models import Actor, AuditLine, Kind, Lost, Verification
+from tests.worlds.sources import syntax_tree
 
 DOCUMENTED = commands.__doc__ or ""
 FAMILIES = sorted(Path(commands.__file__).parent.glob("*_cmd.py"))
@@ -128,7 +129,7 @@ def test_every_command_of_a_file_is_in_the_shell(path: Path) -> None:
 @pytest.mark.parametrize("path", FAMILIES, ids=lambda path: path.stem)
 def test_a_file_of_commands_imports_no_other(path: Path) -> None:
     """Each family can be read, changed and removed alone; what several need has a module of its own."""
-    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom | ast.Import)]
+    imports = [node for node in ast.walk(syntax_tree(path)) if isinstance(node, ast.ImportFrom | ast.Import)]
     names = {name.name for node in imports for name in node.names}
     names |= {node.module or "" for node in imports if isinstance(node, ast.ImportFrom)}
     assert not [name for name in names if name.endswith(("_cmd", "commands"))]
