@@ -2,6 +2,7 @@
 
 The core speaks English. A sentence of it, or a part of one, is known by a template in ``de/core/*.toml``, and a test
 finds each of them in the core. What fits none stays English. The values in a template are translated in the same way.
+A place whose name begins with "count" stands for a number, so that such a template fits little else.
 """
 
 from __future__ import annotations
@@ -48,4 +49,8 @@ def _templates(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
 
 def _pattern(english: str) -> str:
     parts = _PLACE.split(english)
-    return "".join(f"(?P<{part}>.*?)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
+    return "".join(_value(part) if index % 2 else re.escape(part) for index, part in enumerate(parts))
+
+
+def _value(name: str) -> str:
+    return rf"(?P<{name}>-?\d[\d.,]*)" if name.startswith("count") else f"(?P<{name}>.*?)"

@@ -12,7 +12,7 @@ import pytest
 from cogs.backup_cog.language import core_text, speak
 from cogs.backup_cog.language.catalog import LANGUAGES, core_table
 from core import snapshots
-from core.snapshots import SnapshotNotFound
+from core.snapshots import SnapshotNotFound, errors
 from core.snapshots.policies.timeline import resolve
 from core.snapshots.worker.deadlines import overdue
 from core.snapshots.worker.protocol import SnapshotJob
@@ -20,6 +20,15 @@ from tests.worlds.sources import syntax_tree
 
 CORE = Path(snapshots.__file__).parent
 TABLES = [language for language in LANGUAGES if language != "en"]
+
+SPEAKING = (
+    *("operations", "policies", "repository", "worker", "archive", "models", "engines/sqlite"),
+    *("engines/base.py", "engines/foreign.py", "engines/integrity.py", "errors.py", "files.py", "service.py"),
+)
+"""Where errors and findings are made whose sentences are all translated."""
+TELLING = ("Finding", "Recovery")
+NOT_SHOWN: set[str] = set()
+"""Sentences that stay English."""
 
 
 def parts_of(text: str) -> list[str]:
@@ -43,7 +52,7 @@ def test_each_known_sentence_is_one_of_the_core(code: str) -> None:
     """One that was changed there would be English again, and nobody would know."""
     there = set(sentences_of_the_core())
     # A noun is counted with its plural, which the core makes of it.
-    known = there | {f"{each}s" for each in there if each.isalpha()}
+    known = there | {f"{each}s" for each in there if each.replace(" ", "").isalpha()}
     missing = [english for english in core_table(code) if not known.issuperset(parts_of(english))]
     assert missing == []
 
@@ -54,6 +63,45 @@ def test_a_translated_sentence_has_its_places_and_text_of_its_own(code: str) -> 
     for english, translated in core_table(code).items():
         assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", translated)), english
         assert re.sub(r"\{\w+\}|\s", "", english) != ""
+
+
+def said_by(tree: ast.AST) -> Iterator[str]:
+    """Yield the texts that errors and findings are made with, given there or under a name in the same file."""
+    named: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            named.setdefault(node.targets[0].id, []).append(node.value)
+    for call in ast.walk(tree):
+        if (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name)
+            and call.func.id in (*errors.__all__, *TELLING)
+        ):
+            for given in (*call.args[:1], *(each.value for each in call.keywords if each.arg in ("message", "remedy"))):
+                for value in named.get(given.id, []) if isinstance(given, ast.Name) else [given]:
+                    # The format of a value is such a node too.
+                    formats = [each.format_spec for each in ast.walk(value) if isinstance(each, ast.FormattedValue)]
+                    for node in ast.walk(value):
+                        if isinstance(node, ast.JoinedStr) and node not in formats:
+                            parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
+                            yield "".join(map(str, parts))
+                        elif isinstance(node, ast.Constant) and node is value and isinstance(node.value, str):
+                            yield node.value
+
+
+@pytest.mark.parametrize("code", TABLES)
+def test_what_errors_and_findings_say_is_known(code: str) -> None:
+    """A new sentence of theirs is translated, or is named among those that nobody is shown."""
+    known = {part for english in core_table(code) for part in parts_of(english)}
+    unknown = {
+        part
+        for place in SPEAKING
+        for path in ([CORE / place] if place.endswith(".py") else sorted((CORE / place).rglob("*.py")))
+        for text in said_by(syntax_tree(path))
+        for part in parts_of(text)
+        if " " in part and part not in known
+    }
+    assert unknown == NOT_SHOWN
 
 
 def not_found() -> str:
