@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cogs.backup_cog.language import core_text, speak
+from cogs.backup_cog.language import catalog, core_text, speak
 from cogs.backup_cog.language.catalog import LANGUAGES, core_table
 from core import snapshots
 from core.snapshots import SnapshotNotFound, errors
@@ -55,6 +56,13 @@ def test_each_known_sentence_is_one_of_the_core(code: str) -> None:
     known = there | {f"{each}s" for each in there if each.replace(" ", "").isalpha()}
     missing = [english for english in core_table(code) if not known.issuperset(parts_of(english))]
     assert missing == []
+
+
+@pytest.mark.parametrize("code", TABLES)
+def test_no_two_files_have_the_same_sentence(code: str) -> None:
+    """The later one would win, by its name."""
+    files = sorted((Path(catalog.__file__).parent / code / "core").glob("*.toml"))
+    assert sum(len(tomllib.loads(path.read_text("utf-8"))) for path in files) == len(core_table(code))
 
 
 @pytest.mark.parametrize("code", TABLES)
@@ -123,6 +131,14 @@ def test_what_the_core_says_is_translated_sentence_by_sentence() -> None:
         "A restore of 3fa9c1d2e4b5 that Ann (7) by discord began at 12:00:00 UTC was interrupted: the database is as "
         "it was.": "Unterbrochen wurde: Wiederherstellung von 3fa9c1d2e4b5, begonnen von Ann (7) by discord um "
         "12:00:00 UTC. Die Datenbank ist, wie sie war.",
+        "Many rows are gone since snapshot 3fa9c1d2e4b5 of 12:00 UTC: cards from 1,240 to 2, u from 3 to 1.": "Seit "
+        "Snapshot 3fa9c1d2e4b5 von 12:00 UTC sind viele Zeilen verschwunden: cards von 1,240 auf 2, u von 3 auf 1.",
+        "It moved from here to there.": "It moved from here to there.",
+        "The restored database failed its check (it differs from the snapshot); the files that were there before are "
+        "back.": "Die wiederhergestellte Datenbank hat ihre Prüfung nicht bestanden (sie weicht vom Snapshot ab); die "
+        "Dateien von vorher sind zurück.",
+        "Busy: a restore is running already for Ann, since 12:00 UTC.": "Belegt: Es läuft schon eine Wiederherstellung "
+        "für Ann, seit 12:00 UTC.",
         "There is no database at a.b/{x}. Something else.": "Bei a.b/{x} gibt es keine Datenbank. Something else.",
         "damaged: stays until a newer one is the newest safety snapshot": "beschädigt: bleibt, bis es einen neueren "
         "gibt (neuester Sicherheits-Snapshot)",

@@ -180,8 +180,8 @@ async def _check(context: Context, contents: Contents, quick: bool) -> Integrity
 
 def _clean_sentence(integrity: IntegrityReport) -> str:
     warnings = len(integrity.warnings)
-    extra = f", {count_text(warnings, 'warning')}" if warnings else ""
-    return f"The database passed its start-up check in {duration_text(integrity.seconds)}{extra}."
+    extra = f" It gave {count_text(warnings, 'warning')}." if warnings else ""
+    return f"The database passed its start-up check in {duration_text(integrity.seconds)}.{extra}"
 
 
 async def _heal(context: Context, contents: Contents, integrity: IntegrityReport) -> StartupReport:
@@ -289,7 +289,7 @@ def _lost_rows(lost: Lost) -> str:
     both = {table: now - then for table, (then, now) in lost.rows.items() if then is not None and now is not None}
     fewer = [f"{table} {count:,}" for table, count in both.items() if count > 0]
     if fewer:
-        more = f" and {count_text(len(fewer) - _TABLES_NAMED, 'more table')}" if len(fewer) > _TABLES_NAMED else ""
+        more = f" and {len(fewer) - _TABLES_NAMED} more" if len(fewer) > _TABLES_NAMED else ""
         return f"In rows: {', '.join(fewer[:_TABLES_NAMED])}{more}."
     if both:
         return "No table has fewer rows than before."
