@@ -1,4 +1,4 @@
-"""What the core says, in the language of who reads it, where that is met every day.
+"""What the core says, in the language of who reads it.
 
 The core speaks English. A sentence of it, or a part of one, is known by a template in ``de/core/*.toml``, and a test
 finds each of them in the core. What fits none stays English. The values in a template are translated in the same way.

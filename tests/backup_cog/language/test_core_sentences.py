@@ -1,4 +1,4 @@
-"""Sentences of the core that are met every day are in the language of who reads them."""
+"""Sentences of the core are in the language of who reads them."""
 
 from __future__ import annotations
 
