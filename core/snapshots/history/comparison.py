@@ -74,7 +74,7 @@ class Tally:
         self._changed: list[tuple[Record, Record]] = []
 
     def take(self, before: Record | None, after: Record | None) -> None:
-        """Take a row as it is in each of the two states."""
+        """Add a row as it is in each of the two states."""
         if self._found is not None:
             self._found(self._pair.after.name, before, after)
         if before is not None and after is not None:

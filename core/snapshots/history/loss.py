@@ -31,7 +31,7 @@ class Losses:
             self._columns.setdefault(table.lower(), []).append(column.lower())
 
     def take(self, table: str, before: Record | None, after: Record | None) -> None:
-        """Take a row that differs, as it is in each of the two states."""
+        """Add a row that differs, as it is in each of the two states."""
         columns = self._columns.get(table.lower())
         if columns is None:
             return

@@ -54,7 +54,7 @@ class DumpSchema:
         self._attached: set[str] = set()
 
     def take(self, statement: Statement, encoding: str) -> None:
-        """Take a statement, if it says something about a table."""
+        """Read a statement, if it says something about a table."""
         if statement.text.startswith((b"CREATE TABLE ", b"CREATE UNLOGGED TABLE ")):
             self._create(text_of(statement.text, encoding, errors="surrogateescape"))
         elif statement.text.startswith(b"ALTER TABLE "):

@@ -88,7 +88,7 @@ class Events:
         self._failed = True
 
     def end(self) -> None:
-        """Take no more events."""
+        """Accept no more events."""
         self._ended = True
 
     def _is_over(self) -> bool:

@@ -1,4 +1,4 @@
-"""Give a restored database the owners, rights and settings that it had in the snapshot, as far as the role may."""
+"""Restore the owners, rights and settings that a database had in the snapshot, as far as the role may."""
 
 from __future__ import annotations
 

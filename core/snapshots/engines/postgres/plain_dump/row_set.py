@@ -24,7 +24,7 @@ class RowSet:
         self._begun = b""
 
     def update(self, data: bytes | memoryview) -> None:
-        """Take further bytes, which may begin and end inside a row."""
+        """Add further bytes, which may begin and end inside a row."""
         *lines, self._begun = (self._begun + bytes(data)).split(b"\n")
         for line in lines:
             self._sum += int.from_bytes(blake3(line).digest(_BYTES), "big")

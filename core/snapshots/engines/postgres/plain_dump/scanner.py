@@ -129,7 +129,7 @@ class Scanner:
                 self._malformed = str(error)
 
     def put(self, block: Block) -> None:
-        """Take a table that was read by somebody else, in place of what was found here."""
+        """Use a table that was read by somebody else, in place of what was found here."""
         if block.quoted in self.blocks:
             self.blocks[block.quoted] = block
 

@@ -148,7 +148,7 @@ class Steps:
         _copy_ownership(self.path, beside)
 
     def keep(self) -> None:
-        """Give every file of the old database a name in quarantine."""
+        """Keep every file of the old database in quarantine, under a second name."""
         present = self.present()
         self.note(old=present.pop("", None), sides=present, kept=tuple(self.present()))
         if not self.record.kept:
