@@ -2,14 +2,20 @@
 
 ``python -m benchmarks.history.ask`` reads a ``Task`` as JSON from standard input and prints a ``Taken``. The first time
 nothing is known of the archives; again is the same question, asked by a new process that finds what was kept.
+
+The memory is that of the process and of those that it forks: of each page that they share, its share. To look at it
+costs time, so a question whose memory is looked at is not one whose time counts.
 """
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -40,22 +46,53 @@ class Taken(msgspec.Struct, frozen=True):
     answer: msgspec.Raw
 
 
-def ask(task: Task) -> Taken:
-    """Ask in a process of its own."""
-    program = module("history.ask")
-    done = subprocess.run(program, input=msgspec.json.encode(task), stdout=subprocess.PIPE, check=True)
-    return msgspec.json.decode(done.stdout, type=Taken)
+def ask(task: Task, *, look_at_memory: bool = False) -> Taken:
+    """Ask in a process of its own, and look at its memory all the time, or only at its end."""
+    with subprocess.Popen(module("history.ask"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(_most_together, process) if look_at_memory else None
+            output, _ = process.communicate(msgspec.json.encode(task))
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, process.args)
+    taken = msgspec.json.decode(output, type=Taken)
+    return taken if looking is None else msgspec.structs.replace(taken, memory=max(taken.memory, looking.result()))
 
 
 def main() -> None:
     """Answer the task on standard input."""
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     with tempfile.TemporaryDirectory(prefix="savepoint-ask-") as scratch:
-        started, worked = time.perf_counter(), time.process_time()
+        started, worked = time.perf_counter(), _processor_time()
         found = answer(task.question, task.files, task.url, 15.0, Path(scratch), Watch())
-        seconds, processor = time.perf_counter() - started, time.process_time() - worked
+        seconds, processor = time.perf_counter() - started, _processor_time() - worked
     taken = Taken(seconds, processor, _most_memory(), msgspec.Raw(msgspec.json.encode(found)))
     sys.stdout.buffer.write(msgspec.json.encode(taken))
+
+
+def _processor_time() -> float:
+    """Return the processor time of this process and of those that it forked and that have ended, in seconds."""
+    forks = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + forks.ru_utime + forks.ru_stime
+
+
+def _most_together(process: subprocess.Popen[bytes]) -> int:
+    """Return the most memory, in KiB, that a process and its forks had together at a time."""
+    most = 0
+    while process.poll() is None:
+        with suppress(OSError):
+            forks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            most = max(most, sum(map(_share, [str(process.pid), *forks])))
+        time.sleep(0.005)
+    return most
+
+
+def _share(process: str) -> int:
+    """Return the memory of a process in KiB: of each page that others have, too, its share; 0 if it has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    return 0
 
 
 def _most_memory() -> int:

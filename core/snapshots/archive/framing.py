@@ -125,8 +125,13 @@ def unpack_block(packed: BlockMember, deflate: Deflate) -> bytes:
 def unpack_member(member: bytes, deflate: Deflate) -> bytes:
     """Return the block in the bytes of exactly one whole member. Raises SnapshotDamaged."""
     cursor = Cursor(io.BytesIO(member))
-    packed = cursor.read_block()
-    cursor.require_end()
+    if block_size(member[:BLOCK_HEAD]) == len(member):
+        size, deflated_crc = _SIZES.unpack_from(member, _PREFIX.size)
+        crc, length = _SIZES.unpack_from(member, size - _SIZES.size)
+        packed = BlockMember(0, member[BLOCK_HEAD : -_SIZES.size], deflated_crc, crc, length)
+    else:  # which says what is wrong
+        packed = cursor.read_block()
+        cursor.require_end()
     try:
         return unpack_block(packed, deflate)
     except DeflateError as error:

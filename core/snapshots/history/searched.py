@@ -7,8 +7,8 @@ which of its rows are meant; that is noted for this version of the leaf, and hol
 If there are others, nothing is noted.
 
 To search all leaves of several tables, each of the inner pages right above them is a part of a table: the tables are
-searched part by part, in the order of their pages. So a member that holds pages of several tables is expanded once, and
-the members of the next part are expanded while SQLite searches this one.
+searched part by part, in the order of their pages, so that a member that holds pages of several tables is expanded
+once. The parts are shared out among the processors.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import hashlib
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 from .chains.btree import Interior, Leaf, Tree, View, child_pages
 from .chains.kept import Kept, Searched
 from .chains.pages import ChainPages
+from .chains.side_by_side import side_by_side
 from .databases import Database, Value, quoted
 from .tables import Table
 
@@ -32,6 +33,8 @@ _WORTH_IT = 64
 """A table of fewer leaves is searched as quickly as it is known."""
 _FRESH = 0.1
 """If more than this part of the leaves is not known, all are searched."""
+_WORTH_A_PROCESS = 2048
+"""To search fewer leaves takes less time than it takes to share them out."""
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 
 Wanted = tuple[Table, tuple[str, ...], tuple[Value, ...]]
@@ -44,6 +47,13 @@ class _Part(NamedTuple):
     leaves: array[int]
     lowest: int
     highest: int
+
+
+class _Found(NamedTuple):
+    """The numbers of the rows that a query found, and if SQLite read nothing but the table's b-tree for it."""
+
+    rows: list[int]
+    alone: bool
 
 
 class _Search:
@@ -73,6 +83,11 @@ class _Search:
         self.rows: list[int] = []
         self.alone = True
         """True as long as SQLite read nothing but the table's b-tree."""
+
+    def add(self, found: _Found) -> None:
+        """Add what a query found."""
+        self.rows += found.rows
+        self.alone = self.alone and found.alone
 
 
 class TableSearch:
@@ -188,19 +203,27 @@ class TableSearch:
         parts = sorted(
             ((search, part) for search in searches for part in search.parts), key=lambda each: min(each[1].leaves)
         )
+        weights = [len(part.leaves) for _, part in parts]
+        found = side_by_side(self._searching, parts, weights, _WORTH_A_PROCESS, _Found)
+        for (search, _), each in zip(parts, found, strict=True):
+            search.add(each)
+
+    @contextmanager
+    def _searching(self) -> Iterator[Callable[[tuple[_Search, _Part]], _Found]]:
+        """Open the point, and give what searches a part of a table."""
         with self._kept.paused(), self._opened() as database:
-            for at, (search, part) in enumerate(parts):
-                self._pages.read_ahead(leaf for _, ahead in parts[at : at + 2] for leaf in ahead.leaves)
+
+            def search(each: tuple[_Search, _Part]) -> _Found:
+                search, part = each
                 # Not by an index that holds all columns that are asked for: the leaves are to be searched.
                 number = search.table.rowid_quoted
-                self._ask(
-                    database,
-                    search,
+                sql = (
                     f"SELECT {number} FROM {quoted(search.table.name)} NOT INDEXED "
-                    f"WHERE {number} BETWEEN ? AND ? AND ({search.condition})",
-                    (part.lowest, part.highest),
+                    f"WHERE {number} BETWEEN ? AND ? AND ({search.condition})"
                 )
-            self._pages.read_ahead(())
+                return _ask(database, search, sql, (part.lowest, part.highest))
+
+            yield search
 
     def _search_unknown(self, search: _Search) -> list[int] | None:
         """Search the leaves of which nothing is known, and return the numbers of all rows that can be wanted."""
@@ -212,24 +235,13 @@ class TableSearch:
             if rows is None:
                 return None
             number = search.table.rowid_quoted
-            self._ask(
-                database,
-                search,
+            sql = (
                 f"SELECT {number} FROM {quoted(search.table.name)} NOT INDEXED "
-                f"WHERE {number} IN (SELECT value FROM json_each(?)) AND ({search.condition})",
-                (json.dumps(list(rows)),),
+                f"WHERE {number} IN (SELECT value FROM json_each(?)) AND ({search.condition})"
             )
+            search.add(_ask(database, search, sql, (json.dumps(list(rows)),)))
         self._note(search, {rows[rowid] for rowid in search.rows})
         return [*numbers, *search.rows]
-
-    def _ask(self, database: Database, search: _Search, sql: str, values: Sequence[Value]) -> None:
-        """Add the rows of a query to those that were found, and note if anything but the table's b-tree was read."""
-        database.all(f"EXPLAIN {sql}", (*values, *search.values))  # reads the schema
-        assert database.pages_read is not None
-        database.pages_read.clear()
-        search.rows += [int(row[0] or 0) for row in database.rows(sql, (*values, *search.values))]
-        # What was read before is in SQLite's cache. But this table's overflow pages were read for it alone.
-        search.alone = search.alone and database.pages_read <= search.tree
 
     def _note(self, search: _Search, holding: set[int]) -> None:
         """Note what was searched, and which of it holds rows that are wanted."""
@@ -239,6 +251,16 @@ class TableSearch:
         for file, numbers in by_file.items():
             search.searched.add(file, numbers, holding.intersection(numbers))
             self._kept.note_change()
+
+
+def _ask(database: Database, search: _Search, sql: str, values: Sequence[Value]) -> _Found:
+    """Return the rows that a query finds, and if nothing but the table's b-tree was read."""
+    database.all(f"EXPLAIN {sql}", (*values, *search.values))  # reads the schema
+    assert database.pages_read is not None
+    database.pages_read.clear()
+    rows = [int(row[0] or 0) for row in database.rows(sql, (*values, *search.values))]
+    # What was read before is in SQLite's cache. But this table's overflow pages were read for it alone.
+    return _Found(rows, database.pages_read <= search.tree)
 
 
 def _subject(table: Table, columns: Sequence[str], values: Sequence[Value]) -> str:

@@ -108,7 +108,9 @@ class _SnapshotFile:
         """Return a part of the image; less at its end."""
         size = self._page_size
         if amount == size and not offset % size and offset < self._size:
-            return self._page(offset // size + 1)
+            number = offset // size + 1
+            self.read.add(number)
+            return self._pages.page(number, self._point)
         end = min(offset + amount, self._size)
         if offset >= end:
             return b""
@@ -117,10 +119,6 @@ class _SnapshotFile:
         content = b"".join(self._pages.page(number, self._point) for number in numbers)
         start = offset - (numbers[0] - 1) * size
         return content[start : start + end - offset]
-
-    def _page(self, number: int) -> bytes:
-        self.read.add(number)
-        return self._pages.page(number, self._point)
 
     def xFileSize(self) -> int:  # noqa: N802
         """Return the image's size in bytes."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from core.snapshots.archive import framing
 from core.snapshots.errors import SnapshotDamaged
 from core.snapshots.history import searched
+from core.snapshots.history.chains import side_by_side
 from core.snapshots.history.chains.kept import SUFFIX
 from core.snapshots.history.look import look_at_player
 from core.snapshots.history.questions import PlayerSettings
@@ -112,6 +113,30 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
     seen(world, point)
     content = bytearray(world.file(point).read_bytes())
     content[len(content) // 2] ^= 0xFF
+    world.file(point).write_bytes(content)
+    with pytest.raises(SnapshotDamaged, match=point.snapshot):
+        seen(world, point)
+
+
+@pytest.mark.process
+def test_a_search_by_several_processes_finds_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what they searched is known afterwards."""
+    monkeypatch.setattr(searched, "_WORTH_A_PROCESS", 16)
+    monkeypatch.setattr(side_by_side, "_processors", lambda: 3)
+    world = world_of_trades(tmp_path)
+    for point in (*world.points, *world.points):
+        assert seen(world, point)["trades"] == trades_of(world, point)
+
+
+@pytest.mark.process
+def test_damage_that_another_process_met_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the snapshot as ever."""
+    monkeypatch.setattr(searched, "_WORTH_A_PROCESS", 16)
+    monkeypatch.setattr(side_by_side, "_processors", lambda: 2)
+    world = world_of_trades(tmp_path)
+    point = world.points[0]
+    content = bytearray(world.file(point).read_bytes())
+    content[len(content) * 3 // 4] ^= 0xFF
     world.file(point).write_bytes(content)
     with pytest.raises(SnapshotDamaged, match=point.snapshot):
         seen(world, point)

@@ -20,6 +20,7 @@ __all__ = ["Cell", "Interior", "Leaf", "Tree", "View", "child_pages", "some_rowi
 
 _TABLE_LEAF, _TABLE_INTERIOR, _INDEX_LEAF, _INDEX_INTERIOR = 13, 5, 10, 2
 _FILE_HEADER = 100
+_CHILD = struct.Struct(">I")
 _DEEPEST = 40
 _KEPT = 1000
 _PAGES_KEPT = 8 * 1024 * 1024
@@ -271,9 +272,11 @@ def child_pages(page: bytes, number: int) -> array[int]:
     count = int.from_bytes(page[at + 3 : at + 5], "big")
     if at + 12 + 2 * count > len(page):
         return found
-    for start in struct.unpack_from(f">{count}H", page, at + 12):
-        found.append(int.from_bytes(page[start : start + 4], "big"))
-    found.append(int.from_bytes(page[at + 8 : at + 12], "big"))
+    try:
+        found.extend(_CHILD.unpack_from(page, start)[0] for start in struct.unpack_from(f">{count}H", page, at + 12))
+    except struct.error:
+        return array("I")
+    found.extend(_CHILD.unpack_from(page, at + 8))
     return found
 
 

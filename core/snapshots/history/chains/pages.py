@@ -12,7 +12,7 @@ import os
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, KeysView, Sequence
+from collections.abc import KeysView, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -28,7 +28,6 @@ from ...files import open_regular, read_at
 from ...progress import Watch
 from .kept import Kept
 from .members import ArchiveMembers, damaged, naming, numbers_of, offsets_of
-from .read_ahead import Workers
 
 __all__ = ["MEMORY", "ChainPages", "ExpandedMembers", "differing_pages"]
 
@@ -48,9 +47,6 @@ class ExpandedMembers:
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._files: OrderedDict[str, int] = OrderedDict()
         self._deflate = compression.default_deflate()
-        self._ahead = Workers()
-        self._lasting: dict[str, int] = {}
-        """The files that members are expanded ahead from: they stay open until the end."""
 
     def block(self, part: ChainFile, number: int, offsets: array[int]) -> bytes:
         """Return what a member of a chain file holds; raise SnapshotDamaged or OSError."""
@@ -59,10 +55,8 @@ class ExpandedMembers:
         if found is not None:
             self._blocks.move_to_end(key)
             return found
-        block = self._ahead.take(key)
-        if block is None:
-            with naming(part):
-                block = framing.unpack_member(self.stored(part, number, offsets), self._deflate)
+        with naming(part):
+            block = framing.unpack_member(self.stored(part, number, offsets), self._deflate)
         self._blocks[key] = block
         self._used += len(block)
         while self._used > self._memory and len(self._blocks) > 1:
@@ -73,15 +67,6 @@ class ExpandedMembers:
         """Return a member of a chain file as it is stored, unchecked."""
         start = offsets[number]
         return read_at(self._file(part), offsets[number + 1] - start, start)
-
-    def expand_ahead(self, part: ChainFile, numbers: Iterable[int], offsets: array[int]) -> None:
-        """Begin to expand members that will be needed next, as many as there is room for, and forget all others."""
-        wanted = [key for number in numbers if (key := (part.snapshot, number)) not in self._blocks]
-        fresh = [number for _, number in self._ahead.only(wanted)]
-        if fresh:
-            if part.path not in self._lasting:
-                self._lasting[part.path] = os.dup(self._file(part))
-            self._ahead.expand(part, self._lasting[part.path], fresh, offsets)
 
     def _file(self, part: ChainFile) -> int:
         if part.path in self._files:
@@ -98,9 +83,6 @@ class ExpandedMembers:
 
     def close(self) -> None:
         """Close the files and forget the members."""
-        self._ahead.close()
-        while self._lasting:
-            os.close(self._lasting.popitem()[1])
         while self._files:
             os.close(self._files.popitem()[1])
         self._blocks.clear()
@@ -158,8 +140,8 @@ class ChainPages:
         self.page_size = self._page_size()
         self._require_fit()
         self._counts = [part.size // self.page_size for part in chain]
-        self._last = -1, b""
-        """The member of the full that a page was read from last: the next one is often in it, too."""
+        self._last_start, self._last = 0, b""
+        """Where in the image a member of the full begins, and the member: the next page is often there, too."""
         self._digests = digests
         self._described = next(
             (at for at, part in enumerate(chain) if digests is not None and _describes(digests, part, self.page_size)),
@@ -174,18 +156,20 @@ class ChainPages:
         """Return a page, by its number from 1, as it is at a point; raise SnapshotDamaged or OSError."""
         if not 1 <= number <= self._counts[point]:
             raise ValueError(f"there is no page {number} in an image of {self._counts[point]}")
-        holder = self.holder(number, point) if number in self._later else 0
+        later = self._later.get(number)
+        holder = 0 if later is None else _newest(later, point)
         if self._kept is not None:
             found = self._kept.page(self._parts[holder].file, number)
             if found is not None:
                 return found
-        page = self._content(holder, number)
-        if len(page) != self.page_size:
+        size = self.page_size
+        at = (number - 1) * size - self._last_start
+        near = not holder and 0 <= at < len(self._last)
+        page = self._last[at : at + size] if near else self._content(holder, number)
+        if len(page) != size:
             raise self._broken(holder, f"page {number} is not in it")
-        if self._digests is not None and self._described is not None and self._known(number, holder):
-            at = (number - 1) * PAGE_DIGEST
-            if blake3(page).digest(PAGE_DIGEST) != self._digests.page_digests[at : at + PAGE_DIGEST]:
-                raise self._broken(holder, f"page {number} is not what the page index says")
+        if self._described is not None and number <= self._counts[self._described]:
+            self._compare(page, number, holder, later)
         if self._kept is not None:
             self._kept.keep(self._parts[holder].file, number, page)
         return page
@@ -193,10 +177,7 @@ class ChainPages:
     def holder(self, number: int, point: int) -> int:
         """Return the place in the chain of the file that holds the newest version of a page at a point."""
         later = self._later.get(number)
-        if later is None:
-            return 0
-        place = bisect_right(later, point)
-        return later[place - 1] if place else 0
+        return 0 if later is None else _newest(later, point)
 
     @property
     def in_incrementals(self) -> KeysView[int]:
@@ -241,24 +222,19 @@ class ChainPages:
                     found.add(block * per_block + at // self.page_size + 1)
         return found
 
-    def read_ahead(self, numbers: Iterable[int]) -> None:
-        """Begin to expand the members that hold pages, in this order; only those of the full, where most pages are."""
-        first, per_block = self._parts[0], BLOCK // self.page_size
-        members = dict.fromkeys((number - 1) // per_block for number in numbers)
-        known = (member for member in members if member < len(first.offsets) - 1)
-        self._expanded.expand_ahead(first.part, known, first.offsets)
-
-    def _known(self, number: int, holder: int) -> bool:
+    def _compare(self, page: bytes, number: int, holder: int, later: array[int] | None) -> None:
+        """Compare a page with its digest, if the state that the page index describes has this version of it."""
+        assert self._digests is not None
         assert self._described is not None
-        described = self._described
-        return number <= self.page_count(described) and self.holder(number, described) == holder
+        if holder == (0 if later is None else _newest(later, self._described)):
+            at = (number - 1) * PAGE_DIGEST
+            if blake3(page).digest(PAGE_DIGEST) != self._digests.page_digests[at : at + PAGE_DIGEST]:
+                raise self._broken(holder, f"page {number} is not what the page index says")
 
     def _content(self, holder: int, number: int) -> bytes:
         part = self._parts[holder]
         if holder == 0:
             start = (number - 1) * self.page_size
-            if start // BLOCK == self._last[0]:
-                return self._last[1][start % BLOCK : start % BLOCK + self.page_size]
         else:
             place = part.place(number)
             assert place is not None
@@ -268,7 +244,7 @@ class ChainPages:
         block, at = divmod(start, BLOCK)
         whole = self._expanded.block(part.part, block, part.offsets)
         if holder == 0:
-            self._last = block, whole
+            self._last_start, self._last = block * BLOCK, whole
         content = whole[at : at + self.page_size]
         if len(content) < self.page_size:  # pages of an incremental stand behind the numbers, so they can span two
             rest = self._expanded.block(part.part, block + 1, part.offsets)
@@ -300,6 +276,12 @@ class ChainPages:
 
     def _broken(self, point: int, detail: str) -> SnapshotDamaged:
         return damaged(self.chain[point], detail)
+
+
+def _newest(later: array[int], point: int) -> int:
+    """Return the last of some increasing places that is not after a point; 0, which is the full, if all are."""
+    place = bisect_right(later, point)
+    return later[place - 1] if place else 0
 
 
 def _describes(digests: PageIndex, part: ChainFile, page_size: int) -> bool:
