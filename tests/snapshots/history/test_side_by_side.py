@@ -23,6 +23,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 def three(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three processors."""
     monkeypatch.setattr(module, "_processors", lambda: 3)
+    monkeypatch.setattr(module, "_MOST", 4)
 
 
 def shared(items: Sequence[int], do: Callable[[int], tuple[int, int]], worth: int = 1) -> list[tuple[int, int]]:

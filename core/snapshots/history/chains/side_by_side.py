@@ -21,8 +21,8 @@ import msgspec
 
 __all__ = ["side_by_side"]
 
-_MOST = 4
-"""More processes than these wait for the disk, or for memory."""
+_MOST = 2
+"""Each needs some 25 MB of its own, and the game needs processors, too."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
