@@ -9,30 +9,37 @@ from ..tables import Column, ForeignKey, Table
 from .schema import full_name, named_tables
 from .values import column_of
 
-__all__ = ["LiveTable", "read_live_tables"]
+__all__ = ["LiveTable", "LiveTables", "read_live_tables"]
 
 _COLUMNS = """
 SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text, a.attname::text,
        pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated::text <> '',
-       a.attnotnull AND NOT a.atthasdef AND a.attidentity::text = '', a.attnotnull
+       a.attnotnull AND NOT a.atthasdef AND a.attidentity::text = '' AND t.typdefault IS NULL, a.attnotnull,
+       a.attidentity::text = 'a',
+       pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+       AND NOT pg_catalog.row_security_active(c.oid)
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
  WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
                       AND d.deptype = 'e')
  ORDER BY 2, 3, a.attnum
 """
 _KEYS = """
-SELECT k.conrelid::bigint, k.contype::text, k.confrelid::bigint,
+SELECT coalesce(pg_catalog.pg_partition_root(k.conrelid), k.conrelid)::bigint, k.contype::text,
+       coalesce(pg_catalog.pg_partition_root(k.confrelid), k.confrelid)::bigint,
        ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY u (num, at)
                JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num ORDER BY u.at),
        ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY u (num, at)
                JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num ORDER BY u.at)
-  FROM pg_catalog.pg_constraint k WHERE k.contype IN ('p', 'u', 'f') AND k.conparentid = 0
+  FROM pg_catalog.pg_constraint k
+  JOIN pg_catalog.pg_class c ON c.oid = k.conrelid AND (k.contype = 'f' OR NOT c.relispartition)
+ WHERE k.contype IN ('p', 'u', 'f') AND k.conparentid = 0
+   AND (k.contype <> 'f' OR coalesce(pg_catalog.to_jsonb(k) ->> 'conperiod', 'false') <> 'true')
  ORDER BY k.conname
 """
 
@@ -46,21 +53,39 @@ class LiveTable(NamedTuple):
     source: str
     needed: tuple[str, ...]
     """The columns that a new row must have a value for."""
+    numbered: tuple[str, ...]
+    """The columns that can be written in a new row only (GENERATED ALWAYS AS IDENTITY)."""
 
 
-def read_live_tables(session: Session) -> dict[str, LiveTable]:
-    """Return the tables that the role can read, by the names that people call them; partitions are none."""
+class LiveTables(NamedTuple):
+    """The tables that the role can read, by the names that people call them, and the full names of the others."""
+
+    readable: dict[str, LiveTable]
+    unreadable: tuple[str, ...]
+
+
+def read_live_tables(session: Session) -> LiveTables:
+    """Return the tables of the live database; partitions are none."""
     columns: dict[int, list[Column]] = {}
+    numbered: dict[int, list[str]] = {}
+    unreadable: dict[str, None] = {}
     needed: dict[int, list[str]] = {}
     filled: dict[int, set[str]] = {}
     names: dict[int, tuple[str, str]] = {}
-    for oid, schema, name, kind, column, declared, generated, must, never_null in session.rows(_COLUMNS):
+    for oid, schema, name, kind, column, declared, generated, must, never_null, number, readable in session.rows(
+        _COLUMNS
+    ):
+        if not readable:
+            unreadable[f"{schema}.{name}"] = None
+            continue
         names[oid] = quoted(schema, name), kind
         there = columns.setdefault(oid, [])
         if column is not None:
             there.append(column_of(column, declared, generated=generated))
         if never_null:
             filled.setdefault(oid, set()).add(column)
+        if number:
+            numbered.setdefault(oid, []).append(column)
         if must:
             needed.setdefault(oid, []).append(column)
     keys: dict[int, tuple[str, ...]] = {}
@@ -92,5 +117,7 @@ def read_live_tables(session: Session) -> dict[str, LiveTable]:
             full_name=full_name(name),
         )
         source = name if kind == "p" else f"ONLY {name}"
-        found[table.name] = LiveTable(table, oid, name, source, tuple(needed.get(oid, ())))
-    return found
+        found[table.name] = LiveTable(
+            table, oid, name, source, tuple(needed.get(oid, ())), tuple(numbered.get(oid, ()))
+        )
+    return LiveTables(found, tuple(unreadable))

@@ -23,7 +23,7 @@ from .values import text_of
 __all__ = ["Relation", "holds", "relation_of", "require_bare_names", "rows_under", "tables_in", "translated"]
 
 _AT_ONCE = 5000
-_WRONG_SQL = ("22", "42", "0A", "25", "2F", "39", "P0")
+_WRONG_SQL = ("22", "23", "42", "0A", "25", "2F", "39", "P0")
 """Classes of codes that say that the statement is wrong, not the server."""
 _UNKNOWN = ("42P01", "42703")
 """A table or a column that is not there."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import msgspec
+
 from ...models import Diff, DiffMethod, Point, TableDiff
 from ..comparison import OnDifference, TablePair, Tally
 from ..databases import Value
@@ -12,6 +14,7 @@ from ..tables import Column, Table, json_record
 from .past import PostgresPast
 from .states import DumpState, PostgresState
 from .store import RowStore, columns_of_rows
+from .values import converted
 
 __all__ = ["diff"]
 
@@ -29,9 +32,9 @@ def diff(
     tables: dict[str, TableDiff] = {}
     with past.opened(first) as before, past.opened(second) as after:
         comparison = _Comparison(past.store, before, after, shown, found)
-        for name in dict.fromkeys((*before.tables, *after.tables)):
+        for name, earlier, later in _matched(before, after):
             past.watch.check()
-            one = comparison.table(before.table(name), after.table(name))
+            one = comparison.table(earlier, later)
             if one is not None:
                 tables[name] = one
     by_hash = second is not None and all(table.by is DiffMethod.PAGES for table in tables.values())
@@ -42,6 +45,18 @@ def diff(
         tables=dict(sorted(tables.items())),
         seconds=time.monotonic() - started,
     )
+
+
+def _matched(before: PostgresState, after: PostgresState) -> list[tuple[str, Table | None, Table | None]]:
+    """Return the tables of both states beside each other, with the newer name."""
+    found: list[tuple[str, Table | None, Table | None]] = []
+    left = dict(after.tables)
+    for table in before.tables.values():
+        later = after.like(table)
+        if later is not None and left.pop(later.name, None) is None:
+            later = None  # another one of that name is it
+        found.append((table.name if later is None else later.name, table, later))
+    return [*found, *((name, None, table) for name, table in left.items())]
 
 
 class _Comparison:
@@ -61,15 +76,20 @@ class _Comparison:
         if before.columns == after.columns and self._same_digest(before, after):
             return None
         pair = TablePair(before, after)
+        stored = columns_of_rows(after)
         columns = tuple(
-            column for column in columns_of_rows(before) if after.column(column.name) in columns_of_rows(after)
+            msgspec.structs.replace(later, name=column.name)
+            for column in columns_of_rows(before)
+            if (later := after.column(column.name)) in stored and later is not None
         )
         tally = Tally(pair, self._shown, self._found)
         first, second = (
             self._kept(state, table, columns) for state, table in ((self._before, before), (self._after, after))
         )
-        key = pair.key if before.key or after.key else None
-        self._match(first, second, columns, key, tally)
+        # What tells the rows of one state only can be the same in several rows of the other.
+        told = [set(table.key) for table in (before, after)]
+        key = pair.key if told[0] or told[1] else None
+        self._match(first, second, columns, key, tally, counted=told[0] != told[1])
         return tally.result(DiffMethod.COMPARISON)
 
     def _same_digest(self, before: Table, after: Table) -> bool:
@@ -79,32 +99,48 @@ class _Comparison:
         return first is not None and first == second
 
     def _kept(self, state: PostgresState, table: Table, columns: tuple[Column, ...]) -> str:
+        """Store the rows of a table of one of the states, and return the name of that."""
         name = f"{state.name}: {table.name}"
-        names = [found.name for column in columns if (found := table.column(column.name)) is not None]
+        there = [(column, found) for column in columns if (found := table.column(column.name)) is not None]
         rows = (
-            {column.name: row[name] for column, name in zip(columns, names, strict=True)}
+            {column.name: converted(row[found.name], found.type, column) for column, found in there}
             for row in state.all_rows(table)
         )
         self._store.load(name, columns, rows)
         return name
 
     def _match(
-        self, first: str, second: str, columns: tuple[Column, ...], key: tuple[str, ...] | None, tally: Tally
+        self,
+        first: str,
+        second: str,
+        columns: tuple[Column, ...],
+        key: tuple[str, ...] | None,
+        tally: Tally,
+        *,
+        counted: bool,
     ) -> None:
-        """Tell which rows are the same one by their keys, and take those that differ."""
-        earlier = self._store.only_in(first, second, columns, told=key is not None)
-        later = self._store.only_in(second, first, columns, told=key is not None)
+        """Tell which rows are the same one by their keys, and take those that differ.
+
+        ``counted`` is True if several rows of a state can have one key.
+        """
+        told = key is not None and not counted
+        earlier = self._store.only_in(first, second, columns, told=told)
+        later = self._store.only_in(second, first, columns, told=told)
         if key is None:
             for row in earlier:
                 tally.take(row, None)
             for row in later:
                 tally.take(None, row)
             return
-        there = {tuple(row[name] for name in key): row for row in earlier}
+        there: dict[tuple[Value, ...], list[Record]] = {}
+        for row in earlier:
+            there.setdefault(tuple(row[name] for name in key), []).append(row)
         for row in later:
-            tally.take(there.pop(tuple(row[name] for name in key), None), row)
-        for row in there.values():
-            tally.take(row, None)
+            rows = there.get(tuple(row[name] for name in key))
+            tally.take(rows.pop() if rows else None, row)
+        for rows in there.values():
+            for row in rows:
+                tally.take(row, None)
 
     def _alone(self, before: Table | None, after: Table | None) -> TableDiff | None:
         """Count the rows of a table that only one of two states has."""

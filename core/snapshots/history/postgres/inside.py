@@ -10,7 +10,7 @@ from ..look import names_in
 from ..past import ARCHIVES, name_of
 from ..questions import AskNames
 from ..rescue.states import Wanted
-from ..tables import Table, find_table, json_record
+from ..tables import Table, json_record
 from .past import PostgresPast
 
 __all__ = ["inside", "names"]
@@ -19,7 +19,7 @@ __all__ = ["inside", "names"]
 def inside(past: PostgresPast, point: Point | None, table: str | None, shown: int) -> Inside:
     """Return the tables at a point (None: now) with their numbers of rows, or one with its first rows."""
     with past.opened(point) as state:
-        chosen = list(state.tables.values()) if table is None else [find_table(state.tables, table, state.name)]
+        chosen = list(state.tables.values()) if table is None else [state.named(table)]
         rows = [] if table is None else [json_record(row) for row in state.first_rows(chosen[0], shown)]
         return Inside(
             at=name_of(point),

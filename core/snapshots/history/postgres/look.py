@@ -12,7 +12,7 @@ from ..player import find_player, of_table, player_key, player_rows
 from ..player_history import change_at
 from ..questions import PlayerSettings
 from ..rescue.states import Wanted
-from ..tables import Table, find_table, json_record, json_value, key_values, same_record
+from ..tables import Table, json_record, json_value, key_values, same_record
 from .conditions import translated
 from .past import PostgresPast, transaction
 from .states import DumpState, PostgresState
@@ -29,7 +29,7 @@ def look(past: PostgresPast, point: Point | None, table: str, key: Key) -> Look:
     The key is that of the schema of the point's own day.
     """
     with past.opened(point) as state:
-        found = find_table(state.tables, table, state.name)
+        found = state.named(table)
         told, values = _told(found), key_values(found, key)
         rows = state.rows(Wanted(found.name, told, values))
         if not rows and point is not None:
@@ -90,7 +90,7 @@ def row_history(past: PostgresPast, name: str, key: Key, column: str | None, *, 
     for number, point in enumerate(points):
         past.watch.check()
         with past.opened(point) as opened:
-            fresh = _digest(opened, table.name)
+            fresh = _digest(opened, table)
             if number and fresh is not None and fresh == digest:
                 before = point
                 continue
@@ -145,7 +145,7 @@ def _newest(past: PostgresPast, points: list[Point | None], name: str) -> Table:
     for point in reversed(points):
         with past.opened(point) as state:
             try:
-                table = find_table(state.tables, name, state.name)
+                table = state.named(name)
             except QueryError as error:
                 problem = problem or error
                 continue
@@ -154,9 +154,9 @@ def _newest(past: PostgresPast, points: list[Point | None], name: str) -> Table:
     raise problem or QueryError("There is no snapshot yet, so there is no past to read.")
 
 
-def _digest(state: PostgresState, name: str) -> object:
+def _digest(state: PostgresState, newest: Table) -> object:
     """Return what changes if any row or column of a table does; None if that is unknown."""
-    table = state.table(name)
+    table = state.like(newest)
     if not isinstance(state, DumpState) or table is None:
         return None
     digest = state.archive.digest(table)
@@ -164,7 +164,7 @@ def _digest(state: PostgresState, name: str) -> object:
 
 
 def _row(state: PostgresState, table: Table, values: tuple[Value, ...], column: str | None) -> Record | None:
-    there = state.table(table.name)
+    there = state.like(table)
     if there is None or not all(there.column(name) for name in _told(table)):
         return None
     rows = state.rows(Wanted(there.name, _told(table), values))

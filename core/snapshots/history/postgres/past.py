@@ -14,7 +14,7 @@ from ...progress import Watch
 from ..chains.pages import ExpandedMembers
 from ..questions import PastFiles
 from .archive import DumpArchive
-from .states import DumpState, LiveState, PostgresState
+from .states import DumpState, LiveState, PostgresState, TableNames
 from .store import RowStore
 
 __all__ = ["PostgresPast", "transaction"]
@@ -32,6 +32,7 @@ class PostgresPast:
         self.scratch = scratch
         self.watch = watch
         self.store = RowStore(scratch, watch)
+        self.names = TableNames()
         self._files = files
         self._expanded = ExpandedMembers()
         self._states: dict[str, DumpState] = {}
@@ -65,8 +66,14 @@ class PostgresPast:
         """Return a point as a state; opened once."""
         if point.snapshot not in self._states:
             name = f"snapshot {point.snapshot}"
-            self._states[point.snapshot] = DumpState(self.archive(point), name, self.store, lambda: self.session)
+            self._states[point.snapshot] = DumpState(
+                self.archive(point), name, self.store, lambda: self.session, self.names
+            )
         return self._states[point.snapshot]
+
+    def live(self) -> LiveState:
+        """Return the present, as the transaction sees it that the session is in."""
+        return LiveState(self.session, self.scratch, self.names)
 
     @contextmanager
     def opened(self, point: Point | None) -> Iterator[PostgresState]:
@@ -75,12 +82,12 @@ class PostgresPast:
             yield self.state(point)
             return
         with transaction(self.session):
-            yield LiveState(self.session, self.scratch)
+            yield self.live()
 
     @contextmanager
     def opened_within(self, point: Point | None) -> Iterator[PostgresState]:
         """Open a point, the present as the transaction sees it that the session is in."""
-        yield LiveState(self.session, self.scratch) if point is None else self.state(point)
+        yield self.live() if point is None else self.state(point)
 
     def time(self, point: Point | None) -> dt.datetime:
         """Return when a point was; None is the present."""

@@ -48,7 +48,7 @@ _REFUSED = ("09", "22", "23", "25", "27", "2B", "42", "44", "55", "P0")
 def plan_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
     """Return what a rescue would do now; changes nothing. Raises QueryError, SnapshotDamaged, DatabaseError."""
     with transaction(past.session), AskedRescue(question, past.points, _opener(past)) as asked:
-        return asked.planned(LiveState(past.session, past.scratch))[1]
+        return asked.planned(_live(past))[1]
 
 
 def perform_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
@@ -59,7 +59,7 @@ def perform_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
     """
     session = past.session
     with transaction(session, _WRITING), AskedRescue(question, past.points, _opener(past)) as asked, _refusals():
-        now = LiveState(session, past.scratch)
+        now = _live(past)
         planned, plan = asked.agreed(now)
         triggers: AbstractContextManager[None] = nullcontext()
         if not question.options.triggers:
@@ -70,6 +70,14 @@ def perform_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
         session.execute("COMMIT")
         past.watch.commit()
         return plan
+
+
+def _live(past: PostgresPast) -> LiveState:
+    """Return the present, in whose types the rows of the past are compared and put back."""
+    live = past.live()
+    for point in past.points:
+        past.state(point).write_as(live)
+    return live
 
 
 def _opener(past: PostgresPast) -> Opener:

@@ -18,18 +18,29 @@ __all__ = ["DumpSchema", "full_name", "named_tables", "pieces"]
 
 _NAME = r'(?:"(?:[^"]|"")*"|[^\s"(),;.]+)'
 _QUALIFIED = rf"(?P<schema>{_NAME})\.(?P<name>{_NAME})"
-_CREATE = re.compile(rf"CREATE (?:UNLOGGED )?TABLE {_QUALIFIED} \(\n")
+_NAMES = rf"{_NAME}(?:, {_NAME})*"
+_CREATE = re.compile(rf"CREATE (?:UNLOGGED )?TABLE {_QUALIFIED}(?: OF (?P<type>{_NAME}\.{_NAME}))?(?: \(\n|;)")
+_CREATE_TYPE = re.compile(rf"CREATE TYPE {_QUALIFIED} AS \(\n")
 _INHERITS = re.compile(rf"\)\s*INHERITS \((?P<parents>{_NAME}\.{_NAME}(?:, {_NAME}\.{_NAME})*)\)")
 _COLUMN = re.compile(rf"(?P<name>{_NAME}) (?P<rest>.+)", re.DOTALL)
-_TYPE_ENDS = re.compile(r"\s(?:COLLATE|DEFAULT|NOT NULL|NULL|GENERATED|CONSTRAINT|STORAGE|COMPRESSION)\b")
-_GENERATED = re.compile(r"\bGENERATED ALWAYS AS \(")
+_TYPE = re.compile(
+    r'(?P<type>(?:"(?:[^"]|"")*"|[^"])*?)'
+    r"(?:\s(?:COLLATE|DEFAULT|NOT NULL|NULL|GENERATED|CONSTRAINT|STORAGE|COMPRESSION)\b|\Z)",
+    re.DOTALL,
+)
+_GENERATED = re.compile(r"\sGENERATED ALWAYS AS \(")
+_NEVER_NULL = re.compile(rf"(?:CONSTRAINT {_NAME} )?NOT NULL (?P<name>{_NAME})")
+_NO_COLUMN = ("CONSTRAINT ", "NOT NULL ")
+"""How a piece of CREATE TABLE begins that is no column; names that begin so are quoted."""
 _ALTER = re.compile(rf"ALTER (?:FOREIGN )?TABLE (?:ONLY )?{_QUALIFIED}\s+(?P<what>.*);", re.DOTALL)
-_PRIMARY = re.compile(rf"ADD CONSTRAINT {_NAME} PRIMARY KEY \((?P<columns>[^;]*?)\)", re.DOTALL)
-_UNIQUE = re.compile(rf"ADD CONSTRAINT {_NAME} UNIQUE (?:NULLS NOT DISTINCT )?\((?P<columns>[^;]*?)\)", re.DOTALL)
+_PRIMARY = re.compile(rf"ADD CONSTRAINT {_NAME} PRIMARY KEY \((?P<columns>{_NAMES})(?: WITHOUT OVERLAPS)?\)")
+_UNIQUE = re.compile(
+    rf"ADD CONSTRAINT {_NAME} UNIQUE (?:NULLS NOT DISTINCT )?\((?P<columns>{_NAMES})(?: WITHOUT OVERLAPS)?\)"
+)
 _NOT_NULL = re.compile(r"\bNOT NULL\b")
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _FOREIGN = re.compile(
-    rf"ADD CONSTRAINT {_NAME} FOREIGN KEY \((?P<columns>.*?)\) REFERENCES {_QUALIFIED}\((?P<to>.*?)\)", re.DOTALL
+    rf"ADD CONSTRAINT {_NAME} FOREIGN KEY \((?P<columns>{_NAMES})\) REFERENCES {_QUALIFIED}\((?P<to>{_NAMES})\)"
 )
 _ATTACH = re.compile(rf"ATTACH PARTITION {_QUALIFIED} ")
 _ONE = re.compile(_NAME)
@@ -52,11 +63,15 @@ class DumpSchema:
     def __init__(self) -> None:
         self._tables: dict[str, _Found] = {}
         self._attached: set[str] = set()
+        self._types: dict[str, tuple[Column, ...]] = {}
+        """Composite types, of which tables can be."""
 
     def take(self, statement: Statement, encoding: str) -> None:
         """Read a statement, if it says something about a table."""
         if statement.text.startswith((b"CREATE TABLE ", b"CREATE UNLOGGED TABLE ")):
             self._create(text_of(statement.text, encoding, errors="surrogateescape"))
+        elif statement.text.startswith(b"CREATE TYPE "):
+            self._create_type(text_of(statement.text, encoding, errors="surrogateescape"))
         elif statement.text.startswith(b"ALTER TABLE "):
             self._alter(text_of(statement.text, encoding, errors="surrogateescape"))
 
@@ -94,20 +109,31 @@ class DumpSchema:
         found = _CREATE.match(text)
         if found is None:
             return
-        columns: list[Column] = []
+        columns: list[Column] = list(self._types.get(_full(found["type"]), ())) if found["type"] else []
         filled: set[str] = set()
         inherited = _INHERITS.search(text)
         for parent in pieces(inherited["parents"]) if inherited else ():
-            there = self._tables.get(quoted(*map(unquoted_text, _ONE.findall(parent))))
+            there = self._tables.get(_full(parent))
             columns += there.columns if there is not None else []
             filled |= there.filled if there is not None else set()
-        for piece in pieces(text[found.end() :]):
-            column = _column(piece.strip())
-            if column is not None and column.name not in {each.name for each in columns}:
+        for piece in map(str.strip, pieces(text[found.end() :])):
+            never_null = _NEVER_NULL.match(piece)
+            if never_null is not None:
+                filled.add(unquoted_text(never_null["name"]))
+            column = _column(piece)
+            if column is None:
+                continue
+            if column.name not in {each.name for each in columns}:
                 columns.append(column)
-                if _NOT_NULL.search(_STRING.sub("", piece)):
-                    filled.add(column.name)
+            if _NOT_NULL.search(_STRING.sub("", piece)):
+                filled.add(column.name)
         self._tables[_called(found)] = _Found(columns=columns, filled=filled)
+
+    def _create_type(self, text: str) -> None:
+        found = _CREATE_TYPE.match(text)
+        if found is not None:
+            columns = (_column(piece.strip()) for piece in pieces(text[found.end() :]))
+            self._types[_called(found)] = tuple(column for column in columns if column is not None)
 
     def _alter(self, text: str) -> None:
         found = _ALTER.match(text)
@@ -167,19 +193,21 @@ def pieces(text: str) -> list[str]:
 
 
 def _column(text: str) -> Column | None:
-    if text.startswith("CONSTRAINT "):
+    """Return the column that a piece of CREATE TABLE describes; of a table of a type the type is not repeated."""
+    found = None if text.startswith(_NO_COLUMN) else _COLUMN.match(text)
+    declared = None if found is None else _TYPE.match(found["rest"])
+    if found is None or declared is None:
         return None
-    found = _COLUMN.match(text)
-    if found is None:
-        return None
-    end = _TYPE_ENDS.search(found["rest"])
-    declared = found["rest"][: end.start()] if end else found["rest"]
-    generated = _GENERATED.search(found["rest"]) is not None
-    return column_of(unquoted_text(found["name"]), declared.strip(), generated=generated)
+    generated = _GENERATED.search(_STRING.sub("", found["rest"])) is not None
+    return column_of(unquoted_text(found["name"]), declared["type"].strip(), generated=generated)
 
 
 def _called(found: re.Match[str]) -> str:
     return quoted(unquoted_text(found["schema"]), unquoted_text(found["name"]))
+
+
+def _full(name: str) -> str:
+    return quoted(*map(unquoted_text, _ONE.findall(name)))
 
 
 def _columns(text: str) -> tuple[str, ...]:

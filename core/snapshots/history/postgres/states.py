@@ -8,9 +8,11 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+
+import msgspec
 
 from ...engines.postgres.session import Session, quoted
 from ...errors import QueryError
@@ -18,14 +20,14 @@ from ...models import PlayerTables
 from ..databases import Value
 from ..player import player_key
 from ..rescue.states import State, Stored, Unique, Wanted
-from ..tables import Column, Table
+from ..tables import Column, Table, find_table
 from .archive import DumpArchive
 from .catalog import LiveTable, read_live_tables
 from .conditions import rows_under, translated
 from .store import RowStore, columns_of_rows
-from .values import Decoder, same_key, sql_value
+from .values import Decoder, comparable, converted, same_key, sql_value
 
-__all__ = ["DumpState", "LiveState", "PostgresState"]
+__all__ = ["DumpState", "LiveState", "PostgresState", "TableNames"]
 
 _IN_MEMORY = 8 * 1024 * 1024
 """Bytes of an answer of the server that are kept in memory; more goes to a file."""
@@ -47,12 +49,55 @@ SELECT NOT attnotnull FROM pg_catalog.pg_attribute
 Record = dict[str, Value]
 
 
+class TableNames:
+    """What tables are called in the states of one question: with their schema where another one has the same name.
+
+    So one table can have two names, on different days.
+    """
+
+    def __init__(self) -> None:
+        self._full: dict[str, set[str]] = {}
+
+    def learn(self, tables: Iterable[Table]) -> None:
+        """Note what the tables of one state are called in it."""
+        for table in tables:
+            self._full.setdefault(table.name, set()).add(table.full_name)
+
+    def full_names(self, name: str) -> set[str]:
+        """Return the full names of the tables that are called so in any state."""
+        return self._full.get(name, set())
+
+
 class PostgresState(State):
     """What a dump and the live database have in common."""
 
+    def __init__(self, name: str, tables: Mapping[str, Table], names: TableNames) -> None:
+        super().__init__(name, tables)
+        self._names = names
+        self._full = {table.full_name: table for table in self.tables.values()}
+        names.learn(self.tables.values())
+
+    def table(self, name: str) -> Table | None:
+        """Return a table by what it is called in this state, or in another one of the question; None if there is none.
+
+        Raises QueryError if it may not be read.
+        """
+        full = [self._full[each] for each in (name, *sorted(self._names.full_names(name))) if each in self._full]
+        return super().table(name) or (full[0] if len(set(full)) == 1 else None)
+
+    def like(self, table: Table) -> Table | None:
+        """Return the table that is another state's; None if there is none. Raises QueryError if it may not be read."""
+        return self._full.get(table.full_name) or self.table(table.name)
+
+    def named(self, name: str) -> Table:
+        """Return a table that a person names. Raises QueryError if there is none or it may not be read."""
+        return self.table(name) or find_table(self.tables, name, self.name)
+
     def player_key(self, player: PlayerTables, given: str) -> Value:
         """Return the key of the player whom a person names; raise QueryError."""
-        return player_key(self.tables, player, given, self.name, self.matching)
+        here = self.table(player.table)
+        found = player if here is None else msgspec.structs.replace(player, table=here.name)
+        return player_key(self.tables, found, given, self.name, self.matching)
 
     def matching(self, table: Table, columns: Sequence[str], value: Value) -> Iterator[Record]:
         """Yield the rows of a table in which any of these columns has a value."""
@@ -71,6 +116,11 @@ class PostgresState(State):
         """Return how many rows a table has."""
         raise NotImplementedError
 
+    def comparable(self, table: Table, name: str, value: Value) -> Value:
+        """Return what is equal for two values if they are the same one in a column, whatever type they come from."""
+        column = table.column(name)
+        return value if column is None else comparable(value, column)
+
     def highest_number(self, table: Table) -> int:
         """Return 0: rows have no numbers."""
         return 0
@@ -83,12 +133,19 @@ class PostgresState(State):
 class DumpState(PostgresState):
     """A dump. ``session`` returns one of the live database, for conditions that are written in SQL."""
 
-    def __init__(self, archive: DumpArchive, name: str, store: RowStore, session: Callable[[], Session]) -> None:
-        super().__init__(name, archive.tables)
+    def __init__(
+        self, archive: DumpArchive, name: str, store: RowStore, session: Callable[[], Session], names: TableNames
+    ) -> None:
+        super().__init__(name, archive.tables, names)
         self.archive = archive
         self._store = store
         self._session = session
         self._scans: Counter[str] = Counter()
+        self._written_as: LiveState | None = None
+
+    def write_as(self, live: LiveState) -> None:
+        """Give the values of rows as the columns of the live database hold them from now on."""
+        self._written_as = live
 
     def all_rows(self, table: Table) -> Iterator[Record]:
         """Yield every row of a table."""
@@ -101,7 +158,8 @@ class DumpState(PostgresState):
 
     def with_content(self, table: Table, values: Mapping[str, Value]) -> list[Stored]:
         """Return the rows whose columns have exactly these values, NULL included."""
-        return [Stored(row) for row in self._found(table, tuple(values), tuple(values.values()), any_of=False)]
+        found = self._found(table, tuple(values), tuple(values.values()), any_of=False)
+        return [self._stored(table, row) for row in found]
 
     def needed(self, table: Table) -> list[str]:
         """Return nothing: nobody adds rows to the past."""
@@ -121,12 +179,24 @@ class DumpState(PostgresState):
 
     def _rows(self, table: Table, wanted: Wanted) -> list[Stored]:
         if wanted.where:
-            return [
-                Stored(row) for row in rows_under(self._session(), table, self.all_rows(table), wanted.where, self.name)
-            ]
+            under = rows_under(self._session(), table, self.all_rows(table), wanted.where, self.name)
+            return [self._stored(table, row) for row in under]
         if None in wanted.values and not wanted.any:
             return []  # as in SQL, nothing is equal to NULL
-        return [Stored(row) for row in self._found(table, wanted.columns, wanted.values, any_of=wanted.any)]
+        found = self._found(table, wanted.columns, wanted.values, any_of=wanted.any)
+        return [self._stored(table, row) for row in found]
+
+    def _stored(self, table: Table, row: Record) -> Stored:
+        present = None if self._written_as is None else self._written_as.like(table)
+        if present is None:
+            return Stored(row)
+        columns = {column.name: (column, present.column(column.name)) for column in table.columns}
+        return Stored(
+            {
+                name: value if (pair := columns[name])[1] is None else converted(value, pair[0].type, pair[1])
+                for name, value in row.items()
+            }
+        )
 
     def _found(
         self, table: Table, columns: Sequence[str], values: Sequence[Value], *, any_of: bool
@@ -154,11 +224,29 @@ class DumpState(PostgresState):
 class LiveState(PostgresState):
     """The live database, as the transaction that the session is in sees it."""
 
-    def __init__(self, session: Session, scratch: Path) -> None:
-        self.live = read_live_tables(session)
+    def __init__(self, session: Session, scratch: Path, names: TableNames) -> None:
+        self.live, self._unreadable = read_live_tables(session)
         self._scratch = scratch
-        super().__init__("the live database", {name: each.table for name, each in self.live.items()})
+        super().__init__("the live database", {name: each.table for name, each in self.live.items()}, names)
         self.session = session
+        self._castable: dict[tuple[Value, str], bool] = {}
+
+    def table(self, name: str) -> Table | None:
+        """Return a table, as for every state. Raises QueryError if the role may not read it."""
+        found = super().table(name)
+        hidden = {name, *self._names.full_names(name)} | ({f"public.{name}"} if "." not in name else set())
+        unreadable = None if found else next((each for each in self._unreadable if each in hidden), None)
+        if unreadable is not None:
+            raise QueryError(
+                f"The role may not read {unreadable} in the live database (any more): GRANT SELECT, or the policies of "
+                "its row security, keep it from that.",
+                table=name,
+            )
+        return found
+
+    def like(self, table: Table) -> Table | None:
+        """Return the table that is another state's. Raises QueryError if the role may not read it."""
+        return super().like(table) if table.full_name not in self._unreadable else self.table(table.full_name)
 
     def all_rows(self, table: Table) -> Iterator[Record]:
         """Yield every row of a table."""
@@ -227,9 +315,29 @@ class LiveState(PostgresState):
             with translated(self.session, self.name):
                 self.session.rows(f"EXPLAIN SELECT 1 FROM {live.source} AS {_alias(table)} WHERE ({wanted.where}\n)")
                 return self._stored(table, f"({wanted.where}\n)")
-        joined = " OR " if wanted.any else " AND "
+        if wanted.any:
+            return self._with_any(table, zip(wanted.columns, wanted.values, strict=True))
         with translated(self.session, self.name):
-            return self._stored(table, self._equal(table, wanted.columns, wanted.values, joined))
+            return self._stored(table, self._equal(table, wanted.columns, wanted.values, " AND "))
+
+    def _with_any(self, table: Table, wanted: Iterable[tuple[str, Value]]) -> list[Stored]:
+        """Return the rows in which any column has its value; one of a type that cannot have it does not have it."""
+        told = [(name, value) for name, value in wanted if self._can_be(value, _column(table, name).type)]
+        if not told:
+            return []
+        with translated(self.session, self.name):
+            names, values = [name for name, _ in told], [value for _, value in told]
+            return self._stored(table, self._equal(table, names, values, " OR "))
+
+    def _can_be(self, value: Value, declared: str) -> bool:
+        if (value, declared) not in self._castable:
+            try:
+                with translated(self.session, self.name):
+                    self.session.rows(f"SELECT {sql_value(value, declared)}")
+                self._castable[value, declared] = True
+            except QueryError:
+                self._castable[value, declared] = False
+        return self._castable[value, declared]
 
     def _equal(self, table: Table, columns: Sequence[str], values: Sequence[Value], joined: str) -> str:
         told = zip(columns, values, strict=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 
 from ...progress import Watch
 from ..databases import Value
 from ..tables import Column, Table
+from .values import comparable
 
 __all__ = ["RowStore", "columns_of_rows"]
 
@@ -32,7 +33,8 @@ class RowStore:
         self._columns: dict[str, tuple[Column, ...]] = {}
         self._tables: dict[str, str] = {}
         """By name what a table is called in the file; numbers, because SQLite takes no notice of case."""
-        self._indexed: set[tuple[str, ...]] = set()
+        self._indexed: set[tuple[str, int]] = set()
+        self._comparisons: dict[str, str] = {}
 
     def close(self) -> None:
         """Forget everything."""
@@ -59,14 +61,28 @@ class RowStore:
     def find(self, name: str, columns: Sequence[str], values: Sequence[Value], *, any_of: bool) -> Iterator[Record]:
         """Yield the rows of which all of some columns, or any of them, have these values."""
         order = [column.name for column in self._columns[name]]
-        stored, places = self._tables[name], [f"c{order.index(column)}" for column in columns]
-        for place in places:
+        stored, places = self._tables[name], [order.index(column) for column in columns]
+        asked = [self._columns[name][place] for place in places]
+        compared = [
+            f"{function}(c{place})" for function, place in zip(map(self._comparing, asked), places, strict=True)
+        ]
+        for expression, place in zip(compared, places, strict=True):
             if (name, place) not in self._indexed:
                 self._indexed.add((name, place))
-                self._open().execute(f"CREATE INDEX {stored}_{place} ON {stored} ({place})")
-        condition = (" OR " if any_of else " AND ").join(f"{place} IS ?" for place in places)
+                self._open().execute(f"CREATE INDEX {stored}_{place} ON {stored} ({expression})")
+        condition = (" OR " if any_of else " AND ").join(f"{expression} IS ?" for expression in compared)
         sql = f"SELECT * FROM {stored} WHERE {condition or '1'}"
-        return self._records(name, self._columns[name], sql, [_kept(value) for value in values])
+        wanted = [comparable(value, column) for value, column in zip(values, asked, strict=True)]
+        return self._records(name, self._columns[name], sql, wanted)
+
+    def _comparing(self, column: Column) -> str:
+        """Return the SQL function that makes the values of a column comparable, by its type."""
+        if column.type not in self._comparisons:
+            name = self._comparisons[column.type] = f"comparable{len(self._comparisons)}"
+            self._open().create_function(
+                name, 1, lambda kept: comparable(_value(kept, column), column), deterministic=True
+            )
+        return self._comparisons[column.type]
 
     def only_in(self, name: str, other: str, columns: Sequence[Column], *, told: bool) -> Iterator[Record]:
         """Yield the rows that are under one name and not under the other; both have these columns in this order.
@@ -103,6 +119,7 @@ def _kept(value: Value) -> Value:
 
 
 def _value(kept: Value, column: Column) -> Value:
-    if column.kind == "REAL" and kept is not None:
-        return float(kept)
-    return bool(kept) if column.type == "boolean" and kept is not None else kept
+    if column.kind == "REAL" and isinstance(kept, str):
+        with suppress(ValueError):  # what a column of another type held
+            return float(kept)
+    return bool(kept) if column.type == "boolean" and isinstance(kept, int) else kept

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 
 from ...engines.postgres.plain_dump import encodings
@@ -17,13 +18,17 @@ from ...errors import QueryError
 from ..databases import Value
 from ..tables import Column
 
-__all__ = ["Decoder", "column_of", "copy_field", "same_key", "sql_value", "text_of"]
+__all__ = ["Decoder", "column_of", "comparable", "converted", "copy_field", "same_key", "sql_value", "text_of"]
 
 _INTEGERS = frozenset({"smallint", "integer", "bigint", "oid"})
 _FLOATS = frozenset({"real", "double precision"})
 _ESCAPES = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|.)", re.DOTALL)
 _WRITTEN = str.maketrans({"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"})
+_LENGTH = re.compile(r"\(\d+(?:,-?\d+)?\)(?=[^\"]*\Z)")
+_WITHOUT_LENGTH = re.compile(r"^(?:character|bit)(?! varying)\b")
+_ENDLESS = {"character": "bpchar", "bit": "bit varying"}
+_SCALE = re.compile(r"numeric\(\d+,(\d+)\)")
 _TRUTHS = {"true": "t", "t": "t", "yes": "t", "on": "t", "1": "t", "false": "f", "f": "f", "no": "f", "off": "f"}
 
 
@@ -106,19 +111,35 @@ def text_of(value: Value, column: Column) -> str | None:
 
 def same_key(stored: Value, asked: Value, column: Column) -> bool:
     """Return True if a stored value is the one that was asked for."""
-    if stored is None or asked is None:
-        return stored is asked
-    if isinstance(stored, float) or isinstance(asked, float):
-        return stored == asked
-    first, second = text_of(stored, column), text_of(asked, column)
-    if first != second and column.type.startswith("numeric"):
+    return comparable(stored, column) == comparable(asked, column)
+
+
+def comparable(value: Value, column: Column) -> Value:
+    """Return what is the same text for values that are the same in a column, however and in whatever type written."""
+    if value is None:
+        return None
+    if column.kind == "REAL":
         try:
-            return Decimal(str(first)) == Decimal(str(second))
-        except InvalidOperation:
-            return False
-    if first != second and column.type.startswith("character("):
-        return str(first).rstrip(" ") == str(second).rstrip(" ")
-    return first == second
+            return repr(float(value) + 0.0)
+        except ValueError:
+            return text_of(value, column)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(text_of(value, column))
+    if column.type.startswith("character("):
+        return text.rstrip(" ")
+    if column.type.startswith("numeric"):
+        with suppress(InvalidOperation):
+            return _digits(Decimal(text))
+    return text
+
+
+def _digits(number: Decimal) -> str:
+    """Return a number without zeros that say nothing; not normalized, which would round it."""
+    if not number.is_finite() or number == 0:
+        return str(number) if number else "0"
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def copy_field(value: Value, column: Column, encoding: str) -> bytes | None:
@@ -134,8 +155,43 @@ def copy_field(value: Value, column: Column, encoding: str) -> bytes | None:
 
 
 def sql_value(value: Value, declared: str) -> str:
-    """Return a value as an SQL expression of a type."""
+    """Return a value as an SQL expression of a type, but for its length: a cast to that cuts off what is longer."""
+    endless = _LENGTH.sub("", declared)
+    endless = _WITHOUT_LENGTH.sub(lambda found: _ENDLESS[found[0]], endless) if endless != declared else endless
     if value is None:
-        return f"CAST(NULL AS {declared})"
-    text = "\\x" + value.hex() if isinstance(value, bytes) else repr(value) if isinstance(value, float) else str(value)
-    return f"CAST({literal(text)} AS {declared})"
+        return f"CAST(NULL AS {endless})"
+    return f"CAST({literal(_written(value))} AS {endless})"
+
+
+def converted(value: Value, declared: str, column: Column) -> Value:
+    """Return a value of a type as a column of perhaps another type holds it, if it can."""
+    if value is None or declared == column.type:
+        return value
+    text = str(int(value)) if isinstance(value, bool) and column.kind == "INTEGER" else _written(value)
+    try:
+        if column.kind == "INTEGER":
+            return int(text)
+        if column.kind == "REAL":
+            return float(text)
+        if column.kind == "BLOB" and text.startswith("\\x"):
+            return bytes.fromhex(text[2:])
+    except ValueError:
+        return value
+    if column.type == "boolean":
+        truth = text_of(value, column)
+        return truth == "t" if truth in ("t", "f") else value
+    scale = _SCALE.fullmatch(column.type)
+    if scale is not None:
+        with suppress(InvalidOperation):
+            rounded = Decimal(text).quantize(Decimal(1).scaleb(-int(scale[1])))
+            return f"{rounded:f}" if rounded == Decimal(text) else text
+    return text
+
+
+def _written(value: Value) -> str:
+    """Return a value as PostgreSQL casts it to a text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -102,6 +102,9 @@ def _player_in(now: State, then: State, settings: PlayerSettings) -> PlayerTable
     """Return who the player is now, and what referred to him in either state."""
     found = find_player(now.tables, settings)
     earlier = find_player(then.tables, settings)
-    if (earlier.table, earlier.column) != (found.table, found.column):
+    table = now.table(earlier.table)
+    if table is None or (table.name, earlier.column) != (found.table, found.column):
         return found
-    return msgspec.structs.replace(found, references=tuple(dict.fromkeys((*found.references, *earlier.references))))
+    called = {name: now.table(name) for name, _ in earlier.references}  # by other names now, where schemas came along
+    known = [(name if (here := called[name]) is None else here.name, column) for name, column in earlier.references]
+    return msgspec.structs.replace(found, references=tuple(dict.fromkeys((*found.references, *known))))

@@ -81,8 +81,10 @@ class Constraints:
         return any(
             key.table.lower() == above.name.lower()
             and all(row.get(name) is not None for name in key.columns)
-            and [row.get(name) for name in key.columns]
-            == [written.get(name) for name in (key.to if all(key.to) else above.key)]
+            and all(
+                self._now.comparable(above, to, row.get(name)) == self._now.comparable(above, to, written.get(to))
+                for name, to in zip(key.columns, key.to if all(key.to) else above.key, strict=True)
+            )
             for key in table.foreign_keys
         )
 

@@ -35,8 +35,9 @@ class _Edge(NamedTuple):
 class _Rows:
     """The rows that steps find and leave, by the values of some columns."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], now: State) -> None:
         self._steps = steps
+        self._now = now
         self._known: dict[tuple[str, tuple[str, ...], bool], dict[tuple[Value, ...], int]] = {}
 
     def find(self, table: str, columns: tuple[str, ...], values: tuple[Value, ...], *, after: bool) -> int | None:
@@ -45,11 +46,16 @@ class _Rows:
         if place not in self._known:
             rows = enumerate(_after(step) if after else step.before for step in self._steps)
             self._known[place] = {
-                tuple(row.get(name) for name in columns): number
+                self._comparable(table, columns, [row.get(name) for name in columns]): number
                 for number, row in rows
                 if row is not None and self._steps[number].table == table
             }
-        return self._known[place].get(values)
+        return self._known[place].get(self._comparable(table, columns, values))
+
+    def _comparable(self, name: str, columns: tuple[str, ...], values: Sequence[Value]) -> tuple[Value, ...]:
+        table = self._now.table(name)
+        assert table is not None
+        return tuple(self._now.comparable(table, *pair) for pair in zip(columns, values, strict=True))
 
 
 def in_order(steps: Sequence[Step], now: State) -> list[Step]:
@@ -98,7 +104,7 @@ def _sorted_out(steps: Sequence[Step], waiting: set[int], edges: set[_Edge]) -> 
 
 
 def _edges(steps: Sequence[Step], now: State) -> list[_Edge]:
-    rows, found = _Rows(steps), []
+    rows, found = _Rows(steps, now), []
     for table in {step.table: now.table(step.table) for step in steps}.values():
         if table is None:
             continue

@@ -90,6 +90,10 @@ class State(ABC):
             raise QueryError("Say which rows: a player, a key, or a condition.")
         return [Wanted(table.name, where=scope.where or "")]
 
+    def comparable(self, table: Table, name: str, value: Value) -> Value:
+        """Return what is equal for two values if they are the same one in a column, whatever type they come from."""
+        return value
+
     def prepare(self, wanted: Sequence[Wanted]) -> None:  # noqa: B027 - most states need not
         """Find what is wanted in several tables, if that is quicker together."""
 
