@@ -96,6 +96,7 @@ WORDS = frozenset(
         phrase("denied"),
         phrase("done"),
         phrase("done, not compared"),
+        phrase("done, then stopped"),
         phrase("failed"),
         phrase("interrupted"),
         phrase("passed"),

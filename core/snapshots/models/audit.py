@@ -43,7 +43,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An operation that changes the database or the repository, recorded before it begins.
 
     ``committed`` is True once the change is made, so that a crash no longer undoes it. ``safety`` is the id of the
-    safety snapshot, ``quarantine`` the folder for the files that are replaced.
+    safety snapshot, ``quarantine`` the folder for the files that are replaced, ``rescue`` the id of a rescue.
     """
 
     operation: str
@@ -57,3 +57,4 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     safety: str | None = None
     quarantine: str | None = None
     committed: bool = False
+    rescue: str | None = None

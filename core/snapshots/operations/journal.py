@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import RepositoryError, SnapshotError
+from ..errors import RepositoryError, SnapshotError, reason_of
 from ..models import Actor, AuditLine, JournalEntry
 from ..repository.audit import AuditLog
 from ..repository.state import StateFile
@@ -39,6 +39,8 @@ class Journal:
         self.entry = entry
         self.unfinished: str | None = None
         """Why the operation is done and what comes after its change is not; None if all of it is."""
+        self.detail = ""
+        """What the audit log has to say of an operation that is done."""
 
     async def note(self, **changes: Any) -> None:
         """Change the entry durably; raises OSError, for what cannot be written down must not be begun.
@@ -58,7 +60,7 @@ class Journal:
         try:
             journal_file(self._context).write(self.entry)
         except OSError as error:
-            log.error("That the restore is committed could not be recorded: %s", error)
+            log.error("That the %s is made could not be recorded: %s", self.entry.operation, error)
 
 
 @contextlib.asynccontextmanager
@@ -73,20 +75,18 @@ async def journaled(context: Context, operation: str, actor: Actor, **fields: An
     try:
         yield journal
     except BaseException as error:
-        outcome = "done, not compared" if journal.entry.committed else "failed"
-        await audit(context, actor, operation, outcome, journal.entry.snapshot, _text(error))
+        made = "done, not compared" if entry.rescue is None else "done, then stopped"
+        outcome = made if journal.entry.committed else "failed"
+        detail = reason_of(error) if entry.rescue is None else f"{entry.rescue}: {reason_of(error)}"
+        await audit(context, actor, operation, outcome, journal.entry.snapshot, detail)
         raise
     else:
         outcome = "done" if journal.unfinished is None else "done, not compared"
-        await audit(context, actor, operation, outcome, journal.entry.snapshot, journal.unfinished or "")
+        await audit(context, actor, operation, outcome, journal.entry.snapshot, journal.unfinished or journal.detail)
     finally:
         # What is neither finished nor undone stays in the journal, for the next start.
         if not await context.in_thread(is_unsettled, context):
             await context.in_thread(_remove_quietly, context)
-
-
-def _text(error: BaseException) -> str:
-    return str(error) or type(error).__name__
 
 
 def _remove_quietly(context: Context) -> None:

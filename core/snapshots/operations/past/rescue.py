@@ -11,15 +11,20 @@ import time
 
 import msgspec
 
-from ...errors import PlanOutdated, QueryError, SnapshotError
-from ...history.questions import AskRescue
+from ...errors import (
+    DatabaseUnavailable,
+    DeadlineExceeded,
+    PlanOutdated,
+    QueryError,
+    SnapshotError,
+    WorkerFailed,
+)
 from ...history.rescue.asked import require_settled
 from ...models import (
     NOBODY,
     Actor,
     Kind,
     OnProgress,
-    RescueOptions,
     RescuePlan,
     RescueRecord,
     RescueReport,
@@ -27,31 +32,23 @@ from ...models import (
     Snapshot,
 )
 from ...repository.catalog import Contents
-from ...repository.state import StateFile
 from ...units import count_text
-from ...worker.protocol import HistoryJob
 from ..context import Context
 from ..create import CreateRequest, create_locked
 from ..exclusive import exclusive, require_open
 from ..identity import require_own
 from ..journal import Journal, journaled
 from ..rebuild_catalog import readable_contents
-from .queries import files_for, moment, player_settings
+from .asked import Rescue, record_file, work
+from .outcome import look_at_them, was_written
 
 __all__ = ["Rescue", "rescue", "rescue_plan", "undo_rescue"]
 
 log = logging.getLogger(__name__)
 
 _ID_BYTES = 3
-
-
-class Rescue(msgspec.Struct, frozen=True, kw_only=True):
-    """A rescue as it is asked for: which rows, from when, and how. ``damaged_at`` is a moment after the damage."""
-
-    scope: RescueScope
-    when: str
-    damaged_at: str | None = None
-    options: RescueOptions = RescueOptions()
+_ATTEMPTS = 3
+"""How often a rescue that nobody was shown is planned anew because the game writes these rows meanwhile."""
 
 
 async def rescue_plan(context: Context, asked: Rescue) -> RescuePlan:
@@ -61,7 +58,7 @@ async def rescue_plan(context: Context, asked: Rescue) -> RescuePlan:
     """
     require_open(context)
     contents = await context.in_thread(context.repository.refresh)
-    return await _work(context, contents, asked)
+    return await work(context, contents, asked)
 
 
 async def rescue(
@@ -80,7 +77,18 @@ async def rescue(
     async with exclusive(context, "a rescue"):
         contents = await readable_contents(context)
         await require_own(context, contents)
-        report, snapshot = await _rescue_locked(context, contents, asked, agreed, actor, on_progress)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                report, snapshot = await _rescue_locked(context, contents, asked, agreed, actor, on_progress)
+                break
+            except PlanOutdated as error:
+                if agreed is not None:
+                    raise
+                if attempt == _ATTEMPTS:
+                    raise PlanOutdated(
+                        "These rows change faster than they can be put back: pause the game, then try again. Nothing "
+                        "was changed."
+                    ) from error
     if snapshot is not None:
         await context.notify(lambda listener: listener.created(snapshot))
     if report.done:
@@ -95,7 +103,7 @@ async def undo_rescue(
 
     Raises QueryError if there is no record of it, and what ``rescue`` raises.
     """
-    record = await context.in_thread(_record_file(context, rescue_id).read) if rescue_id.isalnum() else None
+    record = await context.in_thread(record_file(context, rescue_id).read) if rescue_id.isalnum() else None
     if record is None:
         raise QueryError(f"There is no record of a rescue {rescue_id!r}.", rescue=rescue_id)
     asked = Rescue(scope=RescueScope(rows=record.rows), when=record.safety, damaged_at=record.snapshot)
@@ -111,7 +119,7 @@ async def _rescue_locked(
     on_progress: OnProgress | None,
 ) -> tuple[RescueReport, Snapshot | None]:
     started = time.monotonic()
-    plan = await _work(context, contents, asked)
+    plan = await work(context, contents, asked)
     if agreed is not None and agreed != plan.token:
         raise PlanOutdated("The rows changed since this rescue was shown. Look at it again, then decide.")
     require_settled(plan)
@@ -123,7 +131,7 @@ async def _rescue_locked(
             id=rescue_id, plan=plan, done=False, safety=None, snapshot=None, seconds=time.monotonic() - started
         )
         return nothing, None
-    async with journaled(context, "rescue", actor) as journal:
+    async with journaled(context, "rescue", actor, rescue=rescue_id) as journal:
         safety = await _snapshot(context, Kind.SAFETY, f"before_rescue_{rescue_id}", on_progress)
         await journal.note(safety=safety.id)
         record = RescueRecord(
@@ -135,15 +143,15 @@ async def _rescue_locked(
             snapshot=None,
             rows=plan.rows,
         )
-        file = _record_file(context, rescue_id)
+        file = record_file(context, rescue_id)
         await context.in_thread(file.write, record)
         try:
-            contents = context.repository.catalog.contents
-            plan = await _work(context, contents, asked, perform=True, agreed=plan.token, journal=journal)
+            await _perform(context, asked, plan, record, journal)
         except BaseException:
-            if not journal.entry.committed:
-                await context.in_thread(file.remove)
+            if journal.entry.committed:
+                log.warning("The rows were put back before it was stopped. Taken back by: rescue --undo %s", rescue_id)
             raise
+        journal.detail = f"{rescue_id}: {count_text(plan.writes, 'row')} as in {plan.then}"
         snapshot, problem = await _snapshot_after(context, rescue_id, on_progress)
         if snapshot is not None:
             await context.in_thread(file.write, msgspec.structs.replace(record, snapshot=snapshot.id))
@@ -158,6 +166,33 @@ async def _rescue_locked(
         error=problem,
     )
     return report, snapshot
+
+
+async def _perform(context: Context, asked: Rescue, plan: RescuePlan, record: RescueRecord, journal: Journal) -> None:
+    """Have a worker write the rows. What it raises is raised unless they are written; the record goes if they are not.
+
+    A worker that died, or lost its server, between the commit and the word of it leaves that to be found out.
+    """
+    written: bool | None = False
+    try:
+        contents = context.repository.catalog.contents
+        await work(context, contents, asked, perform=True, agreed=plan.token, journal=journal)
+        written = True
+    except (WorkerFailed, DeadlineExceeded, DatabaseUnavailable) as error:
+        written = journal.entry.committed or await was_written(context, record)
+        if written is None:
+            raise WorkerFailed(
+                f"{error} Whether the rows were put back cannot be told any more. {look_at_them(record.id)}",
+                exit_status=None,
+                stderr="",
+            ) from error
+        if not written:
+            raise
+        if not journal.entry.committed:
+            await context.in_thread(journal.committed)
+    finally:
+        if written is False and not journal.entry.committed:
+            await context.in_thread(record_file(context, record.id).remove)
 
 
 async def _snapshot(context: Context, kind: Kind, reason: str, on_progress: OnProgress | None) -> Snapshot:
@@ -181,43 +216,3 @@ async def _snapshot_after(
     except (SnapshotError, OSError) as error:
         log.error("The rows are back, but no snapshot of that could be taken: %s", error)
         return None, f"The rows are back, but no snapshot of that could be taken: {error}"
-
-
-async def _work(
-    context: Context,
-    contents: Contents,
-    asked: Rescue,
-    *,
-    perform: bool = False,
-    agreed: str | None = None,
-    journal: Journal | None = None,
-) -> RescuePlan:
-    then = moment(context, contents, asked.when)
-    damaged = None if asked.damaged_at is None else moment(context, contents, asked.damaged_at)
-    if then is None:
-        raise QueryError("Rows are put back from a snapshot, not from now.")
-    if damaged is not None and damaged.began_at < then.began_at:
-        raise QueryError(
-            f"The state after the damage ({damaged.id}, {damaged.began_at:%Y-%m-%d %H:%M:%S} UTC) is older than the "
-            f"one that rows are to come from ({then.id}, {then.began_at:%Y-%m-%d %H:%M:%S} UTC)."
-        )
-    points = [then] if damaged is None else [then, damaged]
-    return await context.work(
-        HistoryJob,
-        RescuePlan,
-        None,
-        None if journal is None else journal.committed,
-        deadline=float(context.settings.schedule.restore_deadline),
-        question=AskRescue(
-            scope=asked.scope,
-            options=asked.options,
-            settings=player_settings(context),
-            perform=perform,
-            agreed=agreed,
-        ),
-        files=await context.in_thread(files_for, context, contents, points),
-    )
-
-
-def _record_file(context: Context, rescue_id: str) -> StateFile[RescueRecord]:
-    return StateFile(context.repository.root, f"rescue-{rescue_id}", RescueRecord)

@@ -18,6 +18,8 @@ from ...repository.catalog import Contents
 from ...units import printable_lines
 from ..context import Context
 from ..journal import audit, journal_file
+from ..past.asked import record_file
+from ..past.outcome import look_at_them, was_written
 
 __all__ = ["recover_locked"]
 
@@ -35,7 +37,10 @@ async def recover_locked(context: Context, contents: Contents, settled: Recovery
         return None
     if settled is not None:
         entry = msgspec.structs.replace(entry, committed=settled.restored is True)
-    message = _sentence(entry) if settled is None or settled.restored is not None else _unclear(entry, settled)
+    if entry.operation == "rescue":
+        message = await _rescue_sentence(context, entry)
+    else:
+        message = _sentence(entry) if settled is None or settled.restored is not None else _unclear(entry, settled)
     if entry.committed and entry.snapshot is not None and not _is_recorded(entry, contents):
         record = RestoreRecord(
             at=entry.at,
@@ -64,11 +69,27 @@ def _unclear(entry: JournalEntry, settled: Recovery) -> str:
     return f"A {entry.operation} of {entry.snapshot} that began at {began} was interrupted. {settled.message}"
 
 
+async def _rescue_sentence(context: Context, entry: JournalEntry) -> str:
+    """Return what became of a rescue; who died between the commit and the word of it leaves that to be found out."""
+    rescue_id = entry.rescue or ""
+    file = record_file(context, rescue_id)
+    record = await context.in_thread(file.read) if rescue_id.isalnum() else None
+    written: bool | None = entry.committed
+    if not entry.committed and record is not None:
+        written = await was_written(context, record)
+    if written is False and record is not None:
+        await context.in_thread(file.remove)
+    state, then = {
+        True: ("the rows were put back", f" Taken back by: rescue --undo {rescue_id}."),
+        False: ("no row was changed", ""),
+        None: ("whether the rows were put back cannot be told any more", f" {look_at_them(rescue_id)}"),
+    }[written]
+    began = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"A rescue that {entry.actor} began at {began} was interrupted: {state}.{then}"
+
+
 def _sentence(entry: JournalEntry) -> str:
     began = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
-    if entry.operation == "rescue":
-        state = "the rows were put back" if entry.committed else "no row was changed"
-        return f"A rescue that {entry.actor} began at {began} was interrupted: {state}."
     if entry.operation == "import":
         return f"An import that {entry.actor} began at {began} was interrupted; the file can be imported again."
     if entry.snapshot is None:

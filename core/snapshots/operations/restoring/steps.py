@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ...engines import ParentSnapshot, ReplaceResult, SnapshotResult, creates_databases
-from ...errors import RestoreFailed, SnapshotDamaged, SnapshotError, StateUnfit
+from ...errors import RestoreFailed, SnapshotDamaged, SnapshotError, StateUnfit, reason_of
 from ...files import remove, require_space, short_name
 from ...models import (
     Check,
@@ -119,11 +119,10 @@ class RestoreSteps:
 
     async def finished_without_comparison(self, journal: Journal, error: BaseException) -> RestoreReport:
         """Record a restore whose change was made, and whose check or comparison was not finished."""
-        log.error("The restore of %s is made; it was not compared: %s", self._plan.snapshot.id, error)
+        log.error("The restore of %s is made; it was not compared: %s", self._plan.snapshot.id, reason_of(error))
         quarantine = self._quarantine.name if await self._context.in_thread(self._quarantine.is_dir) else None
         await self._record(quarantine)
-        why = str(error) or type(error).__name__
-        message = f"Restored. The comparison with the snapshot was not finished: {why}"
+        message = f"Restored. The comparison with the snapshot was not finished: {reason_of(error)}"
         report = self._report(None, None, quarantine, ok=True, error=message)
         if not self._read_only:
             await record_restore(self._context, report, ())
