@@ -264,6 +264,13 @@ class LiveState(PostgresState):
         """Return the SQL that gives the rows of a table."""
         return f"SELECT * FROM {self.live[table.name].source}"
 
+    def tells_apart(self, table: Table, columns: Sequence[str]) -> bool:
+        """Return True if no two rows have the same values in these columns."""
+        # As texts, because some types cannot be compared.
+        named = ", ".join(f"{quoted(name)}::text" for name in columns)
+        source = self.live[table.name].source
+        return not self.session.rows(f"SELECT 1 FROM {source} GROUP BY {named} HAVING count(*) > 1 LIMIT 1")
+
     def with_content(self, table: Table, values: Mapping[str, Value]) -> list[Stored]:
         """Return the rows whose columns have exactly these values, NULL included."""
         # As texts, because some types cannot be compared.

@@ -25,6 +25,7 @@ from ...units import count_text
 from ..databases import Value
 from ..tables import Table, json_value, same_value
 from .constraints import Constraints
+from .pairing import same_rows
 from .rows import alike, common_columns, named, step_for, title, told_by_key
 from .states import State, Stored, Wanted, columns_of, value_of
 from .steps import Step, Values
@@ -271,17 +272,45 @@ class Planner:
         """Plan for rows that only their content tells: as many of each as there were then."""
         names = [name for row in rows[:1] or present[:1] for name in common_columns(table, row)]
         have = Counter(tuple(row.values[name] for name in names) for row in present)
+        gone, new = [], []
         for row in rows:
             content = tuple(row.values[named(row.values, name)] for name in names)
             if have[content]:
                 have[content] -= 1
             elif names:
-                self._content_back(table, dict(zip(names, content, strict=True)), row.number)
-        for row in present if self._options.exact else ():
+                gone.append(row)
+        for row in present:
             content = tuple(row.values[name] for name in names)
             if have[content]:
                 have[content] -= 1
+                new.append(row)
+        paired = same_rows(self._now, table, self._owned.get(table.name, []), gone, new)
+        for then, row in paired:
+            self._same_row(table, then, row)
+        done = {id(row) for pair in paired for row in pair}
+        for row in gone:
+            if id(row) not in done:
+                values = {name: row.values[named(row.values, name)] for name in names}
+                self._content_back(table, values, row.number)
+        for row in new if self._options.exact else ():
+            if id(row) not in done:
                 self._content_away(table, row)
+
+    def _same_row(self, table: Table, then: Stored, present: Stored) -> None:
+        """Plan for a row without a key that has other values now."""
+        if table.rowid is not None:
+            if then.number == present.number:
+                self._row(table, (table.rowid,), (present.number,), then, present)
+                return
+            wanted = {name: then.values[named(then.values, name)] for name in common_columns(table, then)}
+            changed = {name: value for name, value in wanted.items() if not same_value(present.values[name], value)}
+            step = step_for("update", table, (table.rowid,), (present.number,), changed, present.values)
+            self._conflict(step, "he has another row there now")
+        elif not self._options.only_missing:
+            kept = {column.name: present.values[column.name] for column in table.columns if not column.generated}
+            wanted = {name: then.values[named(then.values, name)] for name in common_columns(table, then)}
+            self._content_away(table, present)
+            self._content_back(table, kept | wanted, None)
 
     def _content_back(self, table: Table, values: Values, number: int | None) -> None:
         if table.rowid is None:

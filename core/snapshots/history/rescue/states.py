@@ -105,6 +105,10 @@ class State(ABC):
     def with_content(self, table: Table, values: Mapping[str, Value]) -> list[Stored]:
         """Return the rows whose columns have exactly these values, NULL included."""
 
+    def tells_apart(self, table: Table, columns: Sequence[str]) -> bool:
+        """Return True if no two rows of the live database have the same values in these columns."""
+        raise NotImplementedError
+
     @abstractmethod
     def needed(self, table: Table) -> list[str]:
         """Return the columns that a new row must have a value for: there is no default."""
@@ -156,6 +160,12 @@ class SqliteState(State):
     def with_content(self, table: Table, values: Mapping[str, Value]) -> list[Stored]:
         """Return the rows whose columns have exactly these values, NULL included."""
         return self._where(table, " AND ".join(f"{quoted(name)} IS ?" for name in values), tuple(values.values()))
+
+    def tells_apart(self, table: Table, columns: Sequence[str]) -> bool:
+        """Return True if no two rows have the same values in these columns."""
+        named = ", ".join(map(quoted, columns))
+        sql = f"SELECT 1 FROM {quoted(table.name)} GROUP BY {named} HAVING count(*) > 1 LIMIT 1"
+        return self.database.one(sql) is None
 
     def needed(self, table: Table) -> list[str]:
         """Return the columns that a new row must have a value for."""

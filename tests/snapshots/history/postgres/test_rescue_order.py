@@ -46,3 +46,23 @@ def test_rows_that_refer_to_each_other_come_back_and_values_are_exchanged(tmp_pa
     assert world.everything() == before
     world.rescue(safety, RescueScope(rows=done.rows), damaged=world.snapshot())
     assert world.everything() == damaged
+
+
+def test_a_balance_without_a_key_is_changed_back_and_not_doubled(tmp_path: Path) -> None:
+    """One row for each player and guild, told by these alone: it is the same row with another balance."""
+    world = PostgresPastWorld(tmp_path)
+    then = world.snapshot(
+        "CREATE TABLE users (id integer PRIMARY KEY);"
+        "CREATE TABLE bank (user_id integer REFERENCES users, guild_id integer, wallet integer, seen timestamptz);"
+        "INSERT INTO users VALUES (1), (2);"
+        "INSERT INTO bank VALUES (1, 10, 100, now()), (1, 20, 200, NULL), (2, 10, 300, now())"
+    )
+    world.commit("ALTER TABLE bank ADD COLUMN gems integer DEFAULT 3", "UPDATE bank SET gems = 9 WHERE user_id = 1")
+    world.commit("UPDATE bank SET wallet = 0 WHERE user_id = 1 AND guild_id = 10")
+    damaged = world.everything()
+    safety = world.snapshot()
+    done = world.rescue(then, ANN)
+    banked = world.rows("SELECT user_id, guild_id, wallet, gems FROM bank ORDER BY 1, 2")
+    assert banked == [(1, 10, 100, 9), (1, 20, 200, 9), (2, 10, 300, 3)]
+    world.rescue(safety, RescueScope(rows=done.rows), damaged=world.snapshot())
+    assert world.everything() == damaged
