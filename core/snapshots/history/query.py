@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -67,8 +68,12 @@ def add_number(
     """Add the number that a question gave, 0 for none; what is no number is a problem."""
     first = rows[0][0] if rows else None
     try:
-        values[question] = 0 if first is None else float(str(first))
+        number = 0 if first is None else float(str(first))
     except ValueError:
+        number = math.nan
+    if math.isfinite(number):
+        values[question] = number
+    else:
         problems[question] = f"it gives {first!r}, which is no number."
 
 

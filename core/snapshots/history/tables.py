@@ -43,12 +43,14 @@ class Column(msgspec.Struct, frozen=True):
     """A column: its declared type, and whether its values are computed from others.
 
     ``kind`` is what its values are, for an engine in which the declared type does not say it by its letters.
+    ``expression`` is what a computed one is computed from, where that is known.
     """
 
     name: str
     type: str
     generated: bool = False
     kind: str | None = None
+    expression: str = ""
 
     @property
     def affinity(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from .connecting.opening import Opened, close_session, open_session
 from .connecting.raw_bytes import received, sent
 from .connection import Address
 from .errors import from_exception, is_transient
-from .plain_dump.encodings import ANY_BYTES
+from .plain_dump.encodings import ANY_BYTES, text_of
 
 __all__ = ["Session", "connected", "literal", "maintenance_session", "quoted"]
 
@@ -89,15 +90,14 @@ class Session:
             return [tuple(map(received, row)) for row in found]
         return [tuple(row) for row in found]
 
-    def described(self, query: str, most: int) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Return the columns of a single query and at most so many of its rows; it must be in a transaction."""
-        statement = self._wait(self._connection.prepare(query))
-        rows = self._wait(self._first_rows(statement, most))
-        return tuple(str(each.name) for each in statement.get_attributes()), [tuple(row) for row in rows]
-
-    async def _first_rows(self, statement: Any, most: int) -> list[Any]:
-        cursor = await statement.cursor()
-        return list(await cursor.fetch(most))
+    def columns_of(self, query: str) -> tuple[str, ...]:
+        """Return the names of the columns of a query that begins with SELECT, of any types."""
+        pieces: list[bytes] = []
+        copying = self._connection.copy_from_query(
+            f"{query} LIMIT 0", output=_passing_to(pieces.append), format="csv", header=True, encoding=self.encoding
+        )
+        self._wait(copying)
+        return tuple(next(csv.reader([text_of(b"".join(pieces), self.encoding)]), ()))
 
     def roll_back(self) -> None:
         """End a transaction without its changes, if there is one; if the connection is lost, the server does."""

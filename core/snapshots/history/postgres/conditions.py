@@ -1,26 +1,29 @@
 """SQL about rows of the past, answered by the live server: the rows are sent along, so that nothing must be restored.
 
-The rows become a relation inside the statement, with the types of their own day. The search path of our sessions is
-empty, so that a table's bare name means those rows or nothing; names with a schema would mean the present, and are
-refused. The statements run in transactions that only read, one at a time.
+The rows become relations inside the statement, with the types of their own day and the names of their tables. A
+statement that would read anything else of the present is refused: its plan tells. The search path is the role's own, so
+that operators and functions are found as they are by the game. The statements run in transactions that only read, one
+at a time.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import NamedTuple
 
 from ...engines.postgres.session import Session, quoted
-from ...errors import DatabaseBusy, DatabaseUnavailable, QueryError
+from ...errors import DatabaseBusy, DatabaseUnavailable, QueryError, SnapshotError
 from ..databases import Value
 from ..tables import Column, Table
+from .mentioned import require_no_parameters
 from .store import columns_of_rows
 from .values import text_of
 
-__all__ = ["Relation", "holds", "relation_of", "require_bare_names", "rows_under", "tables_in", "translated"]
+__all__ = ["Relation", "as_the_game", "holds", "relation_of", "rows_under", "translated"]
 
 _AT_ONCE = 5000
 _WRONG_SQL = ("22", "23", "42", "0A", "25", "2F", "39", "P0")
@@ -36,6 +39,8 @@ class Relation(NamedTuple):
     name: str
     sql: str
     parameters: tuple[Sequence[str | None], ...] = ()
+    reads: str = ""
+    """The full name of the table that is read as it is now, for the present."""
 
 
 @contextmanager
@@ -62,12 +67,14 @@ def translated(session: Session, where: str) -> Iterator[None]:
 
 def rows_under(session: Session, table: Table, rows: Iterable[Record], condition: str, where: str) -> Iterator[Record]:
     """Yield the rows under a condition; raise QueryError if the server refuses it."""
-    columns, left = _castable(session, columns_of_rows(table)), iter(rows)
+    require_no_parameters(condition)
+    columns, left = _castable(session, _askable(table, condition)), iter(rows)
     while True:
         batch = list(islice(left, _AT_ONCE))
         relation = _relation(table, columns, batch, 1, numbered=True)
         sql = f"SELECT row_number_ FROM ({relation.sql}) AS {_alias(table)} WHERE ({condition}\n)"
-        with translated(session, where):
+        with as_the_game(session), translated(session, where):
+            _require_of_the_past(session, sql, relation.parameters, ())
             found = sorted(int(number) for (number,) in session.rows(sql, *relation.parameters))
         yield from (batch[number - 1] for number in found)
         if len(batch) < _AT_ONCE:
@@ -78,21 +85,70 @@ def holds(session: Session, relations: Sequence[Relation], question: str, where:
     """Return True if the first value of a query is true; raise QueryError if the server refuses it."""
     ctes = ", ".join(f"{quoted(each.name)} AS ({each.sql})" for each in relations)
     sql = f"{'WITH ' + ctes if ctes else ''} SELECT * FROM ({question}\n) AS asked LIMIT 1"
-    with translated(session, where):
-        rows = session.rows(sql, *(parameter for each in relations for parameter in each.parameters))
+    parameters = [parameter for each in relations for parameter in each.parameters]
+    if any(each.reads for each in relations):
+        _require_known(session, sql, where)
+    with as_the_game(session), translated(session, where):
+        _require_of_the_past(session, sql, parameters, [each.reads for each in relations])
+        rows = session.rows(sql, *parameters)
     return bool(rows and rows[0][0])
 
 
-def relation_of(session: Session, table: Table, rows: Iterable[Record], first: int) -> Relation:
-    """Return a table's rows as a relation, whose parameters count from ``first``."""
-    return _relation(table, _castable(session, columns_of_rows(table)), list(rows), first, numbered=False)
+@contextmanager
+def as_the_game(session: Session) -> Iterator[None]:
+    """Find names as the game does, until the end of the block; it must be in a transaction."""
+    session.value("SELECT pg_catalog.set_config('search_path', $1, true)", session.search_path)
+    try:
+        yield
+    finally:
+        with suppress(SnapshotError):  # the transaction has failed, and ends with its settings
+            session.value("SELECT pg_catalog.set_config('search_path', '', true)")
 
 
-def require_bare_names(session: Session, text: str) -> None:
-    """Raise QueryError if a text names a table with its schema, since that is a table of the present."""
-    for (schema,) in session.rows("SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname <> 'pg_catalog'"):
-        if re.search(rf'(?<![\w"])"?{re.escape(schema)}"?\s*\.', text, re.IGNORECASE):
-            raise QueryError(f"Name tables without their schema here: {schema}.… would be read as it is now.")
+def relation_of(
+    session: Session, name: str, table: Table, rows: Iterable[Record], question: str, first: int
+) -> Relation:
+    """Return a table's rows as a relation for a question, whose parameters count from ``first``."""
+    columns = _castable(session, _askable(table, question))
+    return _relation(table, columns, list(rows), first, numbered=False)._replace(name=name)
+
+
+def _require_known(session: Session, sql: str, where: str) -> None:
+    """Raise QueryError if a statement about the present names what no dump has, such as a view of the same tables."""
+    try:
+        with translated(session, where):
+            session.rows(f"EXPLAIN {sql}")
+    except QueryError as error:
+        if error.data.get("unknown"):  # anything else may only be out of an empty search path
+            raise
+
+
+def _require_of_the_past(session: Session, sql: str, parameters: Sequence[object], allowed: Sequence[str]) -> None:
+    """Raise QueryError if a statement reads a table of the present other than these."""
+    (plan,) = session.rows(f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {sql}", *parameters)[0]
+    for schema, name in _relations_in(json.loads(plan)):
+        if schema != "pg_catalog" and f"{schema}.{name}" not in allowed:
+            raise QueryError(f"{schema}.{name} would be read as it is now: ask about tables of that day.", unknown=True)
+
+
+def _relations_in(plan: object) -> Iterator[tuple[str, str]]:
+    if isinstance(plan, dict):
+        if "Relation Name" in plan:
+            yield str(plan.get("Schema")), str(plan["Relation Name"])
+        plan = list(plan.values())
+    for each in plan if isinstance(plan, list) else ():
+        yield from _relations_in(each)
+
+
+def _askable(table: Table, question: str) -> list[Column]:
+    """Return the columns that a question can be about: those with values in a dump, and the computed that it names."""
+    words = set(re.findall(r"\w+", question.lower()))
+    named = [
+        column
+        for column in table.columns
+        if column.generated and column.expression and words & set(re.findall(r"\w+", column.name.lower()))
+    ]
+    return [*columns_of_rows(table), *named]
 
 
 def _castable(session: Session, columns: Sequence[Column]) -> list[tuple[Column, str]]:
@@ -108,21 +164,23 @@ def _castable(session: Session, columns: Sequence[Column]) -> list[tuple[Column,
 def _relation(
     table: Table, columns: Sequence[tuple[Column, str]], rows: Sequence[Record], first: int, *, numbered: bool
 ) -> Relation:
-    arrays = tuple([text_of(row[column.name], column) for row in rows] for column, _ in columns)
-    sources = ", ".join(f"pg_catalog.unnest(${first + number}::text[])" for number in range(len(columns)))
-    raw = ", ".join(f"c{number}" for number in range(len(columns)))
-    cast = [f"CAST(c{number} AS {kind}) AS {quoted(column.name)}" for number, (column, kind) in enumerate(columns)]
+    stored = [(column, kind) for column, kind in columns if not column.generated]
+    arrays = tuple([text_of(row[column.name], column) for row in rows] for column, _ in stored)
+    sources = ", ".join(f"pg_catalog.unnest(${first + number}::text[])" for number in range(len(stored)))
+    raw = ", ".join(f"c{number}" for number in range(len(stored)))
+    cast = [f"CAST(c{number} AS {kind}) AS {quoted(column.name)}" for number, (column, kind) in enumerate(stored)]
     if numbered or not cast:
         cast.append("row_number_")
     sql = f"SELECT {', '.join(cast)} FROM ROWS FROM ({sources}) WITH ORDINALITY AS raw ({raw}, row_number_)"
+    computed = [
+        f"CAST(({column.expression}) AS {kind}) AS {quoted(column.name)}"
+        for column, kind in columns
+        if column.generated
+    ]
+    if computed:
+        sql = f"SELECT stored.*, {', '.join(computed)} FROM ({sql}) AS stored"
     return Relation(table.name, sql, arrays)
 
 
 def _alias(table: Table) -> str:
     return quoted(table.name.rpartition(".")[2])
-
-
-def tables_in(text: str, tables: Mapping[str, Table]) -> list[Table]:
-    """Return the tables whose names are words of a text."""
-    words = set(re.findall(r'"([^"]+)"', text)) | {word.lower() for word in re.findall(r"\w+", text)}
-    return [table for table in tables.values() if table.name in words]

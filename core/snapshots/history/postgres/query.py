@@ -6,12 +6,10 @@ condition needs only the tables that it names: their rows go along with the ques
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from ...engines.postgres.rebuild import drop_quietly, rebuild
 from ...engines.postgres.scratch import Image
@@ -23,7 +21,9 @@ from ..conditions import Condition
 from ..past import ARCHIVES, REBUILD, name_of
 from ..query import ONLY_QUERIES, add_number, as_query
 from ..tables import json_value
-from .conditions import Relation, holds, relation_of, require_bare_names, tables_in, translated
+from .conditions import Relation, as_the_game, holds, relation_of, translated
+from .copied import answer_of
+from .mentioned import Mentioned, mentioned, require_no_parameters
 from .past import PostgresPast, transaction
 from .states import DumpState, LiveState, PostgresState
 
@@ -45,15 +45,18 @@ def query(past: PostgresPast, point: Point | None, sql: str, *, most: int) -> Qu
     """Return the rows of a query at a point (None: now), at most so many; raise QueryError for anything but reading."""
     _require_reading(sql)
     name = "the live database" if point is None else f"snapshot {point.snapshot}"
-    with _database(past, point) as session, transaction(session), _limited(session):
-        path = session.search_path
-        session.value("SELECT pg_catalog.set_config('search_path', $1, true)", path)
-        with translated(session, name):
-            columns, rows = session.described(f"{sql.rstrip().rstrip(';')}\n", most + 1)
+    with (
+        _database(past, point) as session,
+        transaction(session),
+        _limited(session),
+        as_the_game(session),
+        translated(session, name),
+    ):
+        columns, rows = answer_of(session, sql, most + 1, past.scratch)
     return QueryResult(
         at=name_of(point),
         columns=columns,
-        rows=tuple(tuple(map(_shown, row)) for row in rows[:most]),
+        rows=tuple(tuple(map(json_value, row)) for row in rows[:most]),
         truncated=len(rows) > most,
         by=ARCHIVES if point is None else REBUILD,
     )
@@ -86,6 +89,7 @@ def _require_reading(sql: str) -> None:
     found = _EFFECTS.search(sql)
     if found:
         raise QueryError(f"Only reading is allowed here, and {found[1]} does more.")
+    require_no_parameters(sql)
 
 
 @contextmanager
@@ -116,19 +120,6 @@ def _limited(session: Session) -> Iterator[None]:
     yield
 
 
-def _shown(value: Any) -> Any:
-    """Return a value as answers hold it: what JSON has no word for is the text that PostgreSQL has for it."""
-    if isinstance(value, bool | int | str | None):
-        return value
-    if isinstance(value, float | bytes):
-        return json_value(value)
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, list | tuple):
-        return [_shown(each) for each in value]
-    return str(value)
-
-
 class _Condition(Condition):
     """A condition in the server's SQL, asked once for equal tables."""
 
@@ -137,20 +128,17 @@ class _Condition(Condition):
         self._past = past
         self._sql = sql
         self._known: dict[object, bool] = {}
-        self._required = False
 
     def ask(self, point: Point | None) -> bool:
         """Return True if it holds at a point."""
         session = self._past.session
         with transaction(session), _limited(session), self._past.opened_within(point) as state:
-            if not self._required:
-                require_bare_names(session, self._sql)
-                self._required = True
-            told = _digests(state, self._sql)
+            about = mentioned(self._sql, state.tables, _search_path(session))
+            told = _digests(state, about)
             if told is not None and told in self._known:
                 return self._known[told]
             try:
-                found = holds(session, _relations(session, state, self._sql), self._sql, state.name)
+                found = holds(session, _relations(session, state, about), about.text, state.name)
             except QueryError as error:
                 if not error.data.get("unknown"):
                     raise
@@ -162,26 +150,32 @@ class _Condition(Condition):
         return found
 
 
-def _digests(state: PostgresState, sql: str) -> object:
+def _search_path(session: Session) -> list[str]:
+    with as_the_game(session):
+        return list(session.value("SELECT pg_catalog.current_schemas(false)::text[]"))
+
+
+def _digests(state: PostgresState, about: Mentioned) -> object:
     if not isinstance(state, DumpState):
         return None
-    digests = tuple((table.name, table.columns, state.archive.digest(table)) for table in tables_in(sql, state.tables))
-    return None if any(digest is None for _, _, digest in digests) else digests
+    digests = tuple(
+        (name, table.full_name, table.columns, state.archive.digest(table)) for name, table in about.tables.items()
+    )
+    return None if any(each[-1] is None for each in digests) else digests
 
 
-def _relations(session: Session, state: PostgresState, sql: str) -> list[Relation]:
-    found: list[Relation] = []
-    tables = tables_in(sql, state.tables)
+def _relations(session: Session, state: PostgresState, about: Mentioned) -> list[Relation]:
     if isinstance(state, LiveState):
-        return [Relation(table.name, state.selection(table)) for table in tables]
+        return [Relation(name, state.selection(table), reads=table.full_name) for name, table in about.tables.items()]
     assert isinstance(state, DumpState)
-    size = sum(state.archive.size(table) for table in tables)
+    size = sum(state.archive.size(table) for table in about.tables.values())
     if size > _MOST_BYTES:
         raise QueryError(
             f"The tables in this condition hold {size_text(size)} in {state.name}, and at most "
             f"{size_text(_MOST_BYTES)} are sent along with a question."
         )
-    for table in tables:
+    found: list[Relation] = []
+    for name, table in about.tables.items():
         first = 1 + sum(len(each.parameters) for each in found)
-        found.append(relation_of(session, table, state.all_rows(table), first))
+        found.append(relation_of(session, name, table, state.all_rows(table), about.text, first))
     return found

@@ -198,8 +198,10 @@ def _column(text: str) -> Column | None:
     declared = None if found is None else _TYPE.match(found["rest"])
     if found is None or declared is None:
         return None
-    generated = _GENERATED.search(_STRING.sub("", found["rest"])) is not None
-    return column_of(unquoted_text(found["name"]), declared["type"].strip(), generated=generated)
+    generated = _GENERATED.search(_STRING.sub(lambda text: "'" * len(text[0]), found["rest"]))
+    expression = ",".join(pieces(found["rest"][generated.end() :])) if generated else ""
+    column = column_of(unquoted_text(found["name"]), declared["type"].strip(), generated=generated is not None)
+    return msgspec.structs.replace(column, expression=expression)
 
 
 def _called(found: re.Match[str]) -> str:

@@ -5,7 +5,6 @@ Values of both are the texts that COPY writes, decoded alike; so a row that nobo
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,14 +22,14 @@ from ..rescue.states import State, Stored, Unique, Wanted
 from ..tables import Column, Table, find_table
 from .archive import DumpArchive
 from .catalog import LiveTable, read_live_tables
-from .conditions import rows_under, translated
+from .conditions import as_the_game, rows_under, translated
+from .copied import copied_lines
+from .mentioned import require_no_parameters
 from .store import RowStore, columns_of_rows
 from .values import Decoder, comparable, converted, same_key, sql_value
 
 __all__ = ["DumpState", "LiveState", "PostgresState", "TableNames"]
 
-_IN_MEMORY = 8 * 1024 * 1024
-"""Bytes of an answer of the server that are kept in memory; more goes to a file."""
 _SCANS = 3
 """How often a table is read from its archive before its rows are kept for finding them."""
 _UNIQUE = """
@@ -319,7 +318,8 @@ class LiveState(PostgresState):
         if wanted.where:
             # Taken as one statement first: a COPY is sent as a text that could hold several.
             live = self.live[table.name]
-            with translated(self.session, self.name):
+            require_no_parameters(wanted.where)
+            with as_the_game(self.session), translated(self.session, self.name):
                 self.session.rows(f"EXPLAIN SELECT 1 FROM {live.source} AS {_alias(table)} WHERE ({wanted.where}\n)")
                 return self._stored(table, f"({wanted.where}\n)")
         if wanted.any:
@@ -361,11 +361,8 @@ class LiveState(PostgresState):
         columns = columns_of_rows(table)
         listed = ", ".join(quoted(column.name) for column in columns)
         decoder = Decoder(columns, self.session.encoding)
-        with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self._scratch)) as kept:
-            self.session.copy_query(f"SELECT {listed} FROM {live.source} AS {_alias(table)}{rest}", kept.write)
-            kept.seek(0)
-            for line in kept:
-                yield decoder.row(line[:-1])
+        query = f"SELECT {listed} FROM {live.source} AS {_alias(table)}{rest}"
+        return map(decoder.row, copied_lines(self.session, query, self._scratch))
 
 
 def _alias(table: Table) -> str:
