@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots.errors import RestoreFailed
 from core.snapshots.models import RescueOptions, RescueScope
 from tests.worlds.past.history_world import HistoryWorld
 from tests.worlds.past.rescue_world import rescue
@@ -47,14 +46,17 @@ def test_rows_that_exchanged_a_unique_value_get_it_back(tmp_path: Path, kind: st
     assert world.rows(None, "SELECT count(*) FROM decks") == [(4,)]
 
 
-def test_a_value_of_which_there_is_no_other_stops_everything(tmp_path: Path) -> None:
-    """A check refuses whatever a row could have for the moment between."""
+def test_where_there_is_no_other_value_the_plan_says_so(tmp_path: Path) -> None:
+    """A check refuses whatever a row could have for the moment between: both rows stay as they are."""
     world = HistoryWorld(tmp_path)
     then = world.snapshot(*decks("INTEGER NOT NULL CHECK (slot IN (10, 20, 30) OR slot > 1000 AND slot < 1010)"))
     world.commit(*moved(20, 10, 30), "INSERT INTO decks (id, user_id, slot) VALUES (9, 2, 1009)")
     before = world.rows(None, SLOTS)
-    with pytest.raises(RestoreFailed, match="Nothing was changed"):
-        rescue(world, then, ANN)
+    plan = rescue(world, then, ANN)
+    assert [(each.key, each.why) for each in plan.conflicts] == [
+        ({"id": 1}, "it exchanged a unique value, and there is no other value for the moment between"),
+        ({"id": 2}, "a value that must be unique is that of 1 now"),
+    ]
     assert world.rows(None, SLOTS) == before
 
 

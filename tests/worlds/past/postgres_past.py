@@ -71,9 +71,11 @@ TABLES = ("users", "cards", "user_cards", "listings", "log", "titles")
 class PostgresPastWorld:
     """One database of a role of its own, and the snapshots that were taken of it."""
 
-    def __init__(self, folder: Path, *, createdb: bool = True, options: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, createdb: bool = True, options: str = "", server_url: str | None = None
+    ) -> None:
         self.folder = folder
-        self.game = PostgresGame(createdb=createdb)
+        self.game = PostgresGame(server_url, createdb=createdb)
         run_sql(self.game.server, f"CREATE DATABASE {self.game.quoted} OWNER {self.game.role} {options}")
         self.engine = engine_for(parse(self.game.url), 5.0)
         self.taken = Chain(folder / "snapshots", self.engine)

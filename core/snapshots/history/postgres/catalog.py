@@ -13,15 +13,12 @@ __all__ = ["LiveTable", "LiveTables", "read_live_tables"]
 
 _COLUMNS = """
 SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text, a.attname::text,
-       pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated::text <> '',
-       a.attnotnull AND NOT a.atthasdef AND a.attidentity::text = '' AND t.typdefault IS NULL, a.attnotnull,
-       a.attidentity::text = 'a',
+       pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated::text <> '', a.attnotnull,
        pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
        AND NOT pg_catalog.row_security_active(c.oid)
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-  LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
  WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
@@ -51,10 +48,6 @@ class LiveTable(NamedTuple):
     oid: int
     quoted: str
     source: str
-    needed: tuple[str, ...]
-    """The columns that a new row must have a value for."""
-    numbered: tuple[str, ...]
-    """The columns that can be written in a new row only (GENERATED ALWAYS AS IDENTITY)."""
 
 
 class LiveTables(NamedTuple):
@@ -67,14 +60,10 @@ class LiveTables(NamedTuple):
 def read_live_tables(session: Session) -> LiveTables:
     """Return the tables of the live database; partitions are none."""
     columns: dict[int, list[Column]] = {}
-    numbered: dict[int, list[str]] = {}
     unreadable: dict[str, None] = {}
-    needed: dict[int, list[str]] = {}
     filled: dict[int, set[str]] = {}
     names: dict[int, tuple[str, str]] = {}
-    for oid, schema, name, kind, column, declared, generated, must, never_null, number, readable in session.rows(
-        _COLUMNS
-    ):
+    for oid, schema, name, kind, column, declared, generated, never_null, readable in session.rows(_COLUMNS):
         if not readable:
             unreadable[f"{schema}.{name}"] = None
             continue
@@ -84,10 +73,6 @@ def read_live_tables(session: Session) -> LiveTables:
             there.append(column_of(column, declared, generated=generated))
         if never_null:
             filled.setdefault(oid, set()).add(column)
-        if number:
-            numbered.setdefault(oid, []).append(column)
-        if must:
-            needed.setdefault(oid, []).append(column)
     keys: dict[int, tuple[str, ...]] = {}
     unique: dict[int, tuple[str, ...]] = {}
     foreign: dict[int, list[tuple[tuple[str, ...], int, tuple[str, ...]]]] = {}
@@ -117,7 +102,5 @@ def read_live_tables(session: Session) -> LiveTables:
             full_name=full_name(name),
         )
         source = name if kind == "p" else f"ONLY {name}"
-        found[table.name] = LiveTable(
-            table, oid, name, source, tuple(needed.get(oid, ())), tuple(numbered.get(oid, ()))
-        )
+        found[table.name] = LiveTable(table, oid, name, source)
     return LiveTables(found, tuple(unreadable))

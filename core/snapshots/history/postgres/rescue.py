@@ -15,9 +15,10 @@ from ...errors import DatabaseUnavailable, PlanOutdated, RestoreFailed
 from ...models import Point, RescuePlan
 from ..questions import AskRescue
 from ..rescue.asked import AskedRescue, Opener
-from ..rescue.order import in_order
+from ..rescue.rows import not_as_planned, refusal
 from ..rescue.states import State
 from ..rescue.steps import Step, Values
+from .foresight import reason_of
 from .past import PostgresPast, transaction
 from .states import LiveState
 from .values import sql_value
@@ -40,6 +41,7 @@ SELECT a.attname::text, pg_catalog.format('%I.%I', n.nspname, s.relname), q.seqi
  WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')
    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::bigint::pg_catalog.oid
 """
+_RAISED = "P0001"
 _SERIALIZATION = ("40001", "40P01")
 _REFUSED = ("09", "22", "23", "25", "27", "2B", "42", "44", "55", "P0")
 """Classes of codes that say that this statement is refused: a constraint, a right, a trigger of the game."""
@@ -65,7 +67,7 @@ def perform_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
         if not question.options.triggers:
             triggers = _without_triggers(now, {step.table for step in planned.steps})
         with triggers:
-            _apply(now, planned.steps)
+            _apply(now, planned.ordered)
         _move_sequences(now, planned.steps)
         session.execute("COMMIT")
         past.watch.commit()
@@ -93,7 +95,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except DatabaseUnavailable as error:
-        code, detail = str(error.data.get("code", "")), error.data.get("detail", str(error))
+        code, detail = str(error.data.get("code", "")), reason_of(error)
         if code in _SERIALIZATION:
             raise PlanOutdated(
                 "Somebody changed rows of this rescue while they were put back. Look at it again, then decide; nothing "
@@ -125,11 +127,22 @@ def _apply(now: LiveState, steps: Sequence[Step]) -> None:
     # The game's triggers and checks find what they name as they do when the game writes.
     session.value("SELECT pg_catalog.set_config('search_path', $1, true)", session.search_path)
     session.execute("SET CONSTRAINTS ALL DEFERRED")
-    for step in in_order(steps, now):
-        if session.value(_statement(now, step)) != 1:
-            raise PlanOutdated(f"A row of {step.table} is not as the plan said. Nothing was changed.")
+    for step in steps:
+        if _written(now, step) != 1:
+            raise PlanOutdated(not_as_planned(step))
     session.execute("SET CONSTRAINTS ALL IMMEDIATE")
     session.value("SELECT pg_catalog.set_config('search_path', '', true)")
+
+
+def _written(now: LiveState, step: Step) -> object:
+    """Do a step; return how many rows it wrote."""
+    try:
+        return now.session.value(_statement(now, step))
+    except DatabaseUnavailable as error:
+        code, detail = str(error.data.get("code", "")), reason_of(error)
+        if not code.startswith(_REFUSED) or code in _SERIALIZATION:
+            raise
+        raise RestoreFailed(refusal(step, f"a trigger refuses it ({detail})" if code == _RAISED else detail)) from error
 
 
 def _statement(now: LiveState, step: Step) -> str:

@@ -14,37 +14,30 @@ from pathlib import Path
 import msgspec
 
 from ...engines.postgres.session import Session, quoted
-from ...errors import QueryError
+from ...errors import DatabaseUnavailable, QueryError
 from ...models import PlayerTables
 from ..databases import Value
 from ..player import player_key
-from ..rescue.states import State, Stored, Unique, Wanted
+from ..rescue.states import Foreseen, State, Stored, Wanted
+from ..rescue.steps import Step
 from ..tables import Column, Table, find_table
 from .archive import DumpArchive
-from .catalog import LiveTable, read_live_tables
+from .catalog import read_live_tables
 from .conditions import as_the_game, rows_under, translated
+from .constraints import Demanded, read_demanded, unread_children
 from .copied import copied_lines
+from .foresight import foresee
 from .mentioned import require_no_parameters
+from .planned_rows import alias_of
 from .store import RowStore, columns_of_rows
 from .values import Decoder, comparable, converted, same_key, sql_value
 
 __all__ = ["DumpState", "LiveState", "PostgresState", "TableNames"]
 
+_NO_VALUE = ("22", "23")
+"""Classes of codes that say that a text is no value of a type."""
 _SCANS = 3
 """How often a table is read from its archive before its rows are kept for finding them."""
-_UNIQUE = """
-SELECT ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(i.indkey) WITH ORDINALITY u (num, at)
-               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.num
-              WHERE u.at <= i.indnkeyatts ORDER BY u.at),
-       coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), '')
-  FROM pg_catalog.pg_index i
- WHERE i.indrelid = $1::bigint::pg_catalog.oid AND i.indisunique AND NOT i.indisprimary AND i.indisvalid
-   AND i.indexprs IS NULL
-"""
-_CAN_BE_NULL = """
-SELECT NOT attnotnull FROM pg_catalog.pg_attribute
- WHERE attrelid = $1::bigint::pg_catalog.oid AND attname = $2::text::pg_catalog.name
-"""
 Record = dict[str, Value]
 
 
@@ -124,9 +117,13 @@ class PostgresState(State):
         """Return 0: rows have no numbers."""
         return 0
 
-    def spare(self, table: Table, name: str, number: int) -> tuple[Value] | None:
+    def foresee(self, table: Table, steps: Sequence[Step]) -> Foreseen:
         """Return nothing: nobody changes rows of the past."""
-        return None
+        return Foreseen()
+
+    def spares(self, table: Table, name: str, number: int) -> Iterator[Value]:
+        """Yield nothing: nobody changes rows of the past."""
+        return iter(())
 
 
 class DumpState(PostgresState):
@@ -159,22 +156,6 @@ class DumpState(PostgresState):
         """Return the rows whose columns have exactly these values, NULL included."""
         found = self._found(table, tuple(values), tuple(values.values()), any_of=False)
         return [self._stored(table, row) for row in found]
-
-    def needed(self, table: Table) -> list[str]:
-        """Return nothing: nobody adds rows to the past."""
-        return []
-
-    def unique(self, table: Table) -> list[Unique]:
-        """Return nothing: nobody adds rows to the past."""
-        return []
-
-    def holders(self, table: Table, index: Unique, values: Sequence[Value]) -> list[Stored]:
-        """Return the rows that have these values in these columns."""
-        return self.rows(Wanted(table.name, index.columns, tuple(values)))
-
-    def applies(self, table: Table, index: Unique, row: Mapping[str, Value]) -> bool:
-        """Return False: nobody adds rows to the past."""
-        return False
 
     def _rows(self, table: Table, wanted: Wanted) -> list[Stored]:
         if wanted.where:
@@ -223,9 +204,12 @@ class DumpState(PostgresState):
 class LiveState(PostgresState):
     """The live database, as the transaction that the session is in sees it."""
 
+    checks_references_at_once = True
+
     def __init__(self, session: Session, scratch: Path, names: TableNames) -> None:
         self.live, self._unreadable = read_live_tables(session)
         self._scratch = scratch
+        self._demanded: dict[str, Demanded] = {}
         super().__init__("the live database", {name: each.table for name, each in self.live.items()}, names)
         self.session = session
         self._castable: dict[tuple[Value, str], bool] = {}
@@ -279,40 +263,55 @@ class LiveState(PostgresState):
         ]
         return self._stored(table, " AND ".join(said) or "true")
 
-    def needed(self, table: Table) -> list[str]:
-        """Return the columns that a new row must have a value for."""
-        return list(self.live[table.name].needed)
+    def by_key(self, name: str, columns: Sequence[str], values: Sequence[Value]) -> Stored | None:
+        """Return the row of a table whose columns have these values, or None: today's types may have no such values."""
+        try:
+            return super().by_key(name, columns, values)
+        except QueryError:
+            table = self.table(name)
+            if table is None or self._are_values(table, columns, values):
+                raise
+            return None
 
-    def unique(self, table: Table) -> list[Unique]:
-        """Return the unique indexes of a table besides its key, as far as they are of columns alone."""
-        rows = self.session.rows(_UNIQUE, self.live[table.name].oid)
-        return [Unique(tuple(columns), condition) for columns, condition in rows]
+    def _are_values(self, table: Table, columns: Sequence[str], values: Sequence[Value]) -> bool:
+        casts = [sql_value(value, _column(table, name).type) for name, value in zip(columns, values, strict=True)]
+        try:
+            with self.session.savepoint():
+                self.session.rows(f"SELECT {', '.join(casts)}")
+        except DatabaseUnavailable as error:
+            if not str(error.data.get("code", "")).startswith(_NO_VALUE):
+                raise
+            return False
+        return True
 
-    def holders(self, table: Table, index: Unique, values: Sequence[Value]) -> list[Stored]:
-        """Return the rows that have these values in a unique index."""
-        condition = f" AND ({index.condition})" if index.condition else ""
-        return self._stored(table, self._equal(table, index.columns, values, " AND ") + condition)
+    def foresee(self, table: Table, steps: Sequence[Step]) -> Foreseen:
+        """Return what stands against steps, all of one table."""
+        return foresee(self.session, self.live[table.name], self._demands(table), self._records, steps)
 
-    def spare(self, table: Table, name: str, number: int) -> tuple[Value] | None:
-        """Return a value of a column that no row has: NULL, else a number above all others, a text or a UUID."""
-        live, column = self.live[table.name], _column(table, name)
-        if self.session.value(_CAN_BE_NULL, live.oid, name):
-            return (None,)
+    def unread_children(self, table: Table) -> tuple[str, ...]:
+        """Return tables that refer to a table and whose rows cannot be read."""
+        return unread_children(self.session, self.live[table.name], {each.oid for each in self.live.values()})
+
+    def spares(self, table: Table, name: str, number: int) -> Iterator[Value]:
+        """Yield values of a column that no row has: NULL, else numbers, a text, or an empty range."""
+        column = _column(table, name)
+        if name not in self._demands(table).never_null:
+            yield None
         if column.type in ("smallint", "integer", "bigint") or column.type.startswith("numeric"):
-            highest = self.session.value(f"SELECT ceil(coalesce(max({quoted(name)}), 0))::text FROM {live.quoted}")
-            return (int(highest) + 1 + number,)
-        if column.type in ("text", "character varying", "uuid"):
-            return (str(uuid.uuid4()),)
-        return None
+            highest = f"ceil(coalesce(max({quoted(name)}), 0))::text, floor(coalesce(min({quoted(name)}), 0))::text"
+            for value, step in zip(
+                self.session.rows(f"SELECT {highest} FROM {self.live[table.name].quoted}")[0], (1, -1), strict=True
+            ):
+                yield int(value) + step * (1 + number)
+        elif column.type.endswith("range"):
+            yield "empty"
+        elif not column.type.startswith(("date", "time")):
+            yield str(uuid.uuid4())
 
-    def applies(self, table: Table, index: Unique, row: Mapping[str, Value]) -> bool:
-        """Return True if a row would be in a unique index."""
-        if not index.condition:
-            return True
-        values = ", ".join(
-            f"{sql_value(row.get(column.name), column.type)} AS {quoted(column.name)}" for column in table.columns
-        )
-        return bool(self.session.value(f"SELECT count(*) FROM (SELECT {values}) AS row WHERE {index.condition}"))
+    def _demands(self, table: Table) -> Demanded:
+        if table.name not in self._demanded:
+            self._demanded[table.name] = read_demanded(self.session, self.live[table.name])
+        return self._demanded[table.name]
 
     def _rows(self, table: Table, wanted: Wanted) -> list[Stored]:
         if wanted.where:
@@ -320,7 +319,7 @@ class LiveState(PostgresState):
             live = self.live[table.name]
             require_no_parameters(wanted.where)
             with as_the_game(self.session), translated(self.session, self.name):
-                self.session.rows(f"EXPLAIN SELECT 1 FROM {live.source} AS {_alias(table)} WHERE ({wanted.where}\n)")
+                self.session.rows(f"EXPLAIN SELECT 1 FROM {live.source} AS {alias_of(table)} WHERE ({wanted.where}\n)")
                 return self._stored(table, f"({wanted.where}\n)")
         if wanted.any:
             return self._with_any(table, zip(wanted.columns, wanted.values, strict=True))
@@ -357,16 +356,13 @@ class LiveState(PostgresState):
         return [Stored(row) for row in self._selected(table, f" WHERE {condition}")]
 
     def _selected(self, table: Table, rest: str) -> Iterator[Record]:
-        live: LiveTable = self.live[table.name]
         columns = columns_of_rows(table)
         listed = ", ".join(quoted(column.name) for column in columns)
+        return self._records(f"SELECT {listed} FROM {self.live[table.name].source} AS {alias_of(table)}{rest}", columns)
+
+    def _records(self, query: str, columns: Sequence[Column]) -> Iterator[Record]:
         decoder = Decoder(columns, self.session.encoding)
-        query = f"SELECT {listed} FROM {live.source} AS {_alias(table)}{rest}"
         return map(decoder.row, copied_lines(self.session, query, self._scratch))
-
-
-def _alias(table: Table) -> str:
-    return quoted(table.name.rpartition(".")[2])
 
 
 def _column(table: Table, name: str) -> Column:

@@ -16,11 +16,18 @@ from ..past import Past
 from ..questions import AskRescue
 from ..tables import read_tables
 from .asked import AskedRescue
-from .order import in_order
-from .states import SqliteState, State
+from .rows import not_as_planned, refusal
+from .sqlite_state import SqliteState
+from .states import State
 from .steps import Step
 
 __all__ = ["perform_rescue", "plan_rescue"]
+
+_TABLES_WITH_TRIGGERS = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger'"
+_REFUSED = (1, 18, 19, 20)
+"""What says that this row is refused: an error in SQL, such as an unknown function, a size, a constraint, a type."""
+_BY_TRIGGER = 1811
+_NO_KEY = "foreign key mismatch"
 
 
 def plan_rescue(past: Past, question: AskRescue) -> RescuePlan:
@@ -42,7 +49,7 @@ def perform_rescue(past: Past, question: AskRescue) -> RescuePlan:
     ):
         now = SqliteState(database)
         planned, plan = asked.agreed(now)
-        _apply(database, now, planned.steps)
+        _apply(database, planned.ordered, triggers=options.triggers)
         database.connection.execute("COMMIT")
         past.watch.commit()
         return plan
@@ -82,38 +89,45 @@ def _switch_off_triggers(connection: sqlite3.Connection) -> None:
     setconfig(1003, False)  # SQLITE_DBCONFIG_ENABLE_TRIGGER, https://www.sqlite.org/c3ref/c_dbconfig_defensive.html
 
 
-def _apply(database: Database, now: State, steps: Sequence[Step]) -> None:
+def _apply(database: Database, steps: Sequence[Step], *, triggers: bool) -> None:
     """Write the rows."""
     before = _broken_references(database, steps)
-    for step in in_order(steps, now):
+    fired = {str(name).lower() for (name,) in database.rows(_TABLES_WITH_TRIGGERS)} if triggers else set()
+    for step in steps:
         database.watch.check()
+        # A unique constraint that replaces rows by itself would take somebody else's. Where triggers fire, this would
+        # hold for what they do, too; there the plan alone, which knows all unique values, sees to it.
+        policy = "" if step.table.lower() in fired else " OR ABORT"
         with database.translated():
             try:
-                cursor = database.connection.execute(*_statement(step))
-            except sqlite3.IntegrityError as error:
-                raise RestoreFailed(
-                    f"The row of {step.table} that is told by {', '.join(map(str, step.key))} cannot be put back: "
-                    f"{error}. Nothing was changed."
-                ) from error
+                cursor = database.connection.execute(*_statement(step, policy))
+            except sqlite3.Error as error:
+                if error.sqlite_errorcode & 0xFF not in _REFUSED:
+                    raise
+                raise RestoreFailed(refusal(step, _reason(error))) from error
         if cursor.rowcount != 1:
-            raise PlanOutdated(f"A row of {step.table} is not as the plan said. Nothing was changed.")
+            raise PlanOutdated(not_as_planned(step))
     broken = _broken_references(database, steps) - before
     if broken:
         table, _, parent, _ = map(str, next(iter(broken)))
         raise RestoreFailed(f"Rows of {table} would refer to rows of {parent} that are not there. Nothing was changed.")
 
 
-def _statement(step: Step) -> tuple[str, tuple[object, ...]]:
+def _reason(error: sqlite3.Error) -> str:
+    return f"a trigger refuses it ({error})" if error.sqlite_errorcode == _BY_TRIGGER else str(error)
+
+
+def _statement(step: Step, policy: str) -> tuple[str, tuple[object, ...]]:
     table = quoted(step.table)
     told = " AND ".join(f"{quoted(name)} = ?" for name in step.columns)
     if step.kind == "delete":
         return f"DELETE FROM {table} WHERE {told}", step.key
     if step.kind == "update":
         changed = ", ".join(f"{quoted(name)} = ?" for name in step.values)
-        return f"UPDATE {table} SET {changed} WHERE {told}", (*step.values.values(), *step.key)
+        return f"UPDATE{policy} {table} SET {changed} WHERE {told}", (*step.values.values(), *step.key)
     values = step.written
     names = ", ".join(map(quoted, values))
-    return f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", tuple(values.values())
+    return f"INSERT{policy} INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", tuple(values.values())
 
 
 def _broken_references(database: Database, steps: Sequence[Step]) -> Counter[Row]:
@@ -127,4 +141,16 @@ def _broken_references(database: Database, steps: Sequence[Step]) -> Counter[Row
         if table.foreign_keys
         and (name.lower() in written or any(key.table.lower() in changed for key in table.foreign_keys))
     ]
-    return Counter(row for name in checked for row in database.rows(f"PRAGMA foreign_key_check({quoted(name)})"))
+    there = {name.lower() for name in tables}
+    found = Counter(row for name in checked for row in _broken_in(database, name))
+    # What refers to a table that is gone, the plan leaves out; to one that there never was, everything may.
+    return Counter({row: count for row, count in found.items() if str(row[2]).lower() in there})
+
+
+def _broken_in(database: Database, table: str) -> list[Row]:
+    try:
+        return database.all(f"PRAGMA foreign_key_check({quoted(table)})")
+    except QueryError as error:
+        if _NO_KEY not in str(error):
+            raise
+        return []  # it refers to columns that need not be unique, which SQLite checks nowhere

@@ -8,28 +8,45 @@ a value that nobody else has.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from ...errors import RestoreFailed
 from ..databases import Value
 from ..tables import Table
-from .states import State
-from .steps import Step, Values
+from .references import columns_of_parent
+from .rows import left_by, place_in
+from .states import Index, State
+from .steps import Step, Told
 
-__all__ = ["in_order"]
+__all__ = ["Exchange", "NoSpareValue", "in_order"]
 
 _PHASES = {"delete": 0, "update": 1, "insert": 2}
 
 
+class Exchange(NamedTuple):
+    """A step gives up a value in a unique index that another step takes."""
+
+    giver: Told
+    taker: Told
+    unique: Index
+
+
+class NoSpareValue(Exception):
+    """A row must be set aside, and there is no value that it could have for the moment between."""
+
+    def __init__(self, told: Told) -> None:
+        super().__init__(told)
+        self.told = told
+
+
 class _Edge(NamedTuple):
-    """One step waits for another: because of a unique value in these columns, or (none) of a reference."""
+    """One step waits for another: because of a unique value in an index, or (none) of a reference."""
 
     first: int
     then: int
-    columns: tuple[str, ...] = ()
+    unique: Index | None = None
 
 
 class _Rows:
@@ -44,7 +61,7 @@ class _Rows:
         """Return the step that finds or leaves a row with these values."""
         place = table, columns, after
         if place not in self._known:
-            rows = enumerate(_after(step) if after else step.before for step in self._steps)
+            rows = enumerate(left_by(step) if after else step.before for step in self._steps)
             self._known[place] = {
                 self._comparable(table, columns, [row.get(name) for name in columns]): number
                 for number, row in rows
@@ -58,27 +75,52 @@ class _Rows:
         return tuple(self._now.comparable(table, *pair) for pair in zip(columns, values, strict=True))
 
 
-def in_order(steps: Sequence[Step], now: State) -> list[Step]:
-    """Return the steps in an order in which they can be done; raise RestoreFailed if values cannot be exchanged."""
-    edges = set(_edges(steps, now))
+def in_order(steps: Mapping[Told, Step], exchanges: Sequence[Exchange], now: State) -> list[Step]:
+    """Return the steps in an order in which they can be done; raise NoSpareValue."""
+    places = {told: number for number, told in enumerate(steps)}
+    each = list(steps.values())
+    edges = set(_reference_edges(each, now))
+    edges |= {_Edge(places[giver], places[taker], index) for giver, taker, index in exchanges}
     done: list[Step] = []
-    waiting = set(range(len(steps)))
+    waiting = set(range(len(each)))
     aside = 0
     while waiting:
-        done += [steps[number] for number in _sorted_out(steps, waiting, edges)]
-        if not waiting:
-            break
-        held = min((edge for edge in edges if edge.columns and {edge.first, edge.then} <= waiting), default=None)
-        if held is None:
+        done += [each[number] for number in _sorted_out(each, waiting, edges)]
+        edges = {edge for edge in edges if edge.first in waiting and edge.then in waiting}
+        held = sorted((edge for edge in edges if edge.unique and _is_in_circle(edge, edges)), key=_by_places)
+        if not held:
             # References in a circle: constraints that can wait do, and where nothing is checked before the end it is no
             # matter.
-            edges = {edge for edge in edges if edge.columns}
+            edges = {edge for edge in edges if edge.unique}
             continue
-        done.append(_set_aside(steps[held.first], held.columns, now, aside))
+        found = next(_set_aside(each, held, now, aside), None)
+        if found is None:
+            raise NoSpareValue(list(steps)[held[0].first])
+        first, step, kept = found
+        done.append(step)
         aside += 1
-        given_up = done[-1].values.keys()
-        edges = {edge for edge in edges if edge.first != held.first or given_up.isdisjoint(edge.columns)}
+        edges = {edge for edge in edges if edge.first != first or edge.unique is None or edge.unique in kept}
     return done
+
+
+def _by_places(edge: _Edge) -> tuple[int, int, str]:
+    return edge.first, edge.then, edge.unique.name if edge.unique else ""
+
+
+def _is_in_circle(edge: _Edge, edges: set[_Edge]) -> bool:
+    """Return True if the step that waits is one that the other waits for in turn."""
+    after: dict[int, list[int]] = {}
+    for each in edges:
+        after.setdefault(each.first, []).append(each.then)
+    seen, left = set[int](), [edge.then]
+    while left:
+        number = left.pop()
+        if number == edge.first:
+            return True
+        if number not in seen:
+            seen.add(number)
+            left += after.get(number, ())
+    return False
 
 
 def _sorted_out(steps: Sequence[Step], waiting: set[int], edges: set[_Edge]) -> list[int]:
@@ -103,67 +145,65 @@ def _sorted_out(steps: Sequence[Step], waiting: set[int], edges: set[_Edge]) -> 
     return found
 
 
-def _edges(steps: Sequence[Step], now: State) -> list[_Edge]:
+def _reference_edges(steps: Sequence[Step], now: State) -> list[_Edge]:
     rows, found = _Rows(steps, now), []
-    for table in {step.table: now.table(step.table) for step in steps}.values():
-        if table is None:
-            continue
-        indexes = [index.columns for index in now.unique(table)]
-        for number, step in enumerate(steps):
-            if step.table == table.name:
-                found += _unique_edges(rows, table, indexes, number, step)
-                found += _reference_edges(rows, table, number, step, now)
+    for number, step in enumerate(steps):
+        left = left_by(step)
+        for key in now.tables[step.table].foreign_keys:
+            parent = now.table(key.table)
+            if parent is None:
+                continue
+            to = columns_of_parent(key, parent)
+            wanted = None if left is None else tuple(left.get(name) for name in key.columns)
+            had = None if step.before is None else tuple(step.before.get(name) for name in key.columns)
+            if wanted is not None and None not in wanted:
+                written = rows.find(parent.name, to, wanted, after=True)
+                if written is not None and rows.find(parent.name, to, wanted, after=False) != written:
+                    found.append(_Edge(written, number))
+            if had is not None and None not in had and had != wanted:
+                removed = rows.find(parent.name, to, had, after=False)
+                if removed is not None and rows.find(parent.name, to, had, after=True) != removed:
+                    found.append(_Edge(number, removed))
     return [edge for edge in found if edge.first != edge.then]
 
 
-def _unique_edges(
-    rows: _Rows, table: Table, indexes: Sequence[tuple[str, ...]], number: int, step: Step
-) -> list[_Edge]:
-    left, found = _after(step), []
-    for columns in indexes if left is not None else ():
-        assert left is not None
-        values = tuple(left.get(name) for name in columns)
-        holder = None if None in values else rows.find(table.name, columns, values, after=False)
-        if holder is not None:
-            found.append(_Edge(holder, number, columns))
-    return found
+def _set_aside(
+    steps: Sequence[Step], held: Sequence[_Edge], now: State, number: int
+) -> Iterator[tuple[int, Step, set[Index]]]:
+    """Yield what gives a row a value that nobody has, until its own step comes: the place of that, and the step.
+
+    With it the unique indexes in which the row keeps what it has.
+    """
+    for first, _, unique in held:
+        step = steps[first]
+        table = now.tables[step.table]
+        for name in _can_be_aside(table, step, unique):
+            for value in now.spares(table, name, number):
+                if value is not None and now.checks_references_at_once and _is_reference(table, name, now):
+                    continue
+                aside = msgspec.structs.replace(step, kind="update", values={name: value})
+                foreseen = now.foresee(table, [aside])
+                kept = {each.unique for each in foreseen.collisions}
+                of_others = any(
+                    each.row and (table.name, place_in(table, each.row)) != step.place for each in foreseen.collisions
+                )
+                if not (foreseen.problems or foreseen.unchanged or of_others or unique in kept):
+                    yield first, aside, kept
 
 
-def _reference_edges(rows: _Rows, table: Table, number: int, step: Step, now: State) -> list[_Edge]:
-    left, found = _after(step), []
-    for key in table.foreign_keys:
-        parent = now.table(key.table)
-        if parent is None:
-            continue
-        to = key.to if all(key.to) else parent.key
-        wanted = None if left is None else tuple(left.get(name) for name in key.columns)
-        had = None if step.before is None else tuple(step.before.get(name) for name in key.columns)
-        if wanted is not None and None not in wanted:
-            written = rows.find(parent.name, to, wanted, after=True)
-            if written is not None and rows.find(parent.name, to, wanted, after=False) != written:
-                found.append(_Edge(written, number))
-        if had is not None and None not in had and had != wanted:
-            removed = rows.find(parent.name, to, had, after=False)
-            if removed is not None and rows.find(parent.name, to, had, after=True) != removed:
-                found.append(_Edge(number, removed))
-    return found
-
-
-def _after(step: Step) -> Values | None:
-    """Return the row that a step leaves; None if it removes it."""
-    return None if step.kind == "delete" else {**(step.before or {}), **step.written}
-
-
-def _set_aside(step: Step, columns: tuple[str, ...], now: State, number: int) -> Step:
-    """Return the step that gives a row a value that nobody has, in one of these columns, until its own step comes."""
-    table = now.table(step.table)
-    assert table is not None
+def _can_be_aside(table: Table, step: Step, unique: Index | None) -> list[str]:
+    """Return the columns of an index that a step changes or removes: they can have another value for a moment."""
+    columns = [column.name for column in table.columns if not column.generated and column.name not in step.columns]
+    changed = columns if step.kind == "delete" else [name for name in columns if name in step.values]
+    concerned = [name for name in changed if unique is not None and name in unique.columns]
     referring = {name for key in table.foreign_keys for name in key.columns}
-    for name in sorted((name for name in columns if name in step.values), key=lambda name: name in referring):
-        spare = now.spare(table, name, number)
-        if spare is not None:
-            return msgspec.structs.replace(step, values={name: spare[0]})
-    raise RestoreFailed(
-        f"Rows of {table.name} exchanged a unique value ({', '.join(columns)}), and there is no other value of that "
-        "type for the moment between. Nothing was changed."
+    return sorted(concerned, key=lambda name: name in referring)
+
+
+def _is_reference(table: Table, name: str, now: State) -> bool:
+    """Return True if a column refers to rows, or rows refer to it."""
+    return any(name in key.columns for key in table.foreign_keys) or any(
+        now.table(key.table) is table and name in columns_of_parent(key, table)
+        for child in now.tables.values()
+        for key in child.foreign_keys
     )

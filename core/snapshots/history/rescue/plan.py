@@ -24,19 +24,24 @@ from ...models import (
 from ...units import count_text
 from ..databases import Value
 from ..tables import Table, json_value, same_value
-from .constraints import Constraints
 from .pairing import same_rows
+from .references import References
 from .rows import alike, common_columns, named, step_for, title, told_by_key
+from .settlement import Settlement
 from .states import State, Stored, Wanted, columns_of, value_of
-from .steps import Step, Values
+from .steps import Step, Told, Values
 
 __all__ = ["Planned", "Planner"]
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """The steps of a rescue and what there is to say about them."""
+    """The steps of a rescue and what there is to say about them.
+
+    ``ordered`` are the steps in the order in which they are done; rows that must be set aside for a moment have two.
+    """
 
     steps: tuple[Step, ...]
+    ordered: tuple[Step, ...]
     conflicts: tuple[RescueConflict, ...]
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
@@ -65,7 +70,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     def token(self, *bound_to: object) -> str:
         """Return a text that changes with every step and conflict, and with what else the agreement is bound to."""
-        shown = (*bound_to, [repr(step) for step in self.steps], [repr(conflict) for conflict in self.conflicts])
+        steps, conflicts = map(repr, self.steps), map(repr, self.conflicts)
+        shown = (*bound_to, [*steps], [*conflicts], self.left_out)
         return hashlib.sha256(repr(shown).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -87,12 +93,13 @@ class Planner:
         self._scope = scope
         self._options = options
         self._owned = {} if player is None else columns_of(player)
-        self._constraints = Constraints(now)
-        self._steps: dict[tuple[str, tuple[Value, ...]], Step] = {}
+        self._references = References(now, then, self._owned)
+        self._numbers: dict[str, int] = {}
+        self._steps: dict[Told, Step] = {}
         self._copies: Counter[tuple[str, tuple[Value, ...]]] = Counter()
         """How many equal rows without a key are in the steps."""
         self._conflicts: list[RescueConflict] = []
-        self._taken: dict[int, tuple[str, tuple[Value, ...]]] = {}
+        self._taken: dict[int, Told] = {}
         """Of conflicts, by their places, the steps that take what is in conflict."""
         self._left_out: dict[str, None] = {}
         self._notes: dict[str, None] = {}
@@ -106,9 +113,10 @@ class Planner:
             self._table(each)
         if self._scope.rows:
             self._single_rows()
-        self._settle()
+        ordered = self._settle()
         return Planned(
             steps=tuple(self._steps.values()),
+            ordered=tuple(ordered),
             conflicts=tuple(self._conflicts),
             left_out=tuple(self._left_out),
             notes=tuple(self._notes),
@@ -220,53 +228,18 @@ class Planner:
             return
         self._steps[step.place] = step
 
-    def _settle(self) -> None:
-        """Take steps back as long as something stands against one of them: it can stand there because of another."""
-        count = -1
-        while len(self._steps) != count:
-            count = len(self._steps)
-            self._keep_what_is_referred_to()
-            self._keep_unique()
+    def _settle(self) -> list[Step]:
+        """Take back the steps that cannot be done; return the others in the order in which they are."""
+        settlement = Settlement(self._steps, self._references, self._now, self._owned)
+        ordered = settlement.settle()
+        for step, why, holder, is_conflict in settlement.withdrawn:
+            if is_conflict:
+                self._conflict(step, why, holder, takeable=False)
+            else:
+                self._left_out[f"{title(step)}: {why}."] = None
         for place, told in self._taken.items():
             self._conflicts[place] = msgspec.structs.replace(self._conflicts[place], taken=told in self._steps)
-
-    def _keep_unique(self) -> None:
-        """Turn steps into conflicts that would write a unique value which somebody else has then."""
-        self._constraints.look_for_twins(self._steps)
-        for told, step in list(self._steps.items()):
-            table = self._now.table(step.table)
-            if told not in self._steps or table is None or step.kind == "delete":
-                continue
-            holder = self._constraints.unique_holder(table, step, self._steps, self._owned.get(table.name, []))
-            if holder is not None:
-                self._take_back(told)
-                why = f"a value that must be unique is that of {holder} now"
-                self._conflict(step, why, holder, takeable=False)
-
-    def _take_back(self, told: tuple[str, tuple[Value, ...]]) -> None:
-        """Take a step back, and what refers to a row that does not come back then."""
-        step = self._steps.pop(told)
-        for other, child in list(self._steps.items()) if step.kind == "insert" else ():
-            if other in self._steps and self._constraints.refers(child, step):
-                self._take_back(other)
-                self._left_out[f"{title(child)}: what it refers to is gone, and cannot be put back."] = None
-
-    def _keep_what_is_referred_to(self) -> None:
-        """Turn removals into conflicts as long as rows that stay refer to what they would remove."""
-        removed = [told for told, step in self._steps.items() if step.kind == "delete"]
-        while removed:
-            kept = []
-            for told in removed:
-                step = self._steps[told]
-                child = self._constraints.referring(step, self._steps)
-                if child is not None:
-                    del self._steps[told]
-                    self._conflict(step, f"rows of {child} refer to it", takeable=False)
-                else:
-                    kept.append(told)
-            if len(kept) == len(removed):
-                return
-            removed = kept
+        return ordered
 
     def _without_key(self, table: Table, rows: list[Stored], present: list[Stored]) -> None:
         """Plan for rows that only their content tells: as many of each as there were then."""
@@ -312,20 +285,27 @@ class Planner:
             self._content_away(table, present)
             self._content_back(table, kept | wanted, None)
 
-    def _content_back(self, table: Table, values: Values, number: int | None) -> None:
+    def _content_back(self, table: Table, values: Values, number: int | None) -> Told:
+        """Plan for a row that only its content tells, and that comes back; return what tells the step."""
         if table.rowid is None:
             key, columns = tuple(values.values()), tuple(values)
             place = (*key, self._copies[table.name, key])
             self._copies[table.name, key] += 1
             step = Step(kind="insert", table=table.name, columns=columns, key=key, values={}, before=None)
-            self._write(table, step, place)
-            return
+            return self._write(table, step, place)
         free = number is not None and self._now.by_key(table.name, (table.rowid,), (number,)) is None
         step = step_for("insert", table, (table.rowid,), (number,), values, None)
         while not free or step.place in self._steps:
             free = True
-            step = msgspec.structs.replace(step, key=(self._constraints.next_number(table),))
-        self._write(table, step)
+            step = msgspec.structs.replace(step, key=(self._next_number(table),))
+        return self._write(table, step)
+
+    def _next_number(self, table: Table) -> int:
+        """Return a number that no row of a table has, and that was not returned before."""
+        if table.name not in self._numbers:
+            self._numbers[table.name] = self._now.highest_number(table)
+        self._numbers[table.name] += 1
+        return self._numbers[table.name]
 
     def _content_away(self, table: Table, row: Stored) -> None:
         if table.rowid is not None:
@@ -338,39 +318,32 @@ class Planner:
             kind="delete", table=table.name, columns=tuple(row.values), key=key, values={}, before=row.values
         )
 
-    def _write(self, table: Table, step: Step, place: tuple[Value, ...] | None = None) -> None:
-        """Add a step if nothing stands against it; ``place`` tells it from others, where its key does not."""
+    def _write(self, table: Table, step: Step, place: tuple[Value, ...] | None = None) -> Told:
+        """Add a step and what its row refers to; ``place`` tells it from others, where its key does not."""
         told = step.place if place is None else (table.name, place)
-        if told in self._steps:
-            return
-        problem = self._constraints.missing_value(table, step.written) if step.kind == "insert" else None
-        if problem is not None:
-            self._left_out[f"{title(step)}: {problem}."] = None
-            return
-        self._steps[told] = step
-        if not self._bring_parents(table, step):
-            del self._steps[told]
-            self._left_out[f"{title(step)}: what it refers to is gone, and was not there then either."] = None
+        if told not in self._steps:
+            self._steps[told] = step
+            self._bring_parents(step)
+        return told
 
-    def _bring_parents(self, table: Table, step: Step) -> bool:
-        """Put back the rows that a row refers to, if they are gone; return False if one cannot be."""
-        for parent, columns, values in self._constraints.parents(table, step.written):
-            if self._now.by_key(parent.name, columns, values) is not None:
+    def _bring_parents(self, step: Step) -> None:
+        """Put back the rows that a row refers to, if they are gone and were there then."""
+        for target in self._references.targets(step):
+            parent = self._now.table(target.table)
+            if parent is None or self._references.is_brought(target) or self._references.parent(target) is not None:
                 continue
-            there = self._then.by_key(parent.name, columns, values)
+            there = self._then.by_key(*target)
             if there is None:
-                return False
-            wanted = {name: there.values[named(there.values, name)] for name in common_columns(parent, there)}
-            key = tuple(wanted[name] for name in parent.key) if parent.key else (there.number,)
-            if (parent.name, key) in self._steps:
                 continue
-            self._write(
-                parent,
-                Step(kind="insert", table=parent.name, columns=parent.identity, key=key, values=wanted, before=None),
-            )
-            if (parent.name, key) not in self._steps:
-                return False
-        return True
+            wanted = {name: there.values[named(there.values, name)] for name in common_columns(parent, there)}
+            key = tuple(wanted.get(name) for name in parent.key)
+            if not parent.key:
+                self._references.bring(target, self._content_back(parent, wanted, there.number))
+            elif None not in key:
+                self._references.bring(target, (parent.name, key))
+                # If it is there and differs, it is another one's to change.
+                if self._now.by_key(parent.name, parent.key, key) is None:
+                    self._write(parent, step_for("insert", parent, parent.key, key, wanted, None))
 
     def _conflict(self, step: Step, why: str, holder: str | None = None, *, takeable: bool = True) -> None:
         key = {name: json_value(value) for name, value in zip(step.columns, step.key, strict=True)}

@@ -8,10 +8,12 @@ import msgspec
 
 from ..databases import Value
 
-__all__ = ["Kind", "Step", "Values", "place_of"]
+__all__ = ["Kind", "Step", "Told", "Values", "place_of"]
 
 Values = dict[str, Value]
 Kind = Literal["insert", "update", "delete"]
+Told = tuple[str, tuple[Value, ...]]
+"""What tells a step from the others of a plan: its table, and what tells its row there."""
 
 
 def place_of(key: tuple[Value, ...], *, by_number: bool) -> tuple[Value, ...]:
@@ -32,7 +34,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """True if the row is told by its number although its table has a key, because there is a NULL in that."""
 
     @property
-    def place(self) -> tuple[str, tuple[Value, ...]]:
+    def place(self) -> Told:
         """What tells a step from others; ``place_of`` says it of a row."""
         return self.table, place_of(self.key, by_number=self.by_number)
 
