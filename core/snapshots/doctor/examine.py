@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -125,7 +126,24 @@ def _looked_into(url: DatabaseUrl, settings: Settings) -> tuple[Contents, list[F
                 fix="Correct database.critical_tables.",
             )
         )
+    findings += _players(contents)
     return contents, findings
+
+
+def _players(contents: Contents) -> Iterator[Problem]:
+    if contents.unnamed:
+        named = json.dumps(contents.unnamed)
+        yield Problem(
+            check="history",
+            message=f"In {', '.join(contents.unnamed)} are ids of players, and a rescue passes these rows by.",
+            fix=f"[history] also = {named} if the rows belong to the players, never = {named} if not.",
+        )
+    if contents.unknown:
+        yield Problem(
+            check="history",
+            message=f"[history] names {', '.join(contents.unknown)}, and the database has no such table or column.",
+            fix="Correct history.also and history.never.",
+        )
 
 
 def _around(

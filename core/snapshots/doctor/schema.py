@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from ..history.databases import Database
 from ..history.databases import quoted as quoted_for_sqlite
 from ..history.player import find_player
 from ..history.questions import PlayerSettings
-from ..history.tables import Column, ForeignKey, Table, read_tables
+from ..history.tables import Column, ForeignKey, Table, read_tables, table_called
+from ..models import PlayerTables
 from ..progress import Watch
 from ..settings.conninfo import parse_conninfo
 from ..settings.database_url import DatabaseUrl
@@ -25,7 +27,9 @@ from .search import is_at_rest
 __all__ = ["read_contents"]
 
 _SAMPLE = 1000
+_PLAYERS_MOST = 1_000_000
 _CRITICAL_MOST = 20
+_DISCORD_ID = re.compile(r"\d{17,20}")
 _NOT_CRITICAL = ("log", "migration", "alembic_version", "cache", "session", "audit", "cooldown", "schema_version")
 
 _PG_COLUMNS = """
@@ -67,9 +71,9 @@ def _sqlite_contents(path: Path, busy_timeout: float, watch: Watch, asked: Playe
             counted = database.one(f"SELECT count(*) FROM {quoted_for_sqlite(name)}")
             rows[name] = int(counted[0]) if counted else 0  # type: ignore[arg-type]
 
-        def sample(table: str, column: str) -> Iterable[Any]:
+        def sample(table: str, column: str, most: int = _SAMPLE) -> Iterable[Any]:
             name = quoted_for_sqlite(column)
-            query = f"SELECT {name} FROM {quoted_for_sqlite(table)} WHERE {name} IS NOT NULL LIMIT {_SAMPLE}"
+            query = f"SELECT {name} FROM {quoted_for_sqlite(table)} WHERE {name} IS NOT NULL LIMIT {most}"
             return [value for (value,) in database.rows(query)]
 
         return _contents(tables, rows, sample, asked)
@@ -109,9 +113,9 @@ def _postgres_contents(url: DatabaseUrl, watch: Watch, asked: PlayerSettings) ->
         }
         rows = {name: int(session.value(f"SELECT count(*) FROM {quoted(schemas[name], name)}")) for name in tables}
 
-        def sample(table: str, column: str) -> Iterable[Any]:
+        def sample(table: str, column: str, most: int = _SAMPLE) -> Iterable[Any]:
             name = quoted(column)
-            query = f"SELECT {name}::text FROM {quoted(schemas[table], table)} WHERE {name} IS NOT NULL LIMIT {_SAMPLE}"
+            query = f"SELECT {name}::text FROM {quoted(schemas[table], table)} WHERE {name} IS NOT NULL LIMIT {most}"
             return [value for (value,) in session.rows(query)]
 
         remarks: tuple[str, ...]
@@ -128,7 +132,7 @@ def _postgres_contents(url: DatabaseUrl, watch: Watch, asked: PlayerSettings) ->
 def _contents(
     tables: Mapping[str, Table],
     rows: dict[str, int],
-    sample: Callable[[str, str], Iterable[Any]],
+    sample: Callable[..., Iterable[Any]],
     asked: PlayerSettings,
 ) -> Contents:
     json_columns = []
@@ -151,7 +155,43 @@ def _contents(
         references=tuple(f"{table}.{column}" for table, column in player.references if table != player.table),
         player_why=player.why,
         critical=_important([name for name in owned if rows.get(name)]),
+        unnamed=tuple(_unnamed(tables, player, sample, asked)),
+        unknown=tuple(text for text in (*asked.also, *asked.never) if not _is_there(tables, text)),
     )
+
+
+def _unnamed(
+    tables: Mapping[str, Table], player: PlayerTables, sample: Callable[..., Iterable[Any]], asked: PlayerSettings
+) -> Iterator[str]:
+    """Yield the columns whose values are all Discord ids of players although nothing says so."""
+    if not _are_discord_ids(sample(player.table, player.column)):
+        return
+    known = {*player.references, *((player.table, name) for name in player.called)}
+    never = {text.lower() for text in asked.never}
+    ids: set[str] | None = None
+    for table in tables.values():
+        for column in table.columns:
+            called = {table.name.lower(), f"{table.name}.{column.name}".lower()}
+            if (table.name, column.name) in known or not never.isdisjoint(called):
+                continue
+            values = set(map(str, sample(table.name, column.name)))
+            if _are_discord_ids(values):
+                ids = ids or set(map(str, sample(player.table, player.column, _PLAYERS_MOST)))
+                if values <= ids:
+                    yield f"{table.name}.{column.name}"
+
+
+def _are_discord_ids(values: Iterable[Any]) -> bool:
+    """Return True if there are values, and all are numbers that Discord gives out."""
+    found = [str(value) for value in values]
+    return bool(found) and all(_DISCORD_ID.fullmatch(text) for text in found)
+
+
+def _is_there(tables: Mapping[str, Table], text: str) -> bool:
+    """Return True if there is a table, or a column of a table, that is called so in the settings."""
+    name, _, column = text.rpartition(".")
+    table = table_called(tables, name)
+    return table_called(tables, text) is not None or (table is not None and table.column(column) is not None)
 
 
 def _may_hold_text(column: Column) -> bool:

@@ -1,13 +1,12 @@
 """Who the player is in a schema: which table and column name one, and which columns of other tables refer to it.
 
-The settings can say it. Without them it is the table that most tables refer to by foreign keys; without these, the
-column name that recurs and looks like a key (``user_id``), and the table that it is the key of or is named after.
+The settings can say it. Without them the schema tells: ``guess``. Where the key of the player's table is a number of
+the bot's own, a column with the player's Discord id names him too.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -15,8 +14,8 @@ import msgspec
 
 from ..errors import QueryError
 from ..models import PlayerTables
-from ..units import count_text
 from .databases import Database, Value, quoted
+from .guess import foreign_keys_to, guessed_player, names_of_table
 from .questions import PlayerSettings
 from .searched import TableSearch, Wanted
 from .tables import Table, find_table, json_record, selected, table_called, typed
@@ -37,30 +36,43 @@ Record = dict[str, Value]
 Matching = Callable[[Table, Sequence[str], Value], Iterator[Record]]
 """Finds the rows of a table in which any of these columns has a value."""
 NAMES = ("name", "username", "user_name", "display_name", "player_name", "nick", "nickname")
-_HINTS = ("user", "player", "member", "profile", "account")
-"""What the key of a player is called most often, where several names recur as often."""
+_DISCORD_IDS = ("discord_id", "discordid", "discord_user_id", "user_id", "userid", "member_id", "snowflake", "discord")
+"""What the column is called that holds a player's Discord id, where his key is another number."""
 
 
 def find_player(tables: Mapping[str, Table], settings: PlayerSettings) -> PlayerTables:
     """Return the player's table and the columns that refer to it; raise QueryError if they cannot be told."""
+    called: tuple[str, ...] = ()
     if settings.player:
         table, column = _named(tables, settings.player, "history.player")
         why = "[history] player says so"
+        key = tables[table].key
+        if len(key) == 1 and key[0] != column and foreign_keys_to(tables, table, key[0]):
+            # What is named is his Discord id, and other tables refer to his key.
+            called, column = (column,), key[0]
+            why = f"[history] player says so; other tables refer to {table}.{column}"
     else:
-        table, column, why = _by_foreign_keys(tables) or _by_recurring_names(tables) or _unknown(tables)
+        table, column, why = guessed_player(tables)
+    if not called:
+        others = (name for name in tables[table].names if name != column and name.lower() in _DISCORD_IDS)
+        called = tuple(others) if tables[table].key == (column,) else ()
     found = {(table, column): None}
-    pointing = _foreign_keys_to(tables, table, column)
+    pointing = foreign_keys_to(tables, table, column)
     names = {name.lower() for _, name in pointing} | ({column.lower()} - {"id", "rowid"})
-    names |= _recurring(tables, table)
+    names |= names_of_table(tables, table)
     for each in tables.values():
         for name in each.names:
             if (each.name, name) in pointing or name.lower() in names:
                 found[each.name, name] = None
     for text in settings.also:
-        found[_named(tables, text, "history.also")] = None
+        # The table may not have been there yet: the doctor says it of a name that there is not now.
+        name, _, also = text.rpartition(".")
+        there = table_called(tables, name)
+        if there is not None and (wanted := there.column(also)) is not None:
+            found[there.name, wanted.name] = None
     never = {text.lower() for text in settings.never}
     references = tuple(pair for pair in found if never.isdisjoint(_called_in_settings(tables[pair[0]], pair[1])))
-    return PlayerTables(table=table, column=column, references=references, why=why)
+    return PlayerTables(table=table, column=column, references=references, why=why, called=called)
 
 
 def _called_in_settings(table: Table, column: str) -> set[str]:
@@ -78,70 +90,6 @@ def _named(tables: Mapping[str, Table], text: str, setting: str) -> tuple[str, s
     return table.name, there.name
 
 
-def _foreign_keys_to(tables: Mapping[str, Table], name: str, column: str) -> set[tuple[str, str]]:
-    target, found = tables[name], set()
-    for table in tables.values():
-        for key in table.foreign_keys:
-            if key.table.lower() != name.lower() or len(key.columns) != 1:
-                continue
-            to = key.to[0] or (target.key[0] if len(target.key) == 1 else "")
-            if to.lower() == column.lower():
-                found.add((table.name, key.columns[0]))
-    return found
-
-
-def _by_foreign_keys(tables: Mapping[str, Table]) -> tuple[str, str, str] | None:
-    counted: Counter[tuple[str, str]] = Counter()
-    for name, table in tables.items():
-        columns = {to for each in tables.values() for key in each.foreign_keys for to in key.to if to} | set(table.key)
-        for column in columns:
-            if table.column(column) is not None:
-                counted[name, column] = len({pair[0] for pair in _foreign_keys_to(tables, name, column)} - {name})
-    if not counted or not max(counted.values()):
-        return None
-    (table_name, column), count = max(
-        counted.items(), key=lambda item: (item[1], any(hint in item[0][0].lower() for hint in _HINTS))
-    )
-    return table_name, column, f"{count_text(count, 'table')} refer{'s' * (count == 1)} to it by foreign keys"
-
-
-def _by_recurring_names(tables: Mapping[str, Table]) -> tuple[str, str, str] | None:
-    counted = Counter(name.lower() for table in tables.values() for name in table.names if _is_key_name(name))
-    for name, count in sorted(
-        counted.items(), key=lambda item: (-item[1], not any(hint in item[0] for hint in _HINTS), item[0])
-    ):
-        owner = next((each for each in tables.values() if [key.lower() for key in each.key] == [name]), None)
-        if owner is not None and count > 1:
-            return owner.name, owner.key[0], f"{name} is its key and a column of {count - 1} more"
-        named = _named_after(tables, name)
-        if named is not None:
-            return named.name, named.key[0], f"{name} is a column of {count} table{'s' * (count > 1)}"
-    return None
-
-
-def _named_after(tables: Mapping[str, Table], column: str) -> Table | None:
-    stem = column.removesuffix("id").rstrip("_")
-    names = {stem, f"{stem}s", f"{stem}es"}
-    return next((each for each in tables.values() if each.name.lower() in names and len(each.key) == 1), None)
-
-
-def _recurring(tables: Mapping[str, Table], table: str) -> set[str]:
-    """Return the column names that name this table: ``user_id`` for ``users``."""
-    names = {name.lower() for each in tables.values() for name in each.names if _is_key_name(name)}
-    return {name for name in names if (after := _named_after(tables, name)) is not None and after.name == table}
-
-
-def _is_key_name(name: str) -> bool:
-    return name.lower().endswith(("_id", "id")) and len(name) > len("id")
-
-
-def _unknown(tables: Mapping[str, Table]) -> tuple[str, str, str]:
-    raise QueryError(
-        "Which table holds the players cannot be told from the schema: set [history] player, as in "
-        f'player = "users.id". The tables: {", ".join(sorted(tables)) or "none"}.'
-    )
-
-
 def player_key(tables: Mapping[str, Table], found: PlayerTables, given: str, where: str, matching: Matching) -> Value:
     """Return the key of the player whom a person names by it or by the player's name, in the state called ``where``.
 
@@ -152,22 +100,42 @@ def player_key(tables: Mapping[str, Table], found: PlayerTables, given: str, whe
     column = table.column(found.column)
     if column is None:
         raise QueryError(f"{table.name} has no column {found.column!r} in {where}.", table=table.name)
+    by_id = _called_by(table, found, given, matching)
+    if by_id:
+        return _only(by_id, given, where, "id")
     named = [each.name for each in table.columns if each.name.lower() in NAMES]
     try:
         value = typed(column, given, table.name)
     except QueryError:
-        if not named:
+        if not (named or found.called):
             raise
     else:
         if not named or column.affinity != "TEXT" or any(True for _ in matching(table, [column.name], value)):
             return value
-    matches = [row[column.name] for row in islice(matching(table, named, given), 11)]
-    if not matches:
+    matches = [row[column.name] for row in islice(matching(table, named, given), 11)] if named else []
+    return _only(matches, given, where, "name")
+
+
+def _only(keys: list[Value], given: str, where: str, what: str) -> Value:
+    """Return the one key of the players that are called so; raise QueryError if there are none or several."""
+    if not keys:
         raise QueryError(f"There is no player {given!r} in {where}.", player=given)
-    if len(matches) > 1:
-        keys = ", ".join(map(str, matches[:10])) + (", …" if len(matches) > 10 else "")
-        raise QueryError(f"{given!r} is the name of several players in {where}: name one by {keys}.")
-    return matches[0]
+    if len(keys) > 1:
+        shown = ", ".join(map(str, keys[:10])) + (", …" if len(keys) > 10 else "")
+        raise QueryError(f"{given!r} is the {what} of several players in {where}: name one by {shown}.")
+    return keys[0]
+
+
+def _called_by(table: Table, found: PlayerTables, given: str, matching: Matching) -> list[Value]:
+    """Return the keys of the players whose Discord id this is, in a column besides the key."""
+    keys: list[Value] = []
+    for column in (each for name in found.called if (each := table.column(name)) is not None):
+        try:
+            value = typed(column, given, table.name)
+        except QueryError:
+            continue
+        keys += [row[found.column] for row in islice(matching(table, [column.name], value), 11)]
+    return list(dict.fromkeys(keys))
 
 
 def player_rows(

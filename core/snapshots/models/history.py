@@ -50,12 +50,16 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlayerTables(msgspec.Struct, frozen=True, kw_only=True):
-    """The player's table and key, and the (table, column) pairs that refer to it; ``why`` says how they were found."""
+    """The player's table and key, and the (table, column) pairs that refer to it; ``why`` says how they were found.
+
+    ``called`` are columns of the table that name a player too: his Discord id, where his key is another number.
+    """
 
     table: str
     column: str
     references: tuple[tuple[str, str], ...]
     why: str
+    called: tuple[str, ...] = ()
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):

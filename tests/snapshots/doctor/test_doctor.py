@@ -76,6 +76,31 @@ def test_an_unknown_bots_database_is_found_and_understood(bot: Path) -> None:
     assert [(each.path, each.tables) for each in found.candidates] == [("store/economy.sqlite3", 4)]
 
 
+def test_columns_that_hold_players_although_nothing_says_so_are_named(bot: Path) -> None:
+    """Found by their values, where these are Discord's; a name of the settings that is not there is told too."""
+    first, second = 851741364423228969, 711094350337506720
+    make_database(
+        bot / "store" / "economy.sqlite3",
+        f"""
+        DROP TABLE trades; DROP TABLE command_log; DROP TABLE inventory; DROP TABLE players;
+        CREATE TABLE players (user_id TEXT PRIMARY KEY, coins);
+        CREATE TABLE items (id INTEGER PRIMARY KEY, user_id TEXT REFERENCES players);
+        CREATE TABLE cards (uid TEXT PRIMARY KEY, owner TEXT, level INTEGER);
+        CREATE TABLE guilds (id INTEGER PRIMARY KEY, owner_id INTEGER, channel INTEGER);
+        INSERT INTO players VALUES ('{first}', 1), ('{second}', 2);
+        INSERT INTO cards VALUES ('a', '{first}', 1), ('b', '{first}', 2);
+        INSERT INTO guilds VALUES (811111111111111111, {second}, 822222222222222222);
+        """,
+    )
+    (problem,) = examine(bot, environment={}).problems
+    assert problem.message.startswith("In cards.owner, guilds.owner_id are ids of players")
+    assert '[history] also = ["cards.owner", "guilds.owner_id"]' in problem.fix
+    (bot / "config").mkdir()
+    (bot / "config" / "backup.toml").write_text('[history]\nalso = ["cards.owner"]\nnever = ["guilds", "bans"]\n')
+    (problem,) = examine(bot, environment={}).problems
+    assert problem.message == "[history] names bans, and the database has no such table or column."
+
+
 def test_looking_changes_nothing(bot: Path) -> None:
     """No file is made, not even an empty folder of snapshots."""
     before = sorted(bot.rglob("*"))
