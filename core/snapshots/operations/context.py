@@ -30,7 +30,7 @@ from ..worker import client
 from ..worker.deadlines import overdue
 from ..worker.protocol import Work
 
-__all__ = ["Context", "to_the_end"]
+__all__ = ["Context", "remove_in_use", "to_the_end"]
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,10 @@ _SCRATCH_FREE = 16 << 20
 
 
 async def to_the_end(work: Awaitable[Value]) -> Value:
-    """Return the result of ``work``, which is never cancelled: a cancelled caller is so once the work has ended."""
+    """Return the result of ``work``, which runs to its end even if the caller is cancelled.
+
+    CancelledError is raised in the caller only when the work has ended.
+    """
     future = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
@@ -59,6 +62,17 @@ async def to_the_end(work: Awaitable[Value]) -> Value:
             future.exception()  # retrieved here, or asyncio logs that it never was
         raise cancelled
     return future.result()
+
+
+def remove_in_use(scratch: Path, in_use: InUseLock) -> None:
+    """Remove a temporary file or folder, then the lock that marks it as in use.
+
+    Blocks. One call for both, so that a cancellation between them cannot leave the lock held.
+    """
+    try:
+        remove(scratch)
+    finally:
+        in_use.release()
 
 
 def _last_with(tables: Iterable[str], known: Collection[str], present: Sequence[Snapshot]) -> dict[str, Snapshot]:
@@ -96,8 +110,10 @@ class Context:
         """The probe's token from before the newest snapshot began, and that snapshot's id."""
         self.identity: Identity | None = None
         """The database of the settings, once it is known; see ``identity``."""
-        self.told_gone = self.told_of_others = False
+        self.told_gone = False
         """True once the listeners know that the repository lost its snapshots."""
+        self.told_of_others = False
+        """True once the log has the warning that other users can write to the repository."""
         self.doing: list[Doing] = []
         """What this process does at the moment, for the status; the last one began last."""
         self.restoring = False
@@ -148,8 +164,8 @@ class Context:
         """Run a job in a worker and return its result.
 
         ``fields`` are the job's own fields and its ``deadline`` in seconds; the database and the scratch folder are
-        filled in. ``deadline_key`` is the setting of the deadline, if it is not the usual one of such a job. See
-        ``client.run`` for the callbacks and the errors.
+        filled in. ``deadline_key`` is the setting of the deadline, if it is not the usual one of such a job; "" if no
+        setting has it. See ``client.run`` for the callbacks and the errors.
         """
         committed = False
 
@@ -184,8 +200,7 @@ class Context:
             raise overdue(kind, fields["deadline"], deadline_key, committed=committed) from error
         finally:
             # The worker removes its folder itself, unless it was killed.
-            await to_the_end(self.in_thread(remove, scratch))
-            await to_the_end(self.in_thread(in_use.release))
+            await self.in_thread(remove_in_use, scratch, in_use)
 
     @contextlib.contextmanager
     def _lock_to_inherit(self) -> Iterator[int | None]:

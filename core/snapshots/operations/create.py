@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import logging
@@ -163,7 +162,7 @@ async def create_locked(
         await record_refusal(context, str(error))
         raise
     finally:
-        await asyncio.shield(context.in_thread(remove, target))
+        await context.in_thread(remove, target)
     await record_capture(context, result.findings)
     await context.in_thread(remember_whereabouts, context)
     await _look_for_losses(context, contents, snapshot)

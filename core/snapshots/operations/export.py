@@ -9,7 +9,7 @@ from ..policies.chain import chain_of
 from ..repository.lock import InUseLock
 from ..repository.repository import in_use_lock
 from ..worker.protocol import ExportJob
-from .context import Context, to_the_end
+from .context import Context, remove_in_use
 from .journal import audit
 from .latest import head_of
 
@@ -60,7 +60,6 @@ async def exported(
         with context.translating_errors():
             content = await context.in_thread(target.read_bytes)
     finally:
-        await to_the_end(context.in_thread(target.unlink, missing_ok=True))
-        await to_the_end(context.in_thread(in_use.release))
+        await context.in_thread(remove_in_use, target, in_use)
     await audit(context, actor, "export", "done", snapshot.id)
     return f"{snapshot.id}{context.repository.suffix}", content

@@ -6,7 +6,6 @@ restored it by hand. It is pinned, so that retention neither removes it nor coun
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from ..archive.members import Head
@@ -92,7 +91,7 @@ async def _import_locked(
         snapshot = _entry(context, head, result)
         await context.in_thread(context.repository.publish, target, snapshot)
     finally:
-        await asyncio.shield(context.in_thread(remove, target))
+        await context.in_thread(remove, target)
     return snapshot
 
 

@@ -10,11 +10,13 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from core.snapshots import files
+from core.snapshots.operations import context, create
 from core.snapshots.repository import catalog
 from core.snapshots.repository.file_lock import FileLock
 from tests.worlds.service_world import ids, played_world
@@ -112,3 +114,22 @@ async def test_a_mark_that_a_cancelled_operation_still_made_is_removed(
         while not held.left.is_set():
             await asyncio.sleep(0.001)
         assert world.temporary_files() == set()
+
+
+@pytest.mark.parametrize("module", [context, create])
+async def test_a_cancelled_snapshot_ends_when_its_files_are_removed_and_keeps_no_lock(
+    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is removed after the next operation began could be that one's; a lock that is kept hides a left-over."""
+    world = await played_world(tmp_path)
+    async with world.opened() as service:
+        held = Held(files.remove)
+        monkeypatch.setattr(module, "remove", held)
+        cancelled = asyncio.create_task(service.create())
+        await held.until_entered()
+        cancelled.cancel()
+        await asyncio.wait([cancelled], timeout=0.1)
+        assert not cancelled.done()
+        held.let_go_on()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        assert {path.name for path in world.repository.glob(".work/*.lock")} == set()

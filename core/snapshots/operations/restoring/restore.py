@@ -1,6 +1,6 @@
 """Putting a snapshot back: what was agreed to, the journal around it, and a report of what happened.
 
-The steps themselves are in ``restore_steps``.
+The steps themselves are in ``steps``.
 """
 
 from __future__ import annotations
