@@ -43,7 +43,8 @@ class Column(msgspec.Struct, frozen=True):
     """A column: its declared type, and whether its values are computed from others.
 
     ``kind`` is what its values are, for an engine in which the declared type does not say it by its letters.
-    ``expression`` is what a computed one is computed from, where that is known.
+    ``expression`` is what a computed one is computed from, where that is known. ``fixed`` ones are written in new rows
+    only.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Column(msgspec.Struct, frozen=True):
     generated: bool = False
     kind: str | None = None
     expression: str = ""
+    fixed: bool = False
 
     @property
     def affinity(self) -> str:

@@ -83,6 +83,10 @@ class Session:
         """Execute one statement, or several if there are no arguments."""
         self._wait(self._connection.execute(statement, *self._sent(arguments)))
 
+    def count(self, statement: str) -> int:
+        """Execute an INSERT, UPDATE or DELETE, and return how many rows it wrote."""
+        return _counted(self._wait(self._connection.execute(statement)))
+
     def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         found = self._wait(self._connection.fetch(query, *self._sent(arguments)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from ...engines.postgres.session import Session, quoted
 from ..tables import Column, ForeignKey, Table
 from .schema import full_name, named_tables
@@ -14,6 +16,7 @@ __all__ = ["LiveTable", "LiveTables", "read_live_tables"]
 _COLUMNS = """
 SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text, a.attname::text,
        pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated::text <> '', a.attnotnull,
+       a.attidentity::text = 'a',
        pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
        AND NOT pg_catalog.row_security_active(c.oid)
   FROM pg_catalog.pg_class c
@@ -63,14 +66,15 @@ def read_live_tables(session: Session) -> LiveTables:
     unreadable: dict[str, None] = {}
     filled: dict[int, set[str]] = {}
     names: dict[int, tuple[str, str]] = {}
-    for oid, schema, name, kind, column, declared, generated, never_null, readable in session.rows(_COLUMNS):
+    for oid, schema, name, kind, column, declared, generated, never_null, fixed, readable in session.rows(_COLUMNS):
         if not readable:
             unreadable[f"{schema}.{name}"] = None
             continue
         names[oid] = quoted(schema, name), kind
         there = columns.setdefault(oid, [])
         if column is not None:
-            there.append(column_of(column, declared, generated=generated))
+            described = column_of(column, declared, generated=generated)
+            there.append(msgspec.structs.replace(described, fixed=fixed))
         if never_null:
             filled.setdefault(oid, set()).add(column)
     keys: dict[int, tuple[str, ...]] = {}

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import msgspec
+
 from ...engines.postgres.session import quoted
 from ...errors import DatabaseUnavailable, PlanOutdated, RestoreFailed
 from ...models import Point, RescuePlan
@@ -22,25 +24,13 @@ from .foresight import reason_of
 from .past import PostgresPast, transaction
 from .states import LiveState
 from .values import sql_value
+from .writing.circles import with_open_circles
+from .writing.sequences import move_sequences
+from .writing.triggers import Aftermath, without_triggers
 
 __all__ = ["perform_rescue", "plan_rescue"]
 
 _WRITING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE"
-_TRIGGERS = """
-SELECT tgname::text, tgenabled::text FROM pg_catalog.pg_trigger
- WHERE tgrelid = $1::bigint::pg_catalog.oid AND NOT tgisinternal AND tgenabled <> 'D'
-"""
-_ENABLED = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
-_SEQUENCES = """
-SELECT a.attname::text, pg_catalog.format('%I.%I', n.nspname, s.relname), q.seqincrement > 0
-  FROM pg_catalog.pg_depend d
-  JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-  JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
-  JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
- WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')
-   AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::bigint::pg_catalog.oid
-"""
 _RAISED = "P0001"
 _SERIALIZATION = ("40001", "40P01")
 _REFUSED = ("09", "22", "23", "25", "27", "2B", "42", "44", "55", "P0")
@@ -63,15 +53,16 @@ def perform_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
     with transaction(session, _WRITING), AskedRescue(question, past.points, _opener(past)) as asked, _refusals():
         now = _live(past)
         planned, plan = asked.agreed(now)
+        tables = {step.table for step in planned.steps}
         triggers: AbstractContextManager[None] = nullcontext()
         if not question.options.triggers:
-            triggers = _without_triggers(now, {step.table for step in planned.steps})
+            triggers = without_triggers(now, tables)
         with triggers:
-            _apply(now, planned.ordered)
-        _move_sequences(now, planned.steps)
+            notes = _apply(now, planned.ordered, Aftermath(now, tables if question.options.triggers else ()))
+        move_sequences(now, sorted({step.table for step in planned.steps if step.kind == "insert"}))
         session.execute("COMMIT")
         past.watch.commit()
-        return plan
+        return msgspec.structs.replace(plan, notes=(*plan.notes, *notes))
 
 
 def _live(past: PostgresPast) -> LiveState:
@@ -106,38 +97,32 @@ def _refusals() -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _without_triggers(now: LiveState, tables: set[str]) -> Iterator[None]:
-    """Keep the game's triggers of some tables from firing; those of foreign keys do."""
-    switched: list[str] = []
-    for name in sorted(tables):
-        live = now.live[name]
-        for trigger, enabled in now.session.rows(_TRIGGERS, live.oid):
-            now.session.execute(f"ALTER TABLE {live.quoted} DISABLE TRIGGER {quoted(trigger)}")
-            switched.append(f"ALTER TABLE {live.quoted} {_ENABLED[enabled]} TRIGGER {quoted(trigger)}")
-    yield
-    now.session.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks that wait cannot be altered
-    for statement in switched:
-        now.session.execute(statement)
-
-
-def _apply(now: LiveState, steps: Sequence[Step]) -> None:
-    """Write the rows."""
+def _apply(now: LiveState, steps: Sequence[Step], aftermath: Aftermath) -> list[str]:
+    """Write the rows; return sentences about what the game's triggers made of them."""
     session = now.session
     # The game's triggers and checks find what they name as they do when the game writes.
     session.value("SELECT pg_catalog.set_config('search_path', $1, true)", session.search_path)
     session.execute("SET CONSTRAINTS ALL DEFERRED")
-    for step in steps:
-        if _written(now, step) != 1:
-            raise PlanOutdated(not_as_planned(step))
+    for step in with_open_circles(steps, now):
+        _write(now, step)
+        aftermath.note(step)
     session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    for step in list(aftermath.changed_since()):
+        _write(now, step)
     session.value("SELECT pg_catalog.set_config('search_path', '', true)")
+    return aftermath.notes()
 
 
-def _written(now: LiveState, step: Step) -> object:
+def _write(now: LiveState, step: Step) -> None:
+    """Do a step, which writes one row or nothing is written."""
+    if _written(now, step) != 1:
+        raise PlanOutdated(not_as_planned(step))
+
+
+def _written(now: LiveState, step: Step) -> int:
     """Do a step; return how many rows it wrote."""
     try:
-        return now.session.value(_statement(now, step))
+        return now.session.count(_statement(now, step))
     except DatabaseUnavailable as error:
         code, detail = str(error.data.get("code", "")), reason_of(error)
         if not code.startswith(_REFUSED) or code in _SERIALIZATION:
@@ -146,46 +131,29 @@ def _written(now: LiveState, step: Step) -> object:
 
 
 def _statement(now: LiveState, step: Step) -> str:
-    """Return the statement for a step, which returns how many rows it wrote."""
+    """Return the statement for a step; not within another one, which rules of the game do not allow."""
     table, name, source = now.tables[step.table], now.live[step.table].quoted, now.live[step.table].source
     types = {column.name: column.type for column in table.columns}
     if step.kind == "insert":
         columns, values = ", ".join(map(quoted, step.written)), _values(step.written, types)
-        done = f"INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})"
-    else:
-        told = " AND ".join(
-            f"{quoted(column)} = {sql_value(value, types[column])}"
+        return f"INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})"
+    told = " AND ".join(
+        f"{quoted(column)} = {sql_value(value, types[column])}"
+        for column, value in zip(step.columns, step.key, strict=True)
+    )
+    if not table.key:
+        same = " AND ".join(
+            f"{quoted(column)}::text IS NOT DISTINCT FROM {sql_value(value, types[column])}::text"
             for column, value in zip(step.columns, step.key, strict=True)
         )
-        if not table.key:
-            same = " AND ".join(
-                f"{quoted(column)}::text IS NOT DISTINCT FROM {sql_value(value, types[column])}::text"
-                for column, value in zip(step.columns, step.key, strict=True)
-            )
-            told = f"(tableoid, ctid) = (SELECT tableoid, ctid FROM {source} WHERE {same} LIMIT 1)"
-        if step.kind == "delete":
-            done = f"DELETE FROM {source} WHERE {told}"
-        else:
-            changed = ", ".join(
-                f"{quoted(column)} = {sql_value(value, types[column])}" for column, value in step.values.items()
-            )
-            done = f"UPDATE {source} SET {changed} WHERE {told}"
-    return f"WITH done AS ({done} RETURNING 1) SELECT count(*) FROM done"
+        told = f"(tableoid, ctid) = (SELECT tableoid, ctid FROM {source} WHERE {same} LIMIT 1)"
+    if step.kind == "delete":
+        return f"DELETE FROM {source} WHERE {told}"
+    changed = ", ".join(
+        f"{quoted(column)} = {sql_value(value, types[column])}" for column, value in step.values.items()
+    )
+    return f"UPDATE {source} SET {changed} WHERE {told}"
 
 
 def _values(written: Values, types: dict[str, str]) -> str:
     return ", ".join(sql_value(value, types[column]) for column, value in written.items())
-
-
-def _move_sequences(now: LiveState, steps: Sequence[Step]) -> None:
-    """Let numbers that are given out next begin after those that came back."""
-    session = now.session
-    for table in {step.table for step in steps if step.kind == "insert"}:
-        for column, sequence, upwards in session.rows(_SEQUENCES, now.live[table].oid):
-            extreme = "max" if upwards else "min"
-            last, called = session.rows(f"SELECT last_value, is_called FROM {sequence}")[0]
-            reached = session.value(f"SELECT {extreme}({quoted(column)}) FROM {now.live[table].quoted}")
-            if reached is None or (reached == last and called):
-                continue
-            if reached == last or (reached > last) == upwards:
-                session.value("SELECT pg_catalog.setval($1::text::pg_catalog.regclass, $2)", sequence, reached)

@@ -20,7 +20,7 @@ from ..databases import Value
 from ..player import player_key
 from ..rescue.states import Foreseen, State, Stored, Wanted
 from ..rescue.steps import Step
-from ..tables import Column, Table, find_table
+from ..tables import Column, ForeignKey, Table, find_table
 from .archive import DumpArchive
 from .catalog import read_live_tables
 from .conditions import as_the_game, rows_under, translated
@@ -230,6 +230,15 @@ class LiveState(PostgresState):
     def like(self, table: Table) -> Table | None:
         """Return the table that is another state's. Raises QueryError if the role may not read it."""
         return super().like(table) if table.full_name not in self._unreadable else self.table(table.full_name)
+
+    def can_be_open(self, table: Table, key: ForeignKey) -> bool:
+        """Return True if rows may refer to nothing for the moment in which what they refer to is not there."""
+        return bool(self.open_columns(table, key))
+
+    def open_columns(self, table: Table, key: ForeignKey) -> set[str]:
+        """Return the columns of a foreign key that can be NULL for a moment."""
+        fixed = {*self._demands(table).never_null, *table.key}
+        return set(key.columns) - fixed if table.key else set()
 
     def all_rows(self, table: Table) -> Iterator[Record]:
         """Yield every row of a table."""

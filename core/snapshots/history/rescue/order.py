@@ -47,6 +47,8 @@ class _Edge(NamedTuple):
     first: int
     then: int
     unique: Index | None = None
+    can_be_open: bool = False
+    """True if it is a reference that can be left open for a moment."""
 
 
 class _Rows:
@@ -89,9 +91,10 @@ def in_order(steps: Mapping[Told, Step], exchanges: Sequence[Exchange], now: Sta
         edges = {edge for edge in edges if edge.first in waiting and edge.then in waiting}
         held = sorted((edge for edge in edges if edge.unique and _is_in_circle(edge, edges)), key=_by_places)
         if not held:
-            # References in a circle: constraints that can wait do, and where nothing is checked before the end it is no
-            # matter.
-            edges = {edge for edge in edges if edge.unique}
+            # References in a circle: some can be left open at first, constraints that can wait do, and where nothing is
+            # checked before the end it is no matter.
+            opened = {edge for edge in edges if edge.can_be_open and _is_in_circle(edge, edges)}
+            edges = edges - opened if opened else {edge for edge in edges if edge.unique}
             continue
         found = next(_set_aside(each, held, now, aside), None)
         if found is None:
@@ -153,17 +156,17 @@ def _reference_edges(steps: Sequence[Step], now: State) -> list[_Edge]:
             parent = now.table(key.table)
             if parent is None:
                 continue
-            to = columns_of_parent(key, parent)
+            to, can_be_open = columns_of_parent(key, parent), now.can_be_open(now.tables[step.table], key)
             wanted = None if left is None else tuple(left.get(name) for name in key.columns)
             had = None if step.before is None else tuple(step.before.get(name) for name in key.columns)
             if wanted is not None and None not in wanted:
                 written = rows.find(parent.name, to, wanted, after=True)
                 if written is not None and rows.find(parent.name, to, wanted, after=False) != written:
-                    found.append(_Edge(written, number))
+                    found.append(_Edge(written, number, can_be_open=can_be_open))
             if had is not None and None not in had and had != wanted:
                 removed = rows.find(parent.name, to, had, after=False)
                 if removed is not None and rows.find(parent.name, to, had, after=True) != removed:
-                    found.append(_Edge(number, removed))
+                    found.append(_Edge(number, removed, can_be_open=can_be_open))
     return [edge for edge in found if edge.first != edge.then]
 
 
@@ -174,7 +177,7 @@ def _set_aside(
 
     With it the unique indexes in which the row keeps what it has.
     """
-    for first, _, unique in held:
+    for first, _, unique, _ in held:
         step = steps[first]
         table = now.tables[step.table]
         for name in _can_be_aside(table, step, unique):

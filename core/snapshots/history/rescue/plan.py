@@ -206,7 +206,7 @@ class Planner:
             else:
                 self._write(table, step)
             return
-        changed = {name: value for name, value in wanted.items() if not same_value(present.values[name], value)}
+        changed = self._changed(table, wanted, present)
         if not changed:
             return
         step = step_for("update", table, columns, key, changed, present.values)
@@ -219,6 +219,14 @@ class Planner:
             self._conflict(step, "it changed since the damage")
         else:
             self._write(table, step)
+
+    def _changed(self, table: Table, wanted: Values, present: Stored) -> Values:
+        """Return the values that a row had then and has no more, of columns that can be written in it."""
+        changed = {name: value for name, value in wanted.items() if not same_value(present.values[name], value)}
+        fixed = {column.name for column in table.columns if column.fixed} & changed.keys()
+        for name in sorted(fixed):
+            self._notes[f"{table.name}: {name} is numbered by the server, and stays as it is where a row is."] = None
+        return {name: value for name, value in changed.items() if name not in fixed}
 
     def _remove(self, table: Table, columns: tuple[str, ...], key: tuple[Value, ...], present: Stored) -> None:
         """Plan for a row that was not there then."""
@@ -276,7 +284,7 @@ class Planner:
                 self._row(table, (table.rowid,), (present.number,), then, present)
                 return
             wanted = {name: then.values[named(then.values, name)] for name in common_columns(table, then)}
-            changed = {name: value for name, value in wanted.items() if not same_value(present.values[name], value)}
+            changed = self._changed(table, wanted, present)
             step = step_for("update", table, (table.rowid,), (present.number,), changed, present.values)
             self._conflict(step, "he has another row there now")
         elif not self._options.only_missing:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ...errors import QueryError
 from ...models import PlayerTables, RescueScope
 from ..databases import Value
-from ..tables import Table, find_table, key_values
+from ..tables import ForeignKey, Table, find_table, key_values
 from .steps import Step
 
 __all__ = [
@@ -120,6 +120,10 @@ class State(ABC):
     def comparable(self, table: Table, name: str, value: Value) -> Value:
         """Return what is equal for two values if they are the same one in a column, whatever type they come from."""
         return value
+
+    def can_be_open(self, table: Table, key: ForeignKey) -> bool:
+        """Return True if rows may refer to nothing for the moment in which what they refer to is not there."""
+        return False
 
     def prepare(self, wanted: Sequence[Wanted]) -> None:  # noqa: B027 - most states need not
         """Find what is wanted in several tables, if that is quicker together."""
