@@ -40,9 +40,15 @@ class SqliteProbe:
         self._connection: aiosqlite.Connection | None = None
         self._opened = 0
         self._identity: tuple[int, int] | None = None
+        # Two that open it at once would lose one connection, and name the value of one after the other.
+        self._exclusive = asyncio.Lock()
 
     async def token(self) -> str | None:
         """Return a token that changes with every commit by any connection, or None if it is unknown."""
+        async with self._exclusive:
+            return await self._token()
+
+    async def _token(self) -> str | None:
         if await asyncio.to_thread(self._is_shared):
             return None
         try:
@@ -54,7 +60,7 @@ class SqliteProbe:
                 row = await cursor.fetchone()
         except (sqlite3.Error, OSError, ValueError):
             # Unknown counts as changed, and reading the database next will raise the reason.
-            await self.close()
+            await self._close()
             return None
         return f"{self._opened}:{row[0]}" if row is not None else None
 
@@ -84,7 +90,9 @@ class SqliteProbe:
         from .exchanging.holders import everybody_is_visible, holders
 
         found = await asyncio.to_thread(holders, self._path)
-        return tuple(f"{each.name} ({each.pid})" for each in found) if found or everybody_is_visible() else None
+        if not found and not await asyncio.to_thread(everybody_is_visible):
+            return None
+        return tuple(f"{each.name} ({each.pid})" for each in found)
 
     async def create_restore_point(self, name: str) -> None:
         """Raise DatabaseUnavailable: SQLite has no log of the past."""
@@ -100,6 +108,10 @@ class SqliteProbe:
 
     async def close(self) -> None:
         """Close the connection; the next ``token`` opens another."""
+        async with self._exclusive:
+            await self._close()
+
+    async def _close(self) -> None:
         shared = self._connection is not None and await asyncio.to_thread(self._is_shared)
         connection, self._connection = self._connection, None
         if connection is None:
@@ -129,7 +141,7 @@ class SqliteProbe:
         return found > (self._connection is not None)
 
     async def _open(self, identity: tuple[int, int]) -> None:
-        await self.close()
+        await self._close()
         self._opened += 1
         self._identity = identity
         connection = aiosqlite.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=1.0)
