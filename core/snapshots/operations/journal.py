@@ -48,19 +48,19 @@ class Journal:
         In a read-only repository nothing is written down: nothing there can be half-done.
         """
         self.entry = msgspec.structs.replace(self.entry, **changes)
-        if self._context.repository.is_read_only:
-            return
-        await self._context.in_thread(journal_file(self._context).write, self.entry)
+        await self._context.in_thread(self._write)
 
     def committed(self) -> None:
         """Record that the change is made. Blocks; a failure is logged, because it is too late to stop."""
         self.entry = msgspec.structs.replace(self.entry, committed=True)
-        if self._context.repository.is_read_only:
-            return
         try:
-            journal_file(self._context).write(self.entry)
+            self._write()
         except OSError as error:
             log.error("That the %s is made could not be recorded: %s", self.entry.operation, error)
+
+    def _write(self) -> None:
+        if not self._context.repository.is_read_only:
+            journal_file(self._context).write(self.entry)
 
 
 @contextlib.asynccontextmanager

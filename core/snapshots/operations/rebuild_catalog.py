@@ -66,7 +66,7 @@ async def _look_again(context: Context) -> None:
     changed = await context.in_thread(_changed_since, context, contents)
     if not changed:
         return
-    files = tuple((each.path, str(context.repository.store.fetch(each.path))) for each in changed)
+    files = await context.in_thread(_files, context, [each.path for each in changed])
     sound = tuple(each for each in await _scan(context, files, None) if each.snapshot and not each.problem)
     names = {each.name for each in sound}
     base = contents.without({each.id for each in changed if each.path in names})
@@ -88,10 +88,12 @@ async def _upgrade(context: Context, contents: Contents) -> None:
     Each is verified by its fingerprint; one that gives it back is no longer damaged.
     """
     repository = context.repository
-    marked = [each for each in contents.snapshots if each.damaged and repository.is_stored(each)]
+    marked = await context.in_thread(
+        lambda: [each for each in contents.snapshots if each.damaged and repository.is_stored(each)]
+    )
     if marked:
         log.info("The catalog is of the first edition: %d snapshots marked damaged are verified again", len(marked))
-        files = tuple((each.path, str(repository.store.fetch(each.path))) for each in marked)
+        files = await context.in_thread(_files, context, [each.path for each in marked])
         sound = {each.snapshot.id for each in await _scan(context, files, None) if each.snapshot and not each.problem}
         freed = [
             msgspec.structs.replace(each, verification=Verification(level=Level.CHECKSUM, at=context.clock(), ok=True))
@@ -136,8 +138,7 @@ async def rebuild_locked(context: Context, on_progress: OnProgress | None = None
     """
     repository = context.repository
     old = await context.in_thread(repository.catalog.salvage)
-    names = await context.in_thread(lambda: sorted(repository.snapshot_files()))
-    files = tuple((name, str(repository.store.fetch(name))) for name in names)
+    files = await context.in_thread(lambda: _files(context, sorted(repository.snapshot_files())))
     found = await _scan(context, files, on_progress) if files else ()
     await context.in_thread(repository.catalog.set_aside, context.clock())
     await context.in_thread(_list_all, context, _emptied(old), found, old)
@@ -149,6 +150,11 @@ async def rebuild_locked(context: Context, on_progress: OnProgress | None = None
         damaged=tuple(archived.name for archived in found if archived.snapshot and archived.problem),
         unreadable=tuple(archived.name for archived in found if archived.snapshot is None),
     )
+
+
+def _files(context: Context, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return each name with the path from which it can be read. Blocks."""
+    return tuple((name, str(context.repository.store.fetch(name))) for name in names)
 
 
 def _emptied(old: Contents) -> Contents:

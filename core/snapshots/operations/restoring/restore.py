@@ -116,7 +116,9 @@ async def restore_locked(
     read_only = await context.in_thread(lambda: context.repository.is_read_only)
     root = await context.in_thread(context.scratch_root) if read_only else context.repository.work
     image = root / f"restore-{plan.snapshot.id}-{context.token_hex(4)}" / "rebuilt.db"
-    work = RestoreSteps(context, contents, plan, image, automatic, findings, on_progress, stopped=stopped)
+    work = RestoreSteps(
+        context, contents, plan, image, automatic, findings, on_progress, read_only=read_only, stopped=stopped
+    )
     report: RestoreReport | None = None
     try:
         async with journaled(

@@ -64,6 +64,7 @@ class RestoreSteps:
         findings: tuple[Finding, ...],
         on_progress: OnProgress | None,
         *,
+        read_only: bool,
         stopped: bool = False,
     ) -> None:
         self._context = context
@@ -77,7 +78,7 @@ class RestoreSteps:
         self._started = time.monotonic()
         self._safety: Snapshot | None = None
         self._quarantine = context.repository.work / "unused"
-        self._read_only = context.repository.is_read_only
+        self._read_only = read_only
         self._kept: Path | None = None
         """What is kept of the state before, if the repository is read-only."""
 
