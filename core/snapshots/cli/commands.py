@@ -18,7 +18,7 @@
     python -m core.snapshots settings
     python -m core.snapshots doctor [--write]
     python -m core.snapshots look [TABLE KEY..] [--player ID] [--at WHEN]
-    python -m core.snapshots history TABLE KEY.. [--column NAME]
+    python -m core.snapshots history [TABLE KEY..] [--column NAME] [--player ID]
     python -m core.snapshots diff WHEN [WHEN] [--rows]
     python -m core.snapshots find-change CONDITION
     python -m core.snapshots query SQL [--at WHEN]

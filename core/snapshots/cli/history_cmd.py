@@ -53,18 +53,28 @@ def look(invocation: Invocation, table: str | None, key: tuple[str, ...], player
 
 
 @command()
-@click.argument("table", metavar="TABLE")
-@click.argument("key", metavar="KEY..", nargs=-1, required=True)
+@click.argument("table", metavar="[TABLE", default="")
+@click.argument("key", metavar="KEY..]", nargs=-1)
 @click.option("--column", metavar="NAME", help="Only changes of this column.")
+@click.option("--player", metavar="ID", help="Of a player's own row, or of his rows in the TABLE, by key or by name.")
 @click.pass_obj
-def history(invocation: Invocation, table: str, key: tuple[str, ...], column: str | None) -> None:
+def history(invocation: Invocation, table: str, key: tuple[str, ...], column: str | None, player: str | None) -> None:
     """Show every change of a row, and in which event."""
+    if player is None and not (table and key):
+        raise click.UsageError("Name either a TABLE and a KEY, or a --player.")
+    if player is not None and (key or column is not None):
+        raise click.UsageError("With --player there is a TABLE at most: no KEY and no --column.")
     with opened(invocation, reading=True, needs_snapshots=True) as session:
         service = session.service
-        found = session.follow(
-            lambda on_progress: service.history(table, _key_of(key), column, on_progress=on_progress)
-        )
-    invocation.answer(documents.history_document(found), text.history_output(found, invocation.now()))
+        if player is not None:
+            whose = player
+            found = session.follow(lambda on_progress: service.player_history(whose, table, on_progress=on_progress))
+        else:
+            found = session.follow(
+                lambda on_progress: service.history(table, _key_of(key), column, on_progress=on_progress)
+            )
+    shown = text.history_output(found, invocation.now(), f"player {player}")
+    invocation.answer(documents.history_document(found), shown)
 
 
 @command()

@@ -50,8 +50,12 @@ class Stopped(BaseException):
 
 
 def in_local_time(naive: dt.datetime) -> dt.datetime:
-    """Return a moment that was written without a zone: at a shell it is the machine's own."""
-    return naive.astimezone()
+    """Return a moment that was written without a zone: at a shell it is the machine's own.
+
+    Of two, where a clock was put back, it is the last one that is over; one that a clock skipped is as if it had not.
+    """
+    earlier, later = sorted(naive.replace(fold=fold).astimezone() for fold in (0, 1))
+    return later if later <= dt.datetime.now(dt.UTC) else earlier
 
 
 class Invocation:
@@ -62,6 +66,8 @@ class Invocation:
         self.as_json = False
         self.if_stopped = "; nothing half-done is left."
         """How the sentence goes on that begins with "Stopped", or with "Stopped by SIGTERM"."""
+        self.logged: set[str] = set()
+        """What the log has said on standard error."""
 
     @functools.cached_property
     def output(self) -> Console:
@@ -118,7 +124,7 @@ class Invocation:
             click.echo(msgspec.json.encode(error_document(failure.code, failure.message)))
         elif failure.usage is not None:
             failure.usage.show()
-        else:
+        elif failure.message not in self.logged:
             bold = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
             message = printable(f"Error: {failure.message}")
             click.echo(click.style(message, fg="red", bold=True) if bold else message, err=True)
@@ -192,6 +198,7 @@ class _ErrorHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if str(record.msg).startswith(_ANSWERED):
             return
+        self._invocation.logged.add(record.getMessage())
         text = "\n".join(printable(line) for line in self.format(record).splitlines())
         _print(self._invocation.errors, (_as_text(f"{record.levelname.capitalize()}: {text}"),))
 

@@ -49,7 +49,7 @@ def claim(invocation: Invocation) -> None:
 
     Needed once after the database or its host has moved: until then nothing is written and nothing restored.
     """
-    with opened(invocation) as session:
+    with opened(invocation, prepare=False) as session:
         identity = session.run(session.service.claim(actor=shell_user()))
     document = documents.ClaimDocument(engine=identity.engine, location=identity.location)
     invocation.answer(document, text.claim_output(identity))

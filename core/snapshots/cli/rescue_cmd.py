@@ -111,12 +111,12 @@ def _require_sense(
         raise click.UsageError("With --table say which rows: either --key or --where.")
     if scope.table is None and (scope.key is not None or scope.where is not None):
         raise click.UsageError("--key and --where are for rows of a --table.")
-    if dry_run or yes:
+    if dry_run or yes or undo is not None:
         return
     if invocation.as_json:
         raise click.UsageError("With --json nobody can be asked, so a rescue needs --dry-run or --yes.")
     if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError("A rescue asks first, and here is no terminal to ask at: use --yes.")
+        raise click.UsageError("A rescue asks first, and here is no terminal to ask at: use --yes, or --dry-run.")
 
 
 def _agreed(invocation: Invocation, session: Session, plan: RescuePlan) -> bool:

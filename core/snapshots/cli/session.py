@@ -11,12 +11,12 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from ..errors import SnapshotNotFound
-from ..models import Actor, OnProgress, Progress, RestoreStep, Snapshot, Stage
+from ..models import Actor, Listener, OnProgress, Progress, RestoreStep, Snapshot, Stage
 from ..policies.moments import moment_of
 from ..service import SnapshotService
 from ..settings.schema import load
@@ -143,6 +143,7 @@ def opened(
     """
     settings_file = chosen_file(os.environ) if invocation.config is None else invocation.config
     service = SnapshotService(load(settings_file))
+    service.listen(cast(Listener, _Notices(invocation)))
     with asyncio.Runner() as runner:
         session = Session(service, runner, invocation, settings_file)
         with _stopped_by_signals(session):
@@ -154,6 +155,26 @@ def opened(
                 yield session
             finally:
                 runner.run(service.close())
+
+
+class _Notices:
+    """The listener at a shell: it prints what the owner should know. The command's own answer says all the rest."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+
+    async def noticed(self, _key: str, message: str) -> None:
+        """Print something that the owner should know."""
+        self._invocation.remark(f"Note: {message}")
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, None]]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _passed_by
+
+
+async def _passed_by(*_: object) -> None:
+    """Handle an event of which nothing is printed."""
 
 
 @contextlib.contextmanager

@@ -136,7 +136,7 @@ def _players(contents: Contents) -> Iterator[Problem]:
         yield Problem(
             check="history",
             message=f"In {', '.join(contents.unnamed)} are ids of players, and a rescue passes these rows by.",
-            fix=f"[history] also = {named} if the rows belong to the players, never = {named} if not.",
+            fix=f"[history] also = {named} if the rows belong to the players; if not, the same as never.",
         )
     if contents.unknown:
         yield Problem(

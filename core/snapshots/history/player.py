@@ -102,7 +102,7 @@ def player_key(tables: Mapping[str, Table], found: PlayerTables, given: str, whe
         raise QueryError(f"{table.name} has no column {found.column!r} in {where}.", table=table.name)
     by_id = _called_by(table, found, given, matching)
     if by_id:
-        return _only(by_id, given, where, "id")
+        return _only(by_id, given, where)
     named = [each.name for each in table.columns if each.name.lower() in NAMES]
     try:
         value = typed(column, given, table.name)
@@ -113,16 +113,16 @@ def player_key(tables: Mapping[str, Table], found: PlayerTables, given: str, whe
         if not named or column.affinity != "TEXT" or any(True for _ in matching(table, [column.name], value)):
             return value
     matches = [row[column.name] for row in islice(matching(table, named, given), 11)] if named else []
-    return _only(matches, given, where, "name")
+    return _only(matches, given, where)
 
 
-def _only(keys: list[Value], given: str, where: str, what: str) -> Value:
+def _only(keys: list[Value], given: str, where: str) -> Value:
     """Return the one key of the players that are called so; raise QueryError if there are none or several."""
     if not keys:
         raise QueryError(f"There is no player {given!r} in {where}.", player=given)
     if len(keys) > 1:
         shown = ", ".join(map(str, keys[:10])) + (", …" if len(keys) > 10 else "")
-        raise QueryError(f"{given!r} is the {what} of several players in {where}: name one by {shown}.")
+        raise QueryError(f"{given!r} is the name of several players in {where}: name one by {shown}.")
     return keys[0]
 
 

@@ -74,13 +74,19 @@ def _shown(moment: dt.datetime, zone: dt.tzinfo) -> str:
 
 
 def _before_event(reason: str, line: Sequence[Snapshot]) -> Snapshot:
-    """Return the snapshot before the newest one of an event, or before the one with an id; ``line`` is newest first."""
+    """Return the snapshot before the newest one of an event, or before the one whose id begins so.
+
+    ``line`` is newest first.
+    """
     wanted = reason.lower()
     for number, snapshot in enumerate(line):
         if snapshot.id == wanted or any(each.lower() == wanted for each in snapshot.reasons):
             if number + 1 < len(line):
                 return line[number + 1]
             raise SnapshotNotFound(f"No snapshot is older than that of {reason!r}.", snapshot_id=reason)
+    by_id = [number for number, snapshot in enumerate(line) if snapshot.id.startswith(wanted)]
+    if len(by_id) == 1 and by_id[0] + 1 < len(line):
+        return line[by_id[0] + 1]
     raise SnapshotNotFound(f"No snapshot of the timeline has the reason {reason!r}.", snapshot_id=reason)
 
 

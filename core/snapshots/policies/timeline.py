@@ -102,7 +102,9 @@ def resolve(
             f"Write at least {shortest} characters of the id: {shown} is too short.", snapshot_id=wanted
         )
     if not matches:
-        raise SnapshotNotFound(f"No snapshot has the id {shown}. The list of snapshots shows them.", snapshot_id=wanted)
+        event = next((each for snapshot in snapshots for each in snapshot.reasons if each.lower() == wanted), None)
+        hint = "The list of snapshots shows them." if event is None else f"An event is called so: before:{event}."
+        raise SnapshotNotFound(f"No snapshot has the id {shown}. {hint}", snapshot_id=wanted)
     ids = tuple(sorted(snapshot.id for snapshot in matches))
     raise AmbiguousSnapshot(
         f"{len(ids)} snapshots begin with {shown}. Write more of the id.", snapshot_id=wanted, matches=ids

@@ -14,7 +14,7 @@ import pytest
 
 from core.snapshots import SnapshotService
 from tests.worlds.console_world import World, only_document, without_settings
-from tests.worlds.game_database import OtherProcess
+from tests.worlds.game_database import OtherProcess, url_of
 from tests.worlds.service_world import flip_byte
 
 ID_COMMANDS = [["show"], ["verify"], ["restore", "--yes"], ["export", "FILE"], ["pin"], ["unpin"]]
@@ -344,3 +344,16 @@ def test_warnings_are_not_among_a_programs_answers(world: World, caplog: pytest.
     assert result.stderr.startswith("Warning: ")
     assert "\\x1b[31mTHE_HOST" in result.stderr
     assert "\x1b" not in result.stderr
+
+
+@pytest.mark.process
+def test_another_database_is_told_once_and_claimed_without_a_word_of_it(tmp_path: Path) -> None:
+    """Before, the log said it first and the command again, also the one that the sentence asks for."""
+    world = World(tmp_path)
+    world.snapshot()
+    moved = world.database.rename(tmp_path / "moved.db")
+    world.configure(url=url_of(moved))
+    failed = world.run("--config", str(world.config), "now")
+    assert (failed.exit_code, failed.stderr.count("holds snapshots of")) == (2, 1)
+    claimed = world.run("--config", str(world.config), "claim")
+    assert (claimed.exit_code, claimed.stderr) == (0, "")

@@ -70,6 +70,8 @@ def test_history_answers_with_each_change(past: World) -> None:
     gone = past.answer("history", "user_cards", "11")["changes"]
     assert [(change["snapshot"], change["after"] is None) for change in gone] == [(first, False), ("now", True)]
     assert "dust 1000 → 1005" in past.show("history", "users", "7")
+    assert "dust 1000 → 1005" in past.show("history", "--player", "7")
+    assert "user_cards of player 7" in past.show("history", "user_cards", "--player", "7")
 
 
 def test_diff_answers_with_what_differs_by_table(past: World) -> None:
@@ -118,6 +120,8 @@ def test_query_answers_with_rows_and_refuses_to_write(past: World) -> None:
         (("diff", "now"), "A diff begins at a snapshot"),
         (("history", "users", "7", "--column", "coins"), "no column 'coins'"),
         (("look",), "Name either a TABLE and a KEY, or a --player."),
+        (("history", "users"), "Name either a TABLE and a KEY, or a --player."),
+        (("history", "users", "7", "--player", "7"), "With --player there is a TABLE at most"),
         (("look", "users", "7", "--player", "7"), "Name either a TABLE and a KEY, or a --player."),
     ],
 )
@@ -146,3 +150,11 @@ def ids_in(repository: Path) -> list[str]:
 
 def _name(path: Path) -> str:
     return path.name
+
+
+def test_a_number_that_cannot_be_watched_is_said_at_the_shell_too(past: World) -> None:
+    """The bot would not say it any more: it is said once."""
+    past.configure(more='[history]\nwatch = ["sum(gold) FROM nothing"]\n')
+    noted = [past.run("--config", str(past.config), "now").stderr for _ in range(2)]
+    assert "Note: [history] watch asks for 'sum(gold) FROM nothing'" in noted[0]
+    assert noted[1] == ""

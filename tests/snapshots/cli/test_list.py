@@ -67,7 +67,7 @@ def test_marks_say_form_pin_and_health(snapshot: Snapshot, marks: str, monkeypat
     assert line[13:16] == marks
     [legend] = listing.legend([snapshot])
     assert all(mark in legend for mark in marks.strip())
-    assert ("DAMAGED" in legend) == ("!" in marks)
+    assert ("damaged" in legend) == ("!" in marks)
 
 
 def test_an_older_year_is_shown_instead_of_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:

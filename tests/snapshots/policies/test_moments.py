@@ -79,6 +79,8 @@ def test_a_moment_names_the_newest_snapshot_by_then(text: str, sequence: int | N
         ("soon ago", "a duration like"),
         ("before:nothing", "has the reason 'nothing'"),
         ("ffffff", "No snapshot has the id"),
+        ("SALE_1", "An event is called so: before:sale_1"),
+        ("before:00", "has the reason '00'"),
         ("", "Name a snapshot"),
     ],
 )
@@ -86,6 +88,18 @@ def test_what_names_no_moment_is_a_sentence(text: str, sentence: str) -> None:
     """What is wrong with it, or that there is nothing."""
     with pytest.raises(SnapshotNotFound, match=sentence):
         meant(text)
+
+
+def test_a_state_before_a_snapshot_is_named_by_the_beginning_of_its_id() -> None:
+    """As every other snapshot is."""
+    at = [NOON - dt.timedelta(hours=hours) for hours in (3, 2)]
+    first, second = (
+        make_snapshot(id=name * 12, sequence=number, began_at=each, created_at=each)
+        for number, (name, each) in enumerate(zip("ab", at, strict=True))
+    )
+    assert resolve_moment("before:bbb", [first, second], (), NOON) == first
+    with pytest.raises(SnapshotNotFound):
+        resolve_moment("before:aaa", [first, second], (), NOON)
 
 
 def test_only_the_timeline_counts(tmp_path: object) -> None:

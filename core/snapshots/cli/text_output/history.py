@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from ...models import NOW, Change, ChangePoint, Diff, DiffMethod, FindChange, Look, QueryResult, RowHistory, TableDiff
@@ -13,7 +14,9 @@ from .layout import BAD, GOOD, QUIET, SHOWN, WARNING, Shown, first, moment, more
 __all__ = ["diff_output", "find_change_output", "history_output", "look_output", "query_output", "value_text"]
 
 _LONGEST = 60
-_REBUILT = "The snapshot was rebuilt to read it. With the package apsw installed this takes milliseconds."
+_REBUILT = "What was read had to be rebuilt first."
+_QUICKER = " With the package apsw installed this takes milliseconds."
+_NUMBERS = ("rowid", "_rowid_", "oid")
 Row = dict[str, Any]
 
 
@@ -41,16 +44,20 @@ def look_output(look: Look, now: dt.datetime) -> Shown:
     return (*shown, *_how(look.by))
 
 
-def history_output(history: RowHistory, now: dt.datetime) -> Shown:
-    """Show the changes of a row, oldest first."""
+def history_output(history: RowHistory, now: dt.datetime, whose: str = "") -> Shown:
+    """Show the changes of a row, or of all rows of a player (``whose``), oldest first."""
     key = ", ".join(f"{name} {value_text(value)}" for name, value in history.key.items())
+    of = f"with {key}" if key else f"of {whose}"
     if not history.changes:
-        shown: Shown = (sentence(f"{history.table} never had a row with {key}.", WARNING),)
+        shown: Shown = (sentence(f"{history.table} never had a row {of}.", WARNING),)
+        if not history.key.keys().isdisjoint(_NUMBERS):
+            told = f"It has no key, so its rows are told by their number: see history {history.table} --player ID."
+            shown = (*shown, sentence(told))
     else:
         grid = table("when", "snapshot", "event", "what")
         for change in history.changes:
-            grid.add_row(moment(change.at, now), change.snapshot, plain(first(change.reasons, 3)), _change_text(change))
-        shown = (sentence(f"{history.table} with {key}, from the oldest snapshot to now:"), grid)
+            grid.add_row(moment(change.at, now), change.snapshot, plain(first(change.reasons, 1)), _change_text(change))
+        shown = (sentence(f"{history.table} {of}, from the oldest snapshot to now:"), grid)
     left_out = f"Damaged, so not read: {first(history.skipped, 5)}."
     read = f"{count_text(history.points, 'point')} in time; {history.read} could have changed the row and were read."
     return (
@@ -145,7 +152,9 @@ def _name(at: str) -> str:
 
 
 def _how(by: str) -> Shown:
-    return (sentence(_REBUILT, QUIET),) if by == "rebuild" else ()
+    if by != "rebuild":
+        return ()
+    return (sentence(_REBUILT + ("" if find_spec("apsw") else _QUICKER), QUIET),)
 
 
 def _rows_table(rows: Sequence[Row], count: int | None = None) -> list[Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +23,7 @@ __all__ = [
     "QUIET",
     "SHOWN",
     "WARNING",
+    "Grid",
     "Shown",
     "ago",
     "facts",
@@ -32,6 +34,10 @@ __all__ = [
     "sentence",
     "table",
 ]
+
+_UNLIMITED = 100_000
+_LAST_COLUMN = 20
+"""How wide the last column of a table, which may take several lines, must at least be able to be."""
 
 Shown = tuple[RenderableType, ...]
 """What one command shows, from top to bottom."""
@@ -63,9 +69,36 @@ def moment(at: dt.datetime, now: dt.datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z} ({ago(at, now)})"
 
 
-def table(*columns: str) -> Table:
+class Grid(Table):
+    """A table that becomes a sentence for each row where it is wider than the terminal. Nothing is ever cut off."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table if its columns have room, of the last one as much as can be read; else the sentences."""
+        if self._width(console, options) <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        names = [str(column.header) for column in self.columns]
+        for row in zip(*(column.cells for column in self.columns), strict=True):
+            cells = [
+                (name, cell if isinstance(cell, Text) else Text(str(cell)))
+                for name, cell in zip(names, row, strict=True)
+            ]
+            yield Text(", ").join(Text.assemble((f"{name} ", "bold"), cell) for name, cell in cells if cell.plain)
+
+    def _width(self, console: Console, options: ConsoleOptions) -> int:
+        """Return how many cells the table needs."""
+        free = options.update(width=_UNLIMITED)
+        widths = [
+            max(Measurement.get(console, free, cell).maximum for cell in (column.header, *column.cells))
+            for column in self.columns
+        ]
+        gaps = 2 * (len(widths) - 1)
+        return sum(widths[:-1]) + min(widths[-1], _LAST_COLUMN) + gaps if widths else 0
+
+
+def table(*columns: str) -> Grid:
     """Return an empty table. A column whose name ends with ">" is right-aligned; the last one gets the free width."""
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns[:-1]:
         grid.add_column(name.rstrip(">"), justify="right" if name.endswith(">") else "left", no_wrap=True)
     grid.add_column(columns[-1].rstrip(">"), overflow="fold")

@@ -26,7 +26,13 @@ _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _WITH_KIND, _WITH_SIZE = 60, 72
 """The widths from which there is room for another column."""
 _ID, _MARKS, _TIME, _AGE, _KIND, _SIZE = 12, 3, 11, 4, 8, 9
-_LEGEND = {"F": "full", "i": "incremental", "P": "pinned", "!": "DAMAGED", "?": "something found, see show"}
+_LEGEND = {
+    "F": "full",
+    "i": "incremental",
+    "P": "pinned",
+    "!": "damaged or unreadable",
+    "?": "something found, see show",
+}
 _QUESTIONABLE = (Verdict.SUSPICIOUS, Verdict.INCONSISTENT)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
+from collections import Counter
 from typing import Any
 
 from ...models import RescuePlan, RescueReport
@@ -47,6 +48,10 @@ def rescue_output(report: RescueReport, now: dt.datetime) -> Shown:
     if not report.done:
         return plan
     rows = count_text(report.plan.writes, "row")
-    done = sentence(f"{rows} written in {duration_text(report.seconds)}. Nobody else's rows changed.", GOOD)
+    taken = Counter(conflict.holder or "nobody" for conflict in report.plan.conflicts if conflict.taken)
+    others = "".join(f" {count_text(count, 'row')} of {holder} among them." for holder, count in taken.items())
+    if not taken and report.plan.player is not None:
+        others = " Nobody else's rows changed."
+    done = sentence(f"{rows} written in {duration_text(report.seconds)}.{others}", GOOD)
     undo = sentence(f"Taken back by: rescue --undo {report.id}")
     return (*plan, done, undo, *((sentence(report.error, WARNING),) if report.error else ()))
