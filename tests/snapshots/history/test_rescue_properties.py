@@ -28,6 +28,14 @@ DECKS = (
 )
 """Rows that exchange a unique value, of a table that refers to itself."""
 TABLES = (*rescue_world.TABLES, "decks")
+CONSTRAINTS = (
+    "CREATE UNIQUE INDEX folded ON decks (user_id, abs(slot - 3))",
+    "CREATE UNIQUE INDEX three ON decks (coalesce(above, 0), slot % 3)",
+    "CREATE UNIQUE INDEX begins ON users (substr(lower(name), 1, 6))",
+    "CREATE UNIQUE INDEX high ON user_cards (user_id, card_id) WHERE level > 1",
+    "CREATE UNIQUE INDEX once ON log (what COLLATE NOCASE)",
+)
+"""What the game's schema can have got since, as far as its rows allow it."""
 PLAYERS = st.integers(1, 4)
 SMALL = st.integers(1, 5)
 PLAY = st.one_of(
@@ -107,15 +115,26 @@ def written_by(plan: RescuePlan) -> set[tuple[str, tuple[Any, ...]]]:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(first=GAMES, damage=GAMES, since=GAMES, options=OPTIONS, known=st.booleans())
+@given(
+    first=GAMES,
+    damage=GAMES,
+    since=GAMES,
+    options=OPTIONS,
+    known=st.booleans(),
+    constraints=st.sets(st.sampled_from(CONSTRAINTS), max_size=3),
+)
 def test_a_rescue_does_what_its_plan_said_and_can_be_taken_back(
     first: Sequence[tuple[Any, ...]],
     damage: Sequence[tuple[Any, ...]],
     since: Sequence[tuple[Any, ...]],
     options: RescueOptions,
     known: bool,
+    constraints: set[str],
 ) -> None:
-    """Only rows of the plan change, as many as it said; what others hold is left; undo gives every row back."""
+    """Only rows of the plan change, as many as it said; what others hold is left; undo gives every row back.
+
+    Nothing that it shows is refused.
+    """
     with tempfile.TemporaryDirectory() as folder:
         world = HistoryWorld(Path(folder))
         world.commit(*ECONOMY, *DECKS)
@@ -123,10 +142,12 @@ def test_a_rescue_does_what_its_plan_said_and_can_be_taken_back(
         then = world.snapshot("INSERT INTO log VALUES (1, 'the time to go back to')")
         play(world, damage)
         damaged = world.snapshot("INSERT INTO log VALUES (2, 'after the damage')") if known else None
+        play(world, [(constraint,) for constraint in sorted(constraints)])
         play(world, since)
         safety = world.snapshot("INSERT INTO log VALUES (3, 'now')")
         before = rows_of(world)
-        plan = rescue(world, then, RescueScope(player="1"), options, damaged=damaged)
+        plan = rescue(world, then, RescueScope(player="1"), options, damaged=damaged, perform=False)
+        rescue(world, then, RescueScope(player="1"), options, damaged=damaged, agreed=plan.token)
         after = rows_of(world)
         changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
         assert changed == written_by(plan)

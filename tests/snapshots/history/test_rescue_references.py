@@ -242,3 +242,21 @@ def test_a_row_that_goes_gives_up_its_value_before_what_refers_to_its_successor(
     assert rescue(world, then, ANN, EXACT).conflicts == ()
     assert world.rows(None, "SELECT * FROM decks") == [(1, 1, "one")]
     assert world.rows(None, "SELECT deck FROM cards") == [(1,)]
+
+
+def test_rows_that_are_set_aside_are_in_nobodys_way(tmp_path: Path) -> None:
+    """Two circles at once: neither takes the moment's value of the other, nor one that a row gets back."""
+    world = HistoryWorld(tmp_path)
+    then = world.snapshot(
+        *USERS,
+        "CREATE TABLE decks (id INTEGER PRIMARY KEY, user_id INTEGER, slot INTEGER NOT NULL)",
+        "INSERT INTO decks VALUES (1, 1, 1), (2, 1, 2), (3, 1, 5), (4, 1, 6), (5, 1, 13)",
+        "CREATE UNIQUE INDEX i ON decks (user_id, abs(slot - 6))",
+    )
+    world.commit(
+        "UPDATE decks SET slot = slot + 1000",
+        "UPDATE decks SET slot = CASE id WHEN 1 THEN 2 WHEN 2 THEN 1 WHEN 3 THEN 6 WHEN 4 THEN 5 ELSE 9 END",
+    )
+    plan = rescue(world, then, ANN)
+    assert (plan.conflicts, plan.tables["decks"].changed) == ((), 5)
+    assert world.rows(None, "SELECT slot FROM decks") == [(1,), (2,), (5,), (6,), (13,)]

@@ -18,7 +18,7 @@ from ...errors import DatabaseUnavailable, QueryError
 from ...models import PlayerTables
 from ..databases import Value
 from ..player import player_key
-from ..rescue.states import Foreseen, State, Stored, Wanted
+from ..rescue.states import Foreseen, State, Stored, Wanted, numbers_beyond
 from ..rescue.steps import Step
 from ..tables import Column, ForeignKey, Table, find_table
 from .archive import DumpArchive
@@ -307,11 +307,10 @@ class LiveState(PostgresState):
         if name not in self._demands(table).never_null:
             yield None
         if column.type in ("smallint", "integer", "bigint") or column.type.startswith("numeric"):
-            highest = f"ceil(coalesce(max({quoted(name)}), 0))::text, floor(coalesce(min({quoted(name)}), 0))::text"
-            for value, step in zip(
-                self.session.rows(f"SELECT {highest} FROM {self.live[table.name].quoted}")[0], (1, -1), strict=True
-            ):
-                yield int(value) + step * (1 + number)
+            ends = f"floor(coalesce(min({quoted(name)}), 0))::text, ceil(coalesce(max({quoted(name)}), 0))::text"
+            lowest, highest = self.session.rows(f"SELECT {ends} FROM {self.live[table.name].quoted}")[0]
+            if lowest.lstrip("-").isdigit() and highest.lstrip("-").isdigit():
+                yield from numbers_beyond(int(lowest), int(highest), number)
         elif column.type.endswith("range"):
             yield "empty"
         elif not column.type.startswith(("date", "time")):

@@ -47,8 +47,6 @@ class _Edge(NamedTuple):
     first: int
     then: int
     unique: Index | None = None
-    can_be_open: bool = False
-    """True if it is a reference that can be left open for a moment."""
 
 
 class _Rows:
@@ -85,24 +83,24 @@ def in_order(steps: Mapping[Told, Step], exchanges: Sequence[Exchange], now: Sta
     edges |= {_Edge(places[giver], places[taker], index) for giver, taker, index in exchanges}
     done: list[Step] = []
     waiting = set(range(len(each)))
-    aside = 0
+    asides: list[Step] = []
     while waiting:
         done += [each[number] for number in _sorted_out(each, waiting, edges)]
         edges = {edge for edge in edges if edge.first in waiting and edge.then in waiting}
         held = sorted((edge for edge in edges if edge.unique and _is_in_circle(edge, edges)), key=_by_places)
         if not held:
-            # References in a circle: some can be left open at first, constraints that can wait do, and where nothing is
-            # checked before the end it is no matter.
-            opened = {edge for edge in edges if edge.can_be_open and _is_in_circle(edge, edges)}
-            edges = edges - opened if opened else {edge for edge in edges if edge.unique}
+            # References in a circle: constraints that can wait do, and where nothing is checked before the end it is no
+            # matter.
+            edges = {edge for edge in edges if edge.unique}
             continue
-        found = next(_set_aside(each, held, now, aside), None)
+        found = next(_set_aside(each, held, asides, now), None)
         if found is None:
             raise NoSpareValue(list(steps)[held[0].first])
-        first, step, kept = found
-        done.append(step)
-        aside += 1
-        edges = {edge for edge in edges if edge.first != first or edge.unique is None or edge.unique in kept}
+        done.append(found.step)
+        asides.append(found.step)
+        edges = {
+            edge for edge in edges if edge.first != found.first or edge.unique is None or edge.unique in found.kept
+        }
     return done
 
 
@@ -156,42 +154,62 @@ def _reference_edges(steps: Sequence[Step], now: State) -> list[_Edge]:
             parent = now.table(key.table)
             if parent is None:
                 continue
-            to, can_be_open = columns_of_parent(key, parent), now.can_be_open(now.tables[step.table], key)
+            to = columns_of_parent(key, parent)
             wanted = None if left is None else tuple(left.get(name) for name in key.columns)
             had = None if step.before is None else tuple(step.before.get(name) for name in key.columns)
             if wanted is not None and None not in wanted:
                 written = rows.find(parent.name, to, wanted, after=True)
                 if written is not None and rows.find(parent.name, to, wanted, after=False) != written:
-                    found.append(_Edge(written, number, can_be_open=can_be_open))
+                    found.append(_Edge(written, number))
             if had is not None and None not in had and had != wanted:
                 removed = rows.find(parent.name, to, had, after=False)
                 if removed is not None and rows.find(parent.name, to, had, after=True) != removed:
-                    found.append(_Edge(number, removed, can_be_open=can_be_open))
+                    found.append(_Edge(number, removed))
     return [edge for edge in found if edge.first != edge.then]
 
 
-def _set_aside(
-    steps: Sequence[Step], held: Sequence[_Edge], now: State, number: int
-) -> Iterator[tuple[int, Step, set[Index]]]:
-    """Yield what gives a row a value that nobody has, until its own step comes: the place of that, and the step.
+class _Aside(NamedTuple):
+    """What gives a row a value that nobody has, until its own step comes, and the indexes in which it keeps its own."""
 
-    With it the unique indexes in which the row keeps what it has.
-    """
-    for first, _, unique, _ in held:
+    first: int
+    step: Step
+    kept: set[Index]
+
+
+def _set_aside(steps: Sequence[Step], held: Sequence[_Edge], asides: Sequence[Step], now: State) -> Iterator[_Aside]:
+    """Yield the ways to set a row aside that others wait for."""
+    for first, _, unique in held:
         step = steps[first]
         table = now.tables[step.table]
+        among = [each for each in (*steps, *asides) if each.table == table.name]
         for name in _can_be_aside(table, step, unique):
-            for value in now.spares(table, name, number):
+            for value in now.spares(table, name, len(asides)):
                 if value is not None and now.checks_references_at_once and _is_reference(table, name, now):
                     continue
                 aside = msgspec.structs.replace(step, kind="update", values={name: value})
-                foreseen = now.foresee(table, [aside])
-                kept = {each.unique for each in foreseen.collisions}
-                of_others = any(
-                    each.row and (table.name, place_in(table, each.row)) != step.place for each in foreseen.collisions
-                )
-                if not (foreseen.problems or foreseen.unchanged or of_others or unique in kept):
-                    yield first, aside, kept
+                kept = _kept_beside(among, aside, now)
+                if kept is not None and unique not in kept:
+                    yield _Aside(first, aside, kept)
+
+
+def _kept_beside(among: Sequence[Step], aside: Step, now: State) -> set[Index] | None:
+    """Return the unique indexes in which a row that is set aside keeps what it has; None if it cannot have its value.
+
+    No row has that value now, when others are set aside, and in the end, so at no moment between.
+    """
+    table, last = now.tables[aside.table], len(among)
+    foreseen = now.foresee(table, [*among, aside])
+    if last in foreseen.problems or last in foreseen.unchanged:
+        return None
+    kept, taken = set(), set()
+    for step, unique, row, other in foreseen.collisions:
+        if step == last:
+            place = (table.name, place_in(table, row)) if row is not None else among[other or 0].place
+            if place != aside.place:
+                taken.add(unique)
+            elif row is not None:
+                kept.add(unique)
+    return None if taken - kept else kept
 
 
 def _can_be_aside(table: Table, step: Step, unique: Index | None) -> list[str]:

@@ -12,7 +12,7 @@ from ..player import any_of, player_key, sqlite_matching
 from ..searched import TableSearch
 from ..tables import Table, read_tables, selected
 from .foresight import foresee
-from .states import Foreseen, State, Stored, Wanted
+from .states import Foreseen, State, Stored, Wanted, numbers_beyond
 from .steps import Step
 
 __all__ = ["SqliteState"]
@@ -65,9 +65,9 @@ class SqliteState(State):
         if column is None or column.affinity in ("TEXT", "BLOB"):
             yield secrets.token_hex(16)
         found = self.database.one(f"SELECT max({quoted(name)}), min({quoted(name)}) FROM {quoted(table.name)}")
-        for value, step in zip(found or (), (1, -1), strict=False):
-            if isinstance(value, int | float) and math.isfinite(value):
-                yield int(value) + step * (1 + number)
+        highest, lowest = found or (None, None)
+        if isinstance(highest, int | float) and isinstance(lowest, int | float) and math.isfinite(highest - lowest):
+            yield from numbers_beyond(int(lowest), int(highest), number)
 
     def _rows(self, table: Table, wanted: Wanted) -> list[Stored]:
         if wanted.where:

@@ -24,6 +24,7 @@ __all__ = [
     "Stored",
     "Wanted",
     "columns_of",
+    "numbers_beyond",
     "value_of",
 ]
 
@@ -159,6 +160,13 @@ class State(ABC):
     @abstractmethod
     def _rows(self, table: Table, wanted: Wanted) -> list[Stored]:
         """Return the rows that are wanted of a table that has the columns."""
+
+
+def numbers_beyond(lowest: int, highest: int, number: int) -> Iterator[int]:
+    """Yield numbers above and below those that there are, other ones for each ``number``: near, then far away."""
+    for distance in (1, 1_009, 1_000_003):
+        yield highest + distance * (1 + number)
+        yield lowest - distance * (1 + number)
 
 
 def columns_of(player: PlayerTables) -> dict[str, list[str]]:
