@@ -42,11 +42,15 @@ class NoSpareValue(Exception):
 
 
 class _Edge(NamedTuple):
-    """One step waits for another: because of a unique value in an index, or (none) of a reference."""
+    """One step waits for another: because of a unique value in an index, or (none) of a reference.
+
+    ``leaving`` is True if a row must stop to refer to another before that one is removed or changed.
+    """
 
     first: int
     then: int
     unique: Index | None = None
+    leaving: bool = False
 
 
 class _Rows:
@@ -87,11 +91,10 @@ def in_order(steps: Mapping[Told, Step], exchanges: Sequence[Exchange], now: Sta
     while waiting:
         done += [each[number] for number in _sorted_out(each, waiting, edges)]
         edges = {edge for edge in edges if edge.first in waiting and edge.then in waiting}
-        held = sorted((edge for edge in edges if edge.unique and _is_in_circle(edge, edges)), key=_by_places)
+        circles = _in_circles(edges)
+        held = sorted((edge for edge in circles if edge.unique), key=_by_places)
         if not held:
-            # References in a circle: constraints that can wait do, and where nothing is checked before the end it is no
-            # matter.
-            edges = {edge for edge in edges if edge.unique}
+            edges -= _given_up(circles, each)
             continue
         found = next(_set_aside(each, held, asides, now), None)
         if found is None:
@@ -108,20 +111,41 @@ def _by_places(edge: _Edge) -> tuple[int, int, str]:
     return edge.first, edge.then, edge.unique.name if edge.unique else ""
 
 
-def _is_in_circle(edge: _Edge, edges: set[_Edge]) -> bool:
-    """Return True if the step that waits is one that the other waits for in turn."""
+def _in_circles(edges: set[_Edge]) -> set[_Edge]:
+    """Return the edges of circles: what can be reached from their ends both forwards and backwards."""
     after: dict[int, list[int]] = {}
-    for each in edges:
-        after.setdefault(each.first, []).append(each.then)
-    seen, left = set[int](), [edge.then]
+    before: dict[int, list[int]] = {}
+    for edge in edges:
+        after.setdefault(edge.first, []).append(edge.then)
+        before.setdefault(edge.then, []).append(edge.first)
+    found: set[_Edge] = set()
+    left = set(after)
+    while left:
+        start = left.pop()
+        circle = _reached(start, after) & _reached(start, before)
+        found |= {edge for edge in edges if edge.first in circle and edge.then in circle}
+        left -= circle
+    return found
+
+
+def _reached(start: int, ways: Mapping[int, Sequence[int]]) -> set[int]:
+    seen, left = set[int](), [start]
     while left:
         number = left.pop()
-        if number == edge.first:
-            return True
         if number not in seen:
             seen.add(number)
-            left += after.get(number, ())
-    return False
+            left += ways.get(number, ())
+    return seen
+
+
+def _given_up(circles: set[_Edge], steps: Sequence[Step]) -> set[_Edge]:
+    """Return which of the references in circles are not waited for.
+
+    Constraints that can wait do, and where nothing is checked before the end it is no matter. Where a reference follows
+    a value that changes, the row that is referred to comes first.
+    """
+    leaving = {edge for edge in circles if edge.leaving}
+    return {edge for edge in leaving if steps[edge.then].kind == "update"} or leaving or circles
 
 
 def _sorted_out(steps: Sequence[Step], waiting: set[int], edges: set[_Edge]) -> list[int]:
@@ -164,7 +188,7 @@ def _reference_edges(steps: Sequence[Step], now: State) -> list[_Edge]:
             if had is not None and None not in had and had != wanted:
                 removed = rows.find(parent.name, to, had, after=False)
                 if removed is not None and rows.find(parent.name, to, had, after=True) != removed:
-                    found.append(_Edge(number, removed))
+                    found.append(_Edge(number, removed, leaving=True))
     return [edge for edge in found if edge.first != edge.then]
 
 
@@ -178,18 +202,18 @@ class _Aside(NamedTuple):
 
 def _set_aside(steps: Sequence[Step], held: Sequence[_Edge], asides: Sequence[Step], now: State) -> Iterator[_Aside]:
     """Yield the ways to set a row aside that others wait for."""
-    for first, _, unique in held:
-        step = steps[first]
+    for edge in held:
+        step = steps[edge.first]
         table = now.tables[step.table]
         among = [each for each in (*steps, *asides) if each.table == table.name]
-        for name in _can_be_aside(table, step, unique):
+        for name in _can_be_aside(table, step, edge.unique):
             for value in now.spares(table, name, len(asides)):
                 if value is not None and now.checks_references_at_once and _is_reference(table, name, now):
                     continue
                 aside = msgspec.structs.replace(step, kind="update", values={name: value})
                 kept = _kept_beside(among, aside, now)
-                if kept is not None and unique not in kept:
-                    yield _Aside(first, aside, kept)
+                if kept is not None and edge.unique not in kept:
+                    yield _Aside(edge.first, aside, kept)
 
 
 def _kept_beside(among: Sequence[Step], aside: Step, now: State) -> set[Index] | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.snapshots.models import RescueScope
+from core.snapshots.models import RescueOptions, RescueScope
 from tests.worlds.past.postgres_past import PostgresPastWorld
 
 pytestmark = pytest.mark.server
@@ -66,3 +66,40 @@ def test_a_balance_without_a_key_is_changed_back_and_not_doubled(tmp_path: Path)
     assert banked == [(1, 10, 100, 9), (1, 20, 200, 9), (2, 10, 300, 3)]
     world.rescue(safety, RescueScope(rows=done.rows), damaged=world.snapshot())
     assert world.everything() == damaged
+
+
+def test_references_that_follow_a_value_are_no_reason_to_remove_too_early(tmp_path: Path) -> None:
+    """The player's name and what refers to it change back in a circle; a fan leaves the club before that is removed."""
+    world = PostgresPastWorld(tmp_path)
+    then = world.snapshot(
+        "CREATE TABLE users (id integer PRIMARY KEY, name text UNIQUE)",
+        "CREATE TABLE clubs (id integer PRIMARY KEY, user_id integer)",
+        "CREATE TABLE fans (id integer PRIMARY KEY, user_id integer, name text REFERENCES users (name) "
+        "ON UPDATE CASCADE, club integer REFERENCES clubs ON DELETE CASCADE)",
+        "INSERT INTO users VALUES (1, 'Ann')",
+        "INSERT INTO fans VALUES (1, 1, 'Ann', NULL)",
+    )
+    before = world.everything()
+    world.commit("UPDATE users SET name = 'Eve'", "INSERT INTO clubs VALUES (1, 1)", "UPDATE fans SET club = 1")
+    assert world.rescue(then, ANN, RescueOptions(exact=True)).conflicts == ()
+    assert world.everything() == before
+
+
+def test_what_would_follow_a_row_that_goes_holds_it(tmp_path: Path) -> None:
+    """Another row with its value comes back too late: the server would have removed what refers to it."""
+    world = PostgresPastWorld(tmp_path)
+    then = world.snapshot(
+        "CREATE TABLE users (id integer PRIMARY KEY, name text)",
+        "CREATE TABLE clubs (id integer PRIMARY KEY, user_id integer, code text UNIQUE)",
+        "CREATE TABLE fans (id integer PRIMARY KEY, club text REFERENCES clubs (code) ON DELETE CASCADE)",
+        "INSERT INTO users VALUES (1, 'Ann')",
+        "INSERT INTO clubs VALUES (1, 1, 'a')",
+    )
+    world.commit("DELETE FROM clubs", "INSERT INTO clubs VALUES (2, 1, 'a')", "INSERT INTO fans VALUES (7, 'a')")
+    before = world.everything()
+    plan = world.rescue(then, ANN, RescueOptions(exact=True))
+    assert [(each.key, each.why, each.holder) for each in plan.conflicts] == [
+        ({"id": 2}, "rows of fans refer to it: 7", "7"),
+        ({"id": 1}, "a value that must be unique is that of 1 now", "1"),
+    ]
+    assert world.everything() == before
