@@ -44,13 +44,15 @@ class NoSpareValue(Exception):
 class _Edge(NamedTuple):
     """One step waits for another: because of a unique value in an index, or (none) of a reference.
 
-    ``leaving`` is True if a row must stop to refer to another before that one is removed or changed.
+    ``leaving`` is True if a row must stop to refer to another before that one is removed or changed, ``can_be_open`` if
+    it can refer to nothing for a moment.
     """
 
     first: int
     then: int
     unique: Index | None = None
     leaving: bool = False
+    can_be_open: bool = False
 
 
 class _Rows:
@@ -141,11 +143,12 @@ def _reached(start: int, ways: Mapping[int, Sequence[int]]) -> set[int]:
 def _given_up(circles: set[_Edge], steps: Sequence[Step]) -> set[_Edge]:
     """Return which of the references in circles are not waited for.
 
-    Constraints that can wait do, and where nothing is checked before the end it is no matter. Where a reference follows
-    a value that changes, the row that is referred to comes first.
+    Where a reference follows a value that changes, the row that is referred to comes first. Some can be left open at
+    first; of the others, constraints that can wait do, and where nothing is checked before the end it is no matter.
     """
     leaving = {edge for edge in circles if edge.leaving}
-    return {edge for edge in leaving if steps[edge.then].kind == "update"} or leaving or circles
+    following = {edge for edge in leaving if steps[edge.then].kind == "update"}
+    return following or {edge for edge in circles if edge.can_be_open} or leaving or circles
 
 
 def _sorted_out(steps: Sequence[Step], waiting: set[int], edges: set[_Edge]) -> list[int]:
@@ -178,17 +181,17 @@ def _reference_edges(steps: Sequence[Step], now: State) -> list[_Edge]:
             parent = now.table(key.table)
             if parent is None:
                 continue
-            to = columns_of_parent(key, parent)
+            to, can_be_open = columns_of_parent(key, parent), now.can_be_open(now.tables[step.table], key)
             wanted = None if left is None else tuple(left.get(name) for name in key.columns)
             had = None if step.before is None else tuple(step.before.get(name) for name in key.columns)
             if wanted is not None and None not in wanted:
                 written = rows.find(parent.name, to, wanted, after=True)
                 if written is not None and rows.find(parent.name, to, wanted, after=False) != written:
-                    found.append(_Edge(written, number))
+                    found.append(_Edge(written, number, can_be_open=can_be_open))
             if had is not None and None not in had and had != wanted:
                 removed = rows.find(parent.name, to, had, after=False)
                 if removed is not None and rows.find(parent.name, to, had, after=True) != removed:
-                    found.append(_Edge(number, removed, leaving=True))
+                    found.append(_Edge(number, removed, leaving=True, can_be_open=can_be_open))
     return [edge for edge in found if edge.first != edge.then]
 
 
