@@ -30,7 +30,7 @@ from .identity import identified, require_own
 from .latest import refresh_latest
 from .live import record_capture, record_refusal
 from .past.watch import look_for_jumps
-from .prune import expired, prune_locked
+from .prune import drop, expired, prune_locked
 from .rebuild_catalog import readable_contents
 from .whereabouts import remember_whereabouts
 
@@ -50,7 +50,8 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     request: the time of the last periodic snapshot that was known; a later one, by another process, serves as well.
     ``position`` and ``at`` are for events: the position of the database's log after the last event, and the time of
     that event. A snapshot of another process that began after both covers the events. ``may_be_incremental`` lets one
-    of a kind that stands alone build on others. ``deadline`` is in seconds.
+    of a kind that stands alone build on others. Retention leaves it alone before ``kept_until``. ``deadline`` is in
+    seconds.
     """
 
     kind: Kind
@@ -64,6 +65,7 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     position: Position | None = None
     at: dt.datetime | None = None
     may_be_incremental: bool = False
+    kept_until: dt.datetime | None = None
     deadline: float
 
 
@@ -296,7 +298,7 @@ async def _make_room(context: Context, contents: Contents, request: CreateReques
             raise
         number = count_text(len(dropped), "expired snapshot")
         log.warning("Little disk space: removing %s before a %s one", number, request.kind)
-        await context.in_thread(context.repository.drop, dropped)
+        await context.in_thread(drop, context, dropped)
         await context.in_thread(require_space, root, needed, minimum)
 
 
@@ -362,6 +364,7 @@ def _entry(
         fingerprint=result.fingerprint,
         verification=Verification(level=Level.CHECKSUM, at=context.clock(), ok=True),
         pinned=request.pinned,
+        kept_until=request.kept_until,
         note=request.note,
         rows=result.rows,
         health=_health(head, result, newest),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ..engines import creates_databases
 from ..errors import SnapshotError
-from ..models import NOBODY, Actor, PruneDecision, PruneReport
+from ..models import NOBODY, Actor, PruneDecision, PruneReport, Snapshot
 from ..policies.retention import decide
 from ..repository.catalog import Contents
 from ..worker.protocol import CleanedUp, CleanUpJob
@@ -20,9 +20,10 @@ from .exclusive import exclusive
 from .identity import require_own
 from .journal import journaled
 from .latest import refresh_latest
+from .past.asked import forget_records
 from .rebuild_catalog import readable_contents
 
-__all__ = ["clean_up_locked", "expired", "prune", "prune_locked"]
+__all__ = ["clean_up_locked", "drop", "expired", "prune", "prune_locked"]
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,15 @@ def prune_locked(context: Context, contents: Contents) -> tuple[Sequence[PruneDe
     dropped = [decision.snapshot for decision in decisions if not decision.keep]
     for snapshot in dropped:
         log.info("Retention removes snapshot %s of %s", snapshot.id, snapshot.created_at)
-    return decisions, context.repository.drop(dropped)
+    return decisions, drop(context, dropped)
+
+
+def drop(context: Context, snapshots: Sequence[Snapshot]) -> int:
+    """Remove snapshots and what is of no use without them; return the number of bytes freed. Blocks."""
+    freed = context.repository.drop(snapshots)
+    if snapshots:
+        forget_records(context, {snapshot.id for snapshot in snapshots})
+    return freed
 
 
 async def clean_up_locked(context: Context) -> None:

@@ -204,6 +204,7 @@ def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
     return msgspec.structs.replace(
         found,
         pinned=known.pinned,
+        kept_until=known.kept_until,
         reasons=known.reasons,
         requests=known.requests,
         restored_at=known.restored_at if not found.damaged else None,

@@ -165,7 +165,7 @@ def _keep_protected(cases: Sequence[_Case], now: dt.datetime) -> None:
             case.reasons_for += ("pinned",)
         until = case.snapshot.kept_until
         if until is not None and until > now:
-            case.reasons_for += (f"kept until {until:%Y-%m-%d}, because a table lost many rows after it",)
+            case.reasons_for += (f"kept until {until:%Y-%m-%d}, for rows that were lost or put back",)
 
 
 def _keep_present(cases: Sequence[_Case], present: Snapshot | None) -> None:

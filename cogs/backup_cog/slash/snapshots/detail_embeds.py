@@ -146,7 +146,7 @@ def _kept(found: Described) -> str:
         return _pinned(found)
     lines = []
     if snapshot.kept_until is not None:
-        lines.append(text("Until {when}, because a table lost many rows after it.", when=when(snapshot.kept_until)))
+        lines.append(text("Until {when}, for rows that were lost or put back.", when=when(snapshot.kept_until)))
     if found.decision is not None:
         why = clip("; ".join(plain(core_text(reason), 150) for reason in found.decision.reasons), _LIMIT)
         lines.append(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from ...errors import QueryError
 from ...history.questions import AskRescue
 from ...models import RescueOptions, RescuePlan, RescueRecord, RescueScope
 from ...repository.catalog import Contents
-from ...repository.state import StateFile
+from ...repository.state import STATE, StateFile
 from ...worker.protocol import HistoryJob
 from ..context import Context
 from ..journal import Journal
 from .queries import files_for, moment, player_settings
 
-__all__ = ["Rescue", "record_file", "work"]
+__all__ = ["Rescue", "forget_records", "record_file", "work"]
+
+_RECORD = "rescue-"
 
 
 class Rescue(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +32,16 @@ class Rescue(msgspec.Struct, frozen=True, kw_only=True):
 
 def record_file(context: Context, rescue_id: str) -> StateFile[RescueRecord]:
     """Return the file of what is kept of a rescue, so that it can be taken back."""
-    return StateFile(context.repository.root, f"rescue-{rescue_id}", RescueRecord)
+    return StateFile(context.repository.root, f"{_RECORD}{rescue_id}", RescueRecord)
+
+
+def forget_records(context: Context, gone: Collection[str]) -> None:
+    """Remove the records of rescues that cannot be taken back without the snapshots with these ids. Blocks."""
+    for path in (context.repository.root / STATE).glob(f"{_RECORD}*.json"):
+        file = StateFile(context.repository.root, path.stem, RescueRecord)
+        record = file.read()
+        if record is not None and (record.safety in gone or record.snapshot in gone):
+            file.remove()
 
 
 async def work(

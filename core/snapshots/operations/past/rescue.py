@@ -6,6 +6,7 @@ that it can be taken back; one transaction writes it; a critical snapshot holds 
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import time
 
@@ -196,11 +197,14 @@ async def _perform(context: Context, asked: Rescue, plan: RescuePlan, record: Re
 
 
 async def _snapshot(context: Context, kind: Kind, reason: str, on_progress: OnProgress | None) -> Snapshot:
+    """Take a snapshot before or after a rescue. To take that back needs both, so both stay for as long."""
+    kept = dt.timedelta(seconds=float(context.settings.retention.safety))
     request = CreateRequest(
         kind=kind,
         reasons=(reason,),
         requests=int(kind is Kind.CRITICAL),
         may_be_incremental=True,
+        kept_until=context.clock() + kept,
         deadline=float(context.settings.schedule.snapshot_deadline),
     )
     return (await create_locked(context, context.repository.catalog.contents, request, on_progress)).snapshot

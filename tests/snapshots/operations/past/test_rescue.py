@@ -80,3 +80,30 @@ async def test_a_rescue_that_a_trigger_refuses_is_written_nowhere(tmp_path: Path
         assert world.rows() == before
         assert not list(world.repository.glob("state/rescue-*"))
         assert (await service.audit())[-1].outcome == "failed"
+
+
+async def test_a_rescue_can_be_undone_as_long_as_safety_snapshots_stay_and_its_record_goes_with_them(
+    tmp_path: Path,
+) -> None:
+    """However many events are covered meanwhile: the way back needs the snapshot after the rescue, too."""
+    world = ServiceWorld(tmp_path)
+    rules = {"critical": 1, "keep_all": 60.0, "hourly": 0, "daily": 0, "safety": 86400.0}
+    async with world.opened(retention=rules) as service:
+        await service.create(pin=True)
+        world.play(LOSS)
+        before = world.rows()
+        first = await service.rescue(SEVEN)
+        world.forget_pages()
+        for _ in range(2):
+            world.play()
+            await service.create(Kind.CRITICAL)
+        world.play("UPDATE users SET cards_owned = cards_owned - 2 WHERE id = 1")
+        await service.rebuild_catalog()
+        assert (await service.undo_rescue(first.id)).done
+        assert world.rows() == before
+        world.forget_pages()
+        world.play()
+        await service.create(Kind.CRITICAL)
+        world.clock.advance(days=2)
+        await service.prune()
+        assert not list(world.repository.glob(f"state/rescue-{first.id}*"))
