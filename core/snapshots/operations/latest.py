@@ -49,6 +49,7 @@ async def _assemble(context: Context, newest: Snapshot) -> None:
         ExportJob,
         Exported,
         deadline=float(context.settings.schedule.snapshot_deadline),
+        deadline_key="schedule.snapshot_deadline",
         min_free=int(context.settings.repository.min_free),
         chain=await context.in_thread(repository.chain, newest),
         target=str(scratch),

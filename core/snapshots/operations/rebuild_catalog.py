@@ -169,6 +169,7 @@ async def _scan(
         ScanResult,
         on_progress,
         deadline=_SECONDS_PER_FILE * len(files),
+        deadline_key="",
         files=files,
         at=context.clock(),
     )

@@ -8,7 +8,7 @@ import pytest
 
 from core.snapshots.settings.schema import defaults
 from core.snapshots.worker.deadlines import _JOBS, overdue
-from core.snapshots.worker.protocol import CleanUpJob, IntegrityJob, ReplaceJob, SnapshotJob
+from core.snapshots.worker.protocol import CleanUpJob, HistoryJob, IntegrityJob, ReplaceJob, SnapshotJob
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from core.snapshots.worker.protocol import CleanUpJob, IntegrityJob, ReplaceJob,
         (SnapshotJob, "schedule.shutdown_deadline", False, ["[schedule] shutdown_deadline"]),
         (IntegrityJob, "startup.deadline", False, ["The integrity check did", "[startup] deadline", "was only read"]),
         (ReplaceJob, None, False, ["The restore did", "[schedule] restore_deadline", "The database is as it was."]),
+        (HistoryJob, "", False, ["The question about the past did", "was only read."]),
         (ReplaceJob, None, True, ["Its change was made before that."]),
         (CleanUpJob, None, False, ["The operation did not end", "and was given up. Nothing half-done is left."]),
     ],
@@ -30,6 +31,8 @@ def test_it_names_the_operation_the_setting_and_what_stands_now(
     assert error.seconds == 90.0
     for part in (*says, "within 1m 30s"):
         assert part in str(error)
+    assert ("[" in str(error)) is bool(error.setting)
+    assert setting in (None, error.setting)
 
 
 def test_every_setting_that_is_named_exists() -> None:

@@ -71,6 +71,7 @@ async def work(
         None,
         None if journal is None else journal.committed,
         deadline=float(context.settings.schedule.restore_deadline),
+        deadline_key="schedule.restore_deadline",
         question=AskRescue(
             scope=asked.scope,
             options=asked.options,

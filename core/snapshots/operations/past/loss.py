@@ -28,6 +28,7 @@ async def loss_since(context: Context, contents: Contents, snapshot: Snapshot) -
             HistoryJob,
             Loss,
             deadline=_SECONDS,
+            deadline_key="",
             question=AskLoss(settings=player_settings(context), now=len(points) == 1),
             files=await context.in_thread(files_for, context, contents, points, present=len(points) == 1),
         )

@@ -7,7 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from core.snapshots import DeadlineExceeded, Rescue, RescueScope
 from core.snapshots.models import Loss, PlayerLoss, RestorePlan, TableLoss
+from core.snapshots.operations.past import loss
+from core.snapshots.worker import client
 from tests.worlds.service_world import ServiceWorld
 
 pytestmark = pytest.mark.process
@@ -77,3 +80,26 @@ async def test_a_preview_that_cannot_compare_says_so_and_goes_on(tmp_path: Path)
     assert loss is not None
     assert (loss.rows, loss.tables) == (None, {})
     assert "could not be compared" in (loss.problem or "")
+
+
+async def test_a_comparison_that_takes_too_long_names_no_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is none for it; that of a rescue, which is planned by the same job, is the restore's."""
+    world = ServiceWorld(tmp_path)
+
+    async def too_late(*_: object, **__: object) -> None:
+        raise DeadlineExceeded("too late", seconds=1.0)
+
+    async with world.opened() as service:
+        snapshot = (await service.create()).snapshot
+        world.play()
+        monkeypatch.setattr(loss, "_SECONDS", 1e-6)
+        plan = await service.restore_plan(snapshot.id)
+        assert plan.loss is not None
+        assert plan.loss.problem is not None
+        assert "[schedule]" not in plan.loss.problem
+        monkeypatch.setattr(client, "run", too_late)
+        with pytest.raises(DeadlineExceeded) as caught:
+            await service.rescue_plan(Rescue(scope=RescueScope(player="7"), when=snapshot.id))
+        assert caught.value.setting == "schedule.restore_deadline"
