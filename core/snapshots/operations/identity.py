@@ -68,7 +68,7 @@ async def claim(context: Context, *, actor: Actor = NOBODY) -> Identity:
     Raises AnotherDatabase if the server cannot tell which database that is.
     """
     await context.in_thread(forget_whereabouts, context)
-    async with exclusive(context, "a claim", beginning_anew=True):
+    async with exclusive(context, "a claim", actor=actor, beginning_anew=True):
         contents = await readable_contents(context)
         present = await present_identity(context)
         if present is None:

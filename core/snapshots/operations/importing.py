@@ -42,7 +42,7 @@ async def import_file(
     SnapshotDamaged, DatabaseDamaged, Busy or RepositoryError; nothing was changed then.
     """
     await context.in_thread(_require_elsewhere, context, source)
-    async with exclusive(context, "an import"):
+    async with exclusive(context, "an import", actor=actor):
         contents = await readable_contents(context)
         await require_own(context, contents)
         contents = await identified(context, contents)

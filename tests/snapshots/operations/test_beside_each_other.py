@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from core.snapshots import IntegrityReport, Kind, Level, Snapshot
+from core.snapshots import Actor, IntegrityReport, Kind, Level, Rescue, RescueScope, Snapshot
 from core.snapshots.operations import context as context_module
+from core.snapshots.repository.lock import RepositoryLock
 from core.snapshots.worker import client
 from core.snapshots.worker.protocol import VerifyJob
 from tests.worlds.service_world import ServiceWorld, played_world
@@ -83,3 +84,28 @@ async def test_a_check_needs_no_room_on_the_disk_of_the_repository(
         monkeypatch.setattr(context_module, "free_space", lambda path: 4096)
         assert service._context.scratch_root() == Path(tempfile.gettempdir())
         assert not (await service.integrity()).ok
+
+
+@pytest.mark.process
+async def test_whoever_has_to_wait_is_told_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each operation that a person asks for holds the lock in that person's name."""
+    world = await played_world(tmp_path)
+    held, actors = RepositoryLock.held, {}
+    ann = Actor(source="discord", name="Ann", id=7)
+
+    def recorded(self: RepositoryLock, operation: str, *args: Any, **named: Any) -> Any:
+        actors[operation] = named["actor"]
+        return held(self, operation, *args, **named)
+
+    async with world.opened() as service:
+        monkeypatch.setattr(RepositoryLock, "held", recorded)
+        await service.create(actor=ann)
+        await service.pin(world.older.id, actor=ann)
+        await service.prune(actor=ann)
+        await service.import_file(world.file_of(world.newer).rename(tmp_path / "another.db.gz"), actor=ann)
+        await service.rebuild_catalog(actor=ann)
+        await service.claim(actor=ann)
+        await service.rescue(Rescue(scope=RescueScope(player="7"), when=world.older.id), actor=ann)
+        await service.restore(world.older.id, actor=ann)
+    assert set(actors.values()) == {ann}
+    assert len(actors) == 8

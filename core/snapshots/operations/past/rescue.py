@@ -75,7 +75,7 @@ async def rescue(
     Raises what ``rescue_plan`` raises, Busy, PlanOutdated, and RestoreFailed if a constraint or a conflict stands
     against it. After any of them no row was changed.
     """
-    async with exclusive(context, "a rescue"):
+    async with exclusive(context, "a rescue", actor=actor):
         contents = await readable_contents(context)
         await require_own(context, contents)
         for attempt in range(1, _ATTEMPTS + 1):
