@@ -81,7 +81,7 @@ def rescue(
             invocation.answer(documents.rescue_document(report), text.rescue_output(report, invocation.now()))
             return
         asked = Rescue(scope=scope, when=when or "", damaged_at=damaged_at, options=options)
-        if not yes:
+        if dry_run or not yes:
             plan = session.run(service.rescue_plan(asked))
             if dry_run or not _agreed(invocation, session, plan):
                 if dry_run:

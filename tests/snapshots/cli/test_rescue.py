@@ -40,6 +40,8 @@ def test_a_rescue_answers_with_its_plan_and_what_was_done(damaged: World) -> Non
     assert list(planned) == ["id", "at", "plan", "conflicts", "left_out", "notes", "done", "safety", "snapshot"]
     assert planned["plan"] == {"user_cards": {"put_back": 2, "changed": 0, "removed": 0, "conflicts": 0}}
     assert (planned["at"], planned["done"], planned["id"], rows(damaged)) == (sound, False, None, before)
+    assert damaged.answer(*arguments, "--dry-run", "--yes") == planned
+    assert rows(damaged) == before
     done = damaged.answer(*arguments, "--yes")
     assert (done["plan"], done["done"]) == (planned["plan"], True)
     after = rows(damaged)
@@ -52,7 +54,7 @@ def test_a_rescue_answers_with_its_plan_and_what_was_done(damaged: World) -> Non
     assert (listed[done["snapshot"]]["kind"], listed[done["safety"]]["kind"]) == ("critical", "safety")
     assert listed[done["safety"]]["form"] == "incremental"
     assert damaged.answer("audit")["lines"][-1]["action"] == "rescue"
-    undone = damaged.answer("rescue", "--undo", done["id"], "--yes")
+    undone = damaged.answer("rescue", "--undo", done["id"])
     assert undone["plan"]["user_cards"]["removed"] == 2
     assert rows(damaged) == before
 

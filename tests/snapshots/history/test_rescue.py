@@ -265,6 +265,23 @@ def test_a_single_row_and_a_set_of_rows_can_be_rescued(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "scope", [RescueScope(table="user_cards", key=("1",)), RescueScope(table="user_cards", where="id < 3")], ids=repr
+)
+def test_a_row_that_is_named_without_its_player_is_not_taken_from_another_one(
+    tmp_path: Path, scope: RescueScope
+) -> None:
+    """It is a conflict, as in the rescue of a player, and can be taken."""
+    world = HistoryWorld(tmp_path)
+    then = world.snapshot(*ECONOMY)
+    world.commit("UPDATE user_cards SET user_id = 3 WHERE id = 1", "DELETE FROM user_cards WHERE id = 2")
+    plan = rescue(world, then, scope)
+    assert [(each.name, each.holder) for each in plan.conflicts] == [("user_cards:1", "3")]
+    assert plan.writes == (scope.where is not None)
+    rescue(world, then, scope, RescueOptions(take=("user_cards:1",)))
+    assert world.rows(None, "SELECT user_id FROM user_cards WHERE id = 1") == [(1,)]
+
+
+@pytest.mark.parametrize(
     ("scope", "options", "sentence"),
     [
         (RescueScope(player="9"), RescueOptions(), "No row in snapshot 000000000001 belongs to a player '9'"),

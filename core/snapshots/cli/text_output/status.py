@@ -54,7 +54,11 @@ def status_output(
         *(("engine", remark) for remark in status.remarks),
     ]
     audit = [
-        sentence(f"{moment(line.at, now)}  {line.action} {line.snapshot or ''}: {line.outcome}, {line.actor}", QUIET)
+        sentence(
+            f"{moment(line.at, now)}  {line.action}{f' {line.snapshot}' if line.snapshot else ''}: {line.outcome}"
+            f"{f' ({line.detail})' if line.detail else ''}, {line.actor}",
+            QUIET,
+        )
         for line in status.audit
     ]
     return _live(status.live, now), facts(pairs), *audit, *_problems(problems)

@@ -60,7 +60,8 @@ class AskedRescue:
         then, asked = self._then, self._question
         scope, options = asked.scope, asked.options
         player = None if scope.player is None else _player_in(now, then, asked.settings)
-        planner = Planner(then, now, self._after_damage, scope, options, player)
+        owner = player if scope.table is None else _owner_in(now, then, asked.settings)
+        planner = Planner(then, now, self._after_damage, scope, options, owner)
         planned = planner.plan([] if scope.rows else then.wanted(scope, player))
         if not planner.found and not scope.rows:
             whose = f"a player {scope.player!r}" if player else "what was asked for"
@@ -96,6 +97,14 @@ def _require_known(conflicts: Sequence[RescueConflict], take: Sequence[str]) -> 
     unknown = [name for name in take if name not in known]
     if unknown:
         raise QueryError(f"No row {unknown[0]} is in conflict that could be taken; there may have been one earlier.")
+
+
+def _owner_in(now: State, then: State, settings: PlayerSettings) -> PlayerTables | None:
+    """Return who owns rows that are named without a player: what is another player's now is a conflict there too."""
+    try:
+        return _player_in(now, then, settings)
+    except QueryError:
+        return None
 
 
 def _player_in(now: State, then: State, settings: PlayerSettings) -> PlayerTables:
