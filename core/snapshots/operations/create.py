@@ -177,6 +177,7 @@ async def create_locked(
 async def _look_for_losses(context: Context, contents: Contents, snapshot: Snapshot) -> None:
     """Alert if a table lost many rows since the last counted snapshot, and keep that snapshot for a while.
 
+    The new snapshot is valid, and the alert is due, even if it cannot be written down that the other one is kept.
     A safety snapshot holds what somebody is about to undo: it neither alerts nor is compared with, unless it was
     restored.
     """
@@ -193,11 +194,16 @@ async def _look_for_losses(context: Context, contents: Contents, snapshot: Snaps
     if not losses:
         return
     until = context.clock() + _KEPT_AFTER_A_LOSS
-    await context.in_thread(context.repository.update, msgspec.structs.replace(before, kept_until=until))
+    kept = f"That snapshot is kept until {until:%Y-%m-%d}."
+    try:
+        await context.in_thread(context.repository.update, msgspec.structs.replace(before, kept_until=until))
+    except (SnapshotError, OSError) as error:
+        log.error("That snapshot %s is to be kept could not be recorded: %s", before.id, error)
+        kept = "That it is to be kept could not be recorded: pin it."
     worst = ", ".join(f"{each.table} from {each.before:,} to {each.after:,}" for each in losses[:_LOSSES_NAMED])
     message = (
-        f"Many rows are gone since snapshot {before.id} of {before.began_at:%Y-%m-%d %H:%M} UTC: {worst}. That "
-        f"snapshot is kept until {until:%Y-%m-%d}. If it was not meant: restore {before.id}."
+        f"Many rows are gone since snapshot {before.id} of {before.began_at:%Y-%m-%d %H:%M} UTC: {worst}. {kept} "
+        f"If it was not meant: restore {before.id}."
     )
     await context.notify(lambda listener: listener.noticed("shrink", message))
 

@@ -62,12 +62,16 @@ async def look_for_jumps(context: Context, contents: Contents, snapshot: Snapsho
     jumped = jumps(known.answers[before.id], found.values, context.settings.history.watch_jump)
     if not jumped:
         return
-    await context.in_thread(context.repository.update, msgspec.structs.replace(before, pinned=True))
+    way_back = f"Snapshot {before.id}, from before it, is pinned: see diff, put rows back with rescue, or unpin it."
+    try:
+        await context.in_thread(context.repository.update, msgspec.structs.replace(before, pinned=True))
+    except (SnapshotError, OSError) as error:
+        log.error("Snapshot %s, from before a jump, could not be pinned: %s", before.id, error)
+        way_back = f"Snapshot {before.id}, from before it, could not be pinned: pin it, see diff, or use rescue."
     changes = ", ".join(f"{each.question} from {each.before:,} to {each.after:,}" for each in jumped)
     message = (
         f"A number that you watch jumped since snapshot {before.id} of {before.began_at:%Y-%m-%d %H:%M} UTC: "
-        f"{changes}. {_events(snapshot.reasons)}. Snapshot {before.id}, from before it, is pinned: see diff, put "
-        "rows back with rescue, or unpin it."
+        f"{changes}. {_events(snapshot.reasons)}. {way_back}"
     )
     await _notice(context, "jump", message)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from core.snapshots.repository.repository import Repository
 from tests.worlds.service_world import ServiceWorld, ids
 
 pytestmark = pytest.mark.process
@@ -71,3 +74,26 @@ async def test_a_safety_snapshot_holds_what_is_being_undone_and_alerts_nobody(tm
         world.play("DELETE FROM scores WHERE points > 10")
         await service.create()
     assert [key for key, _ in world.heard.notices] == ["shrink"]
+
+
+async def test_a_snapshot_is_taken_and_its_alert_sent_though_the_one_before_it_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that filled up after a snapshot was published is no reason to report it as failed, or to say nothing."""
+    world = ServiceWorld(tmp_path)
+    world.play("CREATE TABLE scores (points INTEGER)")
+    world.play(_SCORES)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    dust = "sum(dust) FROM users"
+    async with world.opened(database={"critical_tables": ()}, history={"watch": (dust,)}) as service:
+        await service.create()
+        world.play("DELETE FROM scores WHERE points > 10")
+        world.play("UPDATE users SET dust = dust * 20")
+        monkeypatch.setattr(Repository, "update", full)
+        assert not (await service.create()).unchanged
+    (_, lost), (_, jumped) = world.heard.notices
+    assert "scores from 80 to 10. That it is to be kept could not be recorded: pin it." in lost
+    assert "could not be pinned" in jumped
