@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..settings.database_url import parse
 from .app import command
 from .invocation import Invocation
 from .json_output import history as documents
@@ -116,4 +117,5 @@ def query(invocation: Invocation, sql: str, when: str) -> None:
     """Ask in SQL, at one moment; only reading is allowed."""
     with opened(invocation, reading=True, needs_snapshots=True) as session:
         found = session.run(session.service.query(sql, session.when(when)))
-    invocation.answer(documents.query_document(found), text.query_output(found))
+        server = parse(session.service.settings.database.url).engine != "sqlite"
+    invocation.answer(documents.query_document(found), text.query_output(found, server=server))

@@ -155,7 +155,8 @@ class ChangePoint(msgspec.Struct, frozen=True, kw_only=True):
 class FindChange(msgspec.Struct, frozen=True, kw_only=True):
     """The first point at which a condition holds, and the last before it; None if there is none.
 
-    ``by`` is "bisection" if the condition changed once, else "all".
+    ``by`` is "bisection" if the condition changed once, else "all". ``skipped`` are damaged snapshots, at which it was
+    not asked.
     """
 
     condition: str
@@ -164,6 +165,7 @@ class FindChange(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     points: int
     read: int
+    skipped: tuple[str, ...] = ()
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from pathlib import Path
 
 import pytest
 
+from core.snapshots.cli.json_output.history import find_change_document
+from core.snapshots.cli.text_output.history import find_change_output
+from core.snapshots.models import ChangePoint, FindChange
 from tests.worlds.console_world import TIME, World
 from tests.worlds.game_database import connected
 
@@ -158,3 +162,11 @@ def test_a_number_that_cannot_be_watched_is_said_at_the_shell_too(past: World) -
     noted = [past.run("--config", str(past.config), "now").stderr for _ in range(2)]
     assert "Note: [history] watch asks for 'sum(gold) FROM nothing'" in noted[0]
     assert noted[1] == ""
+
+
+def test_what_is_damaged_is_said_to_be_left_out() -> None:
+    """A first moment that was found without it may not be the first."""
+    point = ChangePoint(snapshot="22", at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), reasons=(), holds=True)
+    found = FindChange(condition="x", first=point, before=None, by="all", points=2, read=2, skipped=("11",))
+    assert find_change_document(found).left_out == ("11",)
+    assert any("Damaged, so not read: 11." in str(each) for each in find_change_output(found, point.at))

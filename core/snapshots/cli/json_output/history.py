@@ -103,6 +103,7 @@ class FindChangeDocument(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     points: int
     read: int
+    left_out: tuple[str, ...]
 
 
 class QueryDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +165,7 @@ def find_change_document(found: FindChange) -> FindChangeDocument:
         by=found.by,
         points=found.points,
         read=found.read,
+        left_out=found.skipped,
     )
 
 

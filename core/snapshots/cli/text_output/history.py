@@ -58,11 +58,10 @@ def history_output(history: RowHistory, now: dt.datetime, whose: str = "") -> Sh
         for change in history.changes:
             grid.add_row(moment(change.at, now), change.snapshot, plain(first(change.reasons, 1)), _change_text(change))
         shown = (sentence(f"{history.table} {of}, from the oldest snapshot to now:"), grid)
-    left_out = f"Damaged, so not read: {first(history.skipped, 5)}."
     read = f"{count_text(history.points, 'point')} in time; {history.read} could have changed the row and were read."
     return (
         *shown,
-        *((sentence(left_out, BAD),) if history.skipped else ()),
+        *_damaged(history.skipped),
         sentence(read, QUIET),
         *_how(history.by),
     )
@@ -121,13 +120,20 @@ def _differing_rows(name: str, each: TableDiff) -> list[Any]:
 
 def find_change_output(found: FindChange, now: dt.datetime) -> Shown:
     """Show the first moment at which a condition holds."""
-    looked = sentence(f"{found.read} of {count_text(found.points, 'point')} in time asked ({found.by}).", QUIET)
+    looked = (
+        sentence(f"{found.read} of {count_text(found.points, 'point')} in time asked ({found.by}).", QUIET),
+        *_damaged(found.skipped),
+    )
     if found.first is None:
-        return sentence(f"It never holds: {found.condition}", WARNING), looked
+        return sentence(f"It never holds: {found.condition}", WARNING), *looked
     lines = [sentence(f"It holds first at {_point_text(found.first, now)}.", GOOD)]
     if found.before is not None:
         lines.append(sentence(f"The last point before it is {_point_text(found.before, now)}."))
-    return (*lines, looked)
+    return (*lines, *looked)
+
+
+def _damaged(skipped: Sequence[str]) -> Shown:
+    return (sentence(f"Damaged, so not read: {first(skipped, 5)}.", BAD),) if skipped else ()
 
 
 def _point_text(point: ChangePoint, now: dt.datetime) -> str:
@@ -135,8 +141,8 @@ def _point_text(point: ChangePoint, now: dt.datetime) -> str:
     return f"{_name(point.snapshot)} of {moment(point.at, now)}{reasons}"
 
 
-def query_output(result: QueryResult) -> Shown:
-    """Show the rows of a query."""
+def query_output(result: QueryResult, *, server: bool = False) -> Shown:
+    """Show the rows of a query; ``server`` says that it was asked of a server, which APSW makes no quicker."""
     if not result.columns:
         return (sentence("No row."),)
     grid = table(*(plain(name) for name in result.columns))
@@ -144,17 +150,17 @@ def query_output(result: QueryResult) -> Shown:
         grid.add_row(*map(value_text, row))
     note = "There are more rows; ask with a LIMIT and an OFFSET." if result.truncated else ""
     counted = sentence(f"{count_text(len(result.rows), 'row')} at {_name(result.at)}. {note}".strip(), QUIET)
-    return (grid, counted, *_how(result.by))
+    return (grid, counted, *_how(result.by, server=server))
 
 
 def _name(at: str) -> str:
     return "now" if at == NOW else f"snapshot {at}"
 
 
-def _how(by: str) -> Shown:
+def _how(by: str, *, server: bool = False) -> Shown:
     if by != "rebuild":
         return ()
-    return (sentence(_REBUILT + ("" if find_spec("apsw") else _QUICKER), QUIET),)
+    return (sentence(_REBUILT + ("" if server or find_spec("apsw") else _QUICKER), QUIET),)
 
 
 def _rows_table(rows: Sequence[Row], count: int | None = None) -> list[Any]:

@@ -19,6 +19,7 @@ from ...engines.postgres.session import Session, quoted
 from ...errors import DatabaseBusy, DatabaseUnavailable, QueryError, SnapshotError
 from ..databases import Value
 from ..tables import Column, Table
+from .foresight import reason_of
 from .mentioned import require_no_parameters
 from .store import columns_of_rows
 from .values import text_of
@@ -58,7 +59,7 @@ def translated(session: Session, where: str) -> Iterator[None]:
             raise
         session.execute("ROLLBACK TO SAVEPOINT asked")
         raise QueryError(
-            f"PostgreSQL refuses this for {where}: {error.data['detail']}.",
+            f"PostgreSQL refuses this for {where}: {reason_of(error)}.",
             detail=str(error),
             unknown=str(error.data["code"]) in _UNKNOWN,
         ) from error

@@ -99,8 +99,10 @@ class HistoryQueries:
 
     async def find_change(self, condition: str, *, on_progress: OnProgress | None = None) -> FindChange:
         """Return the first moment at which a condition holds, such as "count(*) < 1000 FROM users"."""
-        line, _ = await self._timeline()
-        return await self._ask(AskFindChange(condition=condition, now=True), FindChange, *line, on_progress=on_progress)
+        line, left_out = await self._timeline()
+        question = AskFindChange(condition=condition, now=True)
+        answer = await self._ask(question, FindChange, *line, on_progress=on_progress)
+        return msgspec.structs.replace(answer, skipped=left_out)
 
     async def query(self, sql: str, when: str = "latest", *, most: int = 1000) -> QueryResult:
         """Return at most so many rows of a query, as they were at a moment; nothing but reading is allowed."""
