@@ -59,6 +59,58 @@ def test_a_rescue_answers_with_its_plan_and_what_was_done(damaged: World) -> Non
     assert rows(damaged) == before
 
 
+def test_rows_of_a_table_come_back_by_their_key_or_under_a_condition(damaged: World) -> None:
+    """One row, then the others; each shown before in words."""
+    first, second = sorted(
+        damaged.answer("query", "SELECT id FROM user_cards WHERE user_id = 7", "--at", "latest")["rows"]
+    )
+    arguments = ("rescue", "--table", "user_cards", "--from", damaged.answer("list")["snapshots"][0]["id"])
+    assert damaged.answer(*arguments, "--key", str(first[0]), "--yes")["plan"]["user_cards"]["put_back"] == 1
+    assert "user_cards" in damaged.show(*arguments, "--where", "user_id = 7", "--dry-run")
+    assert damaged.answer(*arguments, "--where", "user_id = 7 -- his", "--yes")["plan"]["user_cards"]["put_back"] == 1
+    with connected(damaged.database) as connection:
+        assert connection.execute("SELECT id FROM user_cards WHERE user_id = 7").fetchall() == [
+            tuple(first),
+            tuple(second),
+        ]
+
+
+def test_what_is_done_about_conflicts_is_said_at_the_shell(damaged: World) -> None:
+    """Each with who holds it now: left, taken by name, reason to do nothing; exact, only missing, after the damage."""
+    with connected(damaged.database) as connection:
+        connection.execute("UPDATE users SET dust = 1 WHERE id = 7")
+        (sold,) = connection.execute("SELECT min(id) FROM user_cards WHERE user_id = 8").fetchone()
+        connection.execute("UPDATE user_cards SET user_id = 7 WHERE id = ?", (sold,))
+        connection.execute("INSERT INTO user_cards (id, user_id, card_id) VALUES (9001, 8, 1)")
+    before = rows(damaged)
+    eight = ("rescue", "--player", "8", "--from", "latest")
+    assert f"{sold}: it belongs to 7 now; left as it is (--take user_cards:{sold} takes it)" in damaged.show(
+        *eight, "--dry-run"
+    )
+    assert "it belongs to 7 now" in damaged.error(*eight, "--conflicts", "fail", "--yes", code=1)[1]
+    assert rows(damaged) == before
+    planned = damaged.answer(*eight, "--take", f"user_cards:{sold}", "--exact", "--dry-run")
+    assert planned["conflicts"] == [
+        {
+            "name": f"user_cards:{sold}",
+            "table": "user_cards",
+            "key": {"id": sold},
+            "why": "it belongs to 7 now",
+            "holder": "7",
+            "taken": True,
+        }
+    ]
+    assert planned["plan"]["user_cards"] == {"put_back": 0, "changed": 1, "removed": 1, "conflicts": 1}
+    seven = ("rescue", "--player", "7", "--from", "latest", "--only", "missing", "--dry-run")
+    assert damaged.answer(*seven)["plan"] == {"user_cards": {"put_back": 2, "changed": 0, "removed": 0, "conflicts": 0}}
+    sound = planned["at"]
+    after = damaged.snapshot("--note", "damaged")["id"]
+    with connected(damaged.database) as connection:
+        connection.execute("UPDATE users SET dust = 2 WHERE id = 7")
+    since = damaged.answer("rescue", "--player", "7", "--from", sound, "--damaged-at", after, "--dry-run")
+    assert [each["why"] for each in since["conflicts"]] == ["it changed since the damage"]
+
+
 def test_a_rescue_with_nothing_to_put_back_takes_no_snapshot(damaged: World) -> None:
     """It says so and changes nothing."""
     count = len(damaged.answer("list")["snapshots"])

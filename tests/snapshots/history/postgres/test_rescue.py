@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from core.snapshots.errors import PlanOutdated, QueryError, RestoreFailed
 from core.snapshots.models import ConflictRule, RescueOptions, RescueScope, TableRescue
 from tests.worlds.past.postgres_past import ECONOMY, PostgresPastWorld
+from tests.worlds.waiting import until
 
 pytestmark = pytest.mark.server
 
@@ -174,6 +177,49 @@ def test_a_plan_that_is_not_so_any_more_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanOutdated, match="titles is not as the plan said"):
         world.rescue(then, ANN)
     assert world.everything() == before
+
+
+def test_a_row_that_somebody_changes_meanwhile_stops_everything(tmp_path: Path) -> None:
+    """The rescue waits for who holds the row, and then sees that it is not as the plan said."""
+    world = PostgresPastWorld(tmp_path)
+    then = world.snapshot(ECONOMY)
+    world.commit(*EXPLOIT)
+    before = world.everything()
+
+    async def meanwhile() -> None:
+        connection = await asyncpg.connect(world.game.url)
+        async with connection.transaction():
+            await connection.execute("UPDATE users SET coins = 5 WHERE id = 1")
+            rescue = asyncio.create_task(asyncio.to_thread(world.rescue, then, ANN))
+            await until(lambda: world.rows("SELECT 1 FROM pg_locks WHERE NOT granted"), "the rescue waits for the row")
+        await connection.close()
+        with pytest.raises(PlanOutdated, match="Somebody changed rows of this rescue"):
+            await rescue
+
+    asyncio.run(meanwhile())
+    assert world.rows("SELECT coins FROM users WHERE id = 1") == [(5,)]
+    after = world.everything()
+    assert {name: after[name] for name in after if name != "users"} == {
+        name: before[name] for name in before if name != "users"
+    }
+
+
+def test_only_what_is_missing_comes_back_and_what_changed_since_is_not_taken_back(tmp_path: Path) -> None:
+    """What he has and changed stays as it is; a row that is played on with after the rescue is kept by its undo."""
+    world = PostgresPastWorld(tmp_path)
+    then = world.snapshot(ECONOMY)
+    safety = world.snapshot("DELETE FROM listings", "DELETE FROM user_cards WHERE id IN (2, 4)")
+    world.commit("UPDATE users SET coins = 0 WHERE id = 1", "UPDATE user_cards SET level = 9 WHERE id = 1")
+    done = world.rescue(then, ANN, RescueOptions(only_missing=True))
+    assert world.rows("SELECT id, level FROM user_cards WHERE user_id = 1 ORDER BY 1") == [(1, 9), (2, 1), (4, 1)]
+    assert world.rows("SELECT coins FROM users WHERE id = 1") == [(0,)]
+    after = world.snapshot()
+    world.commit("UPDATE user_cards SET level = 5 WHERE id = 2")
+    undone = world.rescue(safety, RescueScope(rows=done.rows), damaged=after)
+    assert [(each.table, each.key, each.why) for each in undone.conflicts] == [
+        ("user_cards", {"id": 2}, "it changed since the damage")
+    ]
+    assert world.rows("SELECT id FROM user_cards WHERE user_id = 1 ORDER BY 1") == [(1,), (2,)]
 
 
 @pytest.mark.parametrize(
