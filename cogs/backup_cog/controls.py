@@ -11,7 +11,7 @@ from typing import Any
 
 import discord
 
-from .language import speak, text
+from .language import phrase, speak
 from .permissions import Interaction, NotAllowed
 
 __all__ = [
@@ -87,7 +87,7 @@ def chosen_user(interaction: Interaction) -> discord.User:
     users = data.get("resolved", {}).get("users", {})
     chosen = next((users[each] for each in data.get("values", ()) if each in users), None)
     if chosen is None:
-        raise NotAllowed(text("Nobody was chosen."))
+        raise NotAllowed(phrase("Nobody was chosen."))
     return discord.User(state=interaction._state, data=chosen)
 
 

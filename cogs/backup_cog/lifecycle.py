@@ -69,8 +69,8 @@ _GOOD_STARTS = {StartupOutcome.CLEAN, StartupOutcome.NEW, StartupOutcome.SKIPPED
 class Lifecycle:
     """From the start-up check to the shutdown snapshot.
 
-    ``open_documents`` is called once the repository may be written to, ``tick`` again and again: it sends the notices
-    that wait, for example. ``cog`` is what unloads last; ``monotonic`` is a clock in seconds.
+    ``open_documents`` is called once the repository may be written to, ``on_tick`` at each tick of the loop. ``cog`` is
+    what unloads last; ``monotonic`` is a clock in seconds.
     """
 
     def __init__(

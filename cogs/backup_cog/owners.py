@@ -15,11 +15,11 @@ import discord
 
 from .permissions import Bot
 
-__all__ = ["Owners"]
+__all__ = ["ROLES", "Owners"]
 
 log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 180.0
-_ROLES = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
+ROLES = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
 """The roles in a team that make an owner, as ``bot.is_owner`` has it."""
 
 
@@ -55,7 +55,7 @@ class Owners:
             log.warning("Discord could not be asked who owns the bot: %s", error)
             return
         team = application.team
-        found = {member.id for member in team.members if member.role in _ROLES} if team is not None else set()
+        found = {member.id for member in team.members if member.role in ROLES} if team is not None else set()
         if self._is_ours is None:
             # The bot had owners before this cog came: those of its team, if somebody asked for them, or the host's own.
             self._is_ours = found == set(self._bot.owner_ids or ())

@@ -21,12 +21,10 @@ from .answers import working
 from .core_api import Doing, Stage
 from .formatting import Reply
 from .language import phrase, text
-from .notices.delivery import is_temporary
+from .notices.delivery import QUIET, is_temporary
 from .permissions import Interaction
 
 __all__ = ["QUIET", "Answer", "Elsewhere", "ProgressDisplay", "acknowledge", "cannot_answer"]
-
-QUIET = discord.AllowedMentions.none()
 
 Elsewhere = Callable[[Reply, int], None]
 """A function that keeps an outcome for the owner; the number is the id of the user who could not be answered."""

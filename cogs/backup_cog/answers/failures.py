@@ -1,6 +1,6 @@
 """What is shown when something fails: a title and what to do for each error of the core, in Discord's words.
 
-The core's own sentence stands between the two. It says what happened, in English, and can name a command of the shell.
+The core's own sentence stands between the two. It says what happened, and can name a command of the shell.
 """
 
 from __future__ import annotations

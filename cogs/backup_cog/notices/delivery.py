@@ -16,6 +16,7 @@ import discord
 
 from ..formatting import clip
 from ..language import for_the_host, text
+from ..owners import ROLES
 from ..permissions import Bot
 from .models import Notice
 
@@ -29,7 +30,6 @@ _SERVER_FAULT = 500
 _TOO_MANY = 429
 _INVALID = 400
 _LABEL_LIMIT = 80
-_TEAM_OWNERS = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
 _PICTURE, _DESCRIPTION_LIMIT = "backups.png", 1000
 _WEBHOOK_SECONDS = aiohttp.ClientTimeout(total=10.0)
 
@@ -162,7 +162,7 @@ async def owner_ids(bot: Bot, only: Collection[int] = ()) -> list[int]:
         application = await bot.application_info()
         team = application.team
         members = team.members if team is not None else ()
-        found = {member.id for member in members if member.role in _TEAM_OWNERS} or {application.owner.id}
+        found = {member.id for member in members if member.role in ROLES} or {application.owner.id}
     return sorted(found.intersection(only) or found)
 
 

@@ -46,7 +46,11 @@ def open_alert(operation: str, outage: Outage, now: dt.datetime) -> str:
     often = plural(outage.failures, "{count} failure", "{count} failures")
     lasts, name = duration_text(seconds_of(outage, now)), name_of(operation)
     return text(
-        "{name}: for {time}, {failures}. {message}", name=name, time=lasts, failures=often, message=outage.message
+        "{name}: for {time}, {failures}. {message}",
+        name=name,
+        time=lasts,
+        failures=often,
+        message=core_text(outage.message),
     )
 
 

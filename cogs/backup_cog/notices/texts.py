@@ -94,7 +94,7 @@ def another_database(message: str) -> discord.Embed:
     shown = text(
         "{message}\n\nOnly if the database or its host has moved, and these are its snapshots: the bot's owner can "
         "press the button below.",
-        message=plain(message, 2000),
+        message=plain(core_text(message), 2000),
     )
     return embed(text("These snapshots are of another database"), shown, colour=RED)
 
@@ -127,7 +127,7 @@ def health(found: Health, newest: Snapshot | None, group: str) -> discord.Embed:
 
 def _finding(finding: Finding) -> str:
     often = f" (×{finding.count})" if finding.count > 1 else ""
-    remedy = f" {plain(finding.remedy, 400)}" if finding.remedy else ""
+    remedy = f" {plain(core_text(finding.remedy), 400)}" if finding.remedy else ""
     return f"{plain(core_text(finding.message), 500)}{often}{remedy}"
 
 

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from cogs.backup_cog.language import catalog, core_text, speak
+from cogs.backup_cog.language import catalog, core_text, set_host_language, speak
 from cogs.backup_cog.language.catalog import LANGUAGES, core_table
+from cogs.backup_cog.notices import outage_texts, texts
+from cogs.backup_cog.notices.models import Outage
 from core import snapshots
 from core.snapshots import SnapshotNotFound, errors
+from core.snapshots.models import Check, Finding, Health, Severity, Verdict
 from core.snapshots.policies.timeline import resolve
 from core.snapshots.worker.deadlines import overdue
 from core.snapshots.worker.protocol import SnapshotJob
+from tests.worlds.snapshots import NOON
 from tests.worlds.sources import syntax_tree
 
 CORE = Path(snapshots.__file__).parent
@@ -149,6 +153,23 @@ def test_what_the_core_says_is_translated_sentence_by_sentence() -> None:
     assert core_text("What nobody knows.") == "What nobody knows."
     assert core_text("") == ""
     speak("")
+
+
+def test_notices_have_it_in_the_language_of_the_host() -> None:
+    """The remedy of a finding, the message about another database, and the line of an outage in the status, too."""
+    remedy, message = "REINDEX builds the index anew from its table.", "There is no database at a.db."
+    finding = Finding(check=Check.INDEXES, severity=Severity.ERROR, message=message, remedy=remedy)
+    found = Health(verdict=Verdict.INCONSISTENT, checked_at=NOON, findings=(finding,))
+    outage = Outage(began=NOON, failures=1, message=message, told=NOON)
+    set_host_language("de")
+    try:
+        health = texts.health(found, None, "backup").description or ""
+        another = texts.another_database(message).description or ""
+        line = outage_texts.open_alert("snapshot", outage, NOON)
+        assert [core_text(message) in each for each in (health, another, line)] == [True, True, True]
+        assert core_text(remedy) in health
+    finally:
+        set_host_language("en")
 
 
 @pytest.mark.parametrize(
