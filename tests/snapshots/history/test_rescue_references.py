@@ -260,3 +260,29 @@ def test_rows_that_are_set_aside_are_in_nobodys_way(tmp_path: Path) -> None:
     plan = rescue(world, then, ANN)
     assert (plan.conflicts, plan.tables["decks"].changed) == ((), 5)
     assert world.rows(None, "SELECT slot FROM decks") == [(1,), (2,), (5,), (6,), (13,)]
+
+
+def test_triggers_fire_and_the_rows_are_what_the_plan_said(tmp_path: Path) -> None:
+    """A trigger that counts cards counts those that come back too; what one sets in them is said."""
+    world = HistoryWorld(tmp_path)
+    then = world.snapshot(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, owned INTEGER DEFAULT 0)",
+        "CREATE TABLE cards (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users, at TEXT)",
+        "CREATE TRIGGER counting AFTER INSERT ON cards BEGIN "
+        "UPDATE users SET owned = owned + 1 WHERE id = new.user_id; "
+        "UPDATE cards SET at = at || '.' WHERE id = new.id; END",
+        "INSERT INTO users VALUES (1, 0), (2, 0)",
+        "INSERT INTO cards VALUES (1, 1, ''), (2, 1, ''), (3, 2, '')",
+    )
+    world.commit("DELETE FROM cards WHERE user_id = 1", "UPDATE users SET owned = 0 WHERE id = 1")
+    plan = rescue(world, then, ANN)
+    assert plan.notes == ("cards: a trigger of the game set at of rows that are back.",)
+    assert world.rows(None, "SELECT * FROM users") == [(1, 2), (2, 1)]
+    world.commit(
+        "DELETE FROM cards WHERE user_id = 1",
+        "CREATE TRIGGER trimming AFTER INSERT ON cards BEGIN DELETE FROM cards WHERE id = 1; END",
+    )
+    before = world.rows(None, "SELECT * FROM users")
+    with pytest.raises(RestoreFailed, match="told by 1 cannot be put back: a trigger removes it again"):
+        rescue(world, then, ANN)
+    assert world.rows(None, "SELECT * FROM users") == before

@@ -16,6 +16,7 @@ from ...engines.postgres.session import quoted
 from ...errors import DatabaseUnavailable, PlanOutdated, RestoreFailed
 from ...models import Point, RescuePlan
 from ..questions import AskRescue
+from ..rescue.aftermath import Aftermath
 from ..rescue.asked import AskedRescue, Opener
 from ..rescue.rows import not_as_planned, refusal
 from ..rescue.states import State
@@ -26,7 +27,7 @@ from .states import LiveState
 from .values import sql_value
 from .writing.circles import with_open_circles
 from .writing.sequences import move_sequences
-from .writing.triggers import Aftermath, without_triggers
+from .writing.triggers import watched_tables, without_triggers
 
 __all__ = ["perform_rescue", "plan_rescue"]
 
@@ -54,11 +55,12 @@ def perform_rescue(past: PostgresPast, question: AskRescue) -> RescuePlan:
         now = _live(past)
         planned, plan = asked.agreed(now)
         tables = {step.table for step in planned.steps}
+        watched = watched_tables(now, tables) if question.options.triggers else set[str]()
         triggers: AbstractContextManager[None] = nullcontext()
         if not question.options.triggers:
             triggers = without_triggers(now, tables)
         with triggers:
-            notes = _apply(now, planned.ordered, Aftermath(now, tables if question.options.triggers else ()))
+            notes = _apply(now, planned.ordered, Aftermath(now, watched))
         move_sequences(now, sorted({step.table for step in planned.steps if step.kind == "insert"}))
         session.execute("COMMIT")
         past.watch.commit()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import msgspec
+
 from ...engines.sqlite.connections import writing
 from ...errors import PlanOutdated, QueryError, RestoreFailed
 from ...models import Point, RescuePlan
@@ -15,6 +17,7 @@ from ..databases import Database, Row, quoted
 from ..past import Past
 from ..questions import AskRescue
 from ..tables import read_tables
+from .aftermath import Aftermath
 from .asked import AskedRescue
 from .rows import not_as_planned, refusal
 from .sqlite_state import SqliteState
@@ -49,10 +52,10 @@ def perform_rescue(past: Past, question: AskRescue) -> RescuePlan:
     ):
         now = SqliteState(database)
         planned, plan = asked.agreed(now)
-        _apply(database, planned.ordered, triggers=options.triggers)
+        notes = _apply(database, now, planned.ordered, triggers=options.triggers)
         database.connection.execute("COMMIT")
         past.watch.commit()
-        return plan
+        return msgspec.structs.replace(plan, notes=(*plan.notes, *notes))
 
 
 def _opener(past: Past) -> Callable[[Point], AbstractContextManager[State]]:
@@ -89,28 +92,39 @@ def _switch_off_triggers(connection: sqlite3.Connection) -> None:
     setconfig(1003, False)  # SQLITE_DBCONFIG_ENABLE_TRIGGER, https://www.sqlite.org/c3ref/c_dbconfig_defensive.html
 
 
-def _apply(database: Database, steps: Sequence[Step], *, triggers: bool) -> None:
-    """Write the rows."""
+def _apply(database: Database, now: State, steps: Sequence[Step], *, triggers: bool) -> list[str]:
+    """Write the rows; return sentences about what the game's triggers made of them."""
     before = _broken_references(database, steps)
     fired = {str(name).lower() for (name,) in database.rows(_TABLES_WITH_TRIGGERS)} if triggers else set()
+    tables = {step.table for step in steps}
+    aftermath = Aftermath(now, tables if any(name.lower() in fired for name in tables) else ())
     for step in steps:
-        database.watch.check()
-        # A unique constraint that replaces rows by itself would take somebody else's. Where triggers fire, this would
-        # hold for what they do, too; there the plan alone, which knows all unique values, sees to it.
-        policy = "" if step.table.lower() in fired else " OR ABORT"
-        with database.translated():
-            try:
-                cursor = database.connection.execute(*_statement(step, policy))
-            except sqlite3.Error as error:
-                if error.sqlite_errorcode & 0xFF not in _REFUSED:
-                    raise
-                raise RestoreFailed(refusal(step, _reason(error))) from error
-        if cursor.rowcount != 1:
-            raise PlanOutdated(not_as_planned(step))
+        _write(database, step, fired)
+        aftermath.note(step)
+    for step in list(aftermath.changed_since()):
+        _write(database, step, fired)
     broken = _broken_references(database, steps) - before
     if broken:
         table, _, parent, _ = map(str, next(iter(broken)))
         raise RestoreFailed(f"Rows of {table} would refer to rows of {parent} that are not there. Nothing was changed.")
+    return aftermath.notes()
+
+
+def _write(database: Database, step: Step, fired: set[str]) -> None:
+    """Do a step, which writes one row or nothing is written; ``fired`` are the tables whose triggers fire."""
+    database.watch.check()
+    # A unique constraint that replaces rows by itself would take somebody else's. Where triggers fire, this would hold
+    # for what they do, too; there the plan alone, which knows all unique values, sees to it.
+    policy = "" if step.table.lower() in fired else " OR ABORT"
+    with database.translated():
+        try:
+            cursor = database.connection.execute(*_statement(step, policy))
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF not in _REFUSED:
+                raise
+            raise RestoreFailed(refusal(step, _reason(error))) from error
+    if cursor.rowcount != 1:
+        raise PlanOutdated(not_as_planned(step))
 
 
 def _reason(error: sqlite3.Error) -> str:

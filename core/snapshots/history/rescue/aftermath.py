@@ -1,0 +1,67 @@
+"""What the game's triggers make of rows that are put back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import msgspec
+
+from ...errors import RestoreFailed
+from ..databases import Value
+from ..tables import same_value
+from .rows import refusal
+from .states import State
+from .steps import Step, Told, Values
+
+__all__ = ["Aftermath"]
+
+
+class Aftermath:
+    """What the game's triggers make of rows that were put back, while later steps are done.
+
+    A trigger that counts a player's cards counts those that come back, and so his count would be too high in the end.
+    ``watched`` are the tables whose rows are looked at.
+    """
+
+    def __init__(self, now: State, watched: Collection[str]) -> None:
+        self._now = now
+        self._watched = watched
+        self._left: dict[Told, tuple[Step, Values]] = {}
+        """The rows as they were after their steps."""
+        self._set: dict[tuple[str, str], None] = {}
+        """The columns that triggers set as the row was written."""
+
+    def note(self, step: Step) -> None:
+        """Look at the row of a step that was just done."""
+        if step.table not in self._watched:
+            return
+        self._left.pop(step.place, None)
+        if step.kind != "delete":
+            row = self._row(step)
+            self._left[step.place] = step, row
+            for name, value in step.written.items():
+                if not self._same(step.table, name, row.get(name), value):
+                    self._set[step.table, name] = None
+
+    def changed_since(self) -> Iterator[Step]:
+        """Yield the steps that make rows again what they were after their own steps."""
+        for step, left in self._left.values():
+            present = self._row(step)
+            changed = {name: value for name, value in left.items() if not same_value(present[name], value)}
+            written = {name: value for name, value in changed.items() if name in step.written}
+            if written:
+                yield msgspec.structs.replace(step, kind="update", values=written, before=present)
+
+    def notes(self) -> list[str]:
+        """Return sentences about what the triggers made of the rows."""
+        return [f"{table}: a trigger of the game set {name} of rows that are back." for table, name in self._set]
+
+    def _row(self, step: Step) -> Values:
+        row = self._now.by_key(step.table, step.columns, step.key)
+        if row is None:
+            raise RestoreFailed(refusal(step, "a trigger removes it again, or gives it another key"))
+        return row.values
+
+    def _same(self, name: str, column: str, first: Value, second: Value) -> bool:
+        table = self._now.tables[name]
+        return self._now.comparable(table, column, first) == self._now.comparable(table, column, second)
