@@ -33,7 +33,7 @@ from ..integrity import (
 )
 from .connections import schema_problem, translating_errors
 from .constraints import broken_checks
-from .diagnosis import diagnosed
+from .diagnosis import NEWER_SQLITE, diagnosed
 from .structure import is_damage, needs_the_host, page_findings, quoted, table_names, unreadable_tables, virtual_tables
 
 __all__ = ["check", "count_if_readable", "count_rows", "cut_findings", "refused_report"]
@@ -168,7 +168,7 @@ def _schema(connection: sqlite3.Connection) -> Iterator[Finding]:
             yield Finding(check=Check.EXTENSION, severity=Severity.WARNING, message=message)
             return
         message = f"A part of the schema needs a newer SQLite than the worker's {sqlite3.sqlite_version}: {problem}."
-        yield Finding(check=Check.SCHEMA, severity=Severity.WARNING, message=message)
+        yield Finding(check=Check.SCHEMA, severity=Severity.WARNING, message=message, remedy=NEWER_SQLITE)
 
 
 def _illegible(connection: sqlite3.Connection) -> Iterator[Finding]:
@@ -270,4 +270,11 @@ def _foreign_keys(connection: sqlite3.Connection, checked: Counter[str]) -> Iter
             message = f"A foreign key is ill-defined: {error}."
             yield Finding(check=Check.FOREIGN_KEYS, severity=Severity.WARNING, message=message, table=name)
     for (table, parent), count in sorted(orphans.items()):
-        yield orphan_finding(table, parent, count)
+        if not _is_left_out(connection, parent):
+            yield orphan_finding(table, parent, count)
+
+
+def _is_left_out(connection: sqlite3.Connection, table: str) -> bool:
+    """Return True if a table is there and this SQLite does not understand its definition: its rows are not seen."""
+    there = table.lower() in {name.lower() for name in table_names(connection)}
+    return there and not connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()

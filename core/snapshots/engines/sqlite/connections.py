@@ -18,6 +18,7 @@ from ...errors import (
 )
 from ...progress import Watch
 from .access import is_frozen, is_on_read_only_volume, read_only_error, require_harmless
+from .definitions import is_destroyed
 from .diagnosis import is_foreign_schema
 
 __all__ = [
@@ -54,16 +55,25 @@ def _read_schema(connection: _Connection) -> None:
     """Make SQLite read the schema; what a newer SQLite put there is left out, in place of refusing the whole database.
 
     ``writable_schema`` makes SQLite pass over what it cannot parse (https://www.sqlite.org/pragma.html). Nothing is
-    written with it: these connections read, or copy whole pages.
+    written with it: these connections read, or copy whole pages. Raises the error if the definition was destroyed.
     """
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         if not is_foreign_schema(str(error)):
             raise
-        connection.schema_problem = str(error)
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if is_destroyed(connection, str(error)):
+            # Without the reason, as SQLite itself says it of a definition that no version of it would write.
+            raise _destroyed(str(error).partition(" - ")[0]) from error
+        connection.schema_problem = str(error)
+
+
+def _destroyed(message: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(message)
+    error.sqlite_errorname = "SQLITE_CORRUPT"
+    return error
 
 
 @contextlib.contextmanager

@@ -13,9 +13,13 @@ import math
 from collections import Counter
 from pathlib import Path
 
+import msgspec
+
 from ...models import Check, Finding, Severity
 
-__all__ = ["diagnosed", "is_foreign_schema"]
+__all__ = ["NEWER_SQLITE", "diagnosed", "is_foreign_schema"]
+
+NEWER_SQLITE = "If the bot cannot use it either, that definition is damaged: restore a snapshot from before."
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
@@ -64,7 +68,8 @@ def diagnosed(path: Path, detail: str) -> Finding:
     Raises OSError if the file cannot be read.
     """
     if is_foreign_schema(detail):
-        return _unknown(Check.SCHEMA, f"The schema needs a newer SQLite than this bot's worker has: {detail}.")
+        message = f"The schema needs a newer SQLite than this bot's worker has: {detail}."
+        return msgspec.structs.replace(_unknown(Check.SCHEMA, message), remedy=NEWER_SQLITE)
     with path.open("rb") as file:
         beginning = file.read(_HEADER)
         size = file.seek(0, 2)

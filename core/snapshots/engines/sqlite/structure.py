@@ -48,6 +48,9 @@ _HOST = (
     "unable to use function",
     "wrong number of arguments to function",
 )
+_MAY_COST_ROWS = (Check.STRUCTURE, Check.SPACE)
+"""What can be all that SQLite says of a table that cannot be read: in a database that vacuums itself the check of a
+chain of overflow pages ends at the first page whose entry in the pointer map is wrong."""
 _MAIN_HEADING = "*** in database main ***"
 _GENERATED = (2, 3)
 """What ``PRAGMA table_xinfo`` says of generated columns, which are computed from the others."""
@@ -76,12 +79,11 @@ def page_findings(connection: sqlite3.Connection, *, quick: bool) -> Iterator[Fi
 
     Raises sqlite3.Error for everything that says nothing about the pages: interrupted, busy, input/output.
     """
-    connection.execute("PRAGMA cell_size_check = ON")
     found = list(_counted(_checked(connection, "quick_check" if quick else "integrity_check")))
-    lost = list(unreadable_tables(connection)) if any(each.check is Check.STRUCTURE for each in found) else []
+    lost = list(unreadable_tables(connection)) if any(each.check in _MAY_COST_ROWS for each in found) else []
     unlisted: Counter[tuple[Check, Severity, str | None]] = Counter()
     for number, finding in enumerate(found):
-        if lost and finding.check is Check.STRUCTURE:
+        if lost and finding.check in _MAY_COST_ROWS:
             finding = msgspec.structs.replace(finding, remedy=RESTORE)
         if number < LISTED:
             yield finding
@@ -101,15 +103,18 @@ def _counted(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _checked(connection: sqlite3.Connection, pragma: str) -> Iterator[Finding]:
+    lines: list[str] = []
     try:
-        lines = list(_lines(connection, f"PRAGMA {pragma}({COUNTED})"))
+        lines.extend(_lines(connection, f"PRAGMA {pragma}({COUNTED})"))
     except sqlite3.DatabaseError as error:
         if needs_the_host(error):
             yield from _table_by_table(connection, pragma)
             lines = []
         elif is_damage(error):
             yield _stopped(f"The check stopped: {error}.")
-            if pragma != "quick_check":  # it leaves out what stopped the other one
+            # What it said of the trees before it stopped at a row, and what the other check leaves out.
+            yield from map(finding_of, lines)
+            if pragma != "quick_check":
                 yield from _checked(connection, "quick_check")
             return
         else:
@@ -157,8 +162,12 @@ def unreadable_tables(connection: sqlite3.Connection) -> Iterator[Finding]:
 
     Virtual tables are left out: what they store is in tables of its own, which are read.
     """
+    # Not during SQLite's own checks, which it would stop at the first such cell. It does not look at cached pages.
+    connection.execute("PRAGMA cell_size_check = ON")
+    connection.execute("PRAGMA shrink_memory")
     for table in ["sqlite_master", *sorted(table_names(connection) - virtual_tables(connection))]:
         yield from _unreadable(connection, table)
+    connection.execute("PRAGMA cell_size_check = OFF")
 
 
 def virtual_tables(connection: sqlite3.Connection) -> set[str]:
