@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 from ..errors import CatalogError, CatalogTooNew
 from ..repository.catalog import Catalog, Contents
+from ..repository.names import WORK
 from ..settings.schema import load
 from ..settings.sources import chosen_file
 from .invocation import Invocation
 
 __all__ = ["Read", "read_catalog"]
-
-_WORK = ".work"
 
 
 class Read(NamedTuple):
@@ -33,7 +32,7 @@ def read_catalog(invocation: Invocation) -> Read:
     """
     settings_file = chosen_file(os.environ) if invocation.config is None else invocation.config
     repository = Path(load(settings_file).repository.path).absolute()
-    catalog = Catalog(repository, repository / _WORK)
+    catalog = Catalog(repository, repository / WORK)
     if catalog.exists:
         try:
             return Read(catalog.refresh(), repository, settings_file)

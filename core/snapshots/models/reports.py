@@ -112,15 +112,16 @@ OnWait = Callable[[Doing], None]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The repository at a glance. Counts are snapshots; sizes are bytes. ``remarks`` are the engine's own sentences.
+    """The repository at a glance. Counts are snapshots, apart from ``pending``; sizes are bytes.
 
-    ``live`` is what is known of the database itself, ``audit`` the newest lines of the audit log, oldest first, and
-    ``doing`` what runs in this process.
-    ``verified`` is the snapshot that was verified last, after it was taken, and ``restored`` the one that last passed a
-    test restore. ``lasts`` is for how many seconds the free space lasts if nothing is removed and as much is written as
-    in the last day, None if that is unknown. ``lacking`` are sentences on what the next
-    snapshot needs and this machine lacks. ``users`` names the other processes that have the database open, None if that
-    cannot be told.
+    ``pending`` is the number of requests that are not covered yet. ``running`` is True while this process holds the
+    repository's lock, and ``doing`` lists what runs in it. ``verified`` is the snapshot that was verified last, after
+    it was taken, and ``restored`` the one that last passed a test restore; ``newest_restored`` is the newest that ever
+    passed one. ``live`` is what is known of the database itself. ``audit`` has the newest lines of the audit log,
+    oldest first. ``remarks`` are the engine's own sentences, and ``lacking`` those on what the next snapshot needs and
+    this machine lacks. ``users`` names the other processes that have the database open, None if that is unknown.
+    ``lasts`` is for how many seconds the free space lasts if nothing is removed and as much is written as in the last
+    day, None if that is unknown.
     """
 
     engine: str

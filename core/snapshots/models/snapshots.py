@@ -52,13 +52,14 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_def
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A stored state of the database.
 
-    Its file never changes; ``verification``, ``health``, ``pinned``, ``reasons`` and ``requests`` can. ``sequence``
-    orders snapshots by when they were taken, even if the clock was wrong. ``base`` is the id of an incremental's parent
-    snapshot. ``began_at`` is the time just before the database was read, so everything committed by then is included.
-    ``requests`` is the number of events that it covers, ``reasons`` are their distinct reasons. ``rows`` has the number
-    of rows of the critical tables that existed. ``health`` is the verdict on the state, or None if it was not checked.
-    ``restored_at`` is when it last passed a verification by ``restored``, and ``restored_seconds`` how long that took,
-    None if that was not written down. ``details`` is for the engine.
+    Its file never changes; ``verification``, ``restored_at``, ``restored_seconds``, ``health``, ``pinned``,
+    ``kept_until``, ``note``, ``reasons`` and ``requests`` can. ``sequence`` orders snapshots by when they were taken,
+    even if the clock was wrong. ``base`` is the id of an incremental's parent snapshot. ``began_at`` is the time just
+    before the database was read, so everything committed by then is included. ``requests`` is the number of events that
+    it covers, ``reasons`` are their distinct reasons. ``rows`` has the number of rows of the critical tables that
+    existed. ``health`` is the verdict on the state, or None if it was not checked. ``restored_at`` is when it last
+    passed a verification by ``restored``, and ``restored_seconds`` how long that took, None if that was not written
+    down. Retention keeps it at least until ``kept_until``. ``details`` is for the engine.
     """
 
     id: str

@@ -43,15 +43,14 @@ _LOSSES_NAMED = 5
 
 
 class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request for a snapshot.
+    """A request for a snapshot. ``deadline`` is in seconds.
 
-    With ``skip_unchanged``, none is written if the newest one holds the same state. With ``joins`` that is so only if
-    another one of this process was being taken when this one was asked for. ``after`` is for a periodic
-    request: the time of the last periodic snapshot that was known; a later one, by another process, serves as well.
-    ``position`` and ``at`` are for events: the position of the database's log after the last event, and the time of
-    that event. A snapshot of another process that began after both covers the events. ``may_be_incremental`` lets one
-    of a kind that stands alone build on others. Retention leaves it alone before ``kept_until``. ``deadline`` is in
-    seconds.
+    With ``skip_unchanged`` none is written if the newest one holds the same state; ``joins`` asks for that only if this
+    process was taking a snapshot when the request came. ``after`` is for a periodic request: the time of the last
+    periodic snapshot that was known; a later one by another process covers the request. ``position`` and ``at`` are for
+    events: the position of the database's log after the last event, and the time of that event; a snapshot of another
+    process that began after both covers them. ``may_be_incremental`` allows an incremental of a kind that is otherwise
+    always full. Retention keeps the snapshot at least until ``kept_until``.
     """
 
     kind: Kind
@@ -83,7 +82,7 @@ async def create(
     ``actor`` is who asked for it, ``wait`` how long to wait for another operation, in seconds; None means the setting.
     ``on_wait`` is called with what is waited for. Raises a SnapshotError if it fails, and leaves no file behind then.
     """
-    # What was committed since the one that is being taken began is not in it, so it serves only if nothing was.
+    # A commit since the running snapshot began is not in it, so that one covers the request only if there was none.
     joins = request.joins and any(each.operation == "a snapshot" for each in context.doing)
     known = {snapshot.id for snapshot in context.repository.catalog.contents.snapshots}
     async with exclusive(context, "a snapshot", actor=actor, wait=wait, on_wait=on_wait):

@@ -1,7 +1,8 @@
 """The catalog: the list of snapshots and restores, in one JSON file that is always whole.
 
-``backup_metadata.json`` holds ``{"format": 1, "snapshots": [...], "restores": [...], "periodic_checked_at": ...}``.
-It is written to a temporary file, synced and renamed. A catalog that cannot be read is never treated as empty: it
+``backup_metadata.json`` holds ``{"checksum": ..., "format": 2, "snapshots": [...], "restores": [...],
+"periodic_checked_at": ..., "identity": ...}``; ``sealing`` has the checksum. It is written to a temporary file, synced
+and renamed. A catalog that cannot be read is never treated as empty: it
 raises ``CatalogError``, and is rebuilt from the snapshot files. A catalog of a newer format raises ``CatalogTooNew``
 and is left alone. All methods block; changes are made under the exclusive lock only.
 """
@@ -272,6 +273,6 @@ def encode(contents: Contents) -> bytes:
     """Return the catalog's JSON with its checksum, one snapshot a line: easy to read and to grep."""
     around = msgspec.json.encode(msgspec.structs.replace(contents, snapshots=()))
     before, empty, after = around.partition(b'"snapshots":[]')
-    encode = msgspec.json.Encoder().encode
-    lines = b",\n".join([encode(snapshot) for snapshot in contents.snapshots])
+    encoder = msgspec.json.Encoder()
+    lines = b",\n".join([encoder.encode(snapshot) for snapshot in contents.snapshots])
     return seal(b"".join((before, empty[:-1], b"\n", lines, b"\n]", after, b"\n")))

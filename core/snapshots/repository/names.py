@@ -22,7 +22,9 @@ __all__ = [
     "FOLDERS",
     "INCREMENTAL_SUFFIX",
     "NOTE_LENGTH",
+    "QUARANTINE",
     "REASON_LENGTH",
+    "WORK",
     "ParsedName",
     "file_name",
     "folder_of",
@@ -35,6 +37,11 @@ __all__ = [
 
 INCREMENTAL_SUFFIX = ".pages.gz"
 """The suffix of incremental snapshots."""
+
+WORK = ".work"
+"""The folder of the repository for temporary files, and for what can be made again."""
+QUARANTINE = "quarantine"
+"""The folder of the repository for databases that a restore replaced."""
 
 _FOLDERS = {
     Kind.PERIODIC: "daily",

@@ -34,13 +34,11 @@ from ..policies.health import readable, usable_state
 from ..policies.retention import restorable
 from .catalog import PREVIOUS, Catalog, Contents
 from .lock import is_abandoned
-from .names import INCREMENTAL_SUFFIX, parse_name
+from .names import INCREMENTAL_SUFFIX, QUARANTINE, WORK, parse_name
 from .stores import LocalStore
 
 __all__ = ["Repository", "in_use_lock"]
 
-WORK = ".work"
-QUARANTINE = "quarantine"
 PAGE_INDEX, MEMBER_RECORD = "pages.index", "members.record"
 HISTORY_CACHE = "history"
 _KEPT_IN_WORK = {"lock", "operation.json", PREVIOUS, PAGE_INDEX, MEMBER_RECORD, HISTORY_CACHE}

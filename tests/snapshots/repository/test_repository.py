@@ -18,7 +18,6 @@ from core.snapshots.files import write_atomically
 from core.snapshots.history.chains.kept import SUFFIX
 from core.snapshots.models import Form, Kind
 from core.snapshots.repository import catalog
-from core.snapshots.repository import repository as repository_module
 from core.snapshots.repository.catalog import FILE_NAME, PREVIOUS, Contents
 from core.snapshots.repository.lock import InUseLock
 from core.snapshots.repository.repository import Repository, in_use_lock
@@ -322,4 +321,3 @@ def test_a_catalog_that_cannot_be_written_takes_the_file_back(
 def test_the_free_space_is_that_of_its_disk(repository: Repository) -> None:
     """A number of bytes, as an ordinary user may use them."""
     assert 0 < repository.free() <= shutil.disk_usage(repository.root).total
-    assert repository_module.WORK == ".work"

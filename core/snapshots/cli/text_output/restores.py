@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from ...models import AuditLine, JournalEntry, Lost, Method, RestorePlan, RestoreReport
-from ...repository.repository import QUARANTINE
+from ...repository.names import QUARANTINE
 from ...units import count_text, duration_text
 from .layout import BAD, GOOD, QUIET, WARNING, Shown, facts, first, moment, sentence, table
 from .losses import loss_output, pause_text

@@ -5,12 +5,16 @@ They are written in one transaction: all are as in the safety snapshot from befo
 
 from __future__ import annotations
 
+import logging
+
 from ...errors import SnapshotError
 from ...models import RescueRecord, RescueScope
 from ..context import Context
 from .asked import Rescue, work
 
 __all__ = ["look_at_them", "was_written"]
+
+log = logging.getLogger(__name__)
 
 
 def look_at_them(rescue_id: str) -> str:
@@ -24,7 +28,8 @@ async def was_written(context: Context, record: RescueRecord) -> bool | None:
         if await _are_as_in(context, record, record.safety):
             return False
         return True if await _are_as_in(context, record, record.then) else None
-    except (SnapshotError, OSError):
+    except (SnapshotError, OSError) as error:
+        log.warning("What became of rescue %s could not be found out: %s", record.id, error)
         return None
 
 

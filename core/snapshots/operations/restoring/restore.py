@@ -105,9 +105,11 @@ async def restore_locked(
     ``agreed`` is the token that somebody agreed to; PlanOutdated is raised if the state is another one now. An
     ``automatic`` restore is refused (StateUnfit) if the state in the snapshot cannot be read, or has one of the
     ``findings``; a restore by hand is not. ``stopped`` says that nobody uses the database, where that cannot be
-    found out. Raises SnapshotDamaged if the snapshot does not give back its state,
-    DatabaseBusy at the deadline, RestoreFailed if the result failed its check and the way back was taken. After any of
-    them the database is as it was. What went wrong after the change was made is in the report, and raises nothing.
+    found out.
+
+    Raises SnapshotDamaged if the snapshot does not give back its state, DatabaseBusy at the deadline, RestoreFailed if
+    the result failed its check and was undone. After any of them the database is as it was. What goes wrong after the
+    change was made is in the report, and raises nothing.
     """
     if agreed is not None and agreed != plan.token:
         raise PlanOutdated(

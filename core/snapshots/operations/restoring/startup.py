@@ -38,6 +38,7 @@ from ...models import (
 from ...policies.health import capped, judge, means, of_damage, usable_state
 from ...policies.timeline import timeline, timeline_first
 from ...repository.catalog import Contents
+from ...repository.names import QUARANTINE
 from ...units import count_text, duration_text
 from ...worker.protocol import IntegrityJob
 from ..context import Context
@@ -274,7 +275,7 @@ def _restored_sentence(report: RestoreReport, root: Path) -> str:
         kept = (
             f" The database that was there is kept as {report.quarantine}."
             if report.method is Method.EXCHANGE
-            else f" The damaged files are in {root / 'quarantine' / report.quarantine}."
+            else f" The damaged files are in {root / QUARANTINE / report.quarantine}."
         )
     if report.safety is not None:
         kept = f" What was there before is the safety snapshot {report.safety.id}.{kept}"
@@ -301,10 +302,10 @@ def candidates(
 ) -> tuple[Snapshot, ...]:
     """Return the snapshots that may be restored by themselves, the best first.
 
-    Those of the timeline come newest first, then the others; without those whose bytes are damaged, whose state is
-    known to be unreadable, which a healing took of the damage it was about to mend, or which were imported and never
-    restored by hand. With ``newest_only`` it is the
-    timeline's newest alone: for content, newer snapshots are never passed over.
+    Those of the timeline come first, newest first, then the others. Left out are snapshots whose bytes are damaged,
+    whose state is known to be unreadable, which a start-up restore took of the damage before it, or which were imported
+    and never restored by hand. With ``newest_only`` only the timeline's newest is returned, because for its content a
+    newer snapshot is never passed over.
     """
     if newest_only:
         present = [each for each in timeline(snapshots, restores) if not of_damage(each)]

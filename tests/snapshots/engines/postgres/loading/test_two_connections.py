@@ -221,8 +221,15 @@ def test_without_room_for_a_second_connection_one_loads_everything(
     everything: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the role may have few connections."""
-    monkeypatch.setattr(SecondLoader, "connection", full_server)
+    asked: list[SecondLoader] = []
+
+    def no_room(loader: SecondLoader) -> contextlib.AbstractContextManager[None]:
+        asked.append(loader)
+        return full_server(loader)
+
+    monkeypatch.setattr(SecondLoader, "connection", no_room)
     everything.engine.discard(everything.rebuild(), bounded(60))
+    assert asked
 
 
 @pytest.mark.server
