@@ -93,6 +93,8 @@ class Invocation:
 
     def write(self, text: str) -> None:
         """Print lines as they are. Not by click, which writes UTF-8 into a terminal that knows only ASCII."""
+        if sys.stdout is None:  # closed by whoever started this process
+            return
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
@@ -105,7 +107,11 @@ class Invocation:
     def ask(self, shown: Iterable[RenderableType], question: str) -> bool:
         """Show something and ask whether to go on, on standard error. No answer is no."""
         _print(self.errors, shown)
-        answer = click.prompt(f"{question} [y/N]", default="", show_default=False, err=True)
+        try:
+            answer = click.prompt(f"{question} [y/N]", default="", show_default=False, err=True)
+        except click.Abort:
+            click.echo(err=True)  # whatever comes next begins a line of its own
+            raise
         return answer.strip().lower() in ("y", "yes")
 
     def remark(self, text: str) -> None:

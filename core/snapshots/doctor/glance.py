@@ -56,6 +56,9 @@ def _snapshots(status: Status, settings: Settings, now: dt.datetime) -> Iterator
 
 
 def _needs(status: Status, settings: Settings) -> Iterator[Problem]:
+    for question in status.unanswered:
+        message = f"[history] watch names {question!r}, and the newest snapshot could not be asked for it."
+        yield Problem(check="watch", message=message, fix=f"Try it: query 'SELECT {question}'.")
     yield from (surroundings.lacking_programs(each) for each in status.lacking)
     size = status.newest.database_size if status.newest is not None else 0
     repository = Path(status.repository)

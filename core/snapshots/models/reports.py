@@ -121,7 +121,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     oldest first. ``remarks`` are the engine's own sentences, and ``lacking`` those on what the next snapshot needs and
     this machine lacks. ``users`` names the other processes that have the database open, None if that is unknown.
     ``lasts`` is for how many seconds the free space lasts if nothing is removed and as much is written as in the last
-    day, None if that is unknown.
+    day, None if that is unknown. ``unanswered`` are watched numbers that the newest snapshot could not be asked for.
     """
 
     engine: str
@@ -147,3 +147,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     users: tuple[str, ...] | None = None
     restored: Snapshot | None = None
     lasts: float | None = None
+    unanswered: tuple[str, ...] = ()

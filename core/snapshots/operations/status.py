@@ -14,6 +14,7 @@ from ..worker.protocol import IntegrityJob
 from .context import Context
 from .events import EventCoverage
 from .live import live_health, record_check
+from .past.watch import unanswered
 from .periodic import PeriodicSchedule
 
 __all__ = ["check_integrity", "status"]
@@ -52,6 +53,7 @@ async def status(context: Context, events: EventCoverage, schedule: PeriodicSche
         doing=tuple(context.doing),
         restored=max((each for each in snapshots if each.restored_at), key=_restored_at, default=None),
         lasts=free_space_lasts(free, snapshots, context.clock()),
+        unanswered=await unanswered(context),
     )
 
 

@@ -50,7 +50,7 @@ def resolve_moment(
     line = timeline(snapshots, restores)
     before = _BEFORE.fullmatch(wanted)
     if before is not None:
-        return _before_event(before[1].strip(), line)
+        return _before_event(before[1].strip(), line, snapshots)
     moment = moment_of(wanted, now, lambda naive: _in(zone, naive, now))
     if moment is None:
         return resolve(wanted, snapshots, restores)
@@ -73,7 +73,7 @@ def _shown(moment: dt.datetime, zone: dt.tzinfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
-def _before_event(reason: str, line: Sequence[Snapshot]) -> Snapshot:
+def _before_event(reason: str, line: Sequence[Snapshot], snapshots: Sequence[Snapshot]) -> Snapshot:
     """Return the snapshot before the newest one of an event, or before the one whose id begins so.
 
     ``line`` is newest first.
@@ -87,7 +87,9 @@ def _before_event(reason: str, line: Sequence[Snapshot]) -> Snapshot:
     by_id = [number for number, snapshot in enumerate(line) if snapshot.id.startswith(wanted)]
     if len(by_id) == 1 and by_id[0] + 1 < len(line):
         return line[by_id[0] + 1]
-    raise SnapshotNotFound(f"No snapshot of the timeline has the reason {reason!r}.", snapshot_id=reason)
+    left = next((each.id for each in reversed(snapshots) if wanted in map(str.lower, each.reasons)), None)
+    behind = "" if left is None else f" A restore left {left} behind, which has it: name a snapshot by its id."
+    raise SnapshotNotFound(f"No snapshot of the timeline has the reason {reason!r}.{behind}", snapshot_id=reason)
 
 
 def moment_of(

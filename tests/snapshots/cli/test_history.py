@@ -162,6 +162,7 @@ def test_a_number_that_cannot_be_watched_is_said_at_the_shell_too(past: World) -
     noted = [past.run("--config", str(past.config), "now").stderr for _ in range(2)]
     assert "Note: [history] watch asks for 'sum(gold) FROM nothing'" in noted[0]
     assert noted[1] == ""
+    assert [each["check"] for each in past.answer("status", code=1)["problems"]] == ["watch"]
 
 
 def test_what_is_damaged_is_said_to_be_left_out() -> None:

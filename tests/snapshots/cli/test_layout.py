@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import sys
 import time
 
 import pytest
 from rich.console import Console
 
-from core.snapshots.cli.invocation import in_local_time
+from core.snapshots.cli.invocation import Invocation, in_local_time
 from core.snapshots.cli.text_output.layout import sentence, table
 
 
@@ -31,6 +32,12 @@ def test_a_table_that_is_too_wide_becomes_a_sentence_for_each_row(width: int) ->
     for part in ("35m 34s ago)", "root by shell", "rescue, all of it done", "35m 33s ago)", "nothing"):
         assert part in text
     assert text.startswith("when who what" if width >= 80 else "when 2026-11-28 15:30:55 UTC (35m 34s ago), who root")
+
+
+def test_nobody_at_the_other_end_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python has no standard output where whoever started it closed that: ``list >&-``."""
+    monkeypatch.setattr(sys, "stdout", None)
+    Invocation().write("a line")
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="only POSIX can change the zone of a running process")

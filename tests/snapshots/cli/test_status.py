@@ -61,6 +61,7 @@ def health(verdict: Verdict, check: Check) -> Health:
         ({"next_periodic": NOON - dt.timedelta(hours=3)}, ["overdue"]),
         ({"next_periodic": NOON - dt.timedelta(hours=3), "users": ()}, []),
         ({"lacking": ("pg_dump 16 is missing.",)}, ["pg_dump"]),
+        ({"unanswered": ("sum(gold) FROM nothing",)}, ["watch"]),
     ],
 )
 def test_what_is_not_well_is_a_problem_with_a_way_out(

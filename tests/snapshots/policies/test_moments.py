@@ -106,7 +106,7 @@ def test_only_the_timeline_counts(tmp_path: object) -> None:
     """What a restore left behind happened at no time that the present comes from."""
     record = RestoreRecord(at=NOON, snapshot="000000000002", sequence=2, before=5, safety=None, automatic=False)
     assert meant("10:30", (record,)) == 2
-    with pytest.raises(SnapshotNotFound, match="has the reason 'sale_3'"):
+    with pytest.raises(SnapshotNotFound, match=r"has the reason 'sale_3'\. A restore left 000000000004 behind"):
         meant("before:sale_3", (record,))
 
 

@@ -169,4 +169,5 @@ def _rows_table(rows: Sequence[Row], count: int | None = None) -> list[Any]:
     for row in rows[:SHOWN]:
         grid.add_row(*(value_text(row.get(name)) for name in names))
     hidden = (len(rows) if count is None else count) - min(len(rows), SHOWN)
-    return [grid, sentence(f"{hidden:,} more", QUIET)] if hidden > 0 else [grid]
+    where = "; --json has them all" if count is None else ""
+    return [grid, sentence(f"{hidden:,} more{where}", QUIET)] if hidden > 0 else [grid]

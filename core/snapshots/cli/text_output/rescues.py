@@ -26,7 +26,8 @@ def rescue_plan_output(plan: RescuePlan, now: dt.datetime) -> Shown:
             )
         shown.append(grid)
     if not plan.writes:
-        shown.append(sentence("There is nothing to put back.", GOOD))
+        besides = " but what is in conflict" if plan.conflicts else ""
+        shown.append(sentence(f"There is nothing to put back{besides}.", GOOD))
     for conflict in plan.conflicts[:SHOWN]:
         key = ", ".join(f"{name} {value_text(value)}" for name, value in conflict.key.items())
         what = f"left as it is (--take {shlex.quote(conflict.name)} takes it)" if conflict.takeable else "left as it is"

@@ -22,7 +22,7 @@ from ...worker.protocol import HistoryJob
 from ..context import Context
 from .queries import files_for
 
-__all__ = ["Watched", "look_for_jumps"]
+__all__ = ["Watched", "look_for_jumps", "unanswered"]
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,18 @@ async def look_for_jumps(context: Context, contents: Contents, snapshot: Snapsho
         f"{changes}. {_events(snapshot.reasons)}. {way_back}"
     )
     await _notice(context, "jump", message)
+
+
+async def unanswered(context: Context) -> tuple[str, ...]:
+    """Return the watched questions that could not be answered when they were last asked."""
+    file = StateFile(context.repository.root, "watched", Watched)
+    try:
+        known = await context.in_thread(file.read)
+    except OSError as error:
+        log.warning("What is known of the watched numbers cannot be read: %s", error)
+        return ()
+    watched = context.settings.history.watch
+    return () if known is None else tuple(each for each in known.unanswered if each in watched)
 
 
 async def _notice(context: Context, key: str, message: str) -> None:
