@@ -33,7 +33,7 @@ class Case(NamedTuple):
     commits: Sequence[str]
     conflicts: Sequence[tuple[str, int, str, str | None]] = ()
     left_out: Sequence[str] = ()
-    pets: Sequence[int] = (1, 2, 3)
+    pets: Sequence[int | str] = (1, 2, 3)
     """Which pets there are after the rescue."""
 
 
@@ -107,7 +107,14 @@ CASES = {
     ),
     "type of the key": Case(
         remade("id TEXT PRIMARY KEY, user_id INTEGER, name TEXT, level TEXT"),
-        pets=("1", "2"),  # type: ignore[arg-type]
+        pets=("1", "2"),
+    ),
+    "type of the key, changed": Case(
+        [
+            *remade("id TEXT PRIMARY KEY, user_id INTEGER, name TEXT, level TEXT"),
+            "INSERT INTO pets VALUES ('1', 1, 'Rex', '0'), ('2', 1, 'Tom', NULL)",
+        ],
+        pets=("1", "2"),
     ),
     "generated check": Case(
         remade(
@@ -173,3 +180,20 @@ def test_what_only_the_game_can_compute_is_foreseen(tmp_path: Path, statement: s
     plan = rescue(world, then, ANN)
     assert list(plan.left_out) == [f"pets {key}: the database does not take it today ({said})." for key in (1, 2)]
     assert world.rows(None, "SELECT code FROM users WHERE id = 1") == [("a",)]
+
+
+def test_a_key_that_is_written_otherwise_now_is_the_same_row(tmp_path: Path) -> None:
+    """It is in nobody's way: not of itself, and not of another row that takes its place."""
+    world = HistoryWorld(tmp_path)
+    then = world.snapshot(
+        *GAME,
+        "CREATE TABLE tags (tag TEXT COLLATE NOCASE PRIMARY KEY, user_id INTEGER, level INTEGER UNIQUE)",
+        "INSERT INTO tags VALUES ('Ann', 1, 1), ('Bo', 1, 2)",
+    )
+    before = world.rows(None, "SELECT * FROM tags")
+    world.commit(
+        "UPDATE tags SET level = -level",
+        "UPDATE tags SET tag = upper(tag), level = 3 + level",
+    )
+    assert rescue(world, then, ANN).conflicts == ()
+    assert world.rows(None, "SELECT * FROM tags") == before

@@ -209,6 +209,8 @@ class Planner:
         changed = self._changed(table, wanted, present)
         if not changed:
             return
+        if all(name in present.values for name in columns):
+            key = tuple(present.values[name] for name in columns)  # as it is written today
         step = step_for("update", table, columns, key, changed, present.values)
         holder = self._other_holder(table, then, present)
         if holder is not None:
