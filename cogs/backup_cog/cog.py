@@ -30,6 +30,7 @@ from .lifecycle import Lifecycle
 from .mentions import MentionCommands
 from .notices import texts
 from .notices.alerts import LOGIN, Alerts
+from .notices.buttons import buttons_in
 from .notices.digest import WeeklyDigest
 from .notices.documents import StoredDocument
 from .notices.memory import Memory
@@ -187,7 +188,10 @@ class BackupCog(Clicks):
     def answer_to(self, interaction: Interaction) -> Answer:
         """Return what answers an interaction; an outcome that cannot be shown to the person is kept for the owner."""
         speak(interaction.locale)
-        return Answer(interaction, lambda reply, user: self.outbox.post(texts.not_shown(reply.embed, user)))
+        return Answer(
+            interaction,
+            lambda reply, user, view: self.outbox.post(texts.not_shown(reply.embed, user), buttons_in(view)),
+        )
 
     async def _wait_for_commands(self) -> None:
         """Wait for commands that run; a restore gets all the time that it may take."""

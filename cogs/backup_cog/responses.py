@@ -26,8 +26,11 @@ from .permissions import Interaction
 
 __all__ = ["QUIET", "Answer", "Elsewhere", "ProgressDisplay", "acknowledge", "cannot_answer"]
 
-Elsewhere = Callable[[Reply, int], None]
-"""A function that keeps an outcome for the owner; the number is the id of the user who could not be answered."""
+Elsewhere = Callable[[Reply, int, discord.ui.View | None], None]
+"""A function that keeps an outcome for the owner, with buttons that work at any time.
+
+The number is the id of the user who could not be answered.
+"""
 
 log = logging.getLogger(__name__)
 _CODES = frozenset({10008, 10015, 10062, 40060, 50027})
@@ -196,7 +199,8 @@ class Answer:
         shown = reply.embed
         log.warning("Answer to %s that could not be shown: %s. %s", self._who, shown.title, shown.description)
 
-        buttons: dict[str, Any] = {"view": view} if view is not None and view.is_finished() else {}
+        lasting = view if view is not None and view.is_finished() else None
+        buttons: dict[str, Any] = {"view": lasting} if lasting is not None else {}
 
         async def attempt() -> object:
             return await user.send(embed=reply.embed, files=reply.files(), allowed_mentions=QUIET, **buttons)
@@ -204,7 +208,7 @@ class Answer:
         if await self._tried(attempt, "directly"):
             return
         if outcome and self._elsewhere is not None:
-            self._elsewhere(reply, user.id)
+            self._elsewhere(reply, user.id, lasting)
         if isinstance(channel, discord.abc.Messageable):
             closed = phrase("{title}: the details are in the bot's log, because direct messages are closed.")
             try:

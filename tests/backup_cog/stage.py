@@ -93,17 +93,26 @@ class Stage:
         channel_id = self.env.backend.dm_channels.get(person.id)
         return [] if channel_id is None else self.messages(channel_id)
 
+    def last_dm(self, person: MemberActor) -> ResponseMessage:
+        """Return the bot's newest direct message to somebody, whose buttons can be clicked."""
+        return self._of_the_bot(self.env.backend.dm_channels[person.id])[-1]
+
     def messages(self, channel_id: int) -> list[str]:
         """Return the bot's messages in a channel, oldest first."""
-        found = []
-        for stored in self.env.backend.messages[channel_id].values():
-            if (
-                stored.author_id == self.env.backend.bot_user.id
-                and not stored.flags & discord.MessageFlags.ephemeral.flag
-            ):
-                message = ResponseMessage(self.env, stored)
-                found.append(shown_in(message))
-        return found
+        return [shown_in(message) for message in self._of_the_bot(channel_id)]
+
+    def _of_the_bot(self, channel_id: int) -> list[ResponseMessage]:
+        ephemeral = discord.MessageFlags.ephemeral.flag
+        return [
+            ResponseMessage(self.env, stored)
+            for stored in self.env.backend.messages[channel_id].values()
+            if stored.author_id == self.env.backend.bot_user.id and not stored.flags & ephemeral
+        ]
+
+    def nobody_is_answered(self) -> None:
+        """Let no answer be edited any more, and refuse the next direct message."""
+        self.env.inject_error("PATCH", "/webhooks/*", status=401, code=50027, message="Invalid token", times=None)
+        self.env.inject_error("POST", "/channels/*/messages", status=403, code=50007, message="Cannot send")
 
 
 def said(result: InteractionResult) -> str:

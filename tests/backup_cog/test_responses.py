@@ -168,7 +168,7 @@ async def test_an_outcome_that_nobody_takes_is_kept_for_the_owner_and_in_the_log
     """The last way, with the ids of the person and the interaction; a list is not worth that."""
     kept: list[tuple[str | None, int]] = []
 
-    def keep(reply: Reply, user_id: int) -> None:
+    def keep(reply: Reply, user_id: int, _: discord.ui.View | None) -> None:
         kept.append((reply.embed.title, user_id))
 
     closed = http_error(403, 50007)

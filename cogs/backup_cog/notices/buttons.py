@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import discord
+
 from ..controls import CLAIM, LOOK, RUN, SNOOZE, VERIFY, custom_id
 from ..language import for_the_host, text
 from .models import Button
 
-__all__ = ["alert_buttons", "claim_buttons", "look_button"]
+__all__ = ["alert_buttons", "buttons_in", "claim_buttons", "look_button"]
 
 
 @for_the_host()
@@ -32,3 +34,12 @@ def look_button() -> tuple[Button, ...]:
 def claim_buttons() -> tuple[Button, ...]:
     """Return the button of the alert that the snapshots are those of another database."""
     return (Button(control=custom_id(CLAIM), label=text("These are this database's snapshots")),)
+
+
+def buttons_in(view: discord.ui.View | None) -> tuple[Button, ...]:
+    """Return the buttons of a view as a notice keeps them."""
+    return tuple(
+        Button(control=each.custom_id, label=each.label or "", danger=each.style is discord.ButtonStyle.danger)
+        for each in (view.children if view is not None else ())
+        if isinstance(each, discord.ui.Button) and each.custom_id is not None
+    )
