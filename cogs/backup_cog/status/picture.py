@@ -45,36 +45,29 @@ class Pictures:
             if not self._available:
                 return None
             if self._last is None or self._last[0] != document:
-                self._last = (document, await self._drawn(document))
+                self._last = (document, await asyncio.to_thread(_drawn, document))
             return self._last[1]
 
-    async def _drawn(self, document: bytes) -> bytes | None:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                str(_PROGRAM),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-        except OSError as error:
-            log.warning("The picture of the snapshots cannot be drawn: %s", error)
-            return None
-        try:
-            async with asyncio.timeout(_SECONDS):
-                drawn, problem = await process.communicate(document)
-        except TimeoutError:
-            log.warning("The picture of the snapshots was not drawn within %g s", _SECONDS)
-            return None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode or not drawn.startswith(b"\x89PNG") or len(drawn) > _LARGEST:
-            log.warning("The picture of the snapshots could not be drawn: %s", problem.decode(errors="replace")[-500:])
-            return None
-        return drawn
+
+def _drawn(document: bytes) -> bytes | None:
+    """Return what the program draws. Blocks.
+
+    It does not use asyncio's subprocesses: the selector loop of Windows has none, and others would wait for the fork.
+    """
+    command = [sys.executable, "-P", str(_PROGRAM)]
+    try:
+        ended = subprocess.run(command, input=document, capture_output=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        log.warning("The picture of the snapshots was not drawn within %g s", _SECONDS)
+        return None
+    except OSError as error:
+        log.warning("The picture of the snapshots cannot be drawn: %s", error)
+        return None
+    drawn, problem = ended.stdout, ended.stderr.decode(errors="replace")
+    if ended.returncode or not drawn.startswith(b"\x89PNG") or len(drawn) > _LARGEST:
+        log.warning("The picture of the snapshots could not be drawn: %s", problem[-500:])
+        return None
+    return drawn
 
 
 def _has_pillow() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import io
 import sys
@@ -86,9 +87,10 @@ def _as_json(made: Chart) -> dict[str, object]:
 
 
 @pytest.mark.process
-async def test_it_is_drawn_beside_the_bot_and_once_for_the_same_state() -> None:
-    """The bot's process never loads Pillow."""
+async def test_it_is_drawn_beside_the_bot_and_once_for_the_same_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bot's process never loads Pillow, and its loop need have no subprocesses, as on Windows."""
     pytest.importorskip("PIL", exc_type=ImportError)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", None)
     loaded = {name for name in sys.modules if name.partition(".")[0] == "PIL"}
     pictures = Pictures()
     first = await pictures.draw(chart())
