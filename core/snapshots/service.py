@@ -159,8 +159,8 @@ class SnapshotService(PastMethods):
         return self._events.request(kind, reason)
 
     async def commit_token(self) -> str | None:
-        """Return a text that changes with every commit to the database, or None if it is unknown."""
-        return await self._context.probe.token()
+        """Return a text that changes with every commit to the database; None if it is unknown, or after ``close``."""
+        return None if self._context.closed else await self._context.probe.token()
 
     @property
     def covered_token(self) -> str | None:

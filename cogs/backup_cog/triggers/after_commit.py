@@ -56,15 +56,18 @@ class AfterCommit:
         self._monotonic = monotonic
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     def add(self, request: Callable[[], None], payload: Iterable[object]) -> None:
         """Make a request later; ``payload`` are the arguments of the event. Call it in the task of its listener.
 
         An event that nothing else handles has nothing to wait for, but a click always means something to somebody.
+        Once this is closed nothing waits: the last snapshot is about to be taken, and nobody would end the wait.
         """
         arguments = tuple(payload)
         handlers = tuple(_handlers(arguments))
-        if not handlers and not any(isinstance(value, discord.Interaction) for value in arguments):
+        meaningless = not handlers and not any(isinstance(value, discord.Interaction) for value in arguments)
+        if self._closed or meaningless:
             request()
             return
         self._waiting.append(_Waiting(request, handlers, self._monotonic() + LONGEST))
@@ -73,6 +76,7 @@ class AfterCommit:
 
     async def close(self) -> None:
         """Make the requests that still wait, and stop."""
+        self._closed = True
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

@@ -163,11 +163,14 @@ async def test_after_ten_seconds_it_asks_anyway(
 async def test_what_still_waits_is_requested_when_the_cog_goes(
     database: Database, clock: Clock, asked: list[str]
 ) -> None:
-    """The last snapshot of the bot covers the last click."""
+    """The last snapshot of the bot covers the last click, also one that comes while the other cogs unload."""
     after = watcher(database, clock)
     await fire(Trigger(BUY, asked.append, after.add), "interaction", click("buy:42"))
     await after.close()
     assert asked == ["buy:42_by_7"]
+    await fire(Trigger(BUY, asked.append, after.add), "interaction", click("buy:43"))
+    assert asked == ["buy:42_by_7", "buy:43_by_7"]
+    assert all("after commit" not in task.get_name() for task in asyncio.all_tasks())
 
 
 async def test_a_hundred_clicks_share_one_watcher(database: Database, clock: Clock, asked: list[str]) -> None:

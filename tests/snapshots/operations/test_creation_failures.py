@@ -96,6 +96,7 @@ async def test_a_closed_service_takes_no_more_snapshots(tmp_path: Path) -> None:
     for late_by_id in (service.verify, service.pin, service.restore):
         with pytest.raises(OperationCancelled, match="closed"):
             await late_by_id(world.older.id)
+    assert await service.commit_token() is None
     assert world.files() == files
 
 
