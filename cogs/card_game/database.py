@@ -222,10 +222,15 @@ class Database(ABC):
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Await work to its end even if this task is cancelled; the cancellation is raised afterwards."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait((task,))
-        raise
+    """Await work to its end however often this task is cancelled; a cancellation is raised afterwards."""
+    task, cancelled = asyncio.create_task(work), None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # retrieved here, or asyncio logs that it never was
+        raise cancelled
+    task.result()

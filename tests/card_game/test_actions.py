@@ -196,15 +196,18 @@ async def test_a_listener_with_its_own_connection_sees_what_the_event_is_about(s
     }
 
 
+@pytest.mark.parametrize("times", [1, 2])
 async def test_an_action_cancelled_while_it_commits_still_announces_what_it_did(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    """What is in the database was announced, even if the player's command went away meanwhile."""
+    """What is in the database was announced, and nothing else, however often the player's command is cancelled."""
     action = asyncio.create_task(world.game.open_pack(ALICE))
     commit = Transaction.commit
 
     async def cancelled_commit(transaction: Transaction) -> None:
-        action.cancel()
+        for _ in range(times):
+            action.cancel()
+            await asyncio.sleep(0.01)  # the cancellation arrives
         await commit(transaction)
 
     monkeypatch.setattr(Transaction, "commit", cancelled_commit)
