@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..files import sync_folder, write_atomically
+from ..files import PRIVATE_FILE, sync_folder, write_atomically
 from ..settings.schema import load
 
 __all__ = ["merged", "write_settings"]
@@ -32,8 +32,11 @@ def write_settings(path: Path, settings: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(path.name + ".new")
     content = merged(text, settings)
-    scratch.write_text(content, encoding="utf-8")
+    # Only the owner may read it, from the beginning on: it can hold a password or the address of a webhook.
+    scratch.unlink(missing_ok=True)
+    scratch.touch(mode=PRIVATE_FILE, exist_ok=False)
     try:
+        scratch.write_text(content, encoding="utf-8")
         load(scratch, {})
     finally:
         scratch.unlink()

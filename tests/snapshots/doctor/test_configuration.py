@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import tomllib
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.snapshots.doctor import configuration
 from core.snapshots.doctor.configuration import merged, write_settings
 from core.snapshots.errors import SettingsError
 from core.snapshots.settings.schema import load
@@ -75,3 +78,21 @@ def test_a_new_file_holds_only_what_was_found(tmp_path: Path) -> None:
     write_settings(path, {"database.url": "sqlite:///bot.db"})
     assert load(path, {}).database.url == "sqlite:///bot.db"
     assert len([line for line in path.read_text().splitlines() if line and line[0] != "#"]) == 2
+
+
+def test_nobody_else_can_read_the_settings_while_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They can hold a password, whatever the umask is."""
+    seen = []
+
+    def looked_at(path: Path, environment: dict[str, str]) -> None:
+        seen.append(stat.S_IMODE(path.stat().st_mode))
+
+    monkeypatch.setattr(configuration, "load", looked_at)
+    before = os.umask(0)
+    try:
+        write_settings(tmp_path / "backup.toml", {"database.url": "sqlite:///bot.db"})
+    finally:
+        os.umask(before)
+    assert (seen, stat.S_IMODE((tmp_path / "backup.toml").stat().st_mode)) == ([0o600], 0o600)
