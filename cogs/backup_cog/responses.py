@@ -100,15 +100,20 @@ class Answer:
         else:
             self.interaction.extras[_DEFERRED] = True
 
-    async def show(self, reply: Reply, *, view: discord.ui.View | None = None, outcome: bool = False) -> None:
-        """Show the reply as the answer, otherwise by direct message; an ``outcome`` reaches the owner at least."""
+    async def show(
+        self, reply: Reply, *, view: discord.ui.View | None = None, outcome: bool = False, turns: bool = False
+    ) -> None:
+        """Show the reply as the answer, otherwise by direct message; an ``outcome`` reaches the owner at least.
+
+        What only ``turns`` a page keeps the report that the message has, which is not sent again.
+        """
         if not self._lost:
             edit = self.interaction.edit_original_response
 
             async def attempt() -> object:
-                return await edit(
-                    content=None, embed=reply.embed, attachments=reply.files(), view=view, allowed_mentions=QUIET
-                )
+                # Discord keeps the attachments of a message if an edit does not name them.
+                attached: dict[str, Any] = {} if turns else {"attachments": reply.files()}
+                return await edit(content=None, embed=reply.embed, view=view, allowed_mentions=QUIET, **attached)
 
             if await self._tried(attempt, "here"):
                 return

@@ -126,7 +126,7 @@ class RescueConfirmation(Confirmation):
         if self.over:
             return  # a click on another component came meanwhile, and shows what it does
         self.shown, self._preview, self._warned = shown, preview, False
-        await self._show(answer)
+        await self._show(answer, turns=False)
 
     async def back(self, interaction: Interaction) -> None:
         """Show the conflicts before these."""
@@ -180,9 +180,9 @@ class RescueConfirmation(Confirmation):
         await answer.defer(thinking=False)
         return answer
 
-    async def _show(self, answer: Answer) -> None:
+    async def _show(self, answer: Answer, *, turns: bool = True) -> None:
         self._fit()
-        await answer.show(self._preview, view=self)
+        await answer.show(self._preview, view=self, turns=turns)
 
     async def _too_late(self, interaction: Interaction) -> None:
         """Answer beside the preview, which shows the progress or the outcome of an earlier click."""

@@ -61,8 +61,8 @@ class Pages(PersonalView):
         self._unique = secrets.token_hex(8)
         self.number = 0
 
-    async def show(self, answer: Answer) -> None:
-        """Show the present page, with buttons if there is another one."""
+    async def show(self, answer: Answer, *, turns: bool = False) -> None:
+        """Show the present page, with buttons if there is another one; ``turns`` as in ``Answer.show``."""
         if len(self._pages) == 1:
             self.stop()
             await answer.show(self._pages[0])
@@ -72,13 +72,13 @@ class Pages(PersonalView):
             self.add_item(
                 _Turn(custom_id("page", f"{self._unique}:{step}"), said, self.number + step, len(self._pages))
             )
-        await answer.show(self._pages[self.number], view=self)
+        await answer.show(self._pages[self.number], view=self, turns=turns)
 
     async def turn_to(self, interaction: Interaction, number: int) -> None:
         """Show another page."""
         answer = await self.in_place(interaction)
         self.number = number
-        await self.show(answer)
+        await self.show(answer, turns=True)
 
 
 class _Turn(discord.ui.Button[Pages]):

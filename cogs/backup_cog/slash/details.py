@@ -65,7 +65,8 @@ class DetailCommands(CogPart):
             await self.names.learn(own_reasons(found)[page * PAGE_LENGTH :][:PAGE_LENGTH])
             decisions = (await self.service.prune(dry_run=True)).decisions
             known = described(found, self.service.known, decisions, await self._audited())
-        await answer.show(shown_details(known, page, self.reader(interaction)), view=_buttons(found, page))
+        reply = shown_details(known, page, self.reader(interaction))
+        await answer.show(reply, view=_buttons(found, page), turns=in_place)
 
     async def _audited(self) -> tuple[AuditLine, ...]:
         """Return the audit log. That it cannot be read is an outage of its own, and hides no snapshot."""

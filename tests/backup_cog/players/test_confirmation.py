@@ -28,6 +28,8 @@ class Answers:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.turned: list[bool] = []
+        """Of each preview that was shown: whether its report was kept."""
 
     async def defer(self, *, thinking: bool) -> None:
         """Answer by changing the preview."""
@@ -37,9 +39,10 @@ class Answers:
         """Answer beside the preview."""
         self.said.append(reply.embed.title)
 
-    async def show(self, *_: Any, **__: Any) -> None:
+    async def show(self, *_: Any, turns: bool = False, **__: Any) -> None:
         """Show a preview."""
         self.said.append("preview")
+        self.turned.append(turns)
 
 
 def plan_of(conflicts: int, take: Sequence[str] = ()) -> RescuePlan:
@@ -134,6 +137,16 @@ async def test_what_is_confirmed_while_a_preview_is_put_together_is_what_was_sho
     await choosing
     assert answers.said == ["changes the preview", "changes the preview", "rescued "]
     assert threading.current_thread() not in made_in
+
+
+async def test_the_report_is_sent_again_only_when_something_was_decided() -> None:
+    """A page that is turned, and a warning on the button, leave it as it is."""
+    answers = Answers()
+    view = made(answers, 60)
+    await view.forward(CLICK)
+    await view.take_all(CLICK)
+    await view.confirm(CLICK)
+    assert answers.turned == [True, False, True]
 
 
 async def test_conflicts_are_decided_one_by_one_page_by_page_or_all_together() -> None:

@@ -92,7 +92,7 @@ async def test_his_history_names_each_change(stage: Stage) -> None:
 
 
 async def test_his_history_in_a_table_is_turned_page_by_page(stage: Stage) -> None:
-    """Every row that came or went; tables are suggested to who may look."""
+    """Every row that came or went, also in a report that stays as it is; tables are suggested to who may look."""
     player, snapshot = stage.player.id, await robbed(stage)
     for card in (1, 2, 3):
         stage.world.write(f"DELETE FROM user_cards WHERE user_id = {player}")
@@ -103,9 +103,12 @@ async def test_his_history_in_a_table_is_turned_page_by_page(stage: Stage) -> No
     shown = await stage.slash(stage.admin, "backup history", member=stage.player, table="user_cards")
     assert "Page 1 of 3" in said(shown)
     assert shown.response is not None
+    attached = [each.id for each in shown.response.attachments]
     await stage.admin.click(shown.response, label="Next")
     text = said(shown)
     assert "Page 2 of 3" in text
+    assert len(attached) == 1
+    assert [each.id for each in shown.response.attachments] == attached
     assert "− gone: user\\_id" in text
     await stage.admin.click(shown.response, label="Next")
     assert f"`{snapshot}`" in said(shown)

@@ -23,7 +23,8 @@ async def undone_from_the_notice(stage: Stage) -> InteractionResult:
     assert "who could not be answered" in stage.dms(stage.owner)[-1]
     stage.env.backend.faults.clear()
     await stage.bot.reload_extension(EXTENSION)
-    return await stage.owner.user.click(stage.last_dm(stage.owner), label="Undo")
+    clicked: InteractionResult = await stage.owner.user.click(stage.last_dm(stage.owner), label="Undo")
+    return clicked
 
 
 async def test_a_restore_that_only_a_notice_reports_is_undone_from_there(stage: Stage) -> None:

@@ -88,16 +88,18 @@ async def test_a_pin_has_a_reason(stage: Stage) -> None:
 
 
 async def test_reasons_are_turned_page_by_page_in_place(stage: Stage) -> None:
-    """And all of them are attached."""
+    """And all of them are attached, once: a page that is turned uploads nothing."""
     event = await taken(stage, *(f"boss_{number:02}" for number in range(23)))
     shown = await show(stage, event.id)
     assert "page 1 of 3" in said(shown)
-    assert shown.response.attachments[0].filename == "report.txt"
+    (attached,) = shown.response.attachments
+    assert attached.filename == "report.txt"
     turned = await stage.admin.click(shown.response, label="More reasons")
     assert "page 2 of 3" in said(turned)
     assert said(turned).count("boss\\_") == 10
     assert turned.response is not None
     assert turned.response.id == shown.response.id
+    assert [each.id for each in turned.response.attachments] == [attached.id]
 
 
 async def test_a_look_inside_shows_tables_and_first_rows(stage: Stage) -> None:
