@@ -24,6 +24,8 @@ _OTHERS = ("guild", "server", "channel", "message", "role")
 """Parts of what is called otherwise: no player is a guild, also where most tables refer to one."""
 _BARE = ("user", "player", "member")
 """Columns that hold a player's key and have no ``id`` in their names."""
+_ASIDE = ("log", "cooldown", "warn", "warning", "ban", "mute", "blacklist", "reminder", "timer", "session", "cache")
+"""What tables are called that have rows about players and are not theirs."""
 _Found = tuple[str, str, str]
 
 
@@ -38,7 +40,8 @@ def guessed_player(tables: Mapping[str, Table]) -> _Found:
     if found is None:
         raise QueryError(
             "Which table holds the players cannot be told from the schema: set [history] player, as in "
-            f'player = "users.id". The tables: {", ".join(sorted(tables)) or "none"}.'
+            f'player = "users.id". The tables: {", ".join(sorted(tables)) or "none"}. Single '
+            "rows come back without it: rescue --table."
         )
     return found
 
@@ -97,7 +100,8 @@ def _by_recurring_names(tables: Mapping[str, Table]) -> tuple[str, str, str] | N
     for name, count in sorted(counted.items(), key=lambda item: (not _is_hinted(item[0]), -item[1], item[0])):
         if _is_other(name):
             continue
-        owner = next((each for each in tables.values() if [key.lower() for key in each.key] == [name]), None)
+        keyed = (each for each in tables.values() if [key.lower() for key in each.key] == [name])
+        owner = next((each for each in keyed if not _stem(each.name).endswith(_ASIDE)), None)
         if owner is not None and count > 1:
             return owner.name, owner.key[0], f"{name} is its key and a column of {count - 1} more"
         named = _named_after(tables, name)
@@ -125,15 +129,23 @@ def _is_key_name(name: str) -> bool:
 def _by_shared_names(tables: Mapping[str, Table]) -> _Found | None:
     """Return a player whose column is part of a longer key, or of none: a row for each guild, or a table without a key.
 
-    Of the tables that have the column, the one whose key is shortest stands for the others.
+    Of the tables that have the column, one that is called as players are, or has it in a short key, is taken for his.
     """
-    counted = Counter(
-        name.lower() for table in tables.values() for name in table.names if _is_key_name(name) and _is_hinted(name)
-    )
-    counted += Counter(name.lower() for table in tables.values() for name in table.names if name.lower() in _BARE)
-    for name, count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
-        having = [(each, column) for each in tables.values() if (column := each.column(name)) is not None]
-        keyed = [(each, column) for each, column in having if column.name in each.key]
-        table, column = min(keyed or having, key=lambda each: len(each[0].key))
-        return table.name, column.name, f"{column.name} is a column of {count_text(count, 'table')}"
-    return None
+    counted = Counter(name.lower() for table in tables.values() for name in table.names)
+    candidates = [
+        (table, name)
+        for table in tables.values()
+        if not _stem(table.name).endswith(_ASIDE)
+        for name in table.names
+        if name.lower() in _BARE or (_is_key_name(name) and _is_hinted(name))
+    ]
+    if not candidates:
+        return None
+
+    def likely(candidate: tuple[Table, str]) -> tuple[int, bool, bool, bool, int]:
+        table, name = candidate
+        named = name.lower() not in _BARE
+        return counted[name.lower()], _is_hinted(table.name), name in table.key, named, -len(table.key)
+
+    table, name = max(candidates, key=likely)
+    return table.name, name, f"{name} is a column of {count_text(counted[name.lower()], 'table')}"

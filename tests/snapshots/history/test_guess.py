@@ -68,6 +68,21 @@ def player_in(folder: Path, *statements: str, settings: PlayerSettings | None = 
             {"owned.user_id"},
             id="references to items alone",
         ),
+        pytest.param(
+            ("CREATE TABLE warns (id TEXT, user TEXT)", "CREATE TABLE users (user_id INTEGER UNIQUE, balance)"),
+            "users.user_id",
+            {"users.user_id"},
+            id="a key that can be NULL",
+        ),
+        pytest.param(
+            (
+                'CREATE TABLE "Pokémon" (uid TEXT PRIMARY KEY, "TrainerID" TEXT)',
+                'CREATE TABLE "Users" ("UserID" TEXT, "GuildID" TEXT, PRIMARY KEY ("UserID", "GuildID"))',
+            ),
+            "Users.UserID",
+            {"Users.UserID"},
+            id="what is called as players are",
+        ),
     ],
 )
 def test_a_player_is_called_as_players_are(
@@ -92,6 +107,12 @@ def test_a_discord_id_names_a_player_whose_key_is_another_number(
         assert found.tables["ballinstance"] == [{"id": 7, "ball_id": 3, "player_id": 1}]
         with pytest.raises(QueryError, match="no player 'Bo'"):
             look_at_player(past, point, "Bo", settings)
+
+
+def test_a_table_of_cooldowns_is_nobodys_collection(tmp_path: Path) -> None:
+    """The bot keeps its players in JSON by guild: better no answer than that there is nothing to put back."""
+    with pytest.raises(QueryError, match="set \\[history\\] player"):
+        player_in(tmp_path, "CREATE TABLE guilds (id INTEGER PRIMARY KEY, data)", "CREATE TABLE cooldown (user_id)")
 
 
 def test_a_table_of_the_settings_that_was_not_there_yet_is_no_error(tmp_path: Path) -> None:
