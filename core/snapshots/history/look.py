@@ -42,6 +42,7 @@ def look(past: Past, point: Point | None, table: str, key: Key) -> Look:
             time=past.time(point),
             tables={found.name: [json_record(row) for row in rows]},
             by=past.by,
+            notes=() if rows or found.key else (f"{found.name} has no key, so its rows are told by their number.",),
         )
 
 

@@ -171,3 +171,12 @@ def test_damage_is_an_error_that_names_the_snapshot(tmp_path: Path, archives: bo
     flip_byte(world.file(point))
     with world.past(archives=archives) as past, pytest.raises(SnapshotDamaged):
         look(past, point, "users", ("1",))
+
+
+def test_that_a_row_is_told_by_its_number_is_said_where_there_is_none(tmp_path: Path) -> None:
+    """Who asks for a player's id in a table without a key would take it for the truth that he has no row."""
+    world = HistoryWorld(tmp_path)
+    point = world.snapshot("CREATE TABLE bank (user_id, coins)", "INSERT INTO bank VALUES (77, 5)")
+    with world.past() as past:
+        assert look(past, point, "bank", ("77",)).notes == ("bank has no key, so its rows are told by their number.",)
+        assert look(past, point, "bank", ("1",)).notes == ()

@@ -38,6 +38,7 @@ def look_output(look: Look, now: dt.datetime) -> Shown:
         shown.append(sentence(f"{name}: {count_text(len(rows), 'row')}", "bold"))
         if rows:
             shown += _rows_table(rows)
+    shown += [sentence(f"{note} See look --player ID.", QUIET) for note in look.notes]
     if look.player is not None:
         player = f"{look.player.table}.{look.player.column}"
         shown.append(sentence(f"The player is {player}: {look.player.why}.", QUIET))
