@@ -23,7 +23,7 @@ from .exclusive import exclusive
 from .journal import journaled
 from .latest import refresh_latest
 
-__all__ = ["adopt_locked", "readable_contents", "rebuild_catalog", "rebuild_locked"]
+__all__ = ["adopt_locked", "readable_contents", "rebuild_catalog", "rebuild_locked", "with_memory"]
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ def _list_all(context: Context, base: Contents, found: tuple[ScannedFile, ...], 
     for archived in found:
         if archived.snapshot is not None:
             known = remembered.get(archived.snapshot.id)
-            snapshots.setdefault(archived.snapshot.id, _with_memory(archived.snapshot, known))
+            snapshots.setdefault(archived.snapshot.id, with_memory(archived.snapshot, known))
     listed = base.with_snapshots(_with_inherited_health(snapshots.values()))
     if listed.identity is None and found:
         newest = max(found, key=lambda each: each.snapshot.sequence if each.snapshot else 0)
@@ -195,8 +195,8 @@ def _list_all(context: Context, base: Contents, found: tuple[ScannedFile, ...], 
     context.repository.catalog.change(lambda _: listed)
 
 
-def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
-    """Return ``found`` with what only the old catalog knows, if its entry is of the same state.
+def with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
+    """Return what was read from a file with what only its old entry in the catalog knows, if that is of the same state.
 
     A full that is not whole has no fingerprint, and what was known of it is not lost by that.
     """
@@ -206,6 +206,7 @@ def _with_memory(found: Snapshot, known: Snapshot | None) -> Snapshot:
         found,
         pinned=known.pinned,
         kept_until=known.kept_until,
+        note=known.note or found.note,
         reasons=known.reasons,
         requests=known.requests,
         restored_at=known.restored_at if not found.damaged else None,

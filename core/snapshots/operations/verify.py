@@ -20,7 +20,7 @@ from ..worker.protocol import ScanJob, ScanResult, VerifyJob, VerifyResult
 from .context import Context
 from .exclusive import exclusive
 from .latest import refresh_latest
-from .rebuild_catalog import readable_contents
+from .rebuild_catalog import readable_contents, with_memory
 
 __all__ = ["VerificationSchedule", "current_entry", "damaged_error", "record_outcome", "verify", "verify_bytes"]
 
@@ -72,9 +72,7 @@ async def current_entry(context: Context, contents: Contents, snapshot: Snapshot
     found = scanned.files[0]
     if found.snapshot is None or found.problem is not None or found.snapshot.id != snapshot.id:
         return snapshot
-    entry = msgspec.structs.replace(
-        found.snapshot, pinned=snapshot.pinned, requests=snapshot.requests, reasons=snapshot.reasons
-    )
+    entry = with_memory(found.snapshot, snapshot)
     if not await context.in_thread(lambda: repository.is_read_only):
         async with exclusive(context, "recording a verification"):
             await readable_contents(context)
