@@ -122,7 +122,7 @@ HOSTS = {
 
 
 def make(host: Host, folder: Path) -> dict[str, bytes]:
-    """Write a host without Savepoint into a folder; give its files, to see later that none was overwritten."""
+    """Write a host without Savepoint into a folder; return its files, to see later that none was overwritten."""
     for name, content in host.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

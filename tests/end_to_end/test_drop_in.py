@@ -17,7 +17,7 @@ pytestmark = pytest.mark.process
 
 
 def run(folder: Path, *command: str) -> Any:
-    """Run a program in the host's folder and give the JSON it prints last."""
+    """Run a program in the host's folder and return the JSON it prints last."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("BACKUP_", "DATABASE_"))}
     done = subprocess.run(
         [python(), *command],

@@ -45,7 +45,7 @@ def start(what: str, folder: Path, done: int) -> subprocess.Popen[str]:
 
 
 def kill(process: subprocess.Popen[str]) -> list[int]:
-    """Kill the bot where it stands, and give the numbers of the workers that it leaves behind."""
+    """Kill the bot where it stands, and return the numbers of the workers that it leaves behind."""
     process.kill()
     process.wait()
     assert process.stdout is not None

@@ -70,7 +70,7 @@ WATCHED = Watched()
 
 @asynccontextmanager
 async def sqlite3_holding(database: Path) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    """Have the game's database open with ``sqlite3``; give what looks into it as the game does."""
+    """Have the game's database open with ``sqlite3``; return what looks into it as the game does."""
     connection = sqlite3.connect(database, isolation_level=None)
     try:
 

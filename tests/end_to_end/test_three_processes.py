@@ -58,7 +58,7 @@ class Shard:
         return line
 
     def covered(self) -> list[str]:
-        """Wait until its events are covered, and give their reasons."""
+        """Wait until its events are covered, and return their reasons."""
         word, _, reasons = self.says().partition(" ")
         assert word == "covered"
         return list(json.loads(reasons))

@@ -55,19 +55,19 @@ class World:
         return CliRunner().invoke(shell, list(arguments))
 
     def show(self, *arguments: str, code: int = 0) -> str:
-        """Run a command for a person and give what it printed; it ends with this exit code."""
+        """Run a command for a person and return what it printed; it ends with this exit code."""
         result = self.run("--config", str(self.config), *arguments)
         assert result.exit_code == code, result.output
         return result.stdout
 
     def answer(self, *arguments: str, code: int = 0) -> dict[str, Any]:
-        """Run a command for a program and give its document; it ends with this exit code."""
+        """Run a command for a program and return its document; it ends with this exit code."""
         result = self.run("--config", str(self.config), "--json", *arguments)
         assert result.exit_code == code, result.output
         return only_document(result.stdout)
 
     def error(self, *arguments: str, code: int) -> tuple[str, str]:
-        """Run a command for a program that fails, and give the error's code and message."""
+        """Run a command for a program that fails, and return the error's code and message."""
         document = self.answer(*arguments, code=code)
         assert list(document) == ["error"]
         assert list(document["error"]) == ["type", "code", "message"]

@@ -62,7 +62,7 @@ _COMMITS_PER_SECOND = 3000
 def make_game_database(
     path: Path, *, journal_mode: str = "wal", page_size: int = 4096, players: int = 200, size: int = 0, seed: int = 7
 ) -> Path:
-    """Make a game of so many players at ``path``, of at least about ``size`` bytes, and give the path.
+    """Make a game of so many players at ``path``, of at least about ``size`` bytes, and return the path.
 
     ``journal_mode`` is "wal" or "delete". The same arguments give the same rows.
     """
@@ -174,7 +174,7 @@ class OtherProcess:
         return self.process.pid
 
     def execute(self, statement: str) -> list[list[Any]]:
-        """Run one statement there and give its rows; raise sqlite3.OperationalError if it failed."""
+        """Run one statement there and return its rows; raise sqlite3.OperationalError if it failed."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(statement) + "\n")
@@ -200,7 +200,7 @@ class OtherProcess:
 class Writer:
     """Another process that plays one game transaction after another, up to 3,000 a second.
 
-    It began when the block does, and ends at the latest after ``seconds``. ``stop`` gives how often it committed.
+    It began when the block does, and ends at the latest after ``seconds``. ``stop`` returns how often it committed.
     """
 
     def __init__(self, path: Path, *, seconds: float = 30.0, seed: int = 1) -> None:

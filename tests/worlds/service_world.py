@@ -60,7 +60,7 @@ class TickingClock:
         self._guard = threading.Lock()
 
     def __call__(self) -> dt.datetime:
-        """Move on by a millisecond and give the moment."""
+        """Move on by a millisecond and return the moment."""
         with self._guard:
             self._now += dt.timedelta(milliseconds=1)
             return self._now
@@ -312,7 +312,7 @@ def _without_identity(service: SnapshotService) -> None:
 
 
 def rows_of_gzip(archive: Path, scratch: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Unpack a standalone snapshot, see that SQLite finds it sound, and give every row."""
+    """Unpack a standalone snapshot, see that SQLite finds it sound, and return every row."""
     scratch.write_bytes(gzip.decompress(archive.read_bytes()))
     return rows_of_sound(scratch)
 
