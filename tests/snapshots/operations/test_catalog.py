@@ -50,7 +50,7 @@ async def test_a_catalog_made_from_the_files_alone_is_the_old_one(tmp_path: Path
 
 
 async def test_a_rebuild_keeps_what_only_the_catalog_knew(tmp_path: Path) -> None:
-    """Pins with their notes, later reasons and restores are not in the files; an old catalog that can be read has them."""
+    """Pins with their notes, later reasons and restores are not in the files; a catalog that can be read has them."""
     world = await played_world(tmp_path)
     async with world.opened() as service:
         sold = (await service.create(Kind.CRITICAL, reason="sold")).snapshot
