@@ -12,7 +12,7 @@ A host whose prefix is its mention would look for a command of that name too, an
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import discord
@@ -22,6 +22,7 @@ from .formatting import TEXT_LIMIT, clip, listing, plain
 from .language import phrase, text
 from .permissions import Bot, Permissions
 from .responses import QUIET
+from .wrapping import WrappedMethod
 
 __all__ = ["MentionCommands"]
 
@@ -64,28 +65,19 @@ class MentionCommands:
         self._word = word
         self._guild_ids = tuple(guild_ids)
         self._status = status
-        self._original: Callable[[discord.Message], Coroutine[Any, Any, None]] | None = None
-        self._was_on_instance = False
+        self._wrapped = WrappedMethod(bot, "process_commands", self._process_commands)
 
     def install(self) -> None:
         """Wrap the bot's ``process_commands``."""
-        self._was_on_instance = "process_commands" in vars(self._bot)
-        self._original = self._bot.process_commands
-        self._bot.process_commands = self._process_commands  # type: ignore[method-assign]
+        self._wrapped.install()
 
     def remove(self) -> None:
-        """Put the original back, unless somebody has wrapped ours since: then ours stays and passes calls on."""
-        if self._original is None or vars(self._bot).get("process_commands") != self._process_commands:
-            return
-        if self._was_on_instance:
-            self._bot.process_commands = self._original  # type: ignore[method-assign]
-        else:
-            del self._bot.process_commands
+        """Put the original back; see ``WrappedMethod.remove``."""
+        self._wrapped.remove()
 
     async def _process_commands(self, message: discord.Message, /) -> None:
-        assert self._original is not None
         if self._command(message) is None or self._bot.get_command(self._word) is not None:
-            await self._original(message)
+            await self._wrapped.original(message)
 
     async def handle(self, message: discord.Message) -> None:
         """Run the owner's command in a mention of the bot; ignore anything else."""

@@ -10,11 +10,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from discord.ext import commands
 
 from .permissions import Bot
+from .wrapping import WrappedMethod
 
 __all__ = ["CloseHook", "unload_others"]
 
@@ -46,26 +46,17 @@ class CloseHook:
         self._running: asyncio.Event | None = None
         """Set at the end of the ``close`` that is running; None if none is."""
         self._done = False
-        self._original: Callable[[], Any] | None = None
-        self._was_on_instance = False
+        self._wrapped = WrappedMethod(bot, "close", self._close)
 
     def install(self) -> None:
         """Wrap the bot's ``close``."""
-        self._was_on_instance = "close" in vars(self._bot)
-        self._original = self._bot.close
-        self._bot.close = self._close  # type: ignore[method-assign]
+        self._wrapped.install()
 
     def remove(self) -> None:
-        """Put the original back, unless somebody has wrapped ours since: then ours stays and passes calls on."""
-        if self._original is None or vars(self._bot).get("close") != self._close:
-            return
-        if self._was_on_instance:
-            self._bot.close = self._original  # type: ignore[method-assign]
-        else:
-            del self._bot.close
+        """Put the original back; see ``WrappedMethod.remove``."""
+        self._wrapped.remove()
 
     async def _close(self) -> None:
-        assert self._original is not None
         if self._running is not None:
             # A second close would end the process while the first one takes the last snapshot.
             try:
@@ -81,7 +72,7 @@ class CloseHook:
             self.began = self._monotonic()
             self._on_closing()
         try:
-            await self._original()
+            await self._wrapped.original()
             self._done = True
         finally:
             self._running = None

@@ -6,7 +6,7 @@ something has two forms. A language more is a folder more, its name in ``catalog
 
 from .catalog import LANGUAGES, load_tables
 from .core_sentences import core_text
-from .menus import localized
+from .menus import localized, localized_beside
 from .quantities import duration_text, size_text
 from .speaking import for_the_host, number_text, phrase, plural, set_host_language, speak, text
 from .words import word
@@ -18,6 +18,7 @@ __all__ = [
     "for_the_host",
     "load_tables",
     "localized",
+    "localized_beside",
     "number_text",
     "phrase",
     "plural",

@@ -6,11 +6,17 @@ the texts are put into what is sent to Discord, wherever the host's translator h
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+from discord import app_commands
 
 from .catalog import LANGUAGES, table
 
-__all__ = ["localized"]
+__all__ = ["localized", "localized_beside"]
+
+log = logging.getLogger(__name__)
 
 
 def localized(command: dict[str, Any]) -> dict[str, Any]:
@@ -24,6 +30,21 @@ def localized(command: dict[str, Any]) -> dict[str, Any]:
     for option in command.get("options", ()):
         localized(option)
     return command
+
+
+async def localized_beside(
+    asked: Awaitable[dict[str, Any]], own: Callable[[], dict[str, Any]], what: str
+) -> dict[str, Any]:
+    """Return what the host's translator made of a command, with our texts where it has none.
+
+    One that fails for texts that it does not know leaves only ours without it: then ``own`` makes it. ``what`` is meant
+    for the log.
+    """
+    try:
+        return localized(await asked)
+    except app_commands.TranslationError as error:
+        log.warning("The bot's translator fails for %s, so it is not asked: %s", what, error)
+        return own()
 
 
 def _add(document: dict[str, Any], key: str) -> None:

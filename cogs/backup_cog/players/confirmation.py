@@ -154,27 +154,22 @@ class RescueConfirmation(Confirmation):
 
     async def confirm_all(self, interaction: Interaction) -> None:
         """Carry it out, once."""
-        # Two clicks can come at once: the view is over before anything is awaited.
-        if not self.end():
-            await self._too_late(interaction)
-            return
-        answer = self.asking.answer(interaction)
-        await answer.defer(thinking=False)
-        await self._rescue(answer, self.shown)
+        answer = await self._began(interaction, decides=True)
+        if answer is not None:
+            await self._rescue(answer, self.shown)
 
     async def cancel(self, interaction: Interaction) -> None:
         """Change nothing."""
-        if not self.end():
-            await self._too_late(interaction)
-            return
-        answer = self.asking.answer(interaction)
-        await answer.defer(thinking=False)
-        await answer.show(rescue_texts.cancelled())
+        answer = await self._began(interaction, decides=True)
+        if answer is not None:
+            await answer.show(rescue_texts.cancelled())
 
-    async def _began(self, interaction: Interaction) -> Answer | None:
-        """Acknowledge a click that decides nothing yet; None if the confirmation is over."""
-        if self.over:
-            await self._too_late(interaction)
+    async def _began(self, interaction: Interaction, *, decides: bool = False) -> Answer | None:
+        """Acknowledge a click, after which nothing is left to decide if it ``decides``; None if all is over already."""
+        # Two clicks can come at once: the view is over before anything is awaited.
+        if self.over or (decides and not self.end()):
+            # Beside the preview, which shows the progress or the outcome of an earlier click.
+            await self.asking.answer(interaction).fail(over())
             return None
         answer = self.asking.answer(interaction)
         await answer.defer(thinking=False)
@@ -183,10 +178,6 @@ class RescueConfirmation(Confirmation):
     async def _show(self, answer: Answer, *, turns: bool = True) -> None:
         self._fit()
         await answer.show(self._preview, view=self, turns=turns)
-
-    async def _too_late(self, interaction: Interaction) -> None:
-        """Answer beside the preview, which shows the progress or the outcome of an earlier click."""
-        await self.asking.answer(interaction).fail(over())
 
     def timed_out(self) -> Reply:
         """Return what is shown if nobody confirmed."""

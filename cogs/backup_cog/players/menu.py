@@ -14,8 +14,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from ..language import localized, phrase, text
+from ..language import localized, localized_beside, phrase, text
 from ..permissions import Bot, Interaction
+from ..wrapping import WrappedMethod
 
 __all__ = ["NAME", "MemberMenu"]
 
@@ -36,11 +37,8 @@ class _Entry(app_commands.ContextMenu):
         self, tree: app_commands.CommandTree[Any], translator: app_commands.Translator
     ) -> dict[str, Any]:
         """Return the entry as it is sent to Discord by a host that has a translator."""
-        try:
-            return localized(await super().get_translated_payload(tree, translator))
-        except app_commands.TranslationError as error:
-            log.warning("The bot's translator fails for %s, so it is not asked: %s", NAME, error)
-            return self.to_dict(tree)
+        asked = super().get_translated_payload(tree, translator)
+        return await localized_beside(asked, lambda: self.to_dict(tree), NAME)
 
 
 class MemberMenu:
@@ -59,8 +57,7 @@ class MemberMenu:
         self._answer_error = answer_error
         self._added: list[tuple[discord.Object | None, _Entry]] = []
         self._problem: app_commands.AppCommandError | None = None
-        self._original: Callable[..., None] | None = None
-        self._was_on_instance = False
+        self._wrapped = WrappedMethod(bot.tree, "add_command", self._add_command)
 
     def install(self) -> None:
         """Add the entry to the bot's commands, if there is room for it, and wrap ``add_command``."""
@@ -75,21 +72,18 @@ class MemberMenu:
                 self._missing(error)
             else:
                 self._added.append((guild, entry))
-        self._was_on_instance = "add_command" in vars(self._bot.tree)
-        self._original = self._bot.tree.add_command
-        self._bot.tree.add_command = self._add_command  # type: ignore[method-assign]
+        self._wrapped.install()
 
     def _add_command(self, command: Any, /, **options: Any) -> None:
         """Add a command of the host's; where it does not fit beside our entry, ours goes."""
-        assert self._original is not None
         try:
-            self._original(command, **options)
+            self._wrapped.original(command, **options)
         except _NO_ROOM as error:
             if not self._added or getattr(command, "type", None) is not discord.AppCommandType.user:
                 raise
             self._take_out()
             self._missing(error)
-            self._original(command, **options)
+            self._wrapped.original(command, **options)
 
     def _missing(self, error: app_commands.AppCommandError) -> None:
         log.warning("There is no entry %r of ours in the menu of members: %s", NAME, error)
@@ -98,13 +92,7 @@ class MemberMenu:
     def remove(self) -> None:
         """Remove the entry from the bot's commands, and the wrapper; what somebody else added or wrapped stays."""
         self._take_out()
-        tree = self._bot.tree
-        if self._original is None or vars(tree).get("add_command") != self._add_command:
-            return
-        if self._was_on_instance:
-            tree.add_command = self._original  # type: ignore[method-assign]
-        else:
-            del tree.add_command
+        self._wrapped.remove()
 
     def _take_out(self) -> None:
         kind = discord.AppCommandType.user

@@ -6,27 +6,20 @@ tries every file as an extension imports them again; then the same command takes
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import discord
 from discord import app_commands
 
 from ..core_api import Settings, SettingsError
-from ..language import localized
+from ..language import localized, localized_beside
 from ..permissions import Bot
 
 __all__ = ["BACKUP", "DATABASE", "name_groups", "require_free_names"]
 
 
-log = logging.getLogger(__name__)
-
-
 class _Group(app_commands.Group):
-    """A group to which a command can be added again, and which shows its texts in every language.
-
-    A host's translator is asked first. One that fails for texts that it does not know leaves only ours without it.
-    """
+    """A group to which a command can be added again, and which shows its texts in every language."""
 
     def add_command(self, command: Any, /, *, override: bool = True) -> None:
         """Add a command, in the place of the one with its name."""
@@ -40,11 +33,8 @@ class _Group(app_commands.Group):
         self, tree: app_commands.CommandTree[Any], translator: app_commands.Translator
     ) -> dict[str, Any]:
         """Return the group as it is sent to Discord by a host that has a translator."""
-        try:
-            return localized(await super().get_translated_payload(tree, translator))
-        except app_commands.TranslationError as error:
-            log.warning("The bot's translator fails for the commands of the backups, so it is not asked: %s", error)
-            return self.to_dict(tree)
+        asked = super().get_translated_payload(tree, translator)
+        return await localized_beside(asked, lambda: self.to_dict(tree), "the commands of the backups")
 
 
 # A hint to Discord's clients, which keeps the commands out of players' menus. The check is in the code.
