@@ -7,7 +7,7 @@ their dump is read once, and what was found is kept among the derived files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -74,6 +74,11 @@ class DumpArchive:
         """The tables by the names that people call them."""
         self._stored = {called: name for name, (called, _) in self._called.items()}
 
+    @property
+    def encoding(self) -> str:
+        """The encoding of the dump."""
+        return self._encoding
+
     def digest(self, table: Table) -> tuple[str, ...] | None:
         """Return what differs if any row of a table does, or None if that is unknown."""
         digests = self._digests
@@ -113,6 +118,19 @@ class DumpArchive:
                     raise
                 except ValueError as error:
                     raise damaged(self.part, f"a row of {table.name} cannot be read ({error})") from error
+
+    def lines(self, table: Table, columns: Sequence[str]) -> Iterator[bytes]:
+        """Yield the rows of a table as COPY writes these columns of them."""
+        for copy in self._copies(table):
+            places = [copy.columns.index(name) for name in columns]
+            if places == list(range(len(copy.columns))):
+                yield from self._lines(copy, None)
+                continue
+            for line in self._lines(copy, None):
+                fields = line.split(b"\t")
+                if len(fields) != len(copy.columns):
+                    raise damaged(self.part, f"a row of {table.name} cannot be read")
+                yield b"\t".join(fields[place] for place in places)
 
     def _copies(self, table: Table) -> list[_Rows]:
         parts = self._schema.parts(self._stored[table.name])

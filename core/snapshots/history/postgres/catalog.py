@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +12,7 @@ from ..tables import Column, ForeignKey, Table
 from .schema import full_name, named_tables
 from .values import column_of
 
-__all__ = ["LiveTable", "LiveTables", "read_live_tables"]
+__all__ = ["LiveTable", "LiveTables", "TableNames", "read_live_tables"]
 
 _COLUMNS = """
 SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text, a.attname::text,
@@ -58,6 +59,25 @@ class LiveTables(NamedTuple):
 
     readable: dict[str, LiveTable]
     unreadable: tuple[str, ...]
+
+
+class TableNames:
+    """What tables are called in the states of one question: with their schema where another one has the same name.
+
+    So one table can have two names, on different days.
+    """
+
+    def __init__(self) -> None:
+        self._full: dict[str, set[str]] = {}
+
+    def learn(self, tables: Iterable[Table]) -> None:
+        """Note what the tables of one state are called in it."""
+        for table in tables:
+            self._full.setdefault(table.name, set()).add(table.full_name)
+
+    def full_names(self, name: str) -> set[str]:
+        """Return the full names of the tables that are called so in any state."""
+        return self._full.get(name, set())
 
 
 def read_live_tables(session: Session) -> LiveTables:

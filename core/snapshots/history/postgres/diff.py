@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 
 import msgspec
 
+from ...errors import QueryError
 from ...models import Diff, DiffMethod, Point, TableDiff
+from ...progress import Watch
+from ..chains.members import damaged
 from ..comparison import OnDifference, TablePair, Tally
 from ..databases import Value
 from ..past import name_of
 from ..tables import Column, Table, json_record
 from .past import PostgresPast
 from .states import DumpState, PostgresState
-from .store import RowStore, columns_of_rows
-from .values import converted
+from .store import columns_of_rows
+from .values import Decoder, converted
 
-__all__ = ["diff"]
+__all__ = ["diff", "unmatched"]
 
+_MOST_UNMATCHED = 64 * 1024 * 1024
+"""Bytes of lines that wait for their like, with what each takes besides."""
+_ENTRY = 120
+_CHECK_EVERY = 10_000
 Record = dict[str, Value]
 
 
@@ -31,7 +41,7 @@ def diff(
     started = time.monotonic()
     tables: dict[str, TableDiff] = {}
     with past.opened(first) as before, past.opened(second) as after:
-        comparison = _Comparison(past.store, before, after, shown, found)
+        comparison = _Comparison(past, before, after, shown, found)
         for name, earlier, later in _matched(before, after):
             past.watch.check()
             one = comparison.table(earlier, later)
@@ -59,11 +69,62 @@ def _matched(before: PostgresState, after: PostgresState) -> list[tuple[str, Tab
     return [*found, *((name, None, table) for name, table in left.items())]
 
 
+def unmatched(
+    first: Iterable[bytes], second: Iterable[bytes], most: int, watch: Watch
+) -> tuple[Iterator[bytes], Iterator[bytes]] | None:
+    """Return the lines that are more often among the first ones than among the second ones, and the other way round.
+
+    None if they, or those that wait for their like, are more than so many bytes.
+    """
+    waiting = Counter[bytes](), Counter[bytes]()
+    size = 0
+    for number, pair in enumerate(zip_longest(first, second)):
+        if not number % _CHECK_EVERY:
+            watch.check()
+        if pair[0] == pair[1]:
+            continue
+        for place, line in enumerate(pair):
+            if line is None:
+                continue
+            own, other = waiting[place], waiting[1 - place]
+            if line in other:
+                size -= len(line) + _ENTRY
+                other[line] -= 1
+                if not other[line]:
+                    del other[line]
+            else:
+                size += len(line) + _ENTRY
+                own[line] += 1
+        if size > most:
+            return None
+    return waiting[0].elements(), waiting[1].elements()
+
+
+def _decoded(
+    state: PostgresState, table: Table, columns: tuple[Column, ...], lines: Iterable[bytes]
+) -> Iterator[Record]:
+    decoder = Decoder(columns, state.encoding)
+    for line in lines:
+        try:
+            yield decoder.row(line)
+        except QueryError:
+            raise
+        except ValueError as error:
+            if isinstance(state, DumpState):
+                raise damaged(state.archive.part, f"a row of {table.name} cannot be read ({error})") from error
+            raise
+
+
 class _Comparison:
     def __init__(
-        self, store: RowStore, before: PostgresState, after: PostgresState, shown: int, found: OnDifference | None
+        self,
+        past: PostgresPast,
+        before: PostgresState,
+        after: PostgresState,
+        shown: int,
+        found: OnDifference | None,
     ) -> None:
-        self._store = store
+        self._store, self._watch = past.store, past.watch
         self._before = before
         self._after = after
         self._shown = shown
@@ -83,7 +144,7 @@ class _Comparison:
             if (later := after.column(column.name)) in stored and later is not None
         )
         tally = Tally(pair, self._shown, self._found)
-        first, second = (
+        first, second = self._differing(before, after, columns) or (
             self._kept(state, table, columns) for state, table in ((self._before, before), (self._after, after))
         )
         # What tells the rows of one state only can be the same in several rows of the other.
@@ -97,6 +158,26 @@ class _Comparison:
             return False
         first, second = self._before.archive.digest(before), self._after.archive.digest(after)
         return first is not None and first == second
+
+    def _differing(self, before: Table, after: Table, columns: tuple[Column, ...]) -> tuple[str, str] | None:
+        """Store the rows that only one of the states has, and return the names of that; None if they are too many.
+
+        Rows that nobody changed are the same line in both, mostly in the same order: the others are few.
+        """
+        there = [(before.column(column.name), after.column(column.name)) for column in columns]
+        names = [tuple(column.name for column in side if column is not None) for side in zip(*there, strict=True)]
+        alike = all(one is not None and other is not None and one.type == other.type for one, other in there)
+        if not there or not alike or self._before.encoding != self._after.encoding:
+            return None
+        found = unmatched(
+            self._before.lines(before, names[0]), self._after.lines(after, names[1]), _MOST_UNMATCHED, self._watch
+        )
+        if found is None:
+            return None
+        sides = (self._before, before), (self._after, after)
+        for (state, table), lines in zip(sides, found, strict=True):
+            self._store.load(f"{state.name}: {table.name}", columns, _decoded(state, table, columns, lines))
+        return f"{self._before.name}: {before.name}", f"{self._after.name}: {after.name}"
 
     def _kept(self, state: PostgresState, table: Table, columns: tuple[Column, ...]) -> str:
         """Store the rows of a table of one of the states, and return the name of that."""

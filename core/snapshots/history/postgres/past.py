@@ -14,7 +14,8 @@ from ...progress import Watch
 from ..chains.pages import ExpandedMembers
 from ..questions import PastFiles
 from .archive import DumpArchive
-from .states import DumpState, LiveState, PostgresState, TableNames
+from .catalog import TableNames
+from .states import DumpState, LiveState, PostgresState
 from .store import RowStore
 
 __all__ = ["PostgresPast", "transaction"]

@@ -22,7 +22,7 @@ from ..rescue.states import Foreseen, State, Stored, Wanted, numbers_beyond
 from ..rescue.steps import Step
 from ..tables import Column, ForeignKey, Table, find_table
 from .archive import DumpArchive
-from .catalog import read_live_tables
+from .catalog import TableNames, read_live_tables
 from .conditions import as_the_game, rows_under, translated
 from .constraints import Demanded, read_demanded, unread_children
 from .copied import copied_lines
@@ -32,32 +32,13 @@ from .planned_rows import alias_of
 from .store import RowStore, columns_of_rows
 from .values import Decoder, comparable, converted, same_key, sql_value
 
-__all__ = ["DumpState", "LiveState", "PostgresState", "TableNames"]
+__all__ = ["DumpState", "LiveState", "PostgresState"]
 
 _NO_VALUE = ("22", "23")
 """Classes of codes that say that a text is no value of a type."""
 _SCANS = 3
 """How often a table is read from its archive before its rows are kept for finding them."""
 Record = dict[str, Value]
-
-
-class TableNames:
-    """What tables are called in the states of one question: with their schema where another one has the same name.
-
-    So one table can have two names, on different days.
-    """
-
-    def __init__(self) -> None:
-        self._full: dict[str, set[str]] = {}
-
-    def learn(self, tables: Iterable[Table]) -> None:
-        """Note what the tables of one state are called in it."""
-        for table in tables:
-            self._full.setdefault(table.name, set()).add(table.full_name)
-
-    def full_names(self, name: str) -> set[str]:
-        """Return the full names of the tables that are called so in any state."""
-        return self._full.get(name, set())
 
 
 class PostgresState(State):
@@ -98,6 +79,15 @@ class PostgresState(State):
 
     def all_rows(self, table: Table) -> Iterator[Record]:
         """Yield every row of a table."""
+        raise NotImplementedError
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of the database."""
+        raise NotImplementedError
+
+    def lines(self, table: Table, columns: Sequence[str]) -> Iterator[bytes]:
+        """Yield every row of a table as COPY writes these columns of it."""
         raise NotImplementedError
 
     def first_rows(self, table: Table, most: int) -> Iterator[Record]:
@@ -146,6 +136,15 @@ class DumpState(PostgresState):
     def all_rows(self, table: Table) -> Iterator[Record]:
         """Yield every row of a table."""
         return self.archive.rows(table)
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of the dump."""
+        return self.archive.encoding
+
+    def lines(self, table: Table, columns: Sequence[str]) -> Iterator[bytes]:
+        """Yield every row of a table as COPY writes these columns of it."""
+        return self.archive.lines(table, columns)
 
     def count(self, table: Table) -> int:
         """Return how many rows a table has: the manifest says it, except in old dumps."""
@@ -243,6 +242,16 @@ class LiveState(PostgresState):
     def all_rows(self, table: Table) -> Iterator[Record]:
         """Yield every row of a table."""
         return self._selected(table, "")
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of the database."""
+        return self.session.encoding
+
+    def lines(self, table: Table, columns: Sequence[str]) -> Iterator[bytes]:
+        """Yield every row of a table as COPY writes these columns of it."""
+        query = f"SELECT {', '.join(map(quoted, columns))} FROM {self.live[table.name].source}"
+        return copied_lines(self.session, query, self._scratch)
 
     def first_rows(self, table: Table, most: int) -> Iterator[Record]:
         """Yield at most so many rows of a table."""
