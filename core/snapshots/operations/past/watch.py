@@ -53,7 +53,7 @@ async def look_for_jumps(context: Context, contents: Contents, snapshot: Snapsho
     except (SnapshotError, OSError) as error:
         log.warning("The watched numbers could not be asked for: %s", error)
         return
-    for question in found.problems.keys() - set(known.unanswered):
+    for question in (each for each in found.problems if each not in known.unanswered):
         message = f"[history] watch asks for {question!r}, and that cannot be answered: {found.problems[question]}"
         await _notice(context, "watch", message)
     before = next((each for each in timeline(contents.snapshots, contents.restores) if each.id in known.answers), None)

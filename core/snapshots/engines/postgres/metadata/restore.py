@@ -99,7 +99,7 @@ def restore_rights(session: Session, wanted: Metadata, attempts: Attempts) -> No
     version = min(session.version, wanted.server)
     found = {each.key: each for each in read_objects(session)}
     targets = {each.key: each for each in wanted.objects}
-    for key in found.keys() | targets.keys():
+    for key in dict.fromkeys((*targets, *found)):
         here, there = found.get(key), targets.get(key)
         now, then = here or without_entry(there), there or without_entry(here)
         if now is not None and then is not None:
@@ -116,8 +116,8 @@ def _restore_owners(session: Session, wanted: Metadata, attempts: Attempts) -> N
             moving.append((now, then))
     schemas = {each.identity for each in found.values() if each.kind == "schema"}
     # Whoever gets an object must be allowed to create in its schema; the schema's own rights are restored afterwards.
-    for schema in schemas:
-        for owner in {str(then.owner) for _, then in moving if then.identity.startswith(f"{schema}.")}:
+    for schema in sorted(schemas):
+        for owner in sorted({str(then.owner) for _, then in moving if then.identity.startswith(f"{schema}.")}):
             attempts.run(f"GRANT CREATE ON SCHEMA {schema} TO {quoted(owner)}")
     # A sequence of a column follows its table, and a schema's owner decides over what is in it: so these come late.
     for now, then in sorted(moving, key=lambda pair: {"sequence": 1, "schema": 2}.get(pair[0].kind, 0)):
@@ -169,7 +169,7 @@ def _grant(attempts: Attempts, statement: GrantStatement, each: DatabaseObject, 
 def property_statements(target: str, found: DatabaseProperties, wanted: DatabaseProperties) -> Iterator[str]:
     """Yield what gives the database ``target`` the owner, rights, settings, comment and limits that it had."""
     name = quoted(target)
-    for setting in set(found.settings) - set(wanted.settings):
+    for setting in (each for each in found.settings if each not in wanted.settings):
         yield f"{_setting_owner(name, setting)} RESET {quoted(*setting.name.split('.'))}"
     for setting in wanted.settings:
         if setting not in found.settings:
