@@ -28,6 +28,7 @@ if importlib.util.find_spec("simcord") is None:
         "test_controls.py",
         "test_loading.py",
         "test_mentions.py",
+        "notices/test_claims.py",
         "notices/test_digest.py",
         "notices/test_notifications.py",
         "notices/test_outbox.py",

@@ -36,6 +36,11 @@ class StoredDocument(Generic[Document]):
         self._task: asyncio.Task[None] | None = None
         self._opened = False
 
+    @property
+    def opened(self) -> bool:
+        """True once the document may be changed."""
+        return self._opened
+
     async def open(self) -> Document | None:
         """Read the document and allow changes of it; None if there is none, or if it cannot be read."""
         try:

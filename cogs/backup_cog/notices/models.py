@@ -63,9 +63,13 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WaitingNotices(msgspec.Struct, frozen=True, kw_only=True):
-    """``outbox.json``: the notices that were not delivered yet, oldest first."""
+    """``outbox.json``: the notices that were not delivered yet, oldest first.
+
+    ``done`` has the ids of the newest that need not be sent any more, for processes that know of them, too.
+    """
 
     notices: tuple[Notice, ...] = ()
+    done: tuple[str, ...] = ()
 
 
 class SentMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,8 @@ A notice is sent as soon as the bot is ready. If the bot cannot send it, the web
 or if the notice comes from an earlier process (a bot that cannot log in starts again and again), otherwise after a
 minute.
 A notice can arrive twice if the process dies between its delivery and the note of that; it is never lost. Of several
-that wait and are about the same outage only the newest is sent.
+that wait and are about the same outage only the newest is sent. Of several processes that know of a notice one sends it
+(``claims``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import msgspec
 
 from ..core_api import SnapshotError, SnapshotService, count_text
 from ..permissions import Bot
+from .claims import Claim, Claims
 from .delivery import Delivery, Draw, is_temporary
 from .documents import StoredDocument
 from .models import Button, How, Notice, SentMessages, WaitingNotices
@@ -31,8 +33,10 @@ from .standing import StandingMessages
 __all__ = ["Outbox"]
 
 log = logging.getLogger(__name__)
-_QUEUE_LIMIT = 50
+_QUEUE_LIMIT, _DONE_KEPT = 50, 100
 _ATTEMPT_SECONDS = 15.0
+_GIVE_BACK_SECONDS = 1.0
+"""How long ``close`` waits until others may send what was given up."""
 _WEBHOOK_AFTER = dt.timedelta(minutes=1)
 _NOBODY_PAUSE = 3600.0
 """Seconds until the next attempt after everybody refused (closed direct messages, say): Discord counts refusals."""
@@ -46,6 +50,7 @@ class Outbox:
         self._service = service
         self._delivery = Delivery(bot, channel_id, webhook_url, service.settings.discord.owner_ids)
         self._document = StoredDocument(service, "outbox", WaitingNotices)
+        self._claims = Claims(service, self._document)
         self._standing = StandingMessages(bot, StoredDocument(service, "messages", SentMessages))
         self._waiting: deque[Notice] = deque()
         self._sending: Notice | None = None
@@ -167,6 +172,7 @@ class Outbox:
         if self._task is not None:
             await asyncio.wait([self._task], timeout=seconds)
             self._task.cancel()
+            await asyncio.wait([self._task], timeout=_GIVE_BACK_SECONDS)
         await self._document.save()
         await self._standing.save()
         if self._waiting:
@@ -184,23 +190,32 @@ class Outbox:
         return waited or self._closing or self._bot.is_ready() or notice.id in self._inherited
 
     async def _send_all(self) -> None:
-        while self._waiting:
-            self._sending = notice = self._waiting[0]
+        elsewhere: set[str] = set()  # the ids of those that other processes are sending
+        while (notice := next((each for each in self._waiting if each.id not in elsewhere), None)) is not None:
+            self._sending = notice
             try:
-                async with asyncio.timeout(_ATTEMPT_SECONDS):
-                    delivered = await self._send(notice)
-            except TimeoutError:
-                delivered = False
-            except Exception as error:
-                # Whatever is wrong with this one, such as a document that somebody edited: the others must go out.
-                log.exception("A notice to the owner could not be sent")
-                self._give_up(notice, str(error))
-                continue
+                async with self._claims.claimed(notice.id) as claim:
+                    if claim is Claim.TAKEN:
+                        elsewhere.add(notice.id)
+                        continue
+                    if claim is Claim.OURS and not await self._attempted(notice):
+                        return
+                    self._remove(notice)
             finally:
                 self._sending = None
-            if not delivered:
-                return
-            self._remove(notice)
+
+    async def _attempted(self, notice: Notice) -> bool:
+        """Try to send a notice; return False if it must be tried again."""
+        try:
+            async with asyncio.timeout(_ATTEMPT_SECONDS):
+                return await self._send(notice)
+        except TimeoutError:
+            return False
+        except Exception as error:
+            # Whatever is wrong with this one, such as a document that somebody edited: the others must go out.
+            log.exception("A notice to the owner could not be sent")
+            self._give_up(notice, str(error))
+            return True
 
     async def _send(self, notice: Notice) -> bool:
         now, refused = self._service.now(), False
@@ -241,8 +256,11 @@ class Outbox:
 
 
 def _added(document: WaitingNotices | None, notice: Notice) -> WaitingNotices:
-    before = document.notices if document is not None else ()
-    return WaitingNotices(notices=(*before, notice)[-_QUEUE_LIMIT:])
+    before = document or WaitingNotices()
+    return WaitingNotices(
+        notices=(*before.notices, notice)[-_QUEUE_LIMIT:],
+        done=tuple(each for each in before.done if each != notice.id),  # one that was only renamed
+    )
 
 
 def _exchanged(document: WaitingNotices | None, before: Notice | None, after: Notice) -> WaitingNotices:
@@ -250,5 +268,10 @@ def _exchanged(document: WaitingNotices | None, before: Notice | None, after: No
 
 
 def _without(document: WaitingNotices | None, notice: Notice | None) -> WaitingNotices:
-    before = document.notices if document is not None else ()
-    return WaitingNotices(notices=tuple(each for each in before if notice is None or each.id != notice.id))
+    before = document or WaitingNotices()
+    if notice is None:
+        return before
+    return WaitingNotices(
+        notices=tuple(each for each in before.notices if each.id != notice.id),
+        done=tuple(dict.fromkeys((*before.done, notice.id)))[-_DONE_KEPT:],
+    )
