@@ -12,7 +12,7 @@ from ..tables import Column, ForeignKey, Table
 from .schema import full_name, named_tables
 from .values import column_of
 
-__all__ = ["LiveTable", "LiveTables", "TableNames", "read_live_tables"]
+__all__ = ["Equality", "LiveTable", "LiveTables", "TableNames", "read_live_tables"]
 
 _COLUMNS = """
 SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text, a.attname::text,
@@ -42,6 +42,21 @@ SELECT coalesce(pg_catalog.pg_partition_root(k.conrelid), k.conrelid)::bigint, k
  WHERE k.contype IN ('p', 'u', 'f') AND k.conparentid = 0
    AND (k.contype <> 'f' OR coalesce(pg_catalog.to_jsonb(k) ->> 'conperiod', 'false') <> 'true')
  ORDER BY k.conname
+"""
+
+
+_EQUALITY = """
+SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+  FROM pg_catalog.pg_type t
+  JOIN pg_catalog.pg_opclass c
+    ON c.opcdefault AND c.opcintype = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+  JOIN pg_catalog.pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
+  JOIN pg_catalog.pg_amop a
+    ON a.amopfamily = c.opcfamily AND a.amopstrategy = 3
+       AND a.amoplefttype = c.opcintype AND a.amoprighttype = c.opcintype
+  JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr
+  JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+ WHERE t.oid = pg_catalog.to_regtype($1)::pg_catalog.oid
 """
 
 
@@ -78,6 +93,25 @@ class TableNames:
     def full_names(self, name: str) -> set[str]:
         """Return the full names of the tables that are called so in any state."""
         return self._full.get(name, set())
+
+
+class Equality:
+    """The operators that say whether two values of a type are the same.
+
+    Those of an extension are out of the search path of our sessions: citext would be compared as text.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known: dict[str, str] = {}
+
+    def of(self, declared: str) -> str:
+        """Return the operator of a type."""
+        if "." not in declared:
+            return "="
+        if declared not in self._known:
+            self._known[declared] = self._session.value(_EQUALITY, declared) or "="
+        return self._known[declared]
 
 
 def read_live_tables(session: Session) -> LiveTables:

@@ -22,9 +22,9 @@ from ..tables import Column, Table
 from .foresight import reason_of
 from .mentioned import require_no_parameters
 from .store import columns_of_rows
-from .values import text_of
+from .values import sql_value, text_of
 
-__all__ = ["Relation", "as_the_game", "holds", "relation_of", "rows_under", "translated"]
+__all__ = ["Relation", "as_the_game", "as_written", "holds", "relation_of", "rows_under", "translated"]
 
 _AT_ONCE = 5000
 _WRONG_SQL = ("22", "23", "42", "0A", "25", "2F", "39", "P0")
@@ -93,6 +93,24 @@ def holds(session: Session, relations: Sequence[Relation], question: str, where:
         _require_of_the_past(session, sql, parameters, [each.reads for each in relations])
         rows = session.rows(sql, *parameters)
     return bool(rows and rows[0][0])
+
+
+def as_written(session: Session, table: Table, columns: Sequence[str], values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Return a key as PostgreSQL writes it: there can be many ways to write one. What it refuses stays as it is."""
+    if not any(isinstance(value, str) for value in values):
+        return values
+    types = {column.name: kind for column, kind in _castable(session, columns_of_rows(table))}
+    try:
+        with translated(session, f"a key of {table.name}"):
+            rows = [
+                session.value(f"SELECT {sql_value(value, types[name])}::text")
+                if isinstance(value, str) and name in types
+                else value
+                for name, value in zip(columns, values, strict=True)
+            ]
+    except QueryError:
+        return values  # it can have been a value of its type then
+    return tuple(rows)
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ...errors import DatabaseBusy, DatabaseUnavailable, QueryError
 from ...models import Change, Key, Look, Point, RowHistory
 from ..databases import Value
@@ -13,10 +11,10 @@ from ..player_history import change_at
 from ..questions import PlayerSettings
 from ..rescue.states import Wanted
 from ..tables import Table, json_record, json_value, key_values, same_record
-from .conditions import translated
+from .conditions import as_written
 from .past import PostgresPast, transaction
 from .states import DumpState, PostgresState
-from .values import same_key, sql_value
+from .values import same_key
 
 __all__ = ["look", "look_at_player", "row_history"]
 
@@ -116,27 +114,12 @@ def _told(table: Table) -> tuple[str, ...]:
 
 
 def _as_written(past: PostgresPast, table: Table, values: tuple[Value, ...]) -> tuple[Value, ...]:
-    """Return a key as PostgreSQL writes it: there can be many ways to write one. What it refuses stays as it is."""
-    types = {column.name: column.type for column in table.columns}
-    known = [types.get(name) for name in _told(table)]
-    if not any(isinstance(value, str) for value in values):
-        return values
+    """Return a key as PostgreSQL writes it; without a server as it was given."""
     try:
-        with transaction(past.session), translated(past.session, f"a key of {table.name}"):
-            rows = [
-                past.session.value(f"SELECT {sql_value(value, kind)}::text")
-                if isinstance(value, str) and kind is not None and _is_type(past, kind)
-                else value
-                for value, kind in zip(values, known, strict=True)
-            ]
-    except (QueryError, DatabaseUnavailable, DatabaseBusy):
-        return values  # the past can be read without a server, and a value can have been one of its type then
-    return tuple(rows)
-
-
-def _is_type(past: PostgresPast, kind: str) -> bool:
-    bare = re.sub(r"\(.*?\)", "", kind)
-    return bool(past.session.value("SELECT pg_catalog.to_regtype($1) IS NOT NULL", bare))
+        with transaction(past.session):
+            return as_written(past.session, table, _told(table), values)
+    except (DatabaseUnavailable, DatabaseBusy):
+        return values  # the past can be read without a server
 
 
 def _newest(past: PostgresPast, points: list[Point | None], name: str) -> Table:

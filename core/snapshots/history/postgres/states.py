@@ -15,15 +15,15 @@ import msgspec
 
 from ...engines.postgres.session import Session, quoted
 from ...errors import DatabaseUnavailable, QueryError
-from ...models import PlayerTables
+from ...models import Key, PlayerTables
 from ..databases import Value
 from ..player import player_key
 from ..rescue.states import Foreseen, State, Stored, Wanted, numbers_beyond
 from ..rescue.steps import Step
 from ..tables import Column, ForeignKey, Table, find_table
 from .archive import DumpArchive
-from .catalog import TableNames, read_live_tables
-from .conditions import as_the_game, rows_under, translated
+from .catalog import Equality, TableNames, read_live_tables
+from .conditions import as_the_game, as_written, rows_under, translated
 from .constraints import Demanded, read_demanded, unread_children
 from .copied import copied_lines
 from .foresight import foresee
@@ -133,6 +133,13 @@ class DumpState(PostgresState):
         """Give the values of rows as the columns of the live database hold them from now on."""
         self._written_as = live
 
+    def key_of(self, table: Table, given: Key) -> tuple[Value, ...]:
+        """Return the values of a key that a person gave, as the dump has them; raise QueryError."""
+        values = super().key_of(table, given)
+        if self.rows(Wanted(table.name, table.identity, values)):
+            return values
+        return as_written(self._session(), table, table.identity, values)
+
     def all_rows(self, table: Table) -> Iterator[Record]:
         """Yield every row of a table."""
         return self.archive.rows(table)
@@ -211,6 +218,7 @@ class LiveState(PostgresState):
         self._demanded: dict[str, Demanded] = {}
         super().__init__("the live database", {name: each.table for name, each in self.live.items()}, names)
         self.session = session
+        self._equality = Equality(session)
         self._castable: dict[tuple[Value, str], bool] = {}
 
     def table(self, name: str) -> Table | None:
@@ -363,10 +371,10 @@ class LiveState(PostgresState):
         return self._castable[value, declared]
 
     def _equal(self, table: Table, columns: Sequence[str], values: Sequence[Value], joined: str) -> str:
-        told = zip(columns, values, strict=True)
+        told = [(_column(table, name), value) for name, value in zip(columns, values, strict=True)]
         return joined.join(
-            f"{quoted(_column(table, name).name)} = {sql_value(value, _column(table, name).type)}"
-            for name, value in told
+            f"{quoted(column.name)} {self._equality.of(column.type)} {sql_value(value, column.type)}"
+            for column, value in told
         )
 
     def _stored(self, table: Table, condition: str) -> list[Stored]:

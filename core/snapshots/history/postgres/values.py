@@ -28,6 +28,7 @@ _WRITTEN = str.maketrans({"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "
 _LENGTH = re.compile(r"\(\d+(?:,-?\d+)?\)(?=[^\"]*\Z)")
 _WITHOUT_LENGTH = re.compile(r"^(?:character|bit)(?! varying)\b")
 _ENDLESS = {"character": "bpchar", "bit": "bit varying"}
+_NO_CASE = ".citext"
 _SCALE = re.compile(r"numeric\(\d+,(\d+)\)")
 _TRUTHS = {"true": "t", "t": "t", "yes": "t", "on": "t", "1": "t", "false": "f", "f": "f", "no": "f", "off": "f"}
 
@@ -128,6 +129,8 @@ def comparable(value: Value, column: Column) -> Value:
     text = str(text_of(value, column))
     if column.type.startswith("character("):
         return text.rstrip(" ")
+    if column.type.endswith(_NO_CASE):
+        return text.lower()
     if column.type.startswith("numeric"):
         with suppress(InvalidOperation):
             return _digits(Decimal(text))
@@ -145,6 +148,8 @@ def _digits(number: Decimal) -> str:
 def copy_field(value: Value, column: Column, encoding: str) -> bytes | None:
     """Return the bytes that must be in every line of COPY that holds this value; None if there can be several forms."""
     if value is None or isinstance(value, float) or column.type.startswith(("numeric", "character(")):
+        return None
+    if column.type.endswith(_NO_CASE):
         return None
     if column.kind == "REAL":
         return None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ...errors import QueryError
-from ...models import PlayerTables, RescueScope
+from ...models import Key, PlayerTables, RescueScope
 from ..databases import Value
 from ..tables import ForeignKey, Table, find_table, key_values
 from .steps import Step
@@ -113,7 +113,7 @@ class State(ABC):
             ]
         table = find_table(self.tables, scope.table or "", self.name)
         if scope.key is not None:
-            return [Wanted(table.name, table.identity, key_values(table, scope.key))]
+            return [Wanted(table.name, table.identity, self.key_of(table, scope.key))]
         if not (scope.where or "").strip():
             raise QueryError("Say which rows: a player, a key, or a condition.")
         return [Wanted(table.name, where=scope.where or "")]
@@ -121,6 +121,10 @@ class State(ABC):
     def comparable(self, table: Table, name: str, value: Value) -> Value:
         """Return what is equal for two values if they are the same one in a column, whatever type they come from."""
         return value
+
+    def key_of(self, table: Table, given: Key) -> tuple[Value, ...]:
+        """Return the values of a key that a person gave; raise QueryError."""
+        return key_values(table, given)
 
     def can_be_open(self, table: Table, key: ForeignKey) -> bool:
         """Return True if rows may refer to nothing for the moment in which what they refer to is not there."""

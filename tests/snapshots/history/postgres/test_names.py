@@ -52,7 +52,8 @@ def test_names_with_a_schema_keys_written_otherwise_and_triggers(tmp_path: Path)
         "users",
         "orders",
     }
-    world.commit("DELETE FROM shop.orders WHERE user_id > 2")
+    world.commit("DELETE FROM shop.orders WHERE user_id > 2", "DELETE FROM keyed")
+    assert world.rescue(then, RescueScope(table="keyed", key=("rare", "{1, 2}", "2024-01-01 02:00+02"))).writes == 1
     world.rescue(then, RescueScope(player="Ann"))
     assert world.rows("SELECT user_id::text, what::text FROM shop.orders ORDER BY id") == [(ANN, "rare"), ("2", "rare")]
     assert world.rows("SELECT what FROM log") == [("came back",)]
