@@ -64,7 +64,6 @@ __all__ = [
     "SnapshotNotFound",
     "StateUnfit",
     "WorkerFailed",
-    "reason_of",
 ]
 
 
@@ -212,13 +211,6 @@ class OperationCancelled(SnapshotError):
 
 class WorkerFailed(SnapshotError):
     """The worker died or sent an invalid answer; see ``exit_status`` and ``stderr``."""
-
-
-def reason_of(error: BaseException) -> str:
-    """Return why something ended, as a log line and the audit log say it."""
-    if not isinstance(error, Exception):  # CancelledError, KeyboardInterrupt
-        return "it was stopped"
-    return str(error) or type(error).__name__
 
 
 def _tree(root: type[SnapshotError]) -> dict[str, type[SnapshotError]]:

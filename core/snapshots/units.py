@@ -12,7 +12,17 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeVar
 
-__all__ = ["Duration", "Size", "count_text", "duration_text", "printable", "printable_lines", "size_text", "stopped"]
+__all__ = [
+    "Duration",
+    "Size",
+    "count_text",
+    "duration_text",
+    "printable",
+    "printable_lines",
+    "size_text",
+    "stopped",
+    "why_ended",
+]
 
 _Unit = TypeVar("_Unit", int, Fraction)
 
@@ -96,6 +106,13 @@ def duration_text(seconds: float) -> str:
 def stopped(text: str) -> str:
     """Return a text that ends as a sentence does, where another program wrote it and more follows."""
     return text if text.rstrip().endswith((".", "!", "?")) else f"{text.rstrip()}."
+
+
+def why_ended(error: BaseException) -> str:
+    """Return why something ended, as a log line and the audit log say it."""
+    if not isinstance(error, Exception):  # CancelledError, KeyboardInterrupt
+        return "it was stopped"
+    return str(error) or type(error).__name__
 
 
 def size_text(size: float) -> str:

@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from ..errors import RepositoryError, SnapshotError, reason_of
+from ..errors import RepositoryError, SnapshotError
 from ..models import Actor, AuditLine, JournalEntry
 from ..repository.audit import AuditLog
 from ..repository.state import StateFile
+from ..units import why_ended
 from .context import Context
 from .restoring.settle import forget_commit, is_unsettled
 
@@ -77,7 +78,7 @@ async def journaled(context: Context, operation: str, actor: Actor, **fields: An
     except BaseException as error:
         made = "done, not compared" if entry.rescue is None else "done, then stopped"
         outcome = made if journal.entry.committed else "failed"
-        detail = reason_of(error) if entry.rescue is None else f"{entry.rescue}: {reason_of(error)}"
+        detail = why_ended(error) if entry.rescue is None else f"{entry.rescue}: {why_ended(error)}"
         await audit(context, actor, operation, outcome, journal.entry.snapshot, detail)
         raise
     else:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ...engines import ParentSnapshot, ReplaceResult, SnapshotResult, creates_databases
-from ...errors import RestoreFailed, SnapshotDamaged, SnapshotError, StateUnfit, reason_of
+from ...errors import RestoreFailed, SnapshotDamaged, SnapshotError, StateUnfit
 from ...files import remove, require_space, short_name
 from ...models import (
     Check,
@@ -34,7 +34,7 @@ from ...models import (
 from ...policies.health import BEFORE_HEALING, judge
 from ...policies.space import needed_for_restore
 from ...repository.catalog import Contents
-from ...units import stopped
+from ...units import stopped, why_ended
 from ...worker.protocol import DiscardJob, PutBackJob, RebuildJob, ReplaceJob, SnapshotJob, VerifyResult
 from ..context import Context, to_the_end
 from ..create import CreateRequest, create_locked
@@ -120,10 +120,10 @@ class RestoreSteps:
 
     async def finished_without_comparison(self, journal: Journal, error: BaseException) -> RestoreReport:
         """Record a restore whose change was made, and whose check or comparison was not finished."""
-        log.error("The restore of %s is made; it was not compared: %s", self._plan.snapshot.id, reason_of(error))
+        log.error("The restore of %s is made; it was not compared: %s", self._plan.snapshot.id, why_ended(error))
         quarantine = self._quarantine.name if await self._context.in_thread(self._quarantine.is_dir) else None
         await self._record(quarantine)
-        message = f"Restored. The comparison with the snapshot was not finished: {reason_of(error)}"
+        message = f"Restored. The comparison with the snapshot was not finished: {why_ended(error)}"
         report = self._report(None, None, quarantine, ok=True, error=message)
         if not self._read_only:
             await record_restore(self._context, report, ())
