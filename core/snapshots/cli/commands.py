@@ -74,7 +74,7 @@ With ``--json`` standard output is exactly one JSON document. These shapes are s
                       "changed"}}}; with "columns_added", "columns_removed" if there are some; with --rows also
                       "rows": {"added": [..], "removed": [..], "changed": [[before, after], ..]}
     find-change       {"first": {"snapshot", "at", "reasons"}|null, "before": the same|null, "points", "read",
-                      "by": bisection or all}
+                      "left_out": [ids of damaged snapshots], "by": bisection or all}
     query             {"at", "columns": [..], "rows": [[..], ..], "truncated", "by"}
     rescue            {"id": id|null, "at": id, "plan": {table: {"put_back", "changed", "removed", "conflicts"}},
                       "conflicts": [{"name", "table", "key": {column: value}, "why", "holder": text|null, "taken"}, ..],
