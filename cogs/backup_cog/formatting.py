@@ -108,19 +108,19 @@ def plain(written: str, limit: int = 100) -> str:
     return discord.utils.escape_mentions(escaped).replace("<", "\\<")
 
 
-def listing(lines: Sequence[str], limit: int, *, more: int = 0) -> str:
-    """Join as many lines as fit and count the rest; ``more`` counts lines that are not in ``lines``."""
+def listing(lines: Sequence[str], limit: int) -> str:
+    """Join as many lines as fit and count the rest."""
     kept: list[str] = []
     length = 0
     for index, line in enumerate(lines):
-        left = len(lines) - index - 1 + more
+        left = len(lines) - index - 1
         reserve = len(_more(left)) + 1 if left else 0
         line = clip(line, limit - reserve) if not kept else line
         if length + len(line) + reserve > limit:
             break
         kept.append(line)
         length += len(line) + 1
-    left = len(lines) - len(kept) + more
+    left = len(lines) - len(kept)
     return "\n".join([*kept, _more(left)] if left else kept)
 
 

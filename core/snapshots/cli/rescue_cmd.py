@@ -12,7 +12,7 @@ from ..operations.past.rescue import Rescue
 from .app import command
 from .invocation import Invocation
 from .json_output import rescues as documents
-from .session import Session, opened, shell_user
+from .session import opened, shell_user
 from .text_output import rescues as text
 
 __all__ = ["rescue"]
@@ -83,7 +83,7 @@ def rescue(
         asked = Rescue(scope=scope, when=when or "", damaged_at=damaged_at, options=options)
         if dry_run or not yes:
             plan = session.run(service.rescue_plan(asked))
-            if dry_run or not _agreed(invocation, session, plan):
+            if dry_run or not _agreed(invocation, plan):
                 if dry_run:
                     document = documents.rescue_plan_document(plan)
                     invocation.answer(document, text.rescue_plan_output(plan, invocation.now()))
@@ -119,7 +119,7 @@ def _require_sense(
         raise click.UsageError("A rescue asks first, and here is no terminal to ask at: use --yes, or --dry-run.")
 
 
-def _agreed(invocation: Invocation, session: Session, plan: RescuePlan) -> bool:
+def _agreed(invocation: Invocation, plan: RescuePlan) -> bool:
     """Show a plan and ask; return True if it was agreed to."""
     shown = text.rescue_plan_output(plan, invocation.now())
     if plan.writes and invocation.ask(shown, "Put these rows back?"):

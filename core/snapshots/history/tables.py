@@ -36,7 +36,6 @@ _GENERATED = (2, 3)
 _INTEGER_MAX = 1 << 63
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_EXACT_AS_FLOAT = 1 << 53
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -277,9 +276,9 @@ def rows_by_key(
     return [as_record(table, row) for row in database.rows(sql, values)]
 
 
-def selected(table: Table, prefix: str = "") -> str:
+def selected(table: Table) -> str:
     """Return the columns of a table as a query names them."""
-    return ", ".join(f"{prefix}{quoted(name)}" for name in table.names)
+    return ", ".join(quoted(name) for name in table.names)
 
 
 def as_record(table: Table, row: Row) -> dict[str, Value]:

@@ -9,7 +9,6 @@ import functools
 import logging
 import os
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,7 +94,7 @@ class Context:
         *,
         clock: Callable[[], dt.datetime],
         token_hex: Callable[[int], str],
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float],
     ) -> None:
         self.settings = settings
         self.url = url

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..errors import OperationCancelled, SnapshotError, WorkerFailed
 from ..models import Kind, Snapshot
@@ -87,14 +87,11 @@ class Ticket:
 
 
 class EventCoverage:
-    """Takes requests, and covers each with a snapshot that begins after it.
+    """Takes requests, and covers each with a snapshot that begins after it."""
 
-    ``monotonic`` is a clock in seconds that never goes back.
-    """
-
-    def __init__(self, context: Context, monotonic: Callable[[], float]) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._monotonic = monotonic
+        self._monotonic = context.monotonic
         self._coverage = Coverage()
         self._tickets: dict[int, Ticket] = {}
         self._numbers = itertools.count(1)

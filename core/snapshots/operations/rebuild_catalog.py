@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _SECONDS_PER_FILE = 600.0
 
 
-async def adopt_locked(context: Context, on_progress: OnProgress | None = None) -> None:
+async def adopt_locked(context: Context) -> None:
     """Read the catalog, verify and list the snapshot files it lacks, and mark entries whose file is lost as damaged.
 
     A catalog that is missing or cannot be read is rebuilt; raises CatalogTooNew for one of a newer version.
@@ -42,7 +42,7 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
         raise
     except CatalogError as error:
         log.error("%s It is rebuilt from the snapshot files.", error)
-        await rebuild_locked(context, on_progress)
+        await rebuild_locked(context)
         return
     if repository.catalog.is_old:
         await _upgrade(context, contents)
@@ -50,7 +50,7 @@ async def adopt_locked(context: Context, on_progress: OnProgress | None = None) 
     unknown = await context.in_thread(repository.unknown_files)
     if unknown:
         log.warning("Adopting %s that the catalog does not list", count_text(len(unknown), "snapshot file"))
-        found = await _scan(context, unknown, on_progress)
+        found = await _scan(context, unknown, None)
         await context.in_thread(_list_all, context, contents, found)
     await _look_again(context)
     await context.in_thread(_mark_lost, context)

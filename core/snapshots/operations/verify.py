@@ -33,7 +33,7 @@ async def verify(
     """Verify a snapshot and record the outcome; if it fails it is marked damaged and the listeners are notified."""
     # The long part runs without the lock, so that it holds up no event and no shutdown.
     contents = await context.in_thread(context.repository.refresh)
-    snapshot = await current_entry(context, contents, contents.find(text))
+    snapshot = await current_entry(context, contents.find(text))
     with context.shown(f"a verification of {snapshot.id}"):
         report, verified = await verify_bytes(context, contents, snapshot, level, on_progress)
     if not await context.in_thread(lambda: context.repository.is_read_only):
@@ -56,7 +56,7 @@ async def _record(context: Context, snapshot: Snapshot, verified: VerifyResult, 
         log.warning("That %s was verified could not be recorded: %s", snapshot.id, error)
 
 
-async def current_entry(context: Context, contents: Contents, snapshot: Snapshot) -> Snapshot:
+async def current_entry(context: Context, snapshot: Snapshot) -> Snapshot:
     """Return a snapshot's entry, read anew from its file if the file is not what the catalog was made from.
 
     A file that was still being copied when the catalog was rebuilt is listed as damaged, with the size it had then.

@@ -10,10 +10,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, unquote
 
-__all__ = ["SECRETS", "parse_conninfo", "without_secrets"]
-
-SECRETS = frozenset({"password", "sslpassword"})
-"""The parameters that must never be shown."""
+__all__ = ["parse_conninfo", "without_secrets"]
 
 _KNOWN_TEXT = """
 host hostaddr port dbname user password passfile require_auth channel_binding connect_timeout client_encoding

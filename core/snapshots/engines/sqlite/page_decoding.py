@@ -17,15 +17,15 @@ _LEAF_HEADER, _INTERIOR_HEADER = 8, 12
 _SMALLEST_CELL = 4
 
 
-def implausible(page: bytes, number: int, page_count: int, *, reserved: int = 0) -> str | None:
+def implausible(page: bytes, number: int, page_count: int) -> str | None:
     """Return why a page cannot be part of a sound database, or None if it can.
 
-    ``number`` counts from 1, ``reserved`` is the unused bytes at the end of each page (header byte 20).
+    ``number`` counts from 1. Bytes that the header reserves at the end of each page count as usable ones.
     """
     start = _FILE_HEADER if number == 1 else 0
     kind = page[start]
     if kind in _BTREE:
-        return _btree_problem(page, start, page_count, len(page) - reserved)
+        return _btree_problem(page, start, page_count, len(page))
     if number == 1:
         return "page 1 is no b-tree page"
     if not any(page):

@@ -68,7 +68,7 @@ async def _in_turn(
         return await from_contents(await context.in_thread(context.repository.refresh))
     with contextlib.suppress(CatalogError, SnapshotNotFound):  # raised below, unless that is mended first
         known = await context.in_thread(context.repository.refresh)
-        await current_entry(context, known, known.find(text, shortest=RESTORE_PREFIX))
+        await current_entry(context, known.find(text, shortest=RESTORE_PREFIX))
     async with exclusive(context, "a restore", actor=actor, on_wait=on_wait):
         return await from_contents(await readable_contents(context))
 
@@ -138,7 +138,7 @@ async def restore_locked(
                 if not journal.entry.committed:
                     raise
                 # The database is the snapshot's now, and that is what must be reported.
-                report = await _in_any_case(work.finished_without_comparison(journal, error))
+                report = await _in_any_case(work.finished_without_comparison(error))
                 journal.unfinished = report.error
                 if not isinstance(error, Exception):
                     raise  # a cancellation: the report goes to the listeners

@@ -118,7 +118,7 @@ class RestoreSteps:
             await remember_seconds(context, self._stages, plan.snapshot, plan.method)
         return msgspec.structs.replace(report, left_out=replaced.left_out)
 
-    async def finished_without_comparison(self, journal: Journal, error: BaseException) -> RestoreReport:
+    async def finished_without_comparison(self, error: BaseException) -> RestoreReport:
         """Record a restore whose change was made, and whose check or comparison was not finished."""
         log.error("The restore of %s is made; it was not compared: %s", self._plan.snapshot.id, why_ended(error))
         quarantine = self._quarantine.name if await self._context.in_thread(self._quarantine.is_dir) else None

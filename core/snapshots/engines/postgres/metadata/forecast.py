@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
 from ....units import count_text
 from ..session import Session
 
-__all__ = ["forecast", "forecast_details"]
+__all__ = ["forecast"]
 
 _LISTED = 20
 _IS_SUPERUSER = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
@@ -82,12 +81,6 @@ def forecast(session: Session) -> tuple[str, ...]:
     if session.value(_IS_SUPERUSER):
         return ()
     return tuple(_sentences(session))
-
-
-def forecast_details(session: Session) -> dict[str, Any]:
-    """Return the forecast as details of a snapshot, where ``Snapshot.left_out`` finds it."""
-    found = forecast(session)
-    return {"left_out": list(found[:_LISTED])} if found else {}
 
 
 def _sentences(session: Session) -> Iterator[str]:
