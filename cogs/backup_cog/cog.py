@@ -182,6 +182,7 @@ class BackupCog(Clicks):
         self._owners.refresh()
         self.outbox.flush()
         self._memory.keep_counts()
+        self.zones.refresh()
         if self.service.settings.discord.weekly_digest and self.lifecycle.usable:
             self._digest.tick()
 

@@ -131,9 +131,9 @@ class Alerts:
         """Count a start as one that did not reach Discord, which ``succeeded`` takes back once the bot is ready."""
         self._outages.count_start()
 
-    def snooze(self, name: str, person: str) -> dt.datetime | None:
+    async def snooze(self, name: str, person: str) -> dt.datetime | None:
         """Remind nobody of an outage for a day; return until when, or None if there is no outage of this name."""
-        return self._outages.snooze(name, person)
+        return await self._outages.snooze(name, person)
 
     def verified(self, report: VerifyReport) -> None:
         """Record that a verification could be done; if it found damage, ``failed`` was called for that."""

@@ -7,6 +7,7 @@ cannot be changed, each process knows only what it meets itself.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -17,7 +18,7 @@ import msgspec
 from . import outage_texts, texts
 from .buttons import alert_buttons, claim_buttons
 from .models import Button, How, Outage, Outages, PastAlert
-from .outages import DAY, PAST_KEPT, about, begun, changed, ended, is_quiet, noted, reminded
+from .outages import DAY, PAST_KEPT, about, begun, changed, ended, is_quiet, noted, reminded, snoozed
 
 __all__ = ["LOGIN", "OutageTable", "Post", "Store"]
 
@@ -180,16 +181,26 @@ class OutageTable:
 
         self._store(change, told)
 
-    def snooze(self, name: str, person: str) -> dt.datetime | None:
+    async def snooze(self, name: str, person: str) -> dt.datetime | None:
         """Remind nobody of an outage for a day; return until when, or None if there is no outage of this name."""
+        until = self._now() + DAY
         found = (each for each, outage in self._outages.items() if about(each, outage) == name)
         operation = next(found, None)
         if operation is None:
-            return None
-        until = self._now() + DAY
+            return until if await self._snooze_shared(name, until, person) else None
         self._keep(operation, msgspec.structs.replace(self._outages[operation], snoozed_until=until, snoozed_by=person))
         self._tell(operation, How.EDIT)
         return until
+
+    async def _snooze_shared(self, name: str, until: dt.datetime, person: str) -> bool:
+        """Snooze an outage that only another process has met; return False if there is none of this name."""
+        written: asyncio.Future[Outages | None] = asyncio.get_running_loop().create_future()
+        self._store(lambda document: snoozed(document, name, until, person), written.set_result)
+        after = await written or Outages()
+        shared = next((each for each in after.outages.items() if about(*each) == name), None)
+        if shared is not None:
+            self._post_about(*shared, How.EDIT)
+        return shared is not None
 
     def note(self, key: str) -> None:
         """Write down an alert that is no outage."""
@@ -202,9 +213,11 @@ class OutageTable:
         self._store(lambda document: changed(document, operation, outage))
 
     def _tell(self, operation: str, how: How, *, again: bool = False) -> None:
-        outage = self._outages[operation]
-        name = about(operation, outage)
         self._updated[operation] = self._monotonic()
+        self._post_about(operation, self._outages[operation], how, again=again)
+
+    def _post_about(self, operation: str, outage: Outage, how: How, *, again: bool = False) -> None:
+        name = about(operation, outage)
         if outage.claimable:
             self._post(texts.another_database(outage.message), claim_buttons(), about=name, how=how)
         else:

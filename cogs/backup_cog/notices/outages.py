@@ -8,7 +8,19 @@ import msgspec
 
 from .models import Outage, Outages, PastAlert
 
-__all__ = ["DAY", "PAST_KEPT", "about", "begun", "changed", "ended", "is_quiet", "noted", "reminded", "seconds_of"]
+__all__ = [
+    "DAY",
+    "PAST_KEPT",
+    "about",
+    "begun",
+    "changed",
+    "ended",
+    "is_quiet",
+    "noted",
+    "reminded",
+    "seconds_of",
+    "snoozed",
+]
 
 DAY = dt.timedelta(days=1)
 """How often the owner is reminded of an outage, and how long a snooze is."""
@@ -67,6 +79,16 @@ def reminded(document: Outages | None, operation: str, outage: Outage) -> Outage
     if document is not None and shared is not None and is_quiet(shared, outage.told):
         return document
     return _with(document or Outages(), operation, outage)
+
+
+def snoozed(document: Outages | None, name: str, until: dt.datetime, person: str) -> Outages:
+    """Return the document with the outage of this name snoozed, if it has one."""
+    before = document or Outages()
+    operation = next((each for each, outage in before.outages.items() if about(each, outage) == name), None)
+    if operation is None:
+        return before
+    outage = msgspec.structs.replace(before.outages[operation], snoozed_until=until, snoozed_by=person)
+    return _with(before, operation, outage)
 
 
 def ended(document: Outages | None, operation: str, past: PastAlert | None) -> Outages:

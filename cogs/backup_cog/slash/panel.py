@@ -101,7 +101,7 @@ class StatusCommands(CogPart):
         answer = self.answer_to(interaction)
         await answer.defer()
         await self.permissions.require_manager(interaction)
-        until = self.alerts.snooze(outage, interaction.user.name)
+        until = await self.alerts.snooze(outage, interaction.user.name)
         if until is None:
             shown = embed(text("Nothing to snooze"), text("This is over already."))
         else:

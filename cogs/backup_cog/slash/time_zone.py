@@ -32,6 +32,8 @@ _COMMON = (
 )
 """Suggested to a person who has typed nothing yet."""
 
+_FRESH_SECONDS = 2.0
+"""How long an answer waits for what other processes have written."""
 _Name = app_commands.Range[str, 1, 100]
 
 
@@ -48,17 +50,39 @@ class TimeZones:
         self.default = default
         self._document = document
         self._chosen: dict[str, str] = {}
+        self._seen: dict[str, str] = {}
+        """What stood on disk when it was last read."""
+        self._reading: asyncio.Task[None] | None = None
         self._loaded: dict[str, dt.tzinfo] = {_UTC: dt.UTC}
         self._load({default})  # it was read when the settings were checked
 
     async def open(self) -> None:
         """Take over what earlier processes left; a choice of this process wins over it."""
         found = await self._document.open() or ChosenZones()
+        self._seen = found.zones
         self._chosen = found.zones | self._chosen
         await asyncio.to_thread(self._load, set(self._chosen.values()))
 
+    def refresh(self) -> asyncio.Task[None]:
+        """Take over soon what people have chosen in other processes since; returns at once."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.get_running_loop().create_task(self._read(), name="savepoint time zones")
+        return self._reading
+
+    async def _read(self) -> None:
+        before = self._chosen
+        found = await self._document.latest()
+        # Nothing new may also mean that a choice could not be written: it counts in this process then.
+        if found is None or found.zones == self._seen:
+            return
+        await asyncio.to_thread(self._load, set(found.zones.values()))
+        if self._chosen is before:
+            self._seen = self._chosen = found.zones
+
     async def save(self) -> None:
         """Wait until every choice is written."""
+        if self._reading is not None:
+            self._reading.cancel()
         await self._document.save()
 
     def name(self, user_id: int) -> str:
@@ -113,6 +137,8 @@ class ZoneCommands(CogPart):
         await answer.defer()
         await self.permissions.require_manager(interaction)
         person = interaction.user.id
+        # A disk that hangs must not keep the answer back.
+        await asyncio.wait([self.zones.refresh()], timeout=_FRESH_SECONDS)
         if zone is not None:
             name = None if zone.strip().lower() == _AS_SET else await asyncio.to_thread(zone_named, zone)
             await self.zones.choose(person, name)

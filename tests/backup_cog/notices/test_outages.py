@@ -54,15 +54,15 @@ def test_an_outage_is_one_message_that_is_edited_as_it_goes_on(owner: Owner, clo
     assert owner.about[2] not in owner.about[:2], "the next outage is another one"
 
 
-def test_a_snoozed_outage_is_reminded_of_a_day_later(clock: Clock, disk: Disk) -> None:
+async def test_a_snoozed_outage_is_reminded_of_a_day_later(clock: Clock, disk: Disk) -> None:
     """Across restarts; the button of an outage that is over, or of an earlier one, snoozes nothing."""
     first = Process(clock, disk)
     first.alerts.failed(SNAPSHOT, FULL)
     name = first.about[0]
     assert f"savepoint:snooze:{name}" in first.controls[0]
     clock.advance(hours=20)
-    assert first.alerts.snooze("snapshot@1", "ada") is None
-    assert first.alerts.snooze(name, "ada") == clock() + dt.timedelta(days=1)
+    assert await first.alerts.snooze("snapshot@1", "ada") is None
+    assert await first.alerts.snooze(name, "ada") == clock() + dt.timedelta(days=1)
     assert "Snoozed by ada" in first.edited[0]
     reminded = []
     for _ in range(30):
@@ -73,17 +73,31 @@ def test_a_snoozed_outage_is_reminded_of_a_day_later(clock: Clock, disk: Disk) -
     assert (sum(reminded), reminded.index(1)) == (1, 23)
     last = Process(clock, disk)
     last.alerts.covered()
-    assert last.alerts.snooze(name, "ada") is None
+    assert await last.alerts.snooze(name, "ada") is None
     last.alerts.failed(SNAPSHOT, FULL)
     assert "Snoozed" not in last.told[-1]
 
 
-def test_a_clock_that_was_wrong_silences_nothing(clock: Clock, disk: Disk) -> None:
+async def test_an_outage_of_another_process_is_snoozed_from_here(clock: Clock, disk: Disk) -> None:
+    """The click comes to the shard of the guild, which may not have met it."""
+    shard = Process(clock, disk)
+    first = Process(clock, disk)
+    first.alerts.failed(SNAPSHOT, FULL)
+    clock.advance(hours=20)
+    assert await shard.alerts.snooze("snapshot@1", "ada") is None
+    assert await shard.alerts.snooze(first.about[0], "ada") == clock() + dt.timedelta(days=1)
+    assert "Snoozed by ada" in shard.edited[0]
+    clock.advance(hours=23)
+    first.alerts.watch(expected=False)
+    assert len(first.told) == 1
+
+
+async def test_a_clock_that_was_wrong_silences_nothing(clock: Clock, disk: Disk) -> None:
     """A year ahead for a moment: told, and snoozed, in a year. The reminders go on by the clock that is right."""
     first = Process(clock, disk)
     clock.advance(days=365)
     first.alerts.failed(SNAPSHOT, FULL)
-    first.alerts.snooze(first.about[0], "ada")
+    await first.alerts.snooze(first.about[0], "ada")
     clock.advance(days=-365)
     reminded = 0
     for _ in range(3):
@@ -95,7 +109,7 @@ def test_a_clock_that_was_wrong_silences_nothing(clock: Clock, disk: Disk) -> No
     assert reminded == 3
 
 
-def test_processes_that_meet_the_same_outage_tell_of_it_in_one_message(clock: Clock, disk: Disk) -> None:
+async def test_processes_that_meet_the_same_outage_tell_of_it_in_one_message(clock: Clock, disk: Disk) -> None:
     """The first one sends it, the others go on in it; one of them reminds, and none if another was asked not to."""
     first, second = Process(clock, disk), Process(clock, disk)
     first.alerts.failed(SNAPSHOT, FULL)
@@ -107,7 +121,7 @@ def test_processes_that_meet_the_same_outage_tell_of_it_in_one_message(clock: Cl
     for each in (second, first, second):
         each.alerts.watch(expected=False)
     assert [len(first.told), len(second.told)] == [1, 1]
-    assert second.alerts.snooze(first.about[0], "ada") is not None
+    assert await second.alerts.snooze(first.about[0], "ada") is not None
     clock.advance(hours=23)
     first.alerts.failed(SNAPSHOT, FULL)
     for each in (first, second):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
 
@@ -36,6 +37,26 @@ async def test_a_choice_is_remembered_over_a_restart(stage: Stage) -> None:
     assert stage.errors() == ["SnapshotError"]
     offered = await stage.admin.autocomplete(stage.office, "backup timezone", "zone", "berl")
     assert offered[0]["value"] == "Europe/Berlin"
+
+
+async def test_a_choice_in_another_process_is_seen_without_a_restart(stage: Stage) -> None:
+    """By the command at once, and by everything else at the next tick; one made here since wins."""
+    await stage.slash(stage.owner, "backup timezone", zone="utc")
+
+    async def chosen_elsewhere(zone: str) -> None:
+        await stage.cog.zones.save()
+        zones = {str(each.id): zone for each in (stage.admin, stage.owner)}
+        state = stage.world.repository / "state" / "time_zones.json"
+        state.write_text(json.dumps({"zones": zones}))
+
+    await chosen_elsewhere("Asia/Tokyo")
+    assert "**Asia/Tokyo**" in said(await stage.slash(stage.admin, "backup timezone"))
+    await chosen_elsewhere("Asia/Kolkata")
+    await stage.cog.lifecycle.tick()
+    await stage.cog.zones.refresh()
+    assert str(stage.cog.zones.of(stage.owner.id)) == "Asia/Kolkata"
+    await stage.slash(stage.owner, "backup timezone", zone="utc")
+    assert [str(stage.cog.zones.of(each.id)) for each in (stage.admin, stage.owner)] == ["Asia/Kolkata", "UTC"]
 
 
 async def test_typed_times_are_of_the_persons_zone(stage: Stage) -> None:
