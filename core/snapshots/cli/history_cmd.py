@@ -74,7 +74,7 @@ def history(invocation: Invocation, table: str, key: tuple[str, ...], column: st
             found = session.follow(
                 lambda on_progress: service.history(table, _key_of(key), column, on_progress=on_progress)
             )
-    shown = text.history_output(found, invocation.now(), f"player {player}")
+    shown = text.history_output(found, f"player {player}")
     invocation.answer(documents.history_document(found), shown)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...models import NOW, Change, ChangePoint, Diff, DiffMethod, FindChange, Look, QueryResult, RowHistory, TableDiff
 from ...units import count_text, duration_text
-from .layout import BAD, GOOD, QUIET, SHOWN, WARNING, Shown, first, moment, more, plain, sentence, table
+from .layout import BAD, GOOD, QUIET, SHOWN, WARNING, Shown, clock, first, moment, more, plain, sentence, table
 
 __all__ = ["diff_output", "find_change_output", "history_output", "look_output", "query_output", "value_text"]
 
@@ -45,7 +45,7 @@ def look_output(look: Look, now: dt.datetime) -> Shown:
     return (*shown, *_how(look.by))
 
 
-def history_output(history: RowHistory, now: dt.datetime, whose: str = "") -> Shown:
+def history_output(history: RowHistory, whose: str = "") -> Shown:
     """Show the changes of a row, or of all rows of a player (``whose``), oldest first."""
     key = ", ".join(f"{name} {value_text(value)}" for name, value in history.key.items())
     of = f"with {key}" if key else f"of {whose}"
@@ -57,7 +57,7 @@ def history_output(history: RowHistory, now: dt.datetime, whose: str = "") -> Sh
     else:
         grid = table("when", "snapshot", "event", "what")
         for change in history.changes:
-            grid.add_row(moment(change.at, now), change.snapshot, plain(first(change.reasons, 1)), _change_text(change))
+            grid.add_row(clock(change.at), change.snapshot, plain(first(change.reasons, 1)), _change_text(change))
         shown = (sentence(f"{history.table} {of}, from the oldest snapshot to now:"), grid)
     read = f"{count_text(history.points, 'point')} in time; {history.read} could have changed the row and were read."
     return (

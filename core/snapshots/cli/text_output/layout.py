@@ -26,6 +26,7 @@ __all__ = [
     "Grid",
     "Shown",
     "ago",
+    "clock",
     "facts",
     "first",
     "moment",
@@ -64,9 +65,14 @@ def ago(at: dt.datetime, now: dt.datetime) -> str:
     return f"{duration_text(seconds)} ago" if seconds > 0 else f"in {duration_text(-seconds)}"
 
 
+def clock(at: dt.datetime) -> str:
+    """Return a moment as date and time of this machine."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
 def moment(at: dt.datetime, now: dt.datetime) -> str:
     """Return a moment as date and time of this machine, and how long ago that was."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z} ({ago(at, now)})"
+    return f"{clock(at)} ({ago(at, now)})"
 
 
 class Grid(Table):
