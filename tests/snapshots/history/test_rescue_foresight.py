@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from core.snapshots.models import RescuePlan, RescueScope
+from core.snapshots.models import RescueOptions, RescuePlan, RescueScope, TableRescue
 from tests.worlds.past.history_world import HistoryWorld
 from tests.worlds.past.rescue_world import rescue
 
@@ -197,3 +197,28 @@ def test_a_key_that_is_written_otherwise_now_is_the_same_row(tmp_path: Path) -> 
     )
     assert rescue(world, then, ANN).conflicts == ()
     assert world.rows(None, "SELECT * FROM tags") == before
+
+
+def test_values_are_compared_as_the_columns_hold_them_today(tmp_path: Path) -> None:
+    """A row without a key is not put back beside itself; of two rows with one key today one comes back."""
+    world = HistoryWorld(tmp_path)
+    then = world.snapshot(
+        *GAME,
+        "CREATE TABLE bags (user_id INTEGER, size TEXT)",
+        "CREATE TABLE tags (tag TEXT PRIMARY KEY, user_id INTEGER)",
+        "INSERT INTO bags VALUES (1, '5.0'), (1, '7')",
+        "INSERT INTO tags VALUES ('2', 1), ('2.0', 1)",
+    )
+    damaged = world.snapshot(
+        "CREATE TABLE new (user_id INTEGER, size INTEGER)",
+        "INSERT INTO new SELECT * FROM bags",
+        "DROP TABLE bags",
+        "ALTER TABLE new RENAME TO bags",
+        "DROP TABLE tags",
+        "CREATE TABLE tags (tag INTEGER PRIMARY KEY, user_id INTEGER)",
+    )
+    plan = rescue(world, then, ANN, RescueOptions(exact=True), damaged=damaged)
+    assert plan.tables == {"tags": TableRescue(put_back=1)}
+    assert plan.left_out == ("tags 2: its key is that of another row today.",)
+    assert rescue(world, then, ANN).writes == 0
+    assert world.rows(None, "SELECT * FROM bags") == [(1, 5), (1, 7)]

@@ -105,8 +105,9 @@ def test_of_a_key_of_several_columns_one_can_change(tmp_path: Path) -> None:
         ),
         ("CREATE TABLE boxes (id INTEGER PRIMARY KEY)", "DROP TABLE boxes", None, 1),
         ("CREATE TABLE packs (id INTEGER)", "CREATE INDEX several ON packs (id)", None, 1),
+        ("CREATE TABLE packs (id INTEGER)", "ALTER TABLE packs RENAME COLUMN id TO number", None, 1),
     ],
-    ids=["dropped", "never there", "not unique"],
+    ids=["dropped", "never there", "not unique", "no such column"],
 )
 def test_a_reference_to_what_no_row_can_keep(
     tmp_path: Path, parent: str, after: str, left_out: str | None, cards: int
@@ -124,6 +125,45 @@ def test_a_reference_to_what_no_row_can_keep(
     plan = rescue(world, then, ANN)
     assert list(plan.left_out) == ([] if left_out is None else [left_out])
     assert world.rows(None, "SELECT count(*) FROM cards") == [(cards,)]
+
+
+def test_a_rescue_that_mended_a_reference_is_taken_back(tmp_path: Path) -> None:
+    """Games without foreign keys leave rows that refer to nothing: the undo gives back that state as well."""
+    world = HistoryWorld(tmp_path)
+    then = world.snapshot(*DECKS, "CREATE TABLE pets (id INTEGER, deck INTEGER REFERENCES cards, user_id INTEGER)")
+    world.commit("DELETE FROM cards WHERE id = 2", "INSERT INTO pets VALUES (1, 2, 2), (2, 99, 1)")
+    safety, before = world.snapshot(), world.rows(None, "SELECT * FROM pets")
+    done = rescue(world, then, ANN, EXACT)
+    assert (done.tables["cards"].put_back, done.tables["pets"].removed) == (1, 1)
+    after = world.snapshot()
+    assert rescue(world, safety, RescueScope(rows=done.rows), damaged=after).conflicts == ()
+    assert world.rows(None, "SELECT * FROM pets") == before
+    assert world.rows(None, "SELECT id FROM cards") == [(1,), (3,)]
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "value", "found"),
+    [
+        ("INTEGER PRIMARY KEY", "TEXT", "'5.0'", True),
+        ("INTEGER PRIMARY KEY", "TEXT", "'x'", False),
+        ("TEXT COLLATE NOCASE PRIMARY KEY", "TEXT", "'B'", True),
+        ("TEXT PRIMARY KEY", "TEXT COLLATE NOCASE", "'B'", False),
+    ],
+)
+def test_references_are_compared_as_sqlite_does(
+    tmp_path: Path, parent: str, child: str, value: str, found: bool
+) -> None:
+    """By the type and the collation of what is referred to."""
+    world = HistoryWorld(tmp_path)
+    key = "5" if "INTEGER" in parent else "'b'"
+    then = world.snapshot(
+        *USERS,
+        f"CREATE TABLE clans (id {parent}, user_id INTEGER)",
+        f"CREATE TABLE members (id INTEGER PRIMARY KEY, clan {child} REFERENCES clans)",
+    )
+    world.commit(f"INSERT INTO clans VALUES ({key}, 1)", f"INSERT INTO members VALUES (1, {value})")
+    plan = rescue(world, then, ANN, EXACT)
+    assert [each.why for each in plan.conflicts] == ["rows of members refer to it: 1"] * found
 
 
 def test_a_parent_that_is_another_ones_is_not_changed_to_fit(tmp_path: Path) -> None:

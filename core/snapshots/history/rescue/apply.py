@@ -19,6 +19,7 @@ from ..questions import AskRescue
 from ..tables import read_tables
 from .aftermath import Aftermath
 from .asked import AskedRescue
+from .plan import Planned
 from .rows import not_as_planned, refusal
 from .sqlite_state import SqliteState
 from .states import State
@@ -52,7 +53,7 @@ def perform_rescue(past: Past, question: AskRescue) -> RescuePlan:
     ):
         now = SqliteState(database)
         planned, plan = asked.agreed(now)
-        notes = _apply(database, now, planned.ordered, triggers=options.triggers)
+        notes = _apply(database, now, planned, triggers=options.triggers)
         database.connection.execute("COMMIT")
         past.watch.commit()
         return msgspec.structs.replace(plan, notes=(*plan.notes, *notes))
@@ -92,8 +93,9 @@ def _switch_off_triggers(connection: sqlite3.Connection) -> None:
     setconfig(1003, False)  # SQLITE_DBCONFIG_ENABLE_TRIGGER, https://www.sqlite.org/c3ref/c_dbconfig_defensive.html
 
 
-def _apply(database: Database, now: State, steps: Sequence[Step], *, triggers: bool) -> list[str]:
+def _apply(database: Database, now: State, planned: Planned, *, triggers: bool) -> list[str]:
     """Write the rows; return sentences about what the game's triggers made of them."""
+    steps = planned.ordered
     before = _broken_references(database, steps)
     fired = {str(name).lower() for (name,) in database.rows(_TABLES_WITH_TRIGGERS)} if triggers else set()
     tables = {step.table for step in steps}
@@ -104,9 +106,11 @@ def _apply(database: Database, now: State, steps: Sequence[Step], *, triggers: b
     for step in list(aftermath.changed_since()):
         _write(database, step, fired)
     broken = _broken_references(database, steps) - before
-    if broken:
-        table, _, parent, _ = map(str, next(iter(broken)))
-        raise RestoreFailed(f"Rows of {table} would refer to rows of {parent} that are not there. Nothing was changed.")
+    for (table, parent), count in Counter((str(row[0]), str(row[2])) for row in broken.elements()).items():
+        if count > planned.broken[table.lower(), parent.lower()]:
+            raise RestoreFailed(
+                f"Rows of {table} would refer to rows of {parent} that are not there. Nothing was changed."
+            )
     return aftermath.notes()
 
 

@@ -14,10 +14,11 @@ from contextlib import closing
 from ..databases import Database, Value, quoted
 from ..tables import Table, same_value, selected
 from .indexes import UniqueIndex, unique_indexes
+from .rows import common_columns, named
 from .states import Collision, Foreseen, Stored
 from .steps import Step, Values
 
-__all__ = ["foresee"]
+__all__ = ["as_held_today", "foresee"]
 
 _MISSING = "NOT NULL constraint failed: "
 _CHECK = "CHECK constraint failed: "
@@ -52,6 +53,26 @@ def foresee(database: Database, table: Table, steps: Sequence[Step]) -> Foreseen
                     collisions.append(Collision(number, index.unique, other=left[place]))
                 left.setdefault(place, number)
     return Foreseen(problems, frozenset(unchanged), tuple(collisions))
+
+
+def as_held_today(database: Database, table: Table, rows: Sequence[Stored]) -> list[Stored]:
+    """Return rows with their values as the columns of a table of the live database hold them, where they can."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as trial:
+        if _copy_schema(database, table, trial) is not None:
+            return list(rows)
+        return [row._replace(values=_held(trial, table, row)) for row in rows]
+
+
+def _held(trial: sqlite3.Connection, table: Table, row: Stored) -> Values:
+    names = {name: named(row.values, name) for name in common_columns(table, row)}
+    try:
+        trial.execute(f"DELETE FROM {quoted(table.name)}")
+        if not names or not _put(trial, table, {name: row.values[then] for name, then in names.items()}):
+            return row.values
+        held = trial.execute(f"SELECT {', '.join(map(quoted, names))} FROM {quoted(table.name)}").fetchone()
+    except sqlite3.Error:
+        return row.values
+    return row.values | dict(zip(names.values(), held, strict=True))
 
 
 def _copy_schema(database: Database, table: Table, trial: sqlite3.Connection) -> str | None:

@@ -182,6 +182,8 @@ def _reference_edges(steps: Sequence[Step], now: State) -> list[_Edge]:
             if parent is None:
                 continue
             to, can_be_open = columns_of_parent(key, parent), now.can_be_open(now.tables[step.table], key)
+            if not to:
+                continue
             wanted = None if left is None else tuple(left.get(name) for name in key.columns)
             had = None if step.before is None else tuple(step.before.get(name) for name in key.columns)
             if wanted is not None and None not in wanted:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -26,7 +27,7 @@ from ..databases import Value
 from ..tables import Table, json_value, same_value
 from .pairing import same_rows
 from .references import References
-from .rows import alike, common_columns, named, step_for, title, told_by_key
+from .rows import alike, common_columns, key_text, named, place_in, step_for, title, told_by_key
 from .settlement import Settlement
 from .states import State, Stored, Wanted, columns_of, value_of
 from .steps import Step, Told, Values
@@ -45,6 +46,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: tuple[RescueConflict, ...]
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
+    broken: Counter[tuple[str, str]]
+    """How many rows of one table may refer to rows of another that are not there."""
 
     def tables(self) -> dict[str, TableRescue]:
         """Return the counts by table, without tables of which nothing is to be said."""
@@ -93,7 +96,7 @@ class Planner:
         self._scope = scope
         self._options = options
         self._owned = {} if player is None else columns_of(player)
-        self._references = References(now, then, self._owned)
+        self._references = References(now, then, self._owned, undoing=bool(scope.rows))
         self._numbers: dict[str, int] = {}
         self._steps: dict[Told, Step] = {}
         self._copies: Counter[tuple[str, tuple[Value, ...]]] = Counter()
@@ -120,12 +123,15 @@ class Planner:
             conflicts=tuple(self._conflicts),
             left_out=tuple(self._left_out),
             notes=tuple(self._notes),
+            broken=self._references.broken(),
         )
 
     def _table(self, wanted: Wanted) -> None:
         then_table, table = self._then.table(wanted.table), self._now.table(wanted.table)
         rows = self._rows(self._then, wanted)
         self.found += len(rows)
+        if table is not None and then_table is not None:
+            rows = self._now.as_today(table, rows, then_table)
         if table is None:
             if rows:
                 self._left_out[f"{wanted.table} is no more: {count_text(len(rows), 'row')} cannot be put back."] = None
@@ -143,9 +149,16 @@ class Planner:
         told_now, untold_now = told_by_key(present, table.key)
         if untold or untold_now:
             self._without_key(table, untold, untold_now)
+        met: set[tuple[Value, ...]] = set()
         for key, row in told:
             keys.add(key)
-            self._row(table, table.key, key, row, self._now.by_key(table.name, table.key, key))
+            today = self._now.by_key(table.name, table.key, key)
+            place = key if today is None else place_in(table, today)
+            if place in met:
+                self._left_out[f"{table.name} {key_text(key)}: its key is that of another row today."] = None
+            else:
+                met.add(place)
+                self._row(table, table.key, key, row, today)
         for key, row in told_now if self._options.exact else ():
             if key not in keys and self._then.by_key(table.name, table.key, key) is None:
                 self._remove(table, table.key, key, row)
@@ -157,6 +170,11 @@ class Planner:
             return state.rows(wanted)
         there = tuple(column for column in wanted.columns if table.column(column))
         return state.rows(wanted._replace(columns=there, values=wanted.values[: len(there)])) if there else []
+
+    def _was(self, state: State, table: Table, columns: Sequence[str], key: Sequence[Value]) -> Stored | None:
+        """Return a row of the past by its key, with its values as today's table holds them."""
+        row, then = state.by_key(table.name, columns, key), state.table(table.name)
+        return row if row is None or then is None else self._now.as_today(table, [row], then)[0]
 
     def _single_rows(self) -> None:
         """Plan for rows that are told one by one: each becomes what it was then, gone included."""
@@ -170,7 +188,7 @@ class Planner:
                 self._single_content(table, key)
                 continue
             columns = (table.rowid,) if each.by_number and table.rowid is not None else table.identity
-            then = self._then.by_key(table.name, columns, key)
+            then = self._was(self._then, table, columns, key)
             present = self._now.by_key(table.name, columns, key)
             if then is not None:
                 self._row(table, columns, key, then, present)
@@ -198,7 +216,7 @@ class Planner:
         wanted = {name: then.values[named(then.values, name)] for name in common_columns(table, then)}
         after_damage = None
         if self._damaged is not None:
-            after_damage = self._damaged.by_key(table.name, columns, key)
+            after_damage = self._was(self._damaged, table, columns, key)
         if present is None:
             step = step_for("insert", table, columns, key, wanted, None)
             if after_damage is not None:
@@ -233,7 +251,7 @@ class Planner:
     def _remove(self, table: Table, columns: tuple[str, ...], key: tuple[Value, ...], present: Stored) -> None:
         """Plan for a row that was not there then."""
         step = step_for("delete", table, columns, key, {}, present.values)
-        if self._damaged is not None and not alike(self._damaged.by_key(table.name, columns, key), present):
+        if self._damaged is not None and not alike(self._was(self._damaged, table, columns, key), present):
             self._conflict(step, "it changed since the damage")
             return
         self._steps[step.place] = step
@@ -342,7 +360,7 @@ class Planner:
             parent = self._now.table(target.table)
             if parent is None or self._references.is_brought(target) or self._references.parent(target) is not None:
                 continue
-            there = self._then.by_key(*target)
+            there = self._was(self._then, parent, target.columns, target.values)
             if there is None:
                 continue
             wanted = {name: there.values[named(there.values, name)] for name in common_columns(parent, there)}

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..databases import Value
-from ..tables import ForeignKey, Table
+from ..tables import ForeignKey, Table, same_value
 from .rows import RowsLeft, left_by, named_by, named_with_owner, place_in
-from .states import State, Stored, Wanted
+from .states import State, Stored
 from .steps import Step, Told
 
 __all__ = ["References", "Referring", "Target", "columns_of_parent"]
@@ -36,16 +36,23 @@ class Referring(NamedTuple):
 class References:
     """The foreign keys of the live database; ``then`` says what there was in the past.
 
-    ``owned`` are by table the columns that say whose a row is.
+    ``owned`` are by table the columns that say whose a row is. ``undoing`` gives back also references that were broken
+    then, where the engine lets that be.
     """
 
-    def __init__(self, now: State, then: State, owned: Mapping[str, list[str]]) -> None:
+    def __init__(self, now: State, then: State, owned: Mapping[str, list[str]], *, undoing: bool) -> None:
         self._now = now
         self._then = then
         self._owned = owned
+        self._may_break = undoing and not now.checks_references_at_once
+        self._broken: dict[tuple[str, str], set[Told]] = {}
         self._brought: dict[Target, Told] = {}
         self._parents: dict[Target, Stored | None] = {}
         self._children: dict[Target, list[Stored]] = {}
+
+    def broken(self) -> Counter[tuple[str, str]]:
+        """Return how many rows of one table may refer to rows of another that are not there, as they did then."""
+        return Counter({tables: len(rows) for tables, rows in self._broken.items()})
 
     def targets(self, step: Step) -> Iterator[Target]:
         """Yield what the row refers to that a step leaves, as far as the step changes it.
@@ -56,10 +63,11 @@ class References:
         for key in self._now.tables[step.table].foreign_keys if row is not None else ():
             parent = self._now.table(key.table)
             values = tuple((row or {}).get(name) for name in key.columns)
+            columns = columns_of_parent(key, parent)
             unchanged = step.kind == "update" and step.values.keys().isdisjoint(key.columns)
-            if unchanged or None in values or (parent is None and self._then.table(key.table) is None):
-                continue
-            yield Target(key.table if parent is None else parent.name, columns_of_parent(key, parent), values)
+            nobody = not columns or (parent is None and self._then.table(key.table) is None)
+            if not (unchanged or nobody or None in values):
+                yield Target(key.table if parent is None else parent.name, columns, values)
 
     def parent(self, target: Target) -> Stored | None:
         """Return the row that is referred to in the live database, or None."""
@@ -75,7 +83,7 @@ class References:
         """Note which step brings what is referred to, if it is done."""
         self._brought[target] = told
 
-    def dangling(self, step: Step, steps: Mapping[Told, Step], left: RowsLeft) -> str | None:
+    def dangling(self, told: Told, step: Step, steps: Mapping[Told, Step], left: RowsLeft) -> str | None:
         """Return why a row cannot be left by its step, if it would refer to what is not there after the steps."""
         for target in self.targets(step):
             parent, row = self._now.table(target.table), self.parent(target)
@@ -86,6 +94,9 @@ class References:
             theirs = None if row is None else steps.get((parent.name, place_in(parent, row)))
             if row is None or (theirs is not None and not _keeps(theirs, target.columns)):
                 if self._then.by_key(*target) is None:
+                    if self._may_break:
+                        self._note_broken(told, target)
+                        continue
                     return "what it refers to is gone, and was not there then either"
                 return "what it refers to is gone, and cannot be put back"
         return None
@@ -97,24 +108,33 @@ class References:
         table = self._now.tables[step.table]
         for child in self._now.tables.values():
             for key in child.foreign_keys:
-                columns = columns_of_parent(key, table)
+                columns = columns_of_parent(key, table) if self._now.table(key.table) is table else ()
                 values = tuple(step.before.get(name) for name in columns)
-                concerned = self._now.table(key.table) is table and None not in values
+                concerned = bool(columns) and None not in values
                 # Where references are followed at once, a row that comes later with the same values is too late.
                 later = not self._now.checks_references_at_once and left.find(table.name, columns, values)
                 if concerned and not _keeps(step, columns) and not later:
-                    rows = self._staying(child, Target(child.name, key.columns, values), steps, left)
+                    rows = self._staying(child, key, table, values, steps, left)
+                    broken = Target(table.name, columns, values)
+                    rows = {each: row for each, row in rows.items() if not self._was_broken(each, row, key, broken)}
                     if rows:
                         return self._named(child, rows, self._owners(table, step.before))
         unread = () if _keeps(step, table.key) else self._now.unread_children(table)
         return Referring(f"rows of {unread[0]} may refer to it, which cannot be read") if unread else None
 
     def _staying(
-        self, child: Table, referring: Target, steps: Mapping[Told, Step], left: RowsLeft
+        self,
+        child: Table,
+        key: ForeignKey,
+        table: Table,
+        values: tuple[Value, ...],
+        steps: Mapping[Told, Step],
+        left: RowsLeft,
     ) -> dict[Told, Mapping[str, Value]]:
         """Return the rows that refer to something and still will."""
+        referring = Target(child.name, key.columns, values)
         if referring not in self._children:
-            self._children[referring] = self._now.rows(Wanted(*referring))
+            self._children[referring] = self._now.children(child, key, table, values)
         copies: Counter[tuple[Value, ...]] = Counter()
         found: dict[Told, Mapping[str, Value]] = {}
         for row in self._children[referring]:
@@ -124,6 +144,24 @@ class References:
             if told not in steps:
                 found[told] = row.values
         return found | {each: left_by(steps[each]) or {} for each in left.find(*referring)}
+
+    def _was_broken(self, told: Told, row: Mapping[str, Value], key: ForeignKey, target: Target) -> bool:
+        """Return True if a row referred to the same then, although that was not there, and may do so again."""
+        child = self._now.tables[told[0]]
+        if not self._may_break or self._then.table(child.name) is None:
+            return False
+        columns = child.key or ((child.rowid,) if child.rowid else child.names)
+        place = told[1][-1:] if child.key and None in told[1] else told[1]
+        was = self._then.by_key(child.name, columns if len(place) == len(columns) else (child.rowid or "",), place)
+        if was is None or self._then.by_key(*target) is not None:
+            return False
+        same = all(same_value(was.values.get(name), row.get(name)) for name in key.columns)
+        if same:
+            self._note_broken(told, target)
+        return same
+
+    def _note_broken(self, told: Told, target: Target) -> None:
+        self._broken.setdefault((told[0].lower(), target.table.lower()), set()).add(told)
 
     def _named(self, child: Table, rows: Mapping[Told, Mapping[str, Value]], owners: set[Value]) -> Referring:
         """Return what is said of rows that refer to one of these owners' rows: those of others are named."""
@@ -144,13 +182,12 @@ class References:
 
 
 def columns_of_parent(key: ForeignKey, parent: Table | None) -> tuple[str, ...]:
-    """Return the columns that a foreign key refers to, as their table calls them."""
+    """Return the columns that a foreign key refers to, as their table calls them; none if it does not fit the table."""
     if parent is None:
         return key.to
-    if not all(key.to):
-        return parent.key
-    found = [parent.column(name) for name in key.to]
-    return tuple(name if column is None else column.name for name, column in zip(key.to, found, strict=True))
+    named = key.to if all(key.to) else parent.key
+    found = [column.name for name in named if (column := parent.column(name)) is not None]
+    return tuple(found) if len(found) == len(key.columns) else ()
 
 
 def _keeps(step: Step, columns: Sequence[str]) -> bool:

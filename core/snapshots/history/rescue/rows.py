@@ -13,6 +13,7 @@ __all__ = [
     "RowsLeft",
     "alike",
     "common_columns",
+    "key_text",
     "left_by",
     "named",
     "named_by",
@@ -69,12 +70,12 @@ def alike(first: Stored | None, second: Stored) -> bool:
 
 def title(step: Step) -> str:
     """Return what a sentence calls the row of a step."""
-    return f"{step.table} {', '.join(str(value) for value in step.key)}"
+    return f"{step.table} {key_text(step.key)}"
 
 
 def refusal(step: Step, reason: str) -> str:
     """Return the sentence about a row whose step the database refuses."""
-    table, key = step.table, _text(step.key)
+    table, key = step.table, key_text(step.key)
     if step.kind == "delete":
         return f"The row of {table} that is told by {key} cannot be removed: {reason}. Nothing was changed."
     return f"The row of {table} that is told by {key} cannot be put back: {reason}. Nothing was changed."
@@ -82,7 +83,7 @@ def refusal(step: Step, reason: str) -> str:
 
 def not_as_planned(step: Step) -> str:
     """Return the sentence about a row that is not written as it was planned."""
-    return f"A row of {step.table} is not as the plan said ({_text(step.key)}). Nothing was changed."
+    return f"A row of {step.table} is not as the plan said ({key_text(step.key)}). Nothing was changed."
 
 
 def left_by(step: Step) -> Values | None:
@@ -103,13 +104,13 @@ def place_in(table: Table, row: Stored, copy: int = 0) -> tuple[Value, ...]:
 def named_by(table: Table, row: Mapping[str, Value], owned: Sequence[str], place: tuple[Value, ...]) -> str:
     """Return what tells whose a row is, else which it is; ``place`` tells it from others, as of ``place_in``."""
     owner = next((row[name] for name in owned if row.get(name) is not None), None)
-    return _text(_shown(table, place)) if owner is None else str(owner)
+    return key_text(_shown(table, place)) if owner is None else str(owner)
 
 
 def named_with_owner(table: Table, row: Mapping[str, Value], owned: Sequence[str], place: tuple[Value, ...]) -> str:
     """Return which a row is, and whose if that is known: "9 (seller_id 2)"."""
     owner = next((name for name in owned if row.get(name) is not None), None)
-    which = _text(_shown(table, place))
+    which = key_text(_shown(table, place))
     return which if owner is None else f"{which} ({owner} {row[owner]!s})"
 
 
@@ -120,7 +121,8 @@ def _shown(table: Table, place: tuple[Value, ...]) -> tuple[Value, ...]:
     return place[-1:] if table.rowid is not None else place[:-1]
 
 
-def _text(key: tuple[Value, ...]) -> str:
+def key_text(key: tuple[Value, ...]) -> str:
+    """Return a key as sentences show it."""
     return ", ".join(map(str, key))
 
 

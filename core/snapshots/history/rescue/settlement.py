@@ -122,7 +122,7 @@ class Settlement:
         """Leave out rows that would refer to what is not there."""
         left = RowsLeft(self._steps, self._now)
         for told, step in list(self._steps.items()):
-            problem = self._references.dangling(step, self._steps, left)
+            problem = self._references.dangling(told, step, self._steps, left)
             if problem is not None:
                 self._leave_out(told, problem)
 

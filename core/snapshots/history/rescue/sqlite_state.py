@@ -10,8 +10,10 @@ from ...models import PlayerTables
 from ..databases import Database, Row, Value, quoted
 from ..player import any_of, player_key, sqlite_matching
 from ..searched import TableSearch
-from ..tables import Table, read_tables, selected
-from .foresight import foresee
+from ..tables import ForeignKey, Table, read_tables, selected
+from .foresight import as_held_today, foresee
+from .indexes import unique_indexes
+from .references import columns_of_parent
 from .states import Foreseen, State, Stored, Wanted, numbers_beyond
 from .steps import Step
 
@@ -27,6 +29,7 @@ class SqliteState(State):
         super().__init__(database.name, read_tables(database))
         self.database = database
         self._search = search
+        self._compared: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
 
     def prepare(self, wanted: Sequence[Wanted]) -> None:
         """Find what is wanted in several tables together."""
@@ -48,6 +51,37 @@ class SqliteState(State):
         named = ", ".join(map(quoted, columns))
         sql = f"SELECT 1 FROM {quoted(table.name)} GROUP BY {named} HAVING count(*) > 1 LIMIT 1"
         return self.database.one(sql) is None
+
+    def children(self, child: Table, key: ForeignKey, parent: Table, values: Sequence[Value]) -> list[Stored]:
+        """Return the rows that refer to these values, which SQLite compares as the parent's columns do."""
+        named = columns_of_parent(key, parent)
+        pairs = [(quoted(one), quoted(other)) for one, other in zip(key.columns, named, strict=True)]
+        if all(
+            _affinity(child, one) == _affinity(parent, other) for one, other in zip(key.columns, named, strict=True)
+        ):
+            collations = self._collations(parent, named)
+            told = (f"{one} COLLATE {quoted(collations.get(other, 'BINARY'))} = ?" for one, other in pairs)
+            return self._where(child, " AND ".join(told), values)
+        told = (f"above.{other} = ? AND above.{other} = {quoted(child.name)}.{one}" for one, other in pairs)
+        condition = f"EXISTS (SELECT 1 FROM {quoted(parent.name)} AS above WHERE {' AND '.join(told)})"
+        return self._where(child, condition, values)
+
+    def _collations(self, table: Table, columns: tuple[str, ...]) -> dict[str, str]:
+        """Return how columns that must be unique together compare texts, by their quoted names."""
+        place = table.name, columns
+        if place not in self._compared:
+            names = set(map(quoted, columns))
+            found = [
+                dict(zip(each.terms, each.collations, strict=True)) for each in unique_indexes(self.database, table)
+            ]
+            self._compared[place] = next((each for each in reversed(found) if each.keys() == names), {})
+        return self._compared[place]
+
+    def as_today(self, table: Table, rows: Sequence[Stored], then: Table) -> list[Stored]:
+        """Return rows of the past with their values as the table's columns hold them today; ``then`` is theirs."""
+        types = {column.name.lower(): column.affinity for column in then.columns}
+        same = all(types.get(column.name.lower(), column.affinity) == column.affinity for column in table.columns)
+        return list(rows) if same else as_held_today(self.database, table, rows)
 
     def foresee(self, table: Table, steps: Sequence[Step]) -> Foreseen:
         """Return what stands against steps, all of one table."""
@@ -88,3 +122,8 @@ class SqliteState(State):
 def _stored(table: Table, row: Row) -> Stored:
     number = row[0] if isinstance(row[0], int) else None
     return Stored(dict(zip(table.names, row[1:], strict=True)), number)
+
+
+def _affinity(table: Table, name: str) -> str | None:
+    column = table.column(name)
+    return None if column is None else column.affinity

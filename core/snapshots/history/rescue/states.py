@@ -126,6 +126,10 @@ class State(ABC):
         """Return the values of a key that a person gave; raise QueryError."""
         return key_values(table, given)
 
+    def as_today(self, table: Table, rows: Sequence[Stored], then: Table) -> list[Stored]:
+        """Return rows of the past with their values as the table's columns hold them today; ``then`` is theirs."""
+        return list(rows)
+
     def can_be_open(self, table: Table, key: ForeignKey) -> bool:
         """Return True if rows may refer to nothing for the moment in which what they refer to is not there."""
         return False
@@ -140,6 +144,10 @@ class State(ABC):
     @abstractmethod
     def player_key(self, player: PlayerTables, given: str) -> Value:
         """Return the key of the player whom a person names; raise QueryError."""
+
+    def children(self, child: Table, key: ForeignKey, parent: Table, values: Sequence[Value]) -> list[Stored]:
+        """Return the rows that refer by a foreign key to a row with these values in the columns that it names."""
+        return self.rows(Wanted(child.name, key.columns, tuple(values)))
 
     @abstractmethod
     def with_content(self, table: Table, values: Mapping[str, Value]) -> list[Stored]:
