@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import discord
 
 from .controls import mark_live
@@ -88,8 +89,8 @@ class Confirmation(discord.ui.View):
             await self.asking.asked.edit_original_response(
                 embed=self.timed_out().embed, view=self.left_over(), allowed_mentions=QUIET
             )
-        except discord.HTTPException as error:
-            # It was dismissed, or is too old to be edited; the controls do nothing in either case.
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            # It was dismissed, is too old to be edited, or Discord is away; the controls do nothing in any case.
             log.debug("The preview of %s could not be edited: %s", self.action, error)
 
     async def on_error(self, interaction: Interaction, error: Exception, _: discord.ui.Item[Any], /) -> None:  # type: ignore[override]

@@ -97,7 +97,7 @@ class DetailCommands(CogPart):
                 text("Unpinned"),
                 text("Snapshot `{snapshot}` goes when retention says so.", snapshot=found.id),
             )
-        await answer.show(Reply(embed(title, text(done, snapshot=found.id), colour=GREEN)), outcome=True)
+        await answer.show(Reply(embed(title, done, colour=GREEN)), outcome=True)
 
 
 def _why(snapshot: str, *, pinned: bool) -> discord.ui.Modal:

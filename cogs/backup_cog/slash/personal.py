@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import aiohttp
 import discord
 
 from ..confirmation import Asking
@@ -54,8 +55,8 @@ class PersonalView(discord.ui.View):
                 child.disabled = True
         try:
             await self._last.edit_original_response(view=self, allowed_mentions=QUIET)
-        except discord.HTTPException as error:
-            # It was dismissed. A click on what is still shown somewhere is answered by the cog's listener.
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            # It was dismissed, or Discord is away. The cog's listener answers a click on what is still shown somewhere.
             log.debug("Controls could not be disabled: %s", error)
 
     async def on_error(self, interaction: Interaction, error: Exception, _: discord.ui.Item[Any], /) -> None:  # type: ignore[override]
