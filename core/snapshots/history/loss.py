@@ -82,9 +82,11 @@ def loss_of(found: Diff, losses: Losses, name_of: Callable[[Value], str | None])
 def namer(
     tables: Mapping[str, Table], player: PlayerTables | None, matching: Matching
 ) -> Callable[[Value], str | None]:
-    """Return what finds the name of a player by the key."""
+    """Return what finds the name of a player by the key, or else his Discord id, if the key is another number."""
     table = None if player is None else tables.get(player.table)
     named = [] if table is None else [each.name for each in table.columns if each.name.lower() in NAMES]
+    if table is not None and player is not None:
+        named += [name for name in player.called if table.column(name) is not None]
 
     def name_of(key: Value) -> str | None:
         if table is None or player is None or not named:

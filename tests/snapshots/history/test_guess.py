@@ -8,7 +8,8 @@ import pytest
 
 from core.snapshots.errors import QueryError
 from core.snapshots.history.look import look_at_player
-from core.snapshots.history.player import find_player
+from core.snapshots.history.loss import namer
+from core.snapshots.history.player import find_player, sqlite_matching
 from core.snapshots.history.questions import PlayerSettings
 from core.snapshots.history.tables import read_tables
 from core.snapshots.models import PlayerTables
@@ -105,6 +106,10 @@ def test_a_discord_id_names_a_player_whose_key_is_another_number(
     with world.past() as past:
         found = look_at_player(past, point, given, settings)
         assert found.tables["ballinstance"] == [{"id": 7, "ball_id": 3, "player_id": 1}]
+        with past.opened(point) as database:
+            tables = read_tables(database)
+            named = namer(tables, find_player(tables, settings), sqlite_matching(database))
+            assert named(1) == "851741364423228969"
         with pytest.raises(QueryError, match="no player 'Bo'"):
             look_at_player(past, point, "Bo", settings)
 
