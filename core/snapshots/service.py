@@ -316,7 +316,7 @@ class SnapshotService(PastMethods):
         on_progress: OnProgress | None = None,
     ) -> VerifyReport:
         """Verify a snapshot and record the outcome; one that fails is marked damaged and reported to the listeners."""
-        report = await verify(self._context, text, level, on_progress)
+        report = await verify(self._context, text, level, on_progress, actor=actor)
         if actor is not NOBODY:
             outcome = "passed" if report.ok else "damaged"
             await audit(self._context, actor, f"verify by {level}", outcome, report.id)

@@ -10,7 +10,19 @@ from pathlib import Path
 import msgspec
 
 from ..errors import Busy, RestoreTestUnavailable, SnapshotDamaged, SnapshotNotFound
-from ..models import Check, Finding, Health, Level, OnProgress, Severity, Snapshot, Verification, VerifyReport
+from ..models import (
+    NOBODY,
+    Actor,
+    Check,
+    Finding,
+    Health,
+    Level,
+    OnProgress,
+    Severity,
+    Snapshot,
+    Verification,
+    VerifyReport,
+)
 from ..policies.chain import dependants_of
 from ..policies.health import health_of, readable
 from ..policies.schedule import verification_due
@@ -28,13 +40,21 @@ log = logging.getLogger(__name__)
 
 
 async def verify(
-    context: Context, text: str, level: Level = Level.CHECKSUM, on_progress: OnProgress | None = None
+    context: Context,
+    text: str,
+    level: Level = Level.CHECKSUM,
+    on_progress: OnProgress | None = None,
+    *,
+    actor: Actor = NOBODY,
 ) -> VerifyReport:
-    """Verify a snapshot and record the outcome; if it fails it is marked damaged and the listeners are notified."""
+    """Verify a snapshot and record the outcome; if it fails it is marked damaged and the listeners are notified.
+
+    ``actor`` is who asked for it.
+    """
     # The long part runs without the lock, so that it holds up no event and no shutdown.
     contents = await context.in_thread(context.repository.refresh)
     snapshot = await current_entry(context, contents.find(text))
-    with context.shown(f"a verification of {snapshot.id}"):
+    with context.shown(f"a verification of {snapshot.id}", actor):
         report, verified = await verify_bytes(context, contents, snapshot, level, on_progress)
     if not await context.in_thread(lambda: context.repository.is_read_only):
         await _record(context, snapshot, verified, report)

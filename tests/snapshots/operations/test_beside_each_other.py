@@ -53,24 +53,30 @@ async def test_six_checks_at_once_leave_threads_for_everybody_else(
 
 @pytest.mark.process
 async def test_an_event_and_the_end_of_the_bot_do_not_wait_for_a_verification(tmp_path: Path) -> None:
-    """Only the record of its outcome takes the lock; what was asked for meanwhile is covered meanwhile."""
+    """Only the record of its outcome takes the lock; what was asked for meanwhile is covered meanwhile.
+
+    The status has it all the while, with who asked for it.
+    """
     world = await played_world(tmp_path)
     meanwhile: list[Snapshot | None] = []
+    ann, asked_by = Actor(source="discord", name="Ann", id=7), list[Actor | None]()
     async with world.opened() as service:
         original = service._context.work
 
         async def work(kind: Any, *arguments: Any, **fields: Any) -> Any:
             if kind is VerifyJob:
+                asked_by.extend(each.actor for each in (await service.status()).doing)
                 async with asyncio.timeout(PATIENCE):
                     meanwhile.append(await service.request(Kind.CRITICAL, "marketplace_buy_7").wait())
                     meanwhile.append(await service.create_last())
             return await original(kind, *arguments, **fields)
 
         service._context.work = work  # type: ignore[method-assign]
-        report = await service.verify(world.older.id, Level.RESTORED)
+        report = await service.verify(world.older.id, Level.RESTORED, actor=ann)
         assert report.ok
         assert (await service.get(world.older.id)).restored_at is not None
     assert [snapshot is not None for snapshot in meanwhile] == [True, True]
+    assert asked_by == [ann]
 
 
 @pytest.mark.process
