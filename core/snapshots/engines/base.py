@@ -61,7 +61,8 @@ class ParentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     ``index`` is the path of the page index of the newest state, ``record`` that of the record of members of the newest
     full; both files can be lost. ``full`` is the path of that full and ``full_id`` its id, both None if there is no
     sound one. ``incremental`` allows the next snapshot to be an incremental. With ``skip_unchanged`` nothing is written
-    if the state is still the same. ``unreadable`` is True if the parent's state could not be read.
+    if the state is still the same. ``unreadable`` is True if the parent's state could not be read, and
+    ``journal_mode`` is that of the database at the time, None if it is unknown.
     """
 
     id: str | None
@@ -73,6 +74,7 @@ class ParentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     incremental: bool
     skip_unchanged: bool
     unreadable: bool = False
+    journal_mode: str | None = None
 
 
 class ChainFile(msgspec.Struct, frozen=True, kw_only=True):

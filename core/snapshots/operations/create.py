@@ -253,6 +253,7 @@ def _parent(
         incremental=choice.form is Form.INCREMENTAL,
         skip_unchanged=request.skip_unchanged,
         unreadable=newest is not None and not readable(newest.health),
+        journal_mode=newest.details.get("journal_mode") if newest else None,
     )
     return parent, choice.reason
 

@@ -39,5 +39,9 @@ def make_probe(url: DatabaseUrl) -> Probe:
 def _path(url: DatabaseUrl) -> Path:
     if url.path is None:
         raise SettingsError("A SQLite database needs a path.", key="database.url", value=url.redacted, allowed="a path")
-    # SQLite follows symbolic links before it names the -wal file, so code that moves both must do the same.
-    return Path(url.path).resolve()
+    path = Path(url.path)
+    try:
+        # SQLite follows symbolic links before it names the -wal file, so code that moves both must do the same.
+        return path.resolve()
+    except (RuntimeError, OSError):
+        return path.absolute()  # links in a circle: whoever opens it says so

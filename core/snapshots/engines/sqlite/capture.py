@@ -72,7 +72,9 @@ def capture(
             try:
                 return writer.from_index(index)
             except UnexplainedChange as change:
-                look.add(_rotten(change))
+                # A file that was in WAL mode, where SQLite counts nothing, and is not now was replaced by somebody.
+                if source.journal_mode == "wal" or parent.journal_mode != "wal":
+                    look.add(_rotten(change))
             except IndexMismatch:
                 pass  # a full needs no index
         if parent.skip_unchanged and parent.fingerprint and writer.fingerprint() == parent.fingerprint:

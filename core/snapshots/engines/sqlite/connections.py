@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,8 +204,10 @@ def _require_file(path: Path) -> None:
         raise DatabaseMissing(f"There is no database at {path}.", path=str(path)) from error
     except OSError as error:
         raise DatabaseUnavailable(f"The database {path} cannot be accessed: {error}.", path=str(path)) from error
-    if path.is_dir():
+    if stat.S_ISDIR(status.st_mode):
         raise DatabaseUnavailable(f"{path} is a folder, not a database.", path=str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise DatabaseUnavailable(f"{path} is a pipe, a socket or a device, not a database.", path=str(path))
     if status.st_size == 0:
         # SQLite must not open it: it would delete the log beside an empty file, which may hold all that is left.
         raise DatabaseMissing(f"The database {path.name} is empty: there is nothing in it yet.", path=str(path))

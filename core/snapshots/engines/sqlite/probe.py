@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,8 @@ class SqliteProbe:
 
     def _identify(self) -> tuple[int, int]:
         status = self._path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{self._path} is no ordinary file")  # of a pipe SQLite would read for ever
         return status.st_dev, status.st_ino
 
     def _measure(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,6 +139,20 @@ async def test_rot_is_told_from_play_in_rollback_mode_by_the_change_counter(tmp_
         world.play()
         assert (await service.create(Kind.CRITICAL)).snapshot.form is Form.FULL
     assert [health.verdict for health in world.heard.healths].count(Verdict.INCONSISTENT) == 1
+
+
+async def test_a_copy_that_the_owner_put_in_place_is_not_taken_for_rot(tmp_path: Path) -> None:
+    """What is unpacked of a snapshot is in rollback mode; in WAL mode, where the game was, SQLite counts nothing."""
+    world = await played_world(tmp_path)
+    for side in tmp_path.glob("game.db*"):
+        side.unlink()
+    world.database.write_bytes(gzip.decompress(world.file_of(world.older).read_bytes()))
+    async with world.opened() as service:
+        snapshot = (await service.create()).snapshot
+        assert snapshot.health is not None
+        assert snapshot.health.findings == ()
+    assert world.heard.healths == []
+    assert world.rows_in(snapshot) == world.rows_in(world.older)
 
 
 async def test_a_page_that_changed_although_nothing_wrote_it_is_reported_as_rot(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from core.snapshots import Check, NotEnoughSpace, StartupOutcome
+from core.snapshots import Check, NotEnoughSpace, SnapshotError, StartupOutcome
 from tests.worlds.database_harm import (
     header_destroyed,
     missing,
@@ -18,6 +19,8 @@ from tests.worlds.game_database import CRITICAL_TABLES, OtherProcess, assert_con
 from tests.worlds.service_world import PLAYERS, PlayedWorld, ServiceWorld, flip_byte, played_world
 
 pytestmark = pytest.mark.process
+
+_POSIX = pytest.mark.skipif(os.name == "nt", reason="has no pipes and few links")
 
 
 @pytest.mark.parametrize(("check", "journal_mode"), [("quick", "wal"), ("full", "delete")])
@@ -114,16 +117,30 @@ async def test_a_busy_database_is_not_taken_for_damage(tmp_path: Path) -> None:
     assert world.database_files() == before
 
 
-async def test_a_folder_in_the_databases_place_is_not_taken_for_damage(tmp_path: Path) -> None:
-    """A wrong path or a volume mounted wrongly says nothing about the data."""
+@pytest.mark.parametrize(
+    ("put", "said"),
+    [
+        (Path.mkdir, "folder"),
+        pytest.param(lambda path: os.mkfifo(path), "pipe", marks=_POSIX),
+        pytest.param(lambda path: path.symlink_to(path.name), "links", marks=_POSIX),
+    ],
+    ids=["a folder", "a pipe", "a link to itself"],
+)
+async def test_no_file_in_the_databases_place_is_not_taken_for_damage(
+    tmp_path: Path, put: Callable[[Path], None], said: str
+) -> None:
+    """A wrong path or a volume mounted wrongly says nothing about the data, and nobody waits for a pipe."""
     world = await played_world(tmp_path)
     world.database.unlink()
-    world.database.mkdir()
+    put(world.database)
     async with world.opened() as service:
         report = await service.start_up()
         assert report.outcome is StartupOutcome.UNCHECKED
-        assert "folder" in report.message
-    assert world.database.is_dir()
+        assert said in report.message
+        with pytest.raises(SnapshotError):
+            await service.create()
+    assert world.database.is_symlink() or world.database.exists()
+    assert not world.database.is_file()
 
 
 async def test_a_check_that_takes_too_long_is_not_taken_for_damage(tmp_path: Path) -> None:
