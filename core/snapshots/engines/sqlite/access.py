@@ -12,7 +12,14 @@ from pathlib import Path
 
 from ...errors import DatabaseUnavailable
 
-__all__ = ["is_frozen", "is_on_read_only_volume", "read_only_error", "require_harmless"]
+__all__ = [
+    "interrupted_error",
+    "is_frozen",
+    "is_on_read_only_volume",
+    "read_only_error",
+    "require_harmless",
+    "require_writable",
+]
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _READ_ONLY = "ro"
@@ -52,6 +59,29 @@ def read_only_error(path: Path) -> DatabaseUnavailable:
         "running. Take the snapshot while it runs, or mount the volume writable.",
         path=str(path),
     )
+
+
+def interrupted_error(path: Path) -> DatabaseUnavailable:
+    """Return the error for a database whose last transaction must be undone first, on a read-only volume.
+
+    The file alone is a mixture then: rows of the transaction that never ended are in it.
+    """
+    return DatabaseUnavailable(
+        f"The database {path.name} was interrupted in the middle of a transaction, which SQLite must undo from "
+        "its -journal file before anybody reads it, and its volume is mounted read-only here. Look at the disk and "
+        "mount it writable.",
+        path=str(path),
+    )
+
+
+def require_writable(path: Path) -> None:
+    """Raise DatabaseUnavailable if the volume of a database is mounted read-only here, before it is written to."""
+    if is_on_read_only_volume(path):
+        raise DatabaseUnavailable(
+            f"The volume of the database {path.name} is mounted read-only here: nothing can be restored to it. Look at "
+            "the disk and mount it writable.",
+            path=str(path),
+        )
 
 
 def require_harmless(path: Path) -> None:

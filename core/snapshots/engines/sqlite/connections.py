@@ -18,7 +18,7 @@ from ...errors import (
     SnapshotError,
 )
 from ...progress import Watch
-from .access import is_frozen, is_on_read_only_volume, read_only_error, require_harmless
+from .access import interrupted_error, is_frozen, is_on_read_only_volume, read_only_error, require_harmless
 from .definitions import is_destroyed
 from .diagnosis import is_foreign_schema
 
@@ -142,6 +142,8 @@ def _open_otherwise(
     """Open a database that cannot be opened for reading: for recovery, or as a file that nobody can change."""
     name = getattr(error, "sqlite_errorname", None) or ""
     if name.startswith((*_NEEDS_RECOVERY, "SQLITE_CANTOPEN")) and is_on_read_only_volume(path):
+        if name.startswith("SQLITE_READONLY_ROLLBACK"):
+            raise interrupted_error(path) from error
         if is_frozen(path):
             return _open(path, "ro&immutable=1", busy_timeout, watch)
         raise read_only_error(path) from error

@@ -17,6 +17,7 @@ from pathlib import Path
 from ...archive.fingerprint import BLOCK
 from ...errors import DatabaseBusy, SnapshotError
 from ...progress import Watch
+from .access import require_writable
 from .connections import attach_watch, read_transaction, reading_image, writing
 from .source import copy_pinned
 
@@ -41,6 +42,7 @@ def write_online(path: Path, image: Path, scratch: Path, busy_timeout: float, wa
     if another connection holds a lock for longer than ``busy_timeout`` seconds, NotConvertible, and what the watch
     raises; the database is unchanged then.
     """
+    require_writable(path)
     with writing(path, busy_timeout, watch) as live:
         # Short waits from here on, so that the deadline is checked between them.
         live.execute(f"PRAGMA busy_timeout = {_LOCK_STEP}")

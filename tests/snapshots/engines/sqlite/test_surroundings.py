@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.snapshots.engines.sqlite.exchanging.exchange import exchange_files
+from core.snapshots.engines.sqlite.replace import write_online
 from core.snapshots.engines.sqlite.source import read_image
 from core.snapshots.errors import DatabaseUnavailable
 from core.snapshots.progress import Watch
@@ -116,6 +117,26 @@ def test_a_wal_database_on_a_read_only_volume_is_read_where_nobody_can_write(tmp
         volumes.remount(point, "ro")
         with pytest.raises(DatabaseUnavailable, match="read-only"):
             read_image(game, tmp_path / "second.db", 1.0, bounded(30))
+
+
+@needs_mounts
+@pytest.mark.kill
+def test_half_a_transaction_on_a_read_only_volume_is_never_taken_for_the_state(tmp_path: Path) -> None:
+    """A disk that fails is mounted read-only by the kernel: what the killed game had not committed must be undone."""
+    point = tmp_path / "point"
+    point.mkdir()
+    with volumes.mounted(point, "-t", "tmpfs", "-o", "size=8m", "none"):
+        game = make_game_database(point / "game.db", journal_mode="delete", players=20)
+        rows = contents_of(game)
+        spill = ("PRAGMA cache_size = 2", "BEGIN IMMEDIATE", "UPDATE cards SET story = story || 'half'")
+        OtherProcess(game, *spill, "DELETE FROM user_cards").kill()
+        volumes.remount(point, "ro")
+        with pytest.raises(DatabaseUnavailable, match="mount it writable"):
+            read_image(game, tmp_path / "image.db", 1.0, bounded(30))
+        with pytest.raises(DatabaseUnavailable, match="mount it writable"):
+            write_online(game, tmp_path / "image.db", tmp_path, 1.0, bounded(30))
+        volumes.remount(point, "rw")
+        assert contents_of(read_image(game, tmp_path / "image.db", 1.0, bounded(30)).path) == rows
 
 
 @needs_mounts
