@@ -1,7 +1,8 @@
 """What every confirmation has in common: whose it is, that it works once, and that it ends.
 
-It is bound to the person who asked and checks the permission at every click, because a message outlives a permission.
-It does not survive a restart, on purpose: a message that is months old must not do anything.
+The first it shares with all views that belong to one person. It is bound to the person who asked and checks the
+permission at every click, because a message outlives a permission. It does not survive a restart, on purpose: a message
+that is months old must not do anything.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from .language import phrase
 from .permissions import Interaction, NotAllowed
 from .responses import QUIET, Answer
 
-__all__ = ["Asking", "Confirmation"]
+__all__ = ["Asking", "Confirmation", "OwnedView"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Asking:
-    """What a confirmation needs of the cog: the check of a permission, and how people are answered.
+    """What such a view needs of the cog: the check of a permission, and how people are answered.
 
     ``asked`` is the interaction whose answer it stands under, ``seconds`` how long it waits.
     """
@@ -39,16 +40,12 @@ class Asking:
     seconds: float
 
 
-class Confirmation(discord.ui.View):
-    """Buttons under a preview; ``action`` is what was asked for, as in "the restore"."""
-
-    action = ""
+class OwnedView(discord.ui.View):
+    """A view of the person who asked, whose permission is checked at every click."""
 
     def __init__(self, asking: Asking) -> None:
         super().__init__(timeout=asking.seconds)
         self.asking = asking
-        self.over = False
-        """True once it does not count any more."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:  # type: ignore[override]
         """Accept clicks only of the person who asked, and only while that person may do it."""
@@ -62,6 +59,27 @@ class Confirmation(discord.ui.View):
         if interaction.user.id != self.asking.asked.user.id:
             # Raised, not returned as False: ``answer_error`` answers it like every other refusal.
             raise NotAllowed(phrase("These buttons belong to the person who asked for them."))
+
+    def disable(self) -> None:
+        """Disable the controls; whoever calls it shows that."""
+        for child in self.children:
+            if isinstance(child, discord.ui.Button | discord.ui.Select):
+                child.disabled = True
+
+    async def on_error(self, interaction: Interaction, error: Exception, _: discord.ui.Item[Any], /) -> None:  # type: ignore[override]
+        """Answer the error like every other one."""
+        await self.asking.answer_error(interaction, error)
+
+
+class Confirmation(OwnedView):
+    """Buttons under a preview; ``action`` is what was asked for, as in "the restore"."""
+
+    action = ""
+
+    def __init__(self, asking: Asking) -> None:
+        super().__init__(asking)
+        self.over = False
+        """True once it does not count any more."""
 
     def end(self) -> bool:
         """Make this confirmation invalid; return True if it was valid until now."""
@@ -82,9 +100,7 @@ class Confirmation(discord.ui.View):
         if self.over:
             return
         self.over = True
-        for child in self.children:
-            if isinstance(child, discord.ui.Button | discord.ui.Select):
-                child.disabled = True
+        self.disable()
         try:
             await self.asking.asked.edit_original_response(
                 embed=self.timed_out().embed, view=self.left_over(), allowed_mentions=QUIET
@@ -92,7 +108,3 @@ class Confirmation(discord.ui.View):
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             # It was dismissed, is too old to be edited, or Discord is away; the controls do nothing in any case.
             log.debug("The preview of %s could not be edited: %s", self.action, error)
-
-    async def on_error(self, interaction: Interaction, error: Exception, _: discord.ui.Item[Any], /) -> None:  # type: ignore[override]
-        """Answer the error like every other one."""
-        await self.asking.answer_error(interaction, error)
