@@ -106,6 +106,7 @@ def _apply(now: LiveState, steps: Sequence[Step], aftermath: Aftermath) -> list[
     session.value("SELECT pg_catalog.set_config('search_path', $1, true)", session.search_path)
     session.execute("SET CONSTRAINTS ALL DEFERRED")
     for step in with_open_circles(steps, now):
+        aftermath.before(step)
         _write(now, step)
         aftermath.note(step)
     session.execute("SET CONSTRAINTS ALL IMMEDIATE")

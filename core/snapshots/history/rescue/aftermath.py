@@ -26,31 +26,40 @@ class Aftermath:
     def __init__(self, now: State, watched: Collection[str]) -> None:
         self._now = now
         self._watched = watched
-        self._left: dict[Told, tuple[Step, Values]] = {}
-        """The rows as they were after their steps."""
+        self._meant: dict[Told, tuple[Step, Values]] = {}
+        """The rows as they should be in the end: as the plan says, but for what triggers set as they were written."""
+        self._found: Values = {}
+        """The row of the next step."""
         self._set: dict[tuple[str, str], None] = {}
         """The columns that triggers set as the row was written."""
+
+    def before(self, step: Step) -> None:
+        """Look at the row of a step that is about to be done: triggers of earlier steps may have changed it."""
+        if step.table in self._watched:
+            self._found = self._row(step) if step.kind == "update" else {}
 
     def note(self, step: Step) -> None:
         """Look at the row of a step that was just done."""
         if step.table not in self._watched:
             return
-        self._left.pop(step.place, None)
-        if step.kind != "delete":
-            row = self._row(step)
-            self._left[step.place] = step, row
-            for name, value in step.written.items():
-                if not self._same(step.table, name, row.get(name), value):
-                    self._set[step.table, name] = None
+        _, meant = self._meant.pop(step.place, (step, step.before or {}))
+        if step.kind == "delete":
+            return
+        row = self._row(step)
+        by_step = {name for name in row if name in step.written or not same_value(row[name], self._found.get(name))}
+        self._meant[step.place] = step, {name: row[name] if name in by_step else meant.get(name) for name in row}
+        for name, value in step.written.items():
+            if not self._same(step.table, name, row.get(name), value):
+                self._set[step.table, name] = None
 
     def changed_since(self) -> Iterator[Step]:
-        """Yield the steps that make rows again what they were after their own steps."""
-        for step, left in self._left.values():
+        """Yield the steps that make rows again what they should be after those of others."""
+        for step, meant in self._meant.values():
             present = self._row(step)
-            changed = {name: value for name, value in left.items() if not same_value(present[name], value)}
-            written = {name: value for name, value in changed.items() if name in step.written}
-            if written:
-                yield msgspec.structs.replace(step, kind="update", values=written, before=present)
+            columns = [each.name for each in self._now.tables[step.table].columns if not each.generated | each.fixed]
+            changed = {name: meant[name] for name in columns if not same_value(present[name], meant[name])}
+            if changed:
+                yield msgspec.structs.replace(step, kind="update", values=changed, before=present)
 
     def notes(self) -> list[str]:
         """Return sentences about what the triggers made of the rows."""

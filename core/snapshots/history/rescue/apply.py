@@ -101,6 +101,7 @@ def _apply(database: Database, now: State, planned: Planned, *, triggers: bool) 
     tables = {step.table for step in steps}
     aftermath = Aftermath(now, tables if any(name.lower() in fired for name in tables) else ())
     for step in steps:
+        aftermath.before(step)
         _write(database, step, fired)
         aftermath.note(step)
     for step in list(aftermath.changed_since()):

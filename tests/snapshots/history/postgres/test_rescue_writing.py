@@ -85,7 +85,7 @@ def test_triggers_fire_and_the_rows_are_what_the_plan_said(tmp_path: Path) -> No
     world = PostgresPastWorld(tmp_path)
     then = world.snapshot(SCHEMA, COUNTING)
     world.commit(
-        "UPDATE users SET favourite = NULL, owned = 0 WHERE id = 1",
+        "UPDATE users SET favourite = NULL, coins = 0 WHERE id = 1",  # not what the trigger counts
         "DELETE FROM cards WHERE user_id = 1",
         "DELETE FROM parts",
         "TRUNCATE log",
