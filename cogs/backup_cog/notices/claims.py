@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from enum import Enum
+from enum import Enum, auto
 
 from ..core_api import Busy, SnapshotError, SnapshotService
 from .documents import StoredDocument
@@ -27,9 +27,12 @@ _SECONDS = 5.0
 class Claim(Enum):
     """What a process may do with a notice."""
 
-    OURS = "send it"
-    TAKEN = "leave it for now: another process is sending it"
-    DONE = "forget it: another process has sent it"
+    OURS = auto()
+    """Send it."""
+    TAKEN = auto()
+    """Leave it for now: another process is sending it."""
+    DONE = auto()
+    """Forget it: another process has sent it."""
 
 
 class Claims:
