@@ -35,7 +35,7 @@ INTERRUPTED = 130
 
 _FILE_WIDTH = 160
 """How wide tables may be in a file or a pipe, which have no width."""
-_ANSWERED = ("Restored snapshot ", "Rescue %s wrote ")
+_ANSWERED = ("Restored snapshot ", "Rescue %s wrote ", "The rows were put back before ")
 """Beginnings of log lines that say what a command's own answer says better."""
 
 log = logging.getLogger(__name__)

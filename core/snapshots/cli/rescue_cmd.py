@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import click
 import msgspec
 
-from ..models import ConflictRule, RescueOptions, RescuePlan, RescueScope
+from ..models import ConflictRule, OnProgress, RescueOptions, RescuePlan, RescueReport, RescueScope
 from ..operations.past.rescue import Rescue
 from .app import command
-from .invocation import Invocation
+from .invocation import Invocation, Stopped
 from .json_output import rescues as documents
-from .session import opened, shell_user
+from .session import Session, opened, shell_user
 from .text_output import rescues as text
 
 __all__ = ["rescue"]
@@ -74,9 +76,10 @@ def rescue(
         service, agreed = session.service, None
         when, damaged_at = (None if each is None else session.when(each) for each in (when, damaged_at))
         if undo is not None:
-            invocation.if_stopped = "; audit tells how far it came."
-            report = session.follow(
-                lambda on_progress: service.undo_rescue(undo, actor=shell_user(), on_progress=on_progress)
+            report = _done(
+                invocation,
+                session,
+                lambda on_progress: service.undo_rescue(undo, actor=shell_user(), on_progress=on_progress),
             )
             invocation.answer(documents.rescue_document(report), text.rescue_output(report, invocation.now()))
             return
@@ -91,11 +94,25 @@ def rescue(
             # The plan's own moments: "latest" may be another one by now.
             asked = msgspec.structs.replace(asked, when=plan.then, damaged_at=plan.damaged_at)
             agreed = plan.token
-        invocation.if_stopped = ". Either all rows were put back or none; audit tells which."
-        report = session.follow(
-            lambda on_progress: service.rescue(asked, agreed=agreed, actor=shell_user(), on_progress=on_progress)
+        report = _done(
+            invocation,
+            session,
+            lambda on_progress: service.rescue(asked, agreed=agreed, actor=shell_user(), on_progress=on_progress),
         )
     invocation.answer(documents.rescue_document(report), text.rescue_output(report, invocation.now()))
+
+
+def _done(
+    invocation: Invocation, session: Session, step: Callable[[OnProgress], Coroutine[Any, Any, RescueReport]]
+) -> RescueReport:
+    """Put the rows back, and if that is interrupted find out what became of them."""
+    began = invocation.now()
+    try:
+        return session.follow(step)
+    except (KeyboardInterrupt, Stopped):
+        lines = session.run(session.service.audit(5))
+        invocation.if_stopped = ": " + text.stopped_sentence([line for line in lines if line.at >= began])
+        raise
 
 
 def _require_sense(

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.snapshots.cli import start
 from core.snapshots.cli.commands import shell
 from core.snapshots.cli.invocation import Stopped, failure_of
 from core.snapshots.cli.libraries import lacking
+from core.snapshots.cli.text_output.rescues import stopped_sentence
 from core.snapshots.cli.text_output.restores import interrupted_sentence
 from core.snapshots.models import Actor, AuditLine, JournalEntry
 from tests.worlds.console_world import PROJECT, World, without_settings
@@ -194,3 +196,17 @@ def test_a_restore_that_was_stopped_says_what_it_left(
 ) -> None:
     """By its journal, which is there as long as something is unsettled, or by the audit log."""
     assert said in interrupted_sentence("4fa2", entry, lines)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([], "no row was changed."),
+        ([line("failed", "rescue"), line("done", "restore")], "no row was changed."),
+        ([line("done, then stopped", "rescue")], "the rows were put back. Taken back by: rescue --undo 7e2d04."),
+    ],
+)
+def test_a_rescue_that_was_stopped_says_what_it_left(lines: list[AuditLine], said: str) -> None:
+    """By the audit log, and with the way back."""
+    detailed = [msgspec.structs.replace(each, detail="7e2d04: it was stopped") for each in lines]
+    assert stopped_sentence(detailed) == said

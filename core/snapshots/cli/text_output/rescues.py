@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from ...models import RescuePlan, RescueReport
+from ...models import AuditLine, RescuePlan, RescueReport
 from ...units import count_text, duration_text
 from .history import value_text
 from .layout import GOOD, QUIET, SHOWN, WARNING, Shown, moment, plain, sentence, table
 
-__all__ = ["rescue_output", "rescue_plan_output"]
+__all__ = ["rescue_output", "rescue_plan_output", "stopped_sentence"]
 
 
 def rescue_plan_output(plan: RescuePlan, now: dt.datetime) -> Shown:
@@ -41,6 +42,14 @@ def rescue_plan_output(plan: RescuePlan, now: dt.datetime) -> Shown:
         player = f"{plan.player.table}.{plan.player.column}"
         shown.append(sentence(f"The player is {player}: {plan.player.why}.", QUIET))
     return tuple(shown)
+
+
+def stopped_sentence(lines: Sequence[AuditLine]) -> str:
+    """Return what a rescue left that was stopped, by the ``lines`` of the audit log since it began."""
+    made = next((line for line in lines if line.action == "rescue" and line.outcome.startswith("done")), None)
+    if made is None:
+        return "no row was changed."
+    return f"the rows were put back. Taken back by: rescue --undo {made.detail.partition(':')[0]}."
 
 
 def rescue_output(report: RescueReport, now: dt.datetime) -> Shown:
