@@ -33,7 +33,8 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
     ``player`` is "table.column", "" if the schema does not tell, and ``references`` are the columns that refer to it;
     ``player_why`` says how that was found, or what is wrong. ``critical`` are the tables that hold what players own.
-    ``unnamed`` are columns with players' ids of which nothing says so, ``unknown`` what ``[history]`` names in vain.
+    ``called`` are columns beside the key that name a player too, ``unnamed`` columns with players' ids of which nothing
+    says so, ``unknown`` what ``[history]`` names in vain.
     ``remarks`` are sentences on the server's programs, ``lacking`` on those that a snapshot needs and lacks.
     """
 
@@ -43,6 +44,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     references: tuple[str, ...] = ()
     player_why: str = ""
     critical: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

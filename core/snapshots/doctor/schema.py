@@ -155,6 +155,7 @@ def _contents(
         references=tuple(f"{table}.{column}" for table, column in player.references if table != player.table),
         player_why=player.why,
         critical=_important([name for name in owned if rows.get(name)]),
+        called=player.called,
         unnamed=tuple(_unnamed(tables, player, sample, asked)),
         unknown=tuple(text for text in (*asked.also, *asked.never) if not _is_there(tables, text)),
     )

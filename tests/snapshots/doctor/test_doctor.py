@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.metadata
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from core.snapshots.cli.text_output.doctor import doctor_output
 from core.snapshots.doctor import Diagnosis, examine, surroundings
 from core.snapshots.engines.drivers import DRIVERS
 from core.snapshots.settings.schema import load
@@ -99,6 +101,21 @@ def test_columns_that_hold_players_although_nothing_says_so_are_named(bot: Path)
     (bot / "config" / "backup.toml").write_text('[history]\nalso = ["cards.owner"]\nnever = ["guilds", "bans"]\n')
     (problem,) = examine(bot, environment={}).problems
     assert problem.message == "[history] names bans, and the database has no such table or column."
+
+
+def test_a_discord_id_beside_the_key_is_shown(bot: Path) -> None:
+    """Whoever reads that the player is a number of the bot's own learns what else he can be named by."""
+    schema = """
+        DROP TABLE trades; DROP TABLE command_log; DROP TABLE inventory; DROP TABLE players;
+        CREATE TABLE player (id INTEGER PRIMARY KEY, discord_id BIGINT UNIQUE);
+        CREATE TABLE ball (id INTEGER PRIMARY KEY, player_id INTEGER REFERENCES player);
+        INSERT INTO player VALUES (1, 851741364423228969);
+    """
+    make_database(bot / "store" / "economy.sqlite3", schema)
+    found = examine(bot, environment={})
+    assert (found.contents.player, found.contents.called) == ("player.id", ("discord_id",))
+    shown = doctor_output(found, dt.datetime.now(dt.UTC), written=False)
+    assert any("Player: player.id (or discord_id), since" in str(each) for each in shown)
 
 
 def test_looking_changes_nothing(bot: Path) -> None:

@@ -43,7 +43,8 @@ def _database(found: Diagnosis, now: dt.datetime) -> Iterator[RenderableType]:
         if len(contents.tables) > SHOWN:
             yield sentence(f"{len(contents.tables) - SHOWN:,} more tables", QUIET)
     if contents.player:
-        yield sentence(f"Player: {contents.player}, since {contents.player_why}.")
+        called = f" (or {', '.join(contents.called)})" if contents.called else ""
+        yield sentence(f"Player: {contents.player}{called}, since {contents.player_why}.")
         referring = ", ".join(contents.references) or "nothing, so a rescue knows only the player's own row"
         yield sentence(f"  What refers to a player: {referring}.", QUIET)
     elif contents.player_why:
