@@ -106,8 +106,9 @@ def test_of_a_key_of_several_columns_one_can_change(tmp_path: Path) -> None:
         ("CREATE TABLE boxes (id INTEGER PRIMARY KEY)", "DROP TABLE boxes", None, 1),
         ("CREATE TABLE packs (id INTEGER)", "CREATE INDEX several ON packs (id)", None, 1),
         ("CREATE TABLE packs (id INTEGER)", "ALTER TABLE packs RENAME COLUMN id TO number", None, 1),
+        ("CREATE TABLE pairs (id INTEGER, kind TEXT, PRIMARY KEY (id, kind))", "DELETE FROM pairs", None, 1),
     ],
-    ids=["dropped", "never there", "not unique", "no such column"],
+    ids=["dropped", "never there", "not unique", "no such column", "another key"],
 )
 def test_a_reference_to_what_no_row_can_keep(
     tmp_path: Path, parent: str, after: str, left_out: str | None, cards: int
@@ -117,7 +118,8 @@ def test_a_reference_to_what_no_row_can_keep(
     then = world.snapshot(
         *USERS,
         parent,
-        "CREATE TABLE cards (id INTEGER PRIMARY KEY, user_id INTEGER, pack INTEGER REFERENCES packs (id))",
+        "CREATE TABLE cards (id INTEGER PRIMARY KEY, user_id INTEGER, pack INTEGER REFERENCES "
+        f"{'pairs' if 'pairs' in parent else 'packs (id)'})",
         "INSERT INTO cards VALUES (1, 1, 5)",
         *(["INSERT INTO packs VALUES (5)"] if "packs" in parent else []),
     )

@@ -125,7 +125,7 @@ def _write(database: Database, step: Step, fired: set[str]) -> None:
         try:
             cursor = database.connection.execute(*_statement(step, policy))
         except sqlite3.Error as error:
-            if error.sqlite_errorcode & 0xFF not in _REFUSED:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _REFUSED:  # Python's own have none
                 raise
             raise RestoreFailed(refusal(step, _reason(error))) from error
     if cursor.rowcount != 1:
