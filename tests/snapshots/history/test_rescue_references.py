@@ -168,6 +168,22 @@ def test_references_are_compared_as_sqlite_does(
     assert [each.why for each in plan.conflicts] == ["rows of members refer to it: 1"] * found
 
 
+def test_a_key_that_changes_in_its_case_alone_is_referred_to_as_before(tmp_path: Path) -> None:
+    """What comes back may name it either way."""
+    world = HistoryWorld(tmp_path)
+    then = world.snapshot(
+        *USERS,
+        "CREATE TABLE clans (id TEXT COLLATE NOCASE PRIMARY KEY, user_id INTEGER)",
+        "CREATE TABLE members (id INTEGER PRIMARY KEY, user_id INTEGER, clan TEXT REFERENCES clans)",
+        "INSERT INTO clans VALUES ('Owls', 1)",
+        "INSERT INTO members VALUES (1, 1, 'OWLS')",
+    )
+    world.commit("UPDATE clans SET id = 'OWLS'", "DELETE FROM members")
+    plan = rescue(world, then, ANN)
+    assert (plan.conflicts, plan.left_out, plan.writes) == ((), (), 2)
+    assert world.rows(None, "SELECT * FROM clans") == [("Owls", 1)]
+
+
 def test_a_parent_that_is_another_ones_is_not_changed_to_fit(tmp_path: Path) -> None:
     """It has the key that was referred to no more, and is no row of the player: what refers to it is left out."""
     world = HistoryWorld(tmp_path)

@@ -14,7 +14,7 @@ from ..databases import Database, Value, quoted
 from ..tables import Table
 from .states import Index
 
-__all__ = ["UniqueIndex", "unique_indexes"]
+__all__ = ["UniqueIndex", "folded_text", "unique_indexes"]
 
 _TOKEN = re.compile(
     r"--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`|\[[^\]]*\]|\w+|\s+|.", re.DOTALL
@@ -41,7 +41,7 @@ class UniqueIndex(NamedTuple):
 
     def folded(self, values: tuple[Value, ...]) -> tuple[Value, ...]:
         """Return values of the terms such that those that the index takes for the same are the same."""
-        return tuple(_folded(value, name.upper()) for value, name in zip(values, self.collations, strict=True))
+        return tuple(folded_text(value, name) for value, name in zip(values, self.collations, strict=True))
 
 
 def unique_indexes(database: Database, table: Table) -> list[UniqueIndex]:
@@ -64,12 +64,13 @@ def unique_indexes(database: Database, table: Table) -> list[UniqueIndex]:
     return found
 
 
-def _folded(value: Value, collation: str) -> Value:
+def folded_text(value: Value, collation: str) -> Value:
+    """Return what is equal for two values if a collation takes them for the same."""
     if not isinstance(value, str):
         return value
-    if collation == "NOCASE":
+    if collation.upper() == "NOCASE":
         return value.translate(_LOWER)
-    return value.rstrip(" ") if collation == "RTRIM" else value
+    return value.rstrip(" ") if collation.upper() == "RTRIM" else value
 
 
 def _taken_apart(sql: str) -> tuple[list[str], str]:

@@ -12,7 +12,7 @@ from ..player import any_of, player_key, sqlite_matching
 from ..searched import TableSearch
 from ..tables import ForeignKey, Table, read_tables, selected
 from .foresight import as_held_today, foresee
-from .indexes import unique_indexes
+from .indexes import folded_text, unique_indexes
 from .references import columns_of_parent
 from .states import Foreseen, State, Stored, Wanted, numbers_beyond
 from .steps import Step
@@ -65,6 +65,12 @@ class SqliteState(State):
         told = (f"above.{other} = ? AND above.{other} = {quoted(child.name)}.{one}" for one, other in pairs)
         condition = f"EXISTS (SELECT 1 FROM {quoted(parent.name)} AS above WHERE {' AND '.join(told)})"
         return self._where(child, condition, values)
+
+    def comparable(self, table: Table, name: str, value: Value) -> Value:
+        """Return what is equal for two values if they are the same one where the column must be unique."""
+        if not isinstance(value, str):
+            return value
+        return folded_text(value, self._collations(table, (name,)).get(quoted(name), "BINARY"))
 
     def _collations(self, table: Table, columns: tuple[str, ...]) -> dict[str, str]:
         """Return how columns that must be unique together compare texts, by their quoted names."""
