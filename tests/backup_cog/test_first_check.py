@@ -19,6 +19,7 @@ from discord.ext import commands
 from cogs.backup_cog import first_check, setup
 from cogs.backup_cog.first_check import UnsuitableHost, require_suitable
 from core.snapshots import DatabaseUnavailable
+from core.snapshots.doctor import surroundings
 from core.snapshots.engines import probe_for
 from core.snapshots.settings.database_url import parse
 from tests.backup_cog.world import EXTENSION, World
@@ -185,3 +186,4 @@ def test_the_files_of_requirements_say_the_same() -> None:
     assert listed("requirements-postgresql.txt")["asyncpg"].startswith("0.30,")
     lowest = ".".join(map(str, first_check.LOWEST_DISCORD))
     assert listed("requirements-discord.txt")["discord.py"].startswith(f"{lowest},")
+    assert first_check.LOWEST_DISCORD == surroundings.LOWEST_DISCORD

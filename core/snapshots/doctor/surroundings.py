@@ -14,12 +14,23 @@ from ..files import free_space
 from ..units import size_text
 from .models import Problem
 
-__all__ = ["Finding", "disk", "extension", "git", "in_container", "lacking_programs", "packages", "place"]
+__all__ = [
+    "LOWEST_DISCORD",
+    "Finding",
+    "disk",
+    "extension",
+    "git",
+    "in_container",
+    "lacking_programs",
+    "packages",
+    "place",
+]
 
 Finding = str | Problem
 """A sentence on what is well, or a problem."""
 
-_LOWEST_DISCORD = (2, 6)
+LOWEST_DISCORD = (2, 6)
+"""As in the cog's first check; a test compares them."""
 _FORKS = ("py-cord", "disnake", "nextcord")
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse", "ceph")
 _PASSING = ("overlay", "aufs", "tmpfs", "ramfs")
@@ -48,11 +59,12 @@ def packages(engine: str) -> Iterator[Finding]:
             else "Activate the bot's environment and run the doctor again."
         )
         yield Problem(check="library", message=f"{named}: the cog cannot be loaded in it.", fix=fix)
-    elif is_older(library, _LOWEST_DISCORD):
+    elif is_older(library, LOWEST_DISCORD):
+        lowest_library = ".".join(map(str, LOWEST_DISCORD))
         yield Problem(
             check="library",
-            message=f"discord.py {library} is too old for the cog, which needs 2.6.",
-            fix="pip install -U 'discord.py>=2.6'",
+            message=f"discord.py {library} is too old for the cog, which needs {lowest_library}.",
+            fix=f"pip install -U 'discord.py>={lowest_library}'",
         )
     else:
         yield f"discord.py {library}."
