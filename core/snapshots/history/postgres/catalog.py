@@ -9,7 +9,7 @@ import msgspec
 
 from ...engines.postgres.session import Session, quoted
 from ..tables import Column, ForeignKey, Table
-from .schema import full_name, named_tables
+from .schema import full_name, known_key, named_tables
 from .values import column_of
 
 __all__ = ["Equality", "LiveTable", "LiveTables", "TableNames", "read_live_tables"]
@@ -150,7 +150,7 @@ def read_live_tables(session: Session) -> LiveTables:
             sql="",
             root=0,
             columns=tuple(columns[oid]),
-            key=keys.get(oid) or unique.get(oid, ()),
+            key=known_key(columns[oid], keys.get(oid, ()), unique.get(oid, ())),
             rowid=None,
             without_rowid=False,
             integer_key=False,

@@ -73,7 +73,7 @@ def rows_under(session: Session, table: Table, rows: Iterable[Record], condition
     while True:
         batch = list(islice(left, _AT_ONCE))
         relation = _relation(table, columns, batch, 1, numbered=True)
-        sql = f"SELECT row_number_ FROM ({relation.sql}) AS {_alias(table)} WHERE ({condition}\n)"
+        sql = f"SELECT {_number_of(table)} FROM ({relation.sql}) AS {_alias(table)} WHERE ({condition}\n)"
         with as_the_game(session), translated(session, where):
             _require_of_the_past(session, sql, relation.parameters, ())
             found = sorted(int(number) for (number,) in session.rows(sql, *relation.parameters))
@@ -189,8 +189,8 @@ def _relation(
     raw = ", ".join(f"c{number}" for number in range(len(stored)))
     cast = [f"CAST(c{number} AS {kind}) AS {quoted(column.name)}" for number, (column, kind) in enumerate(stored)]
     if numbered or not cast:
-        cast.append("row_number_")
-    sql = f"SELECT {', '.join(cast)} FROM ROWS FROM ({sources}) WITH ORDINALITY AS raw ({raw}, row_number_)"
+        cast.append(_number_of(table))
+    sql = f"SELECT {', '.join(cast)} FROM ROWS FROM ({sources}) WITH ORDINALITY AS raw ({raw}, {_number_of(table)})"
     computed = [
         f"CAST(({column.expression}) AS {kind}) AS {quoted(column.name)}"
         for column, kind in columns
@@ -199,6 +199,12 @@ def _relation(
     if computed:
         sql = f"SELECT stored.*, {', '.join(computed)} FROM ({sql}) AS stored"
     return Relation(table.name, sql, arrays)
+
+
+def _number_of(table: Table) -> str:
+    """Return a name for the number of a row that no column has."""
+    longest = max((len(column.name) for column in table.columns if column.name.startswith("row_number")), default=0)
+    return "row_number".ljust(longest + 1, "_")
 
 
 def _alias(table: Table) -> str:

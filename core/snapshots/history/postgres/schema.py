@@ -14,7 +14,7 @@ from ...engines.postgres.session import quoted
 from ..tables import Column, ForeignKey, Table
 from .values import column_of
 
-__all__ = ["DumpSchema", "full_name", "named_tables", "pieces"]
+__all__ = ["DumpSchema", "full_name", "known_key", "named_tables", "pieces"]
 
 _NAME = r'(?:"(?:[^"]|"")*"|[^\s"(),;.]+)'
 _QUALIFIED = rf"(?P<schema>{_NAME})\.(?P<name>{_NAME})"
@@ -91,7 +91,7 @@ class DumpSchema:
                     sql="",
                     root=0,
                     columns=tuple(self._tables[name].columns),
-                    key=self._tables[name].key or self._tables[name].unique,
+                    key=known_key(self._tables[name].columns, self._tables[name].key, self._tables[name].unique),
                     rowid=None,
                     without_rowid=False,
                     integer_key=False,
@@ -159,6 +159,12 @@ def named_tables(names: Iterable[str]) -> dict[str, str]:
     split = {name: tuple(map(unquoted_text, _ONE.findall(name))) for name in names}
     shared = Counter(parts[1] for parts in split.values())
     return {name: parts[1] if shared[parts[1]] == 1 else ".".join(parts) for name, parts in split.items()}
+
+
+def known_key(columns: Iterable[Column], *keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first key whose values a dump holds: none that is computed."""
+    computed = {column.name for column in columns if column.generated}
+    return next((key for key in keys if key and computed.isdisjoint(key)), ())
 
 
 def full_name(name: str) -> str:

@@ -50,7 +50,7 @@ class RowStore:
         connection, names = self._open(), [column.name for column in columns]
         stored = self._tables[name] = f"t{len(self._tables)}"
         places = ", ".join(f"c{place}" for place in range(len(names)))
-        connection.execute(f"CREATE TABLE {stored} ({places or 'nothing'})")
+        connection.execute(f"CREATE TABLE {stored} ({places or 'no_column'})")
         sql = f"INSERT INTO {stored} VALUES ({', '.join('?' * len(names)) or 'NULL'})"
         values = (tuple(_kept(row[each]) for each in names) for row in rows)
         while batch := list(islice(values, _AT_ONCE)):
@@ -91,7 +91,7 @@ class RowStore:
         it is.
         """
         listed = ", ".join(f"c{place}" for place in range(len(columns)))
-        count = "" if told or not listed else f", row_number() OVER (PARTITION BY {listed})"
+        count = "" if told else f", row_number() OVER ({f'PARTITION BY {listed}' if listed else ''})"
         sql = " EXCEPT ".join(f"SELECT {listed or '1'}{count} FROM {self._tables[each]}" for each in (name, other))
         return self._records(name, columns, sql, ())
 

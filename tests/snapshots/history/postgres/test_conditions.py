@@ -19,7 +19,7 @@ CREATE SCHEMA shop;
 CREATE FUNCTION double(i integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT i * 2';
 CREATE TABLE users (id integer PRIMARY KEY, total integer GENERATED ALWAYS AS (double(id) * 10) STORED);
 CREATE TABLE shop.orders (id integer PRIMARY KEY, luck numeric DEFAULT 'NaN');
-CREATE TABLE orders (id integer PRIMARY KEY);
+CREATE TABLE orders (id integer PRIMARY KEY, row_number_ integer DEFAULT 1);
 CREATE VIEW seen AS SELECT * FROM users;
 CREATE TYPE pair AS (x integer, y text);
 CREATE TABLE odd (id integer PRIMARY KEY, since timestamptz, died date, every interval, span int4range, two pair);
@@ -87,7 +87,9 @@ def test_questions_see_what_was_there_then(tmp_path: Path) -> None:
         world.rescue(last, RescueScope(table="users", where="id IN (SELECT at FROM started)"))
     with pytest.raises(QueryError, match="no parameters"):
         world.rescue(last, RescueScope(table="users", where="id = $1"))
-    world.commit("DELETE FROM users")
+    world.commit("DELETE FROM users", "INSERT INTO orders VALUES (1)")
+    then = world.points[1]
+    assert world.rescue(then, RescueScope(table="public.orders", where="row_number_ = 1"), perform=False).writes == 0
     assert world.rescue(last, RescueScope(table="users", where="total = 180")).writes == 1
     assert world.query(None, "SELECT * FROM odd").rows == (
         (1, "infinity", "0044-03-15 BC", "1 mon 2 days", "[1,5)", '(1,"a b")'),
