@@ -92,7 +92,7 @@ def _with_findings(
     shown = listing([_line(finding) for finding in ordered], _FINDINGS_LIMIT)
     description = "\n\n".join(part for part in (said, shown) if part)
     made = embed(title, description, fields=fields, footer=footer, colour=colour)
-    lines = [f"{one.severity.value}  {one.check.value}  {one.table or ''}  {one.message}" for one in found]
+    lines = [f"{one.severity.value}  {one.check.value}  {one.table or ''}  {core_text(one.message)}" for one in found]
     return Reply(made, report_text(lines) if len(found) > shown.count("\n") + 1 else None)
 
 

@@ -190,7 +190,7 @@ def audited(line: AuditLine) -> discord.Embed:
         )
     else:
         shown = text("{person}: {action}, {outcome}.", person=person, action=action, outcome=outcome)
-    detail = f"\n{plain(line.detail, 1000)}" if line.detail else ""
+    detail = f"\n{plain(core_text(line.detail), 1000)}" if line.detail else ""
     colour = GREEN if line.outcome.startswith("done") else AMBER
     return embed(f"{action.capitalize()}: {word(line.outcome)}", f"{shown}{detail}", colour=colour)
 

@@ -18,7 +18,7 @@ from ..confirmation import Asking, Confirmation
 from ..controls import custom_id
 from ..core_api import RescueConflict, RescuePlan
 from ..formatting import CHOICE_LIMIT, CHOICES_LIMIT, Reply, clip, visible
-from ..language import plural, text
+from ..language import core_text, plural, text
 from ..permissions import Interaction
 from ..responses import Answer
 from ..restore_embeds import over
@@ -201,7 +201,7 @@ class _Choice(discord.ui.Select[RescueConfirmation]):
         options = [
             discord.SelectOption(
                 label=clip(visible(rescue_texts.conflict_title(each)), CHOICE_LIMIT),
-                description=clip(visible(each.why), CHOICE_LIMIT),
+                description=clip(visible(core_text(each.why)), CHOICE_LIMIT),
                 value=_value(each),
                 default=each.taken,
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..core_api import Change, Look, RowHistory, row_changes
 from ..formatting import AMBER, Reply, clip, plain, visible, when
-from ..language import number_text, plural, text
+from ..language import core_text, number_text, plural, text
 from .pages import paged
 from .rows import difference
 
@@ -95,7 +95,9 @@ def _who(look: Look | None) -> str:
     found = look.player if look else None
     if found is None:
         return ""
-    return text("The player is {table}.{column}: {why}", table=found.table, column=found.column, why=found.why)
+    return text(
+        "The player is {table}.{column}: {why}", table=found.table, column=found.column, why=core_text(found.why)
+    )
 
 
 def timeline(name: str, history: RowHistory) -> list[Reply]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..core_api import RescueConflict, RescuePlan, RescueReport
 from ..formatting import AMBER, GREEN, Reply, embed, listing, plain, report_text, when
-from ..language import duration_text, plural, text
+from ..language import core_text, duration_text, plural, text
 from .rows import NOTHING, row_text, value_text
 
 __all__ = ["cancelled", "conflict_title", "rescue_preview", "rescued", "rescuing", "taken_from", "timed_out", "undone"]
@@ -81,7 +81,7 @@ def conflict_title(conflict: RescueConflict) -> str:
 
 
 def _conflict(conflict: RescueConflict) -> str:
-    row = f"{plain(conflict.table)} {row_text(conflict.key)}: {plain(conflict.why, 200)}"
+    row = f"{plain(conflict.table)} {row_text(conflict.key)}: {plain(core_text(conflict.why), 200)}"
     if conflict.holder and conflict.holder not in conflict.why:
         row = text("{row} (held by {holder})", row=row, holder=value_text(conflict.holder))
     if conflict.taken:
@@ -90,7 +90,7 @@ def _conflict(conflict: RescueConflict) -> str:
 
 
 def _sentences(said: Iterable[str]) -> str:
-    return listing([plain(each, 300) for each in said], _FIELD)
+    return listing([plain(core_text(each), 300) for each in said], _FIELD)
 
 
 def rescuing(name: str) -> Reply:
@@ -115,7 +115,7 @@ def rescued(name: str, report: RescueReport) -> Reply:
     if not taken_from(report.plan):
         said.append(text("Nobody else's rows changed."))
     if report.error:
-        said.append(plain(report.error, 500))
+        said.append(plain(core_text(report.error), 500))
     fields = [
         (text("Before it"), f"`{report.safety}`"),
         (text("After it"), f"`{report.snapshot}`" if report.snapshot else NOTHING),
@@ -142,7 +142,7 @@ def undone(report: RescueReport) -> Reply:
 
 
 def _nothing(report: RescueReport, why: str) -> Reply:
-    return Reply(embed(text("Nothing was changed"), plain(report.error, 500) if report.error else why))
+    return Reply(embed(text("Nothing was changed"), plain(core_text(report.error), 500) if report.error else why))
 
 
 def cancelled() -> Reply:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core_api import Method, RestoreReport
 from ..formatting import AMBER, GREEN, Reply, embed, listing, plain, when
-from ..language import duration_text, plural, text
+from ..language import core_text, duration_text, plural, text
 from .words import METHODS, events_text, rows_text
 
 __all__ = ["restored"]
@@ -46,17 +46,17 @@ def _fields(report: RestoreReport, repository: Path) -> Iterator[tuple[str, str]
     elif report.quarantine:
         yield text("Quarantine"), plain(str(repository / "quarantine" / report.quarantine), 500)
     if report.left_out:
-        lines = listing([plain(each, 300) for each in report.left_out], _LEFT_OUT_LIMIT)
+        lines = listing([plain(core_text(each), 300) for each in report.left_out], _LEFT_OUT_LIMIT)
         yield text("Not as in the snapshot ({count})", count=len(report.left_out)), lines
     if report.integrity is not None and report.integrity.warnings:
-        found = [plain(each.message, 200) for each in report.integrity.warnings]
+        found = [plain(core_text(each.message), 200) for each in report.integrity.warnings]
         yield text("Warnings"), listing(found, _WARNINGS_LIMIT)
 
 
 def _compared(report: RestoreReport) -> str:
     """Return how far the result was checked."""
     if report.error is not None:
-        return plain(report.error, 500)
+        return plain(core_text(report.error), 500)
     if not report.identical:
         return text("checked; the game wrote before it could be compared with the snapshot")
     if report.restored.path.endswith(".sql.gz"):

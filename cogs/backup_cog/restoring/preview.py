@@ -8,7 +8,7 @@ import discord
 
 from ..core_api import Finding, Lost, PlayerLoss, RestorePlan, RestoreStep, Snapshot, Verdict
 from ..formatting import AMBER, Reply, embed, listing, plain, when
-from ..language import duration_text, number_text, plural, text, word
+from ..language import core_text, duration_text, number_text, plural, text, word
 from .words import METHODS, events_text, kept_beside, rows_text
 
 __all__ = ["CONFIRMATION_LENGTH", "IsMember", "first", "is_one_click", "pages", "preview"]
@@ -64,7 +64,7 @@ def preview(plan: RestorePlan, *, page: int = 0, is_member: IsMember = nobody) -
     if plan.undoes is not None:
         parts.insert(0, text("This undoes the restore of snapshot `{id}`.", id=plan.undoes))
     if plan.another_database is not None:
-        parts.append(f"**{plain(plan.another_database, 500)}**")
+        parts.append(f"**{plain(core_text(plan.another_database), 500)}**")
     if snapshot.damaged:
         parts.append(text("**The last verification of this snapshot failed.** The restore stops if it fails again."))
     fields = [
@@ -113,7 +113,7 @@ def _written_since(plan: RestorePlan, is_member: IsMember) -> Iterator[tuple[str
     if loss is None or loss.problem is not None:
         yield text("Rows then → now"), rows_text(plan.lost, readable=plan.database.openable)
         if loss is not None:
-            yield text("Not compared"), plain(loss.problem or "", 300)
+            yield text("Not compared"), plain(core_text(loss.problem or ""), 300)
         return
     if not loss.tables:
         yield text("Rows written since"), text("none: no row is lost")
@@ -178,7 +178,7 @@ def _state(snapshot: Snapshot) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    return f"- {plain(finding.message, 300)}"
+    return f"- {plain(core_text(finding.message), 300)}"
 
 
 def _pause(plan: RestorePlan) -> str:
@@ -202,7 +202,7 @@ def _rounded(seconds: float) -> float:
 
 def _not_restored(snapshot: Snapshot) -> str:
     always = text("what the bot holds in memory, and any other database or file")
-    return "\n".join([always, *(f"- {plain(each, 300)}" for each in snapshot.left_out[:10])])
+    return "\n".join([always, *(f"- {plain(core_text(each), 300)}" for each in snapshot.left_out[:10])])
 
 
 def _way_back(plan: RestorePlan) -> str:

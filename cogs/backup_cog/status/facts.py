@@ -24,7 +24,7 @@ def database(state: Status | None, cog: CogState) -> tuple[str, str, discord.Col
     That is a title, more lines, and the colour of the whole; without a usable repository it says that instead.
     """
     if cog.problem is not None:
-        return text("Backups do not work"), plain(cog.problem, 1000), RED
+        return text("Backups do not work"), plain(core_text(cog.problem), 1000), RED
     live = state.live if state is not None else None
     title, more, colour = _live(live)
     if colour == GREEN and (cog.outages or state is None or state.damaged):

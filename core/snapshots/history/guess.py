@@ -87,7 +87,8 @@ def _by_foreign_keys(tables: Mapping[str, Table]) -> tuple[str, str, str] | None
     (table_name, column), count = max(
         counted.items(), key=lambda item: (_is_pointed_to_as_player(tables, *item[0]), item[1])
     )
-    return table_name, column, f"{count_text(count, 'table')} refer{'s' * (count == 1)} to it by foreign keys"
+    why = "1 table refers to it by foreign keys" if count == 1 else f"{count} tables refer to it by foreign keys"
+    return table_name, column, why
 
 
 def _is_pointed_to_as_player(tables: Mapping[str, Table], table: str, column: str) -> bool:
@@ -106,7 +107,7 @@ def _by_recurring_names(tables: Mapping[str, Table]) -> tuple[str, str, str] | N
             return owner.name, owner.key[0], f"{name} is its key and a column of {count - 1} more"
         named = _named_after(tables, name)
         if named is not None:
-            return named.name, named.key[0], f"{name} is a column of {count} table{'s' * (count > 1)}"
+            return named.name, named.key[0], f"{name} is a column of {count_text(count, 'table')}"
     return None
 
 

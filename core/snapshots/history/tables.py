@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import QueryError
 from ..models import Key
+from ..units import count_text
 from .databases import Database, Row, Value, quoted
 
 __all__ = [
@@ -218,8 +219,7 @@ def key_values(table: Table, given: Key) -> tuple[Value, ...]:
     if len(given) != len(columns):
         wanted = ", ".join(columns)
         raise QueryError(
-            f"A row of {table.name} is told by {len(columns)} value{'s' * (len(columns) > 1)} ({wanted}), not by "
-            f"{len(given)}.",
+            f"A row of {table.name} is told by {count_text(len(columns), 'value')} ({wanted}), not by {len(given)}.",
             table=table.name,
         )
     return tuple(_key_value(table, name, value) for name, value in zip(columns, given, strict=True))

@@ -248,15 +248,19 @@ def _derive_defaults(schedule: dict[str, Any], retention: dict[str, Any]) -> Non
     schedule.setdefault("retry_longest", max(default.retry_longest, schedule.get("retry_first", default.retry_first)))
 
 
+_AT_LEAST, _LONGER = "at least {other}, which is {value}", "longer than {other}, which is {value}"
+_DIFFERENT = "different from {other}, which is {value}"
+
+
 def _check_combinations(settings: Settings, raw_values: Mapping[str, RawValue]) -> None:
     """Raise SettingsError for values that are valid each by itself, but not together."""
     schedule, discord = settings.schedule, settings.discord
     if schedule.retry_longest < schedule.retry_first:
-        _refuse_pair(settings, raw_values, "schedule.retry_longest", "at least", "schedule.retry_first")
+        _refuse_pair(settings, raw_values, "schedule.retry_longest", _AT_LEAST, "schedule.retry_first")
     if schedule.stale_after <= schedule.periodic_interval:
-        _refuse_pair(settings, raw_values, "schedule.stale_after", "longer than", "schedule.periodic_interval")
+        _refuse_pair(settings, raw_values, "schedule.stale_after", _LONGER, "schedule.periodic_interval")
     if discord.database_group == discord.backup_group:
-        _refuse_pair(settings, raw_values, "discord.database_group", "different from", "discord.backup_group")
+        _refuse_pair(settings, raw_values, "discord.database_group", _DIFFERENT, "discord.backup_group")
 
 
 def _refuse_pair(
@@ -264,7 +268,7 @@ def _refuse_pair(
 ) -> NoReturn:
     sources = [raw_values[key].source for key in (name, other) if key in raw_values]
     value, other_value = _value_text(settings, name), _value_text(settings, other)
-    invalid = InvalidValue(value, f"{relation} {other}, which is {other_value}")
+    invalid = InvalidValue(value, relation.format(other=other, value=other_value))
     raise settings_error(" and ".join(dict.fromkeys(sources)), name, invalid)
 
 

@@ -120,7 +120,10 @@ def count() -> Validator:
 
 def snowflake(*, none: str = "") -> Validator:
     """Return a validator for an id of Discord's. With ``none``, 0 is allowed too, and ``none`` is what it means."""
-    whole = _number("a Discord id, a positive whole number" + (f", or 0 for {none}" if none else ""), 0, 2**64 - 1)
+    allowed = "a Discord id, a positive whole number"
+    if none:
+        allowed = f"a Discord id, a positive whole number, or 0 for {none}"
+    whole = _number(allowed, 0, 2**64 - 1)
 
     def read(value: object) -> int | None:
         number: int = whole.read(value)
