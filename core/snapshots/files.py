@@ -278,7 +278,9 @@ def translate_os_error(error: OSError, path: Path | None = None) -> RepositoryEr
         message = f"Too many files are open in this process or on this machine, so {place} could not be opened."
         return RepositoryError(message, path=place)
     if error.errno in (errno.EACCES, errno.EPERM):
-        return RepositoryError(f"No permission to write {place}: check who owns it ({error.strerror}).", path=place)
+        return RepositoryError(
+            f"No permission to read or write {place}: check who owns it ({error.strerror}).", path=place
+        )
     return RepositoryError(
         f"{place} cannot be used: {error.strerror or str(error) or type(error).__name__}.", path=place
     )

@@ -209,7 +209,7 @@ def test_a_disk_that_would_get_too_full_is_refused_with_the_figures(
     [
         (errno.ENOSPC, NotEnoughSpace, "filled up"),
         (errno.EDQUOT, NotEnoughSpace, "filled up"),
-        (errno.EACCES, RepositoryError, "No permission"),
+        (errno.EACCES, RepositoryError, "No permission to read or write"),
         (errno.EROFS, RepositoryError, "read-only file system"),
         (errno.EIO, RepositoryError, "cannot be used"),
         (errno.EMFILE, RepositoryError, "Too many files are open"),
