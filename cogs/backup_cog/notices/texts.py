@@ -201,4 +201,4 @@ def not_shown(reply: discord.Embed, user_id: int) -> discord.Embed:
     person = f"<@{user_id}>"
     shown = text("For {person}, who could not be answered.\n\n{answer}", person=person, answer=reply.description or "")
     fields = [(field.name or "", field.value or "") for field in reply.fields]
-    return embed(reply.title or "", shown, fields=fields, colour=reply.colour)
+    return embed(reply.title or "", shown, fields=fields, footer=reply.footer.text or "", colour=reply.colour)

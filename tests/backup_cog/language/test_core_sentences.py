@@ -14,8 +14,9 @@ from cogs.backup_cog.language import catalog, core_text, set_host_language, spea
 from cogs.backup_cog.language.catalog import LANGUAGES, core_table
 from cogs.backup_cog.notices import outage_texts, texts
 from cogs.backup_cog.notices.models import Outage
+from cogs.backup_cog.players.rescue_texts import rescue_preview
 from core import snapshots
-from core.snapshots import SnapshotNotFound, errors
+from core.snapshots import RescueConflict, RescueOptions, RescuePlan, SnapshotNotFound, TableRescue, errors
 from core.snapshots.models import Check, Finding, Health, Severity, Verdict
 from core.snapshots.policies.timeline import resolve
 from core.snapshots.worker.deadlines import overdue
@@ -176,6 +177,27 @@ def test_notices_have_it_in_the_language_of_the_host() -> None:
         assert core_text(remedy) in health
     finally:
         set_host_language("en")
+
+
+def test_a_rescue_has_it_in_the_language_of_who_asked() -> None:
+    """Why a row is in conflict, what is not put back, and what there is to know."""
+    conflict = RescueConflict(table="cards", key={"id": 7}, why="it changed since the damage")
+    plan = RescuePlan(
+        token="",
+        then="abc",
+        at=NOON,
+        damaged_at=None,
+        options=RescueOptions(),
+        tables={"cards": TableRescue(conflicts=1)},
+        conflicts=(conflict,),
+        left_out=("cards id 8: rows of bids refer to it.",),
+        notes=("bids is no more.",),
+    )
+    speak("de")
+    shown = [field.value or "" for field in rescue_preview("ann", plan).embed.fields]
+    speak("")
+    for said in ("hat sich seit dem Schaden geändert", "Zeilen von bids verweisen auf sie", "bids gibt es nicht mehr"):
+        assert any(said in each for each in shown), said
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from simcord.results import InteractionResult
 
@@ -20,7 +22,9 @@ pytestmark = [
 async def undone_from_the_notice(stage: Stage) -> InteractionResult:
     """Wait for the notice, start the bot anew, and click Undo below it."""
     await stage.cog.outbox.close(PATIENCE)
-    assert "who could not be answered" in stage.dms(stage.owner)[-1]
+    told = stage.dms(stage.owner)[-1]
+    assert "who could not be answered" in told
+    assert re.search(r"Undo (shows first|takes exactly)", told)
     stage.env.backend.faults.clear()
     await stage.bot.reload_extension(EXTENSION)
     clicked: InteractionResult = await stage.owner.user.click(stage.last_dm(stage.owner), label="Undo")
