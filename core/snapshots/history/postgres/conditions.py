@@ -129,7 +129,7 @@ def relation_of(
 ) -> Relation:
     """Return a table's rows as a relation for a question, whose parameters count from ``first``."""
     columns = _castable(session, _askable(table, question))
-    return _relation(table, columns, list(rows), first, numbered=False)._replace(name=name)
+    return _relation(table, columns, rows, first, numbered=False)._replace(name=name)
 
 
 def _require_known(session: Session, sql: str, where: str) -> None:
@@ -144,7 +144,8 @@ def _require_known(session: Session, sql: str, where: str) -> None:
 
 def _require_of_the_past(session: Session, sql: str, parameters: Sequence[object], allowed: Sequence[str]) -> None:
     """Raise QueryError if a statement reads a table of the present other than these."""
-    (plan,) = session.rows(f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {sql}", *parameters)[0]
+    nothing: list[list[str]] = [[] for _ in parameters]  # the rows need not be sent for a plan
+    (plan,) = session.rows(f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {sql}", *nothing)[0]
     for schema, name in _relations_in(json.loads(plan)):
         if schema != "pg_catalog" and f"{schema}.{name}" not in allowed:
             raise QueryError(f"{schema}.{name} would be read as it is now: ask about tables of that day.", unknown=True)
@@ -181,10 +182,13 @@ def _castable(session: Session, columns: Sequence[Column]) -> list[tuple[Column,
 
 
 def _relation(
-    table: Table, columns: Sequence[tuple[Column, str]], rows: Sequence[Record], first: int, *, numbered: bool
+    table: Table, columns: Sequence[tuple[Column, str]], rows: Iterable[Record], first: int, *, numbered: bool
 ) -> Relation:
     stored = [(column, kind) for column, kind in columns if not column.generated]
-    arrays = tuple([text_of(row[column.name], column) for row in rows] for column, _ in stored)
+    arrays: tuple[list[str | None], ...] = tuple([] for _ in stored)
+    for row in rows:
+        for array, (column, _) in zip(arrays, stored, strict=True):
+            array.append(text_of(row[column.name], column))
     sources = ", ".join(f"pg_catalog.unnest(${first + number}::text[])" for number in range(len(stored)))
     raw = ", ".join(f"c{number}" for number in range(len(stored)))
     cast = [f"CAST(c{number} AS {kind}) AS {quoted(column.name)}" for number, (column, kind) in enumerate(stored)]
