@@ -10,7 +10,7 @@ from ..player import find_player, of_table, player_key, player_rows
 from ..player_history import change_at
 from ..questions import PlayerSettings
 from ..rescue.states import Wanted
-from ..tables import Table, json_record, json_value, key_values, same_record
+from ..tables import Column, Table, json_record, json_value, key_values, same_record
 from .conditions import as_written
 from .past import PostgresPast, transaction
 from .states import DumpState, PostgresState
@@ -77,9 +77,7 @@ def row_history(past: PostgresPast, name: str, key: Key, column: str | None, *, 
     points: list[Point | None] = [*past.points, *([None] if now else [])]
     table = _newest(past, points, name)
     values = _as_written(past, table, key_values(table, key))
-    wanted = None if column is None else table.column(column)
-    if column is not None and wanted is None:
-        raise QueryError(f"{table.name} has no column {column!r}. Its columns: {', '.join(table.names)}.")
+    wanted = None if column is None else _column(past, points, table, column)
     changes: list[Change] = []
     state: Record | None = None
     before: Point | None = None
@@ -135,6 +133,17 @@ def _newest(past: PostgresPast, points: list[Point | None], name: str) -> Table:
         _told(table)
         return table
     raise problem or QueryError("There is no snapshot yet, so there is no past to read.")
+
+
+def _column(past: PostgresPast, points: list[Point | None], table: Table, name: str) -> Column:
+    """Return a column of a table as the newest state has it that does; raise QueryError if none has it."""
+    for point in reversed(points):
+        with past.opened(point) as state:
+            there = state.like(table)
+        found = None if there is None else there.column(name)
+        if found is not None:
+            return found
+    raise QueryError(f"{table.name} has no column {name!r}. Its columns: {', '.join(table.names)}.")
 
 
 def _digest(state: PostgresState, newest: Table) -> object:

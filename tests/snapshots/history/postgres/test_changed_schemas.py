@@ -19,7 +19,8 @@ CREATE DOMAIN discord_id AS bigint;
 CREATE TABLE users (id discord_id PRIMARY KEY, name text);
 CREATE TABLE kinds (id numeric PRIMARY KEY);
 CREATE TABLE shop.orders (id integer PRIMARY KEY, user_id bigint REFERENCES users, kind numeric(10,2) REFERENCES kinds);
-CREATE TABLE seen (id integer PRIMARY KEY, user_id smallint);
+CREATE TABLE seen (id integer PRIMARY KEY, user_id smallint, old integer);
+INSERT INTO seen VALUES (1, 2, 5);
 CREATE TABLE tokens (id integer PRIMARY KEY, user_id uuid);
 CREATE TABLE loose (id integer, note text);
 CREATE TABLE mixed (id integer PRIMARY KEY, score double precision, ok boolean, short varchar(9));
@@ -45,11 +46,18 @@ def test_a_table_is_the_same_one_whatever_it_is_called(tmp_path: Path) -> None:
         "ALTER TABLE mixed ALTER score TYPE text, ALTER ok TYPE integer USING ok::integer, ALTER short TYPE varchar(3)"
         " USING left(short, 3)",
         "UPDATE mixed SET score = 'high' WHERE id = 1",
+        "ALTER TABLE seen DROP old",
         "DELETE FROM loose WHERE id = 1 OR id IS NULL",
         "ALTER TABLE loose ADD PRIMARY KEY (id)",
     )
     for diff in (world.diff(then, later), world.diff(then, None)):
-        assert counts(diff) == {"public.orders": (0, 0, 0), "loose": (0, 4, 0), "mixed": (0, 0, 1)}
+        assert counts(diff) == {
+            "public.orders": (0, 0, 0),
+            "loose": (0, 4, 0),
+            "mixed": (0, 0, 1),
+            "seen": (0, 0, 0),
+        }
+    assert [each.after for each in world.history("seen", "1", column="old").changes] == [{"old": 5}]
     assert len(world.history("shop.orders", "3").changes) == len(world.history("orders", "3").changes) == 1
     for point in (then, None):
         assert world.look(point, "mixed", "1")[0]["score"] == ("high" if point is None else 1.5)
