@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import (
@@ -31,6 +31,9 @@ _NOT_OURS = {7, 10, 13, 14}
 """Memory, input/output, a full disk, a file that cannot be opened."""
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 _FUNCTION = sqlite3.SQLITE_FUNCTION
+_PRAGMAS = {"data_version", "page_size"}
+"""What full-text search asks on the way."""
+_VIRTUAL_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'"
 _EFFECTS = {"load_extension", "fts3_tokenizer", "writefile", "edit"}
 _CHECK_EVERY = 20_000
 """How many SQLite instructions pass between two looks at the deadline."""
@@ -67,8 +70,17 @@ class Database:
 
     def allow_only_reading(self, steps: int) -> None:
         """Refuse everything but queries from now on, and end one that takes more than so many steps of SQLite."""
+        self._connect_virtual_tables()
         self._steps_left = steps
         self.connection.set_authorizer(_authorize)
+
+    def _connect_virtual_tables(self) -> None:
+        """Let modules such as fts5 and rtree prepare their statements, writing ones too, before those are refused."""
+        with self.translated():
+            names = self.connection.execute(_VIRTUAL_TABLES).fetchall()
+        for (name,) in names:
+            with suppress(QueryError, DatabaseDamaged), self.translated():
+                self.connection.execute(f"SELECT 1 FROM {quoted(name)} LIMIT 0")
 
     def query(self, sql: str, most: int) -> tuple[tuple[str, ...], list[Row]]:
         """Return the columns of a single query, and at most so many of its rows; raise QueryError."""
@@ -129,6 +141,8 @@ class Database:
 def _authorize(action: int, first: str | None, second: str | None, schema: str | None, trigger: str | None) -> int:
     if action == _FUNCTION:
         return sqlite3.SQLITE_DENY if (second or "").lower() in _EFFECTS else sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_PRAGMA and first in _PRAGMAS and second is None:
+        return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
 
 

@@ -38,6 +38,19 @@ def test_a_query_gives_its_columns_and_rows(tmp_path: Path, archives: bool, now:
 @WAYS
 @pytest.mark.parametrize("now", [False, True])
 @pytest.mark.parametrize(
+    ("module", "condition"), [("fts5(a)", "v MATCH '7'"), ("fts4(a)", "v MATCH '7'"), ("rtree(a, b, c)", "a = 7")]
+)
+def test_virtual_tables_can_be_asked(tmp_path: Path, archives: bool, now: bool, module: str, condition: str) -> None:
+    """What their modules ask and prepare of their own is no writing."""
+    world = HistoryWorld(tmp_path)
+    point = world.snapshot(f"CREATE VIRTUAL TABLE v USING {module}", "INSERT INTO v (a) VALUES (7)")
+    with world.past(archives=archives) as past:
+        assert query(past, None if now else point, f"SELECT count(*) FROM v WHERE {condition}").rows == ((1,),)
+
+
+@WAYS
+@pytest.mark.parametrize("now", [False, True])
+@pytest.mark.parametrize(
     "sql",
     [
         "DELETE FROM t",
