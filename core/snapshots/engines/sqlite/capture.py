@@ -309,6 +309,6 @@ def _candidates(source: Source, since: LogPosition | None) -> frozenset[int] | N
             return None
         if state.frames == since.frames:
             return frozenset()
-        return frozenset(read_overlay(source.log, source.index, state, first=since.frames + 1).offsets)
+        return frozenset(read_overlay(source.log, state, first=since.frames + 1).offsets)
     except NotRecognised:
         return None

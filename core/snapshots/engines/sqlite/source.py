@@ -61,8 +61,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 class Source(msgspec.Struct, frozen=True):
     """A database that is held still, and its image, whole or in parts.
 
-    ``file``, ``log`` and ``index`` are the descriptors of the database, the write-ahead log and its index; the last two
-    are -1, and ``state`` is None, if the database is not read through its log. ``overlay`` has the log's pages.
+    ``file`` and ``log`` are the descriptors of the database and its write-ahead log; the latter is -1, and ``state`` is
+    None, if the database is not read through its log. ``overlay`` has the log's pages.
     """
 
     connection: sqlite3.Connection
@@ -72,7 +72,6 @@ class Source(msgspec.Struct, frozen=True):
     state: LogState | None
     file: int
     log: int
-    index: int
     overlay: Overlay
     missing: int = 0
     """How many bytes the file lacks at its end, of pages that are nowhere else."""
@@ -134,7 +133,7 @@ def open_live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]
         connection = stack.enter_context(reading(path, busy_timeout, watch))
         mode = _journal_mode(connection)
         file = descriptors.open(path)
-        state, log, index, overlay = None, -1, -1, Overlay({})
+        state, log, overlay = None, -1, Overlay({})
         if mode == "wal":
             index = descriptors.open(path.with_name(path.name + "-shm"))
             log = descriptors.open(path.with_name(path.name + "-wal"))
@@ -148,12 +147,12 @@ def open_live(path: Path, busy_timeout: float, watch: Watch) -> Iterator[Source]
         if state is not None:
             if state.frames and state.page_size != page_size:
                 raise NotRecognised("the WAL-index has another page size")
-            overlay = read_overlay(log, index, state)
+            overlay = read_overlay(log, state)
         page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
         if page_count == 0:
             raise DatabaseMissing("The database is empty: there is nothing in it yet.", path=str(path))
         missing = 0 if overlay.offsets else max(0, page_size * page_count - os.fstat(file).st_size)
-        yield Source(connection, page_size, page_count, mode, state, file, log, index, overlay, missing)
+        yield Source(connection, page_size, page_count, mode, state, file, log, overlay, missing)
 
 
 def _journal_mode(connection: sqlite3.Connection) -> str:
@@ -183,7 +182,7 @@ def open_copy(path: Path, scratch: Path, busy_timeout: float, watch: Watch) -> I
         page_size = int(connection.execute("PRAGMA page_size").fetchone()[0])
         page_count = int(connection.execute("PRAGMA page_count").fetchone()[0])
         file = descriptors.open(image)
-        yield Source(connection, page_size, page_count, mode, None, file, -1, -1, Overlay({}), missing)
+        yield Source(connection, page_size, page_count, mode, None, file, -1, Overlay({}), missing)
     image.unlink()
 
 

@@ -12,12 +12,15 @@ database, and none at all if the reader holds read mark 0 (all frames had been c
 in none of the first ``mxFrame`` frames has the right content in the database file, and any other page has it in the
 last frame that holds it. The log can be restarted under a reader only if the reader holds mark 0, that is, if
 ``nBackfill`` was equal to ``mxFrame`` when it began. ``nBackfill`` never shrinks while the log continues, and is reset
-to 0 only after the header has the salts of the next log (``walRestartHdr`` in SQLite's wal.c). Hence:
+to 0 only after the header has the salts of the next log (``walRestartHdr`` in SQLite's wal.c). ``pinned`` reads it
+after the transaction began and before it reads the header again. Hence, if the header did not change:
 
-- If it is less than ``mxFrame``, and the header, read afterwards, still has the same salts, the frames cannot be
-  overwritten.
+- If it is less than ``mxFrame``, the reader holds a read mark in the log, whose frames cannot be overwritten.
 - If it is not less, the database file alone holds the state, and the log is not read.
-- If the salts differ, the log is not recognised.
+
+It must not be read later, when somebody may have committed again: a checkpoint passes over each page of which the log
+has a frame beyond ``mxFrame``, and sets ``nBackfill`` to ``mxFrame`` all the same (``walCheckpoint``). The file then
+has an older content of that page than the state.
 
 **Consistency.** The log is used only if it agrees with the index: its salts, the salts of every frame, a commit with
 the index's page count in the last frame, and the running checksum of that frame, which the index repeats. The index
@@ -60,7 +63,8 @@ class LogState(msgspec.Struct, frozen=True):
     """The state that the WAL-index describes: ``frames`` committed frames, a database of ``pages`` pages.
 
     ``checksum`` is that of the last frame, ``salts`` are those of the log. ``header`` is the whole header of the index:
-    while it stays the same, nobody has committed.
+    while it stays the same, nobody has committed. ``backfilled`` is True of a state that a transaction holds still if
+    the database file alone holds it.
     """
 
     header: bytes
@@ -69,6 +73,7 @@ class LogState(msgspec.Struct, frozen=True):
     page_size: int
     salts: bytes
     checksum: tuple[int, int]
+    backfilled: bool = False
 
 
 class Overlay:
@@ -110,6 +115,7 @@ def pinned(connection: sqlite3.Connection, index: int) -> Iterator[LogState]:
             before = read_index_header(index)
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            copied = _frames_copied(index)
             if read_index_header(index).header == before.header:
                 break
         if connection.in_transaction:
@@ -117,32 +123,26 @@ def pinned(connection: sqlite3.Connection, index: int) -> Iterator[LogState]:
     else:
         raise NotRecognised("the database changed whenever a transaction began")
     try:
-        yield before
+        yield msgspec.structs.replace(before, backfilled=copied >= before.frames)
     finally:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
 
 
-def is_backfilled(index: int, state: LogState) -> bool:
-    """Return True if the database file alone holds the state. Call it inside the transaction only.
-
-    A transaction that began when all frames were backfilled does not keep others from restarting the log, which resets
-    the number after writing a header with new salts. So the number is valid only if the salts, read after it, are the
-    same. If it is then less than ``frames``, the transaction holds a read mark in the log, which cannot be restarted.
-    Raises NotRecognised if the salts have changed.
-    """
+def _frames_copied(index: int) -> int:
+    """Return how many frames the WAL-index says are copied into the database (``nBackfill``)."""
     raw = read_at(index, _BACKFILL.size, 2 * INDEX_HEADER.size)
-    if read_index_header(index).salts != state.salts:
-        raise NotRecognised("the log was started over since the transaction began")
-    return len(raw) == _BACKFILL.size and int(_BACKFILL.unpack(raw)[0]) >= state.frames
+    if len(raw) < _BACKFILL.size:
+        raise NotRecognised("the WAL-index was cut off")
+    return int(_BACKFILL.unpack(raw)[0])
 
 
-def read_overlay(log: int, index: int, state: LogState, *, first: int = 1) -> Overlay:
+def read_overlay(log: int, state: LogState, *, first: int = 1) -> Overlay:
     """Return the pages in the frames from number ``first`` (from 1) to the last committed one.
 
     Uses the headers of the frames only, in one pass. Raises NotRecognised if the log and the index disagree.
     """
-    if first == 1 and is_backfilled(index, state):
+    if first == 1 and state.backfilled:
         return Overlay({})
     _check_log_header(log, state)
     offsets: dict[int, int] = {}

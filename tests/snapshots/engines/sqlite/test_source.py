@@ -204,7 +204,7 @@ def test_the_lock_byte_page_is_zeros_and_a_short_file_is_filled_up(
     file.write_bytes(b"x" * (4096 * 5 + 100))
     with contextlib.closing(sqlite3.connect(":memory:")) as connection, file.open("rb") as opened:
         nothing = wal.Overlay({})
-        source = source_module.Source(connection, 4096, 7, "delete", None, opened.fileno(), -1, -1, nothing)
+        source = source_module.Source(connection, 4096, 7, "delete", None, opened.fileno(), -1, nothing)
         image = b"".join(source.blocks(Watch()))
     assert len(image) == 7 * 4096
     assert image[3 * 4096 : 4 * 4096] == bytes(4096)
@@ -213,21 +213,51 @@ def test_the_lock_byte_page_is_zeros_and_a_short_file_is_filled_up(
 
 
 @pytest.mark.process
-def test_a_log_that_is_started_over_under_the_transaction_is_not_read(tmp_path: Path) -> None:
-    """Where all was backfilled when it began, nobody waits for it: what the log says then is of another state."""
+@pytest.mark.parametrize("copied", ["all", "some"])
+def test_commits_and_checkpoints_as_it_begins_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied: str
+) -> None:
+    """Between the beginning and the reading of the log: it is started over, or a page is passed over that came again.
+
+    A checkpoint copies no page of which the log has a newer frame than the transaction sees, and says all the same that
+    it copied everything that the transaction sees.
+    """
+    game = make_pages(tmp_path / "game.db", 4096, "wal")
+    with connected(game) as keeping:
+        keeping.execute("PRAGMA wal_autocheckpoint = 0")
+        keeping.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        keeping.execute("UPDATE pages SET content = randomblob(900) WHERE id < 20")
+        if copied == "all":
+            keeping.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        began: list[wal.LogState] = []
+
+        def meanwhile(log: int, state: wal.LogState, **options: int) -> wal.Overlay:
+            update = "UPDATE pages SET content = randomblob(900) WHERE id < 10"
+            with OtherProcess(game, update, "PRAGMA wal_checkpoint(PASSIVE)"):
+                began.append(state)
+                return wal.read_overlay(log, state, **options)
+
+        monkeypatch.setattr(source_module, "read_overlay", meanwhile)
+        twin = tmp_path / "twin.db"
+        with open_live(game, 5.0, Watch()) as source:
+            image = image_of(source, tmp_path / "image.db")
+            copy_pinned(source.connection, twin, Watch())
+    assert [state.backfilled for state in began] == [copied == "all"]
+    assert same_content(image, twin, Watch())
+
+
+@pytest.mark.process
+def test_a_log_that_was_started_over_is_not_read(tmp_path: Path) -> None:
+    """What it says then is of another state."""
     game = make_pages(tmp_path / "game.db", 4096, "wal")
     with connected(game) as keeping:
         keeping.execute("INSERT INTO pages (content) VALUES (randomblob(9))")
         keeping.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        with (
-            game.with_name("game.db-shm").open("rb") as index,
-            reading(game, 5.0, Watch()) as connection,
-            wal.pinned(connection, index.fileno()) as state,
-        ):
-            assert wal.is_backfilled(index.fileno(), state)
-            other = OtherProcess(game, "INSERT INTO pages (content) VALUES (randomblob(9))")
-            with other, pytest.raises(NotRecognised, match="started over"):
-                wal.is_backfilled(index.fileno(), state)
+        insert = "INSERT INTO pages (content) VALUES (randomblob(9))"
+        with open_live(game, 5.0, Watch()) as source, OtherProcess(game, insert):
+            assert source.state is not None
+            with pytest.raises(NotRecognised, match="the log's header is not the one"):
+                wal.read_overlay(source.log, source.state, first=2)
 
 
 @pytest.mark.slow
