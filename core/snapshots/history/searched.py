@@ -166,7 +166,7 @@ class TableSearch:
         """Return the parts of a table's b-tree and all of its pages; no parts if it has no inner pages, or is none."""
         level, tree = [(root, _LOWEST, _HIGHEST)], {root, 1}
         while True:
-            below = [(self._children(number), number, lowest, highest) for number, lowest, highest in level]
+            below = list(self._below(level))
             known = [(*found, number, lowest, highest) for found, number, lowest, highest in below if found is not None]
             children = [child for _, found, *_ in known for child in found]
             if len(known) < len(below) or len({leaves for leaves, *_ in known}) > 1 or not tree.isdisjoint(children):
@@ -176,6 +176,16 @@ class TableSearch:
                 return [_Part(found, lowest, highest) for _, found, _, lowest, highest in known], tree
             level = [each for _, _, *inner in known for each in self._bounded(*inner)]
 
+    def _below(
+        self, level: Iterable[tuple[int, int, int]]
+    ) -> Iterator[tuple[tuple[bool, array[int]] | None, int, int, int]]:
+        """Yield what ``_children`` returns for each inner page of a level, before the page and its bounds."""
+        leaves: bool | None = None
+        for number, lowest, highest in level:
+            found = self._children(number, leaves)
+            leaves = leaves if found is None else found[0]
+            yield found, number, lowest, highest
+
     def _bounded(self, number: int, lowest: int, highest: int) -> Iterator[tuple[int, int, int]]:
         """Yield the children of an inner page, with the lowest and highest number that a row below each can have."""
         page = self._view.table_page(number)
@@ -184,8 +194,11 @@ class TableSearch:
                 yield child, lowest, key
                 lowest = min(key + 1, _HIGHEST)
 
-    def _children(self, number: int) -> tuple[bool, array[int]] | None:
-        """Return if the children of an inner page are leaves, and the children; None if it is no inner page."""
+    def _children(self, number: int, leaves: bool | None) -> tuple[bool, array[int]] | None:
+        """Return if the children of an inner page are leaves, and the children; None if it is no inner page.
+
+        ``leaves`` says it of a page beside it, if that is known: in a sound b-tree it is the same for all of a level.
+        """
         file = self._pages.file(self._pages.holder(number, self._point))
         known = self._kept.children(file, number)
         if known is not None:
@@ -193,8 +206,9 @@ class TableSearch:
         children = child_pages(self._view.page(number), number)
         if not children or not all(0 < child <= self._view.count for child in children):
             return None
-        with self._kept.paused():
-            leaves = not isinstance(self._view.table_page(children[0]), Interior)
+        if leaves is None:
+            with self._kept.paused():
+                leaves = not isinstance(self._view.table_page(children[0]), Interior)
         self._kept.keep_children(file, number, children, leaves=leaves)
         return leaves, children
 
