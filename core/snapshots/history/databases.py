@@ -35,6 +35,7 @@ _PRAGMAS = {"data_version", "page_size"}
 """What full-text search asks on the way."""
 _VIRTUAL_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'"
 _EFFECTS = {"load_extension", "fts3_tokenizer", "writefile", "edit"}
+_ONE_QUERY = "One query at a time, please."
 _CHECK_EVERY = 20_000
 """How many SQLite instructions pass between two looks at the deadline."""
 
@@ -86,7 +87,7 @@ class Database:
         """Return the columns of a single query, and at most so many of its rows; raise QueryError."""
         with self.translated():
             if isinstance(self.connection, sqlite3.Connection):
-                cursor = self.connection.execute(sql)
+                cursor = _only_query(self.connection, sql)
                 return tuple(each[0] for each in cursor.description or ()), cursor.fetchmany(most)
             return _query_apsw(self.connection, sql, most)
 
@@ -146,13 +147,22 @@ def _authorize(action: int, first: str | None, second: str | None, schema: str |
     return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
 
 
+def _only_query(connection: sqlite3.Connection, sql: str) -> sqlite3.Cursor:
+    try:
+        return connection.execute(sql)
+    except (sqlite3.Warning, sqlite3.ProgrammingError) as error:
+        if "one statement" in str(error):
+            raise QueryError(_ONE_QUERY) from error
+        raise
+
+
 def _query_apsw(connection: Any, sql: str, most: int) -> tuple[tuple[str, ...], list[Row]]:
     columns: list[tuple[str, ...]] = []
 
     def note(cursor: Any, statement: str, bindings: object) -> bool:
         columns.append(tuple(each[0] for each in cursor.get_description()))
         if len(columns) > 1:
-            raise QueryError("One query at a time, please.")
+            raise QueryError(_ONE_QUERY)
         return True
 
     cursor = connection.cursor()

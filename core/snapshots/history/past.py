@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -49,8 +48,12 @@ class _Opener(Protocol):
 
 
 def can_read_archives() -> bool:
-    """Return True if APSW is installed, so that snapshots need not be rebuilt to be read."""
-    return find_spec("apsw") is not None
+    """Return True if APSW is installed and can be loaded, so that snapshots need not be rebuilt to be read."""
+    try:
+        from . import vfs
+    except (ImportError, OSError):  # it was built for another machine or another libc
+        return False
+    return vfs is not None
 
 
 class Past:

@@ -93,12 +93,25 @@ def _asked(past: Past, name: str, key: Key, column: str | None, now: bool) -> _A
             except QueryError as error:
                 problem = problem or error
                 continue
-        named = None if column is None else table.column(column)
-        if column is not None and named is None:
-            there = ", ".join(table.names)
-            raise QueryError(f"{table.name} has no column {column!r}. Its columns: {there}.", table=table.name)
-        return _Asked(table, key_values(table, key), None if named is None else named.name)
+        return _Asked(
+            table, key_values(table, key), None if column is None else _column_of(past, states, table, column)
+        )
     raise problem or QueryError("There is no snapshot yet, so there is no past to read.")
+
+
+def _column_of(past: Past, states: Sequence[Point | None], newest: Table, column: str) -> str:
+    """Return a column's name as the newest state has it that has the column; raise QueryError if none has it."""
+    found = newest.column(column)
+    for point in states if found is None else ():
+        with past.opened(point) as database:
+            table = {name.lower(): each for name, each in read_tables(database).items()}.get(newest.name.lower())
+        found = None if table is None else table.column(column)
+        if found is not None:
+            break
+    if found is None:
+        there = ", ".join(newest.names)
+        raise QueryError(f"{newest.name} has no column {column!r}. Its columns: {there}.", table=newest.name)
+    return found.name
 
 
 def _same(past: Past, pages_read: set[int] | None, before: Point, point: Point) -> bool:

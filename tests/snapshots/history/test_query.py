@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.snapshots import history
 from core.snapshots.errors import QueryError
 from core.snapshots.history.query import find_change, query
 from tests.worlds.past.history_world import HistoryWorld
 
 WAYS = pytest.mark.parametrize("archives", [True, False], ids=["archives", "rebuild"])
 TABLE = "CREATE TABLE t (a INTEGER PRIMARY KEY, b)"
+
+
+@WAYS
+def test_two_queries_are_refused_in_the_same_words(tmp_path: Path, archives: bool) -> None:
+    """Whichever library reads."""
+    world = HistoryWorld(tmp_path)
+    point = world.snapshot(TABLE)
+    with world.past(archives=archives) as past:
+        for each in (point, None):
+            with pytest.raises(QueryError, match=r"^One query at a time, please\.$"):
+                query(past, each, "SELECT 1; SELECT 2")
+
+
+def test_where_apsw_cannot_be_loaded_a_snapshot_is_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is installed, for another libc."""
+    world = HistoryWorld(tmp_path)
+    point = world.snapshot(TABLE, "INSERT INTO t VALUES (1, 'one')")
+    monkeypatch.delitem(sys.modules, "core.snapshots.history.vfs", raising=False)
+    monkeypatch.delattr(history, "vfs", raising=False)
+    monkeypatch.setitem(sys.modules, "apsw", None)
+    with world.past(archives=None) as past:
+        assert query(past, point, "SELECT b FROM t").rows == (("one",),)
+        assert past.by == "rebuild"
 
 
 @WAYS

@@ -66,3 +66,16 @@ def test_one_column_can_be_followed(tmp_path: Path) -> None:
             row_history(past, "t", ("1",), "d")
         with pytest.raises(QueryError, match="no table 'u'"):
             row_history(past, "u", ("1",))
+
+
+def test_a_column_that_is_gone_is_told_by_its_name_of_then(tmp_path: Path) -> None:
+    """That it went is a change of the table, not of the row."""
+    world = HistoryWorld(tmp_path)
+    world.snapshot("CREATE TABLE t (a INTEGER PRIMARY KEY, Gold)", "INSERT INTO t VALUES (1, 10)")
+    world.snapshot("UPDATE t SET gold = 20")
+    world.snapshot("ALTER TABLE t DROP COLUMN gold")
+    with world.past() as past:
+        found = row_history(past, "t", ("1",), column="gold")
+        assert [change.after for change in found.changes] == [{"Gold": 10}, {"Gold": 20}]
+        with pytest.raises(QueryError, match=r"t has no column 'silver'\. Its columns: a\."):
+            row_history(past, "t", ("1",), column="silver")

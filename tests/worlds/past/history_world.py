@@ -87,8 +87,8 @@ class HistoryWorld:
             now=NOON + dt.timedelta(days=1),
         )
 
-    def past(self, *points: Point, archives: bool = True) -> Past:
-        """Return the past as a job sees it."""
+    def past(self, *points: Point, archives: bool | None = True) -> Past:
+        """Return the past as a job sees it; ``archives`` says if they are read, None that it is as a job decides."""
         self._jobs += 1
         scratch = self.folder / f"job-{self._jobs}"
         scratch.mkdir()

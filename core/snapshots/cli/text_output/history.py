@@ -16,6 +16,7 @@ __all__ = ["diff_output", "find_change_output", "history_output", "look_output",
 _LONGEST = 60
 _REBUILT = "What was read had to be rebuilt first."
 _QUICKER = " With the package apsw installed this takes milliseconds."
+_UNLOADED = " The package apsw is installed, but it cannot be loaded; with it this takes milliseconds."
 _NUMBERS = ("rowid", "_rowid_", "oid")
 Row = dict[str, Any]
 
@@ -161,7 +162,8 @@ def _name(at: str) -> str:
 def _how(by: str, *, server: bool = False) -> Shown:
     if by != "rebuild":
         return ()
-    return (sentence(_REBUILT + ("" if server or find_spec("apsw") else _QUICKER), QUIET),)
+    hint = "" if server else _UNLOADED if find_spec("apsw") else _QUICKER
+    return (sentence(_REBUILT + hint, QUIET),)
 
 
 def _rows_table(rows: Sequence[Row], count: int | None = None) -> list[Any]:
