@@ -102,6 +102,19 @@ def test_an_error_is_raised_here_wherever_it_happened(wrong: int) -> None:
 @needs_fork
 @pytest.mark.process
 @pytest.mark.usefixtures("three")
+def test_a_host_that_ignores_the_end_of_its_children_changes_nothing() -> None:
+    """The system removes them before anybody can wait for them; a worker inherits that."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        found = shared(range(9), lambda item: (item, os.getpid()))
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert [item for item, _ in found] == list(range(9))
+
+
+@needs_fork
+@pytest.mark.process
+@pytest.mark.usefixtures("three")
 def test_where_no_process_can_be_forked_this_one_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's limit is reached."""
 

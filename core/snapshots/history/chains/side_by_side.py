@@ -13,7 +13,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
@@ -93,8 +93,9 @@ def _forks(doing: Doing[Item, Result], shares: Sequence[Sequence[Item]]) -> Iter
         for fork in forks:
             if fork is not None:
                 os.close(fork.results)
-                os.kill(fork.process, signal.SIGKILL)
-                os.waitpid(fork.process, 0)
+                with suppress(ProcessLookupError, ChildProcessError):  # a host that ignores SIGCHLD has them removed
+                    os.kill(fork.process, signal.SIGKILL)
+                    os.waitpid(fork.process, 0)
 
 
 def _forked(doing: Doing[Item, Result], items: Sequence[Item]) -> _Fork | None:
